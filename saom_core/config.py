@@ -1,0 +1,106 @@
+"""Every run-time option with its default, unit and range, in one dataclass.
+
+ROS parameters, `config/saom.yaml` and the command line are derived from the fields of `SaomConfig`; a test compares
+them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from saom_core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Option:
+    """What is known of one option besides its name, type and default."""
+
+    description: str
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    read_only: bool = False  # taken when the model is loaded; a change needs a new configure
+
+
+def _option(default: Any, description: str, **kwargs: Any) -> Any:
+    return dataclasses.field(default=default, metadata={"option": Option(description, **kwargs)})
+
+
+@dataclass(frozen=True)
+class SaomConfig:
+    """Options of everything mode, checked at construction.
+
+    Raises:
+        ConfigError: a value of the wrong type, out of range, or none of the choices.
+    """
+
+    model: str = _option(
+        "", "Model file: .onnx (saom-*), or .pth/.safetensors of the SAM family; empty: bundled saom-tiny", read_only=True
+    )
+    provider: str = _option(
+        "auto",
+        "Where the network runs; auto takes the best one that works",
+        choices=("auto", "cpu", "cuda", "tensorrt"),
+        read_only=True,
+    )
+    threads: int = _option(
+        0, "Threads of the network on the CPU; 0: one per core", minimum=0, maximum=256, read_only=True
+    )
+    use_depth: bool = _option(True, "Feed depth to a model that can use it, where the camera gives it")
+    score_threshold: float = _option(0.5, "Least predicted mask quality (IoU) of an instance", minimum=0.0, maximum=1.0)
+    stability_threshold: float = _option(
+        0.5, "Least stability of a mask: IoU of the mask cut a bit higher and a bit lower", minimum=0.0, maximum=1.0
+    )
+    class_score_threshold: float = _option(
+        0.25, "Below this probability the class is reported as Other", minimum=0.0, maximum=1.0
+    )
+    nms_iou: float = _option(
+        0.6, "Of two masks that overlap more than this (IoU), the better one stays", minimum=0.05, maximum=1.0
+    )
+    min_area_px: int = _option(60, "Smallest mask, of the camera image", unit="px", minimum=1, maximum=10_000_000)
+    max_instances: int = _option(100, "Most instances per image, the best by score", minimum=1, maximum=65_535)
+    min_depth_m: float = _option(0.1, "Depth nearer than this is invalid", unit="m", minimum=0.0, maximum=10.0)
+    max_depth_m: float = _option(10.0, "Depth beyond this is invalid", unit="m", minimum=0.1, maximum=1000.0)
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
+        if self.min_depth_m >= self.max_depth_m:
+            raise ConfigError(
+                f"expected min_depth_m < max_depth_m, got {self.min_depth_m} >= {self.max_depth_m}: change one of them"
+            )
+
+    def replace(self, **changes: Any) -> SaomConfig:
+        """A checked copy with some options changed.
+
+        Raises:
+            ConfigError: an unknown option or a bad value.
+        """
+        unknown = sorted(set(changes) - {field.name for field in dataclasses.fields(self)})
+        if unknown:
+            raise ConfigError(f"expected options of SaomConfig, got unknown {', '.join(unknown)}: check the spelling")
+        return dataclasses.replace(self, **changes)
+
+
+def option_of(field: dataclasses.Field[Any]) -> Option:
+    """The `Option` of a field of `SaomConfig`."""
+    option: Option = field.metadata["option"]
+    return option
+
+
+def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
+    option, wanted = option_of(field), type(field.default)
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not wanted or (wanted is float and not math.isfinite(value)):
+        raise ConfigError(f"{field.name}: expected a {wanted.__name__}, got {value!r}: {option.description}")
+    if option.choices and value not in option.choices:
+        raise ConfigError(f"{field.name}: expected one of {', '.join(option.choices)}, got {value!r}")
+    low, high = option.minimum, option.maximum
+    if (low is not None and value < low) or (high is not None and value > high):
+        raise ConfigError(f"{field.name}: expected {low} to {high} {option.unit}".rstrip() + f", got {value!r}")
+    return value

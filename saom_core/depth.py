@@ -1,0 +1,139 @@
+"""Depth images: cleaning, back-projection, and where an instance is in metres."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from saom_core.errors import InputError
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class CameraIntrinsics:
+    """Pinhole camera; pixels; the optical frame of REP 103: x right, y down, z forward."""
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        numbers = (self.fx, self.fy, self.cx, self.cy)
+        if not np.all(np.isfinite(numbers)) or self.fx <= 0 or self.fy <= 0 or self.width < 1 or self.height < 1:
+            raise InputError(
+                f"expected finite intrinsics with fx, fy > 0 and a size, got {self}: is the camera calibrated?"
+            )
+
+    def scaled(self, size_hw: tuple[int, int]) -> CameraIntrinsics:
+        """The same camera at another resolution, (height, width) pixels."""
+        height, width = size_hw
+        sx, sy = width / self.width, height / self.height
+        # pixel centres lie at whole numbers, so the principal point moves by half a pixel before it scales
+        cx, cy = (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5
+        return CameraIntrinsics(self.fx * sx, self.fy * sy, cx, cy, width, height)
+
+
+@dataclass(frozen=True)
+class Boxes3d:
+    """Oriented boxes of N instances in the camera's optical frame; NaN where an instance has too little depth."""
+
+    centers_m: FloatArray  # (N, 3)
+    quaternions_xyzw: FloatArray  # (N, 4), turns the box's axes into the camera's
+    sizes_m: FloatArray  # (N, 3), full edges along the box's axes
+
+
+def clean_depth(depth_m: npt.NDArray[np.floating], min_m: float, max_m: float) -> FloatArray:
+    """Depth with everything that is no measurement set to 0 (REP 118: 0, NaN and infinities mean none).
+
+    Args:
+        depth_m: (H, W) floating, metres.
+        min_m: nearer is invalid.
+        max_m: farther is invalid.
+
+    Returns:
+        (H, W) float32, metres, 0 = invalid; a copy.
+
+    Raises:
+        InputError: not two-dimensional, or not a floating type.
+    """
+    if depth_m.ndim != 2 or not np.issubdtype(depth_m.dtype, np.floating):
+        raise InputError(
+            f"expected depth of shape (H, W) in float metres, got {depth_m.shape} {depth_m.dtype}: divide mm by 1000"
+        )
+    with np.errstate(invalid="ignore"):
+        valid = (depth_m >= max(min_m, 1e-6)) & (depth_m <= max_m)
+    return np.where(valid, depth_m, 0.0).astype(np.float32)
+
+
+def back_project(
+    depth_m: FloatArray, camera: CameraIntrinsics, offset_xy: tuple[int, int] = (0, 0)
+) -> npt.NDArray[np.float32]:
+    """Points of a depth image or of a crop of it.
+
+    Args:
+        depth_m: (h, w) float32 metres.
+        camera: intrinsics of the whole image.
+        offset_xy: where the crop begins in the whole image, pixels.
+
+    Returns:
+        (h, w, 3) float32, metres, optical frame; (0, 0, 0) where depth is 0.
+    """
+    height, width = depth_m.shape
+    x = (np.arange(width, dtype=np.float32) + (offset_xy[0] - camera.cx)) / camera.fx
+    y = (np.arange(height, dtype=np.float32) + (offset_xy[1] - camera.cy)) / camera.fy
+    return np.stack([x[None, :] * depth_m, y[:, None] * depth_m, depth_m], axis=-1).astype(np.float32)
+
+
+def inlier_depths(points_m: FloatArray) -> FloatArray:
+    """Points of one object without the stray depths of its border.
+
+    Depth cameras mix foreground and background at edges ("flying pixels"). Points farther from the median depth
+    than 3 times the robust spread (1.4826 MAD, at least 1 cm) are dropped.
+
+    Args:
+        points_m: (P, 3) float32.
+
+    Returns:
+        (Q, 3) float32, Q <= P.
+    """
+    z = points_m[:, 2]
+    deviation = np.abs(z - np.median(z))
+    spread = max(1.4826 * float(np.median(deviation)), 0.01)
+    return points_m[deviation <= 3.0 * spread]
+
+
+def oriented_box(points_m: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """An oriented box about points, by principal axes, robust against 1 % outliers on each side.
+
+    Only the side towards the camera is seen, so the box bounds the visible surface, not the whole object.
+
+    Args:
+        points_m: (P, 3) float32, P >= 4.
+
+    Returns:
+        center (3,), quaternion xyzw (4,), full size (3,), float32; axes sorted by extent, longest first, right-handed.
+    """
+    mean = points_m.mean(axis=0)
+    _, axes = np.linalg.eigh(np.cov((points_m - mean).T.astype(np.float64)))
+    axes = axes[:, ::-1]
+    axes[:, 2] = np.cross(axes[:, 0], axes[:, 1])
+    local = (points_m - mean) @ axes
+    low, high = np.percentile(local, [1.0, 99.0], axis=0)
+    center = mean + axes @ ((low + high) / 2)
+    return center.astype(np.float32), _quaternion_xyzw(axes), (high - low).astype(np.float32)
+
+
+def _quaternion_xyzw(rotation: npt.NDArray[np.float64]) -> FloatArray:
+    """Unit quaternion of a (3, 3) rotation matrix, w >= 0."""
+    vector = cv2.Rodrigues(rotation)[0].ravel()
+    angle = float(np.linalg.norm(vector))
+    if angle < 1e-9:
+        return np.array([0, 0, 0, 1], np.float32)
+    return np.append(vector / angle * np.sin(angle / 2), np.cos(angle / 2)).astype(np.float32)

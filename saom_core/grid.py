@@ -1,0 +1,31 @@
+"""The point grid of everything mode: one module serves inference, prompt assignment and export."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from saom_core.errors import InputError
+
+
+def grid_points(columns: int, rows: int) -> npt.NDArray[np.float64]:
+    """Points of a regular grid, at the centres of its cells.
+
+    Equal to segment-anything's `build_point_grid(n)` for columns = rows = n. The paper's grids are 32x32 (SAOMv1),
+    64x64 (SAOMv2) and 320x64 (PanoSAM).
+
+    Args:
+        columns: points along x, at least 1.
+        rows: points along y, at least 1.
+
+    Returns:
+        (rows * columns, 2) float64, x and y in 0..1 of the image's width and height, row by row.
+
+    Raises:
+        InputError: columns or rows below 1.
+    """
+    if columns < 1 or rows < 1:
+        raise InputError(f"expected a grid of at least 1x1 points, got {columns}x{rows}: give positive numbers")
+    x = (np.arange(columns) + 0.5) / columns
+    y = (np.arange(rows) + 0.5) / rows
+    return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)

@@ -1,0 +1,280 @@
+"""`Instances`: the one result type of SAOM, from the engine to the ROS message, COCO JSON or supervision."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from saom_core.depth import Boxes3d
+from saom_core.errors import InputError
+
+if TYPE_CHECKING:
+    import supervision
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int32]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class MaskCrop:
+    """One mask, kept as its tight crop: pixel (x + j, y + i) of the image is `crop[i, j]`."""
+
+    x: int
+    y: int
+    crop: BoolArray  # (h, w), at least one pixel true in each border row and column
+
+    @staticmethod
+    def from_dense(mask: BoolArray, offset_xy: tuple[int, int] = (0, 0)) -> MaskCrop:
+        """The tight crop of a mask of shape (h, w) that begins at `offset_xy` of the image.
+
+        Raises:
+            InputError: not a two-dimensional bool array, or no pixel is true.
+        """
+        if mask.ndim != 2 or mask.dtype != np.bool_:
+            raise InputError(f"expected a mask of shape (H, W) bool, got {mask.shape} {mask.dtype}")
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        if rows.size == 0:
+            raise InputError("expected a mask with at least one pixel, got an empty one: drop it before")
+        top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+        crop = np.ascontiguousarray(mask[top:bottom, left:right])
+        return MaskCrop(int(left) + offset_xy[0], int(top) + offset_xy[1], crop)
+
+    @property
+    def area(self) -> int:
+        """Pixels of the mask."""
+        return int(np.count_nonzero(self.crop))
+
+    @property
+    def box_xyxy(self) -> tuple[int, int, int, int]:
+        """Left, top, right, bottom; right and bottom are exclusive."""
+        return self.x, self.y, self.x + self.crop.shape[1], self.y + self.crop.shape[0]
+
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """Where the crop lies in the image, to index an (H, W, ...) array."""
+        left, top, right, bottom = self.box_xyxy
+        return slice(top, bottom), slice(left, right)
+
+    def dense(self, size_hw: tuple[int, int]) -> BoolArray:
+        """The mask in an image of the given size, (H, W) bool."""
+        mask = np.zeros(size_hw, np.bool_)
+        mask[self.window] = self.crop
+        return mask
+
+
+def _empty(shape: tuple[int, ...], dtype: type) -> Any:
+    return field(default_factory=lambda: np.empty(shape, dtype))
+
+
+@dataclass(frozen=True)
+class Instances:
+    """N whole-object instances of one image, in order of falling score.
+
+    All arrays have N entries. `centroids_m` and `boxes3d` are there when depth and intrinsics were; an instance with
+    too little valid depth has NaN in them.
+
+    Raises:
+        InputError: at construction, when an array has another length, shape or dtype, a mask leaves the image, or the
+            scores are not in falling order.
+    """
+
+    size_hw: tuple[int, int]
+    masks: tuple[MaskCrop, ...] = ()
+    boxes_xyxy: FloatArray = _empty((0, 4), np.float32)  # pixels; right and bottom exclusive
+    scores: FloatArray = _empty((0,), np.float32)  # predicted mask quality (IoU), 0..1
+    stability: FloatArray = _empty((0,), np.float32)  # 0..1, as in segment-anything
+    class_ids: IntArray = _empty((0,), np.int32)  # index in the model's class list; -1: the model names nothing
+    class_names: tuple[str, ...] = ()
+    class_scores: FloatArray = _empty((0,), np.float32)  # 0..1
+    points_xy: FloatArray = _empty((0, 2), np.float32)  # the prompt, pixels
+    track_ids: IntArray = _empty((0,), np.int32)  # -1: not tracked
+    touches_border: BoolArray = _empty((0,), np.bool_)  # cut by the image's edge
+    valid_depth_ratio: FloatArray = _empty((0,), np.float32)  # 0..1 of the mask's pixels; NaN without depth
+    distances_m: FloatArray = _empty((0,), np.float32)  # median depth; NaN without depth
+    centroids_m: FloatArray | None = None  # (N, 3), optical frame
+    boxes3d: Boxes3d | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.masks)
+        for name, (tail, dtype) in _ARRAYS.items():
+            _check_array(name, getattr(self, name), (n, *tail), dtype)
+        if self.centroids_m is not None:
+            _check_array("centroids_m", self.centroids_m, (n, 3), np.float32)
+        if self.boxes3d is not None:
+            for name, width in (("centers_m", 3), ("quaternions_xyzw", 4), ("sizes_m", 3)):
+                _check_array(f"boxes3d.{name}", getattr(self.boxes3d, name), (n, width), np.float32)
+        if len(self.class_names) != n:
+            raise InputError(f"class_names: expected {n} names, got {len(self.class_names)}")
+        if n > 1 and np.any(np.diff(self.scores) > 0):
+            raise InputError("scores: expected falling order, got a rising step: sort the instances by score before")
+        height, width = self.size_hw
+        for k, mask in enumerate(self.masks):
+            left, top, right, bottom = mask.box_xyxy
+            if left < 0 or top < 0 or right > width or bottom > height:
+                raise InputError(f"masks[{k}]: expected a crop inside {width}x{height}, got {mask.box_xyxy}")
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    @staticmethod
+    def empty(size_hw: tuple[int, int]) -> Instances:
+        """No instance in an image of that size."""
+        return Instances(size_hw)
+
+    @staticmethod
+    def from_masks(
+        size_hw: tuple[int, int],
+        masks: Sequence[MaskCrop],
+        scores: FloatArray,
+        *,
+        stability: FloatArray | None = None,
+        class_ids: IntArray | None = None,
+        class_names: Sequence[str] | None = None,
+        class_scores: FloatArray | None = None,
+        points_xy: FloatArray | None = None,
+    ) -> Instances:
+        """Instances from masks and what is known of them, sorted by score; the rest follows from the masks.
+
+        Args:
+            size_hw: the image's height and width, pixels.
+            masks: N crops.
+            scores: (N,) predicted quality, any order.
+            stability: (N,); NaN when not given.
+            class_ids: (N,); -1 when not given.
+            class_names: N names; "" when not given.
+            class_scores: (N,); 0 when not given.
+            points_xy: (N, 2) prompts in pixels; NaN when not given.
+        """
+        n = len(masks)
+        unknown = np.full(n, np.nan, np.float32)
+        boxes = np.array([mask.box_xyxy for mask in masks], np.float32).reshape(n, 4)
+        height, width = size_hw
+        border = (boxes[:, 0] <= 0) | (boxes[:, 1] <= 0) | (boxes[:, 2] >= width) | (boxes[:, 3] >= height)
+        unsorted = {
+            "boxes_xyxy": boxes,
+            "scores": scores,
+            "stability": unknown if stability is None else stability,
+            "class_ids": np.full(n, -1, np.int32) if class_ids is None else class_ids,
+            "class_scores": np.zeros(n, np.float32) if class_scores is None else class_scores,
+            "points_xy": np.full((n, 2), np.nan, np.float32) if points_xy is None else points_xy,
+            "track_ids": np.full(n, -1, np.int32),
+            "touches_border": border,
+            "valid_depth_ratio": unknown,
+            "distances_m": unknown,
+        }
+        order = np.argsort(-scores, kind="stable")
+        names = [""] * n if class_names is None else class_names
+        return Instances(
+            size_hw,
+            tuple(masks[k] for k in order),
+            class_names=tuple(names[k] for k in order),
+            **{name: array[order] for name, array in unsorted.items()},
+        )
+
+    def select(self, indices: npt.ArrayLike) -> Instances:
+        """Some of the instances: indices in rising order, or a bool array of N."""
+        chosen = np.asarray(indices)
+        chosen = np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen.astype(np.intp).reshape(-1)
+        boxes3d = self.boxes3d
+        if boxes3d is not None:
+            boxes3d = Boxes3d(
+                boxes3d.centers_m[chosen], boxes3d.quaternions_xyzw[chosen], boxes3d.sizes_m[chosen]
+            )
+        return dataclasses.replace(
+            self,
+            masks=tuple(self.masks[k] for k in chosen),
+            class_names=tuple(self.class_names[k] for k in chosen),
+            centroids_m=None if self.centroids_m is None else self.centroids_m[chosen],
+            boxes3d=boxes3d,
+            **{name: getattr(self, name)[chosen] for name in _ARRAYS},
+        )
+
+    def dense_masks(self) -> BoolArray:
+        """All masks, (N, H, W) bool."""
+        dense = np.zeros((len(self), *self.size_hw), np.bool_)
+        for k, mask in enumerate(self.masks):
+            dense[(k, *mask.window)] = mask.crop
+        return dense
+
+    def label_image(self) -> npt.NDArray[np.uint16]:
+        """Which instance each pixel belongs to, (H, W) uint16: 0 background, k + 1 instance k.
+
+        Where masks overlap, the smaller one is in front: a mug lies on the table, not the table on the mug.
+        """
+        return self._painted(np.arange(1, len(self) + 1), np.dtype(np.uint16))
+
+    def class_image(self) -> npt.NDArray[np.uint8]:
+        """Which class each pixel belongs to, (H, W) uint8: 0 background, class id + 1; 255 where no class is known."""
+        return self._painted(np.where(self.class_ids < 0, 255, self.class_ids + 1), np.dtype(np.uint8))
+
+    def _painted(self, values: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+        image = np.zeros(self.size_hw, dtype)
+        for k in sorted(range(len(self)), key=lambda k: -self.masks[k].area):
+            mask = self.masks[k]
+            image[mask.window][mask.crop] = values[k]
+        return image
+
+    def to_coco(self, image_id: int = 0) -> list[dict[str, Any]]:
+        """COCO results: one dict per instance with an uncompressed RLE (column-major, as COCO defines it)."""
+        results = []
+        for k, mask in enumerate(self.masks):
+            left, top, right, bottom = mask.box_xyxy
+            results.append(
+                {
+                    "image_id": image_id,
+                    "category_id": int(self.class_ids[k]),
+                    "category_name": self.class_names[k],
+                    "category_score": round(float(self.class_scores[k]), 4),
+                    "score": round(float(self.scores[k]), 4),
+                    "bbox": [left, top, right - left, bottom - top],
+                    "area": mask.area,
+                    "segmentation": {"size": list(self.size_hw), "counts": rle_counts(mask.dense(self.size_hw))},
+                }
+            )
+        return results
+
+    def to_detections(self) -> supervision.Detections:
+        """The same as `supervision.Detections` (needs the package supervision)."""
+        import supervision as sv
+
+        return sv.Detections(
+            xyxy=self.boxes_xyxy.astype(np.float64).reshape(-1, 4),
+            mask=self.dense_masks() if len(self) else None,
+            confidence=self.scores.astype(np.float64),
+            class_id=self.class_ids.astype(int),
+            data={"class_name": np.array(self.class_names, dtype=str)},
+        )
+
+
+_ARRAYS: dict[str, tuple[tuple[int, ...], type]] = {
+    "boxes_xyxy": ((4,), np.float32),
+    "scores": ((), np.float32),
+    "stability": ((), np.float32),
+    "class_ids": ((), np.int32),
+    "class_scores": ((), np.float32),
+    "points_xy": ((2,), np.float32),
+    "track_ids": ((), np.int32),
+    "touches_border": ((), np.bool_),
+    "valid_depth_ratio": ((), np.float32),
+    "distances_m": ((), np.float32),
+}
+
+
+def _check_array(name: str, array: npt.NDArray[Any], shape: tuple[int, ...], dtype: type) -> None:
+    if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
+        actual = f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
+        raise InputError(f"{name}: expected an array of shape {shape} {np.dtype(dtype)}, got {actual}")
+
+
+def rle_counts(mask: BoolArray) -> list[int]:
+    """COCO's uncompressed run lengths of a mask of shape (H, W): column-major, the first run counts zeros."""
+    flat = mask.ravel(order="F")
+    changes = np.flatnonzero(np.diff(flat)) + 1
+    runs = np.diff(np.concatenate(([0], changes, [flat.size]))).tolist()
+    return [0, *runs] if flat.size and flat[0] else runs
