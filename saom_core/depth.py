@@ -73,22 +73,22 @@ def clean_depth(depth_m: npt.NDArray[np.floating], min_m: float, max_m: float) -
 
 
 def back_project(
-    depth_m: FloatArray, camera: CameraIntrinsics, offset_xy: tuple[int, int] = (0, 0)
-) -> npt.NDArray[np.float32]:
-    """Points of a depth image or of a crop of it.
+    depths_m: FloatArray, rows: npt.NDArray[np.integer], columns: npt.NDArray[np.integer], camera: CameraIntrinsics
+) -> FloatArray:
+    """Points of some pixels.
 
     Args:
-        depth_m: (h, w) float32 metres.
-        camera: intrinsics of the whole image.
-        offset_xy: where the crop begins in the whole image, pixels.
+        depths_m: (P,) float32, metres along the optical axis.
+        rows: (P,) integer pixel rows.
+        columns: (P,) integer pixel columns.
+        camera: intrinsics of the image.
 
     Returns:
-        (h, w, 3) float32, metres, optical frame; (0, 0, 0) where depth is 0.
+        (P, 3) float32, metres, optical frame.
     """
-    height, width = depth_m.shape
-    x = (np.arange(width, dtype=np.float32) + (offset_xy[0] - camera.cx)) / camera.fx
-    y = (np.arange(height, dtype=np.float32) + (offset_xy[1] - camera.cy)) / camera.fy
-    return np.stack([x[None, :] * depth_m, y[:, None] * depth_m, depth_m], axis=-1).astype(np.float32)
+    x = (columns - camera.cx) / camera.fx * depths_m
+    y = (rows - camera.cy) / camera.fy * depths_m
+    return np.stack([x, y, depths_m], axis=-1).astype(np.float32)
 
 
 def inlier_depths(points_m: FloatArray) -> FloatArray:

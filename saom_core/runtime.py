@@ -1,0 +1,186 @@
+"""Runs a saom-*.onnx file with onnxruntime: provider choice, signature check, metadata, one call per image.
+
+The file is the whole everything mode (DESIGN: encoder, grid prompts, decoder, filters, duplicate removal, top-K), so
+nothing of the network is known here but its inputs and outputs, which `OUTPUTS` lists.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from saom_core.errors import ModelError
+
+logger = logging.getLogger("saom")
+
+BUNDLED_MODEL = Path(__file__).parent / "models" / "saom-tiny.onnx"
+METADATA_KEY = "saom"
+"""Key of the ONNX metadata under which a JSON object holds name, class_names, training record, figures, licence."""
+
+OUTPUTS = ("masks", "boxes", "scores", "stability", "class_ids", "class_scores", "points")
+THRESHOLDS = ("score_threshold", "stability_threshold", "nms_iou")
+"""Scalar inputs with defaults inside the file."""
+
+_PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a loaded model is and where it runs."""
+
+    name: str
+    path: str
+    class_names: tuple[str, ...]  # empty: the model names nothing
+    provider: str  # in use: cpu, cuda or tensorrt
+    provider_requested: str
+    fallback_reason: str  # empty: no fall-back
+    input_size_hw: tuple[int, int]
+    uses_depth: bool
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+class OnnxModel:
+    """A saom-*.onnx file in an onnxruntime session.
+
+    Args:
+        path: the file; empty: the bundled saom-tiny, whose hash is checked.
+        provider: auto, cpu, cuda or tensorrt. An explicit provider that cannot be used is refused; auto takes CUDA
+            where it works, else the CPU, and logs a warning when an installed CUDA failed. auto never takes TensorRT,
+            which builds an engine for minutes at the first start.
+        threads: CPU threads; 0: one per core.
+
+    Raises:
+        ModelError: the file is missing, broken, of another signature, or the provider cannot be used.
+    """
+
+    def __init__(self, path: str = "", provider: str = "auto", threads: int = 0) -> None:
+        file = Path(path).expanduser() if path else BUNDLED_MODEL
+        _check_file(file, bundled=not path)
+        self._session, in_use, reason = _open_session(file, provider, threads)
+        size_hw, uses_depth = _check_signature(self._session, file)
+        metadata = _read_metadata(self._session, file)
+        self.info = ModelInfo(
+            name=str(metadata.get("name", file.stem)),
+            path=str(file),
+            class_names=tuple(metadata["class_names"]),
+            provider=in_use,
+            provider_requested=provider,
+            fallback_reason=reason,
+            input_size_hw=size_hw,
+            uses_depth=uses_depth,
+            metadata=metadata,
+        )
+
+    def run(
+        self,
+        image_rgb: npt.NDArray[np.uint8],
+        depth_m: npt.NDArray[np.float32],
+        thresholds: dict[str, float],
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Everything mode on one image of the file's input size.
+
+        Args:
+            image_rgb: (H, W, 3) uint8.
+            depth_m: (H, W) float32, metres, 0 = invalid; ignored by a model without depth.
+            thresholds: values for some of `THRESHOLDS`.
+
+        Returns:
+            `OUTPUTS` by name, K rows each, K fixed by the file; rows with score 0 are padding. masks (K, h, w) float32
+            logits that cover the input image; boxes (K, 4) xyxy and points (K, 2) in its pixels.
+        """
+        feed: dict[str, npt.NDArray[Any]] = {"image": image_rgb}
+        if self.info.uses_depth:
+            feed["depth"] = depth_m
+        feed.update({name: np.array(value, np.float32) for name, value in thresholds.items()})
+        return dict(zip(OUTPUTS, self._session.run(list(OUTPUTS), feed), strict=True))
+
+
+def _check_file(file: Path, *, bundled: bool) -> None:
+    if not file.is_file():
+        remedy = "reinstall the package" if bundled else "check the parameter `model`, or leave it empty for saom-tiny"
+        raise ModelError(f"expected a model file at {file}, got none: {remedy}")
+    if bundled:
+        expected = (file.parent / "SHA256SUMS").read_text(encoding="utf-8").split()[0]
+        actual = hashlib.sha256(file.read_bytes()).hexdigest()
+        if actual != expected:
+            raise ModelError(f"{file}: expected SHA-256 {expected}, got {actual}: the file is damaged, reinstall")
+
+
+def _open_session(file: Path, provider: str, threads: int) -> tuple[ort.InferenceSession, str, str]:
+    """The session, the provider in use, and why it fell back ("" if it did not)."""
+    available = ort.get_available_providers()
+    if provider != "auto" and _PROVIDERS[provider] not in available:
+        raise ModelError(
+            f"provider {provider}: expected an onnxruntime with {_PROVIDERS[provider]}, got one with "
+            f"{', '.join(available)}: pip install onnxruntime-gpu, or set provider to auto or cpu"
+        )
+    wishes = [provider] if provider != "auto" else [p for p in ("cuda", "cpu") if _PROVIDERS[p] in available]
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    reason = ""
+    for wish in wishes:
+        try:
+            names = dict.fromkeys([_PROVIDERS[wish], _PROVIDERS["cpu"]])
+            session = ort.InferenceSession(str(file), options, providers=list(names))
+        except Exception as error:  # onnxruntime raises a dozen of unrelated types
+            if wish == "cpu":
+                raise ModelError(
+                    f"{file}: expected an ONNX model that onnxruntime can load, got: {_first_line(error)}"
+                ) from error
+            reason = f"{wish}: {_first_line(error)}"
+            continue
+        if session.get_providers()[0] == _PROVIDERS[wish]:
+            if reason:
+                logger.warning("RUNNING ON THE CPU, expected a GPU: %s", reason)
+            return session, wish, reason
+        reason = f"{wish} is installed but could not start (driver, CUDA or cuDNN missing?)"
+    raise ModelError(f"provider {provider}: {reason}: mend the installation, or set provider to auto or cpu")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def _check_signature(session: ort.InferenceSession, file: Path) -> tuple[tuple[int, int], bool]:
+    """Input size (height, width) and whether depth is an input."""
+    inputs = {node.name: node for node in (*session.get_inputs(), *session.get_overridable_initializers())}
+    outputs = {node.name for node in session.get_outputs()}
+    image = inputs.get("image")
+    missing = [name for name in OUTPUTS if name not in outputs] + [name for name in THRESHOLDS if name not in inputs]
+    if image is None or missing or image.type != "tensor(uint8)" or len(image.shape) != 3 or image.shape[2] != 3:
+        raise ModelError(
+            f"{file}: expected input image (H, W, 3) uint8, thresholds {', '.join(THRESHOLDS)} and outputs "
+            f"{', '.join(OUTPUTS)}, got inputs {', '.join(inputs)} and outputs {', '.join(sorted(outputs))}: "
+            "export it with `saom export`"
+        )
+    height, width = image.shape[:2]
+    if not isinstance(height, int) or not isinstance(width, int):
+        raise ModelError(f"{file}: expected an image input of fixed size, got {image.shape}: export with `saom export`")
+    return (height, width), "depth" in inputs
+
+
+def _read_metadata(session: ort.InferenceSession, file: Path) -> dict[str, Any]:
+    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, "")
+    try:
+        metadata = json.loads(text)
+        if not isinstance(metadata["class_names"], list):
+            raise TypeError("class_names is no list")
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"{file}: expected ONNX metadata `{METADATA_KEY}` with class_names, got {text[:80]!r} ({error}): "
+            "export it with `saom export`"
+        ) from error
+    return dict(metadata)
