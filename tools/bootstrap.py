@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+"""Makes the environments of this checkout on a machine without ROS; a second run installs nothing.
+
+    python3 tools/bootstrap.py node     # .venv: ROS 2 from PyPI, the node's libraries; colcon build into install/
+    python3 tools/bootstrap.py train    # .venv-train: torch, simulators
+
+Needs Python 3.10-3.13 with venv and headers, a C++ compiler, cmake and make. As root on Debian or Ubuntu the missing
+ones are installed; otherwise one message names them. Runs before anything is installed, so it uses the standard
+library only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIREMENTS = {"node": ("ros.txt", "node.txt", "dev.txt"), "train": ("train.txt",)}
+ENVIRONMENTS = {"node": ROOT / ".venv", "train": ROOT / ".venv-train"}
+# what colcon installs: a change of these means a new build
+BUILT_FROM = ("CMakeLists.txt", "package.xml", "msg", "srv", "saom_ros", "saom_core", "launch", "config", "rviz", "tools")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("environment", choices=sorted(ENVIRONMENTS))
+    environment = parser.parse_args().environment
+    if not (3, 10) <= sys.version_info[:2] <= (3, 13):
+        return fail(f"expected Python 3.10 to 3.13, got {platform.python_version()}: run with make PYTHON=python3.12")
+    missing = missing_packages(environment)
+    if missing and not install_packages(missing):
+        return fail(f"these system packages are missing: run  sudo apt-get install {' '.join(missing)}")
+    make_environment(environment)
+    if environment == "node":
+        mend_cmake_exports(ENVIRONMENTS["node"])
+        build_workspace(ENVIRONMENTS["node"])
+    return 0
+
+
+def missing_packages(environment: str) -> list[str]:
+    """Debian names of the system packages that are not there."""
+    missing = []
+    if importlib.util.find_spec("ensurepip") is None:
+        missing.append("python3-venv")
+    if not Path(sysconfig.get_path("include"), "Python.h").is_file():
+        missing.append("python3-dev")
+    if shutil.which("c++") is None or shutil.which("make") is None:
+        missing.append("build-essential")
+    if environment == "node" and shutil.which("cmake") is None:
+        missing.append("cmake")
+    if environment == "train" and not offscreen_library_found():
+        missing.append("libosmesa6")
+    return missing
+
+
+def offscreen_library_found() -> bool:
+    """Whether a library is there through which MuJoCo draws without a screen."""
+    listing = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=False).stdout
+    return "libOSMesa" in listing or "libEGL" in listing
+
+
+def install_packages(packages: list[str]) -> bool:
+    """Installs Debian packages where that needs no password; False where it cannot be done."""
+    prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    if shutil.which("apt-get") is None or (prefix and shutil.which("sudo") is None):
+        return False
+    apt = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
+    say(f"installing {' '.join(packages)}")
+    if subprocess.run([*apt, "install", "-y", *packages], check=False).returncode == 0:
+        return True
+    return (
+        subprocess.run([*apt, "update"], check=False).returncode == 0
+        and subprocess.run([*apt, "install", "-y", *packages], check=False).returncode == 0
+    )
+
+
+def make_environment(name: str) -> None:
+    """Creates the virtual environment and installs the pinned requirements, unless just these are there already."""
+    venv = ENVIRONMENTS[name]
+    files = [ROOT / "requirements" / file for file in REQUIREMENTS[name]]
+    wanted = digest(files, platform.python_version())
+    stamp = venv / "saom-requirements.sha256"
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    say(f"making {venv.name} with Python {platform.python_version()} (once)")
+    if not (venv / "bin" / "python").exists():
+        run([sys.executable, "-m", "venv", str(venv)])
+    arguments = [argument for file in files for argument in ("-r", str(file))]
+    # the guard stops the ROS wheels' start-up hook, which re-executes Python, from running half-installed
+    environment = os.environ | {"_ROS_WHEELS_BOOTSTRAP_COMPLETE": "1"}
+    run([str(venv / "bin" / "python"), "-m", "pip", "install", "-q", *arguments], environment)
+    stamp.write_text(wanted)
+
+
+def mend_cmake_exports(venv: Path) -> None:
+    """Replaces include folders of the machine that built the ROS wheels by those of this one.
+
+    The exported CMake files name /opt/python/cp3XY-cp3XY/..., which is nowhere but there.
+    """
+    tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    packages = f"lib/{version}/site-packages/numpy/_core/include"
+    mends = {
+        f"/opt/python/{tag}-{tag}/include/{version}": sysconfig.get_path("include"),
+        f"/opt/python/{tag}-{tag}/{packages}": str(venv / packages),
+    }
+    for file in (venv / "share").glob("*/cmake/*.cmake"):
+        text = before = file.read_text()
+        for wrong, right in mends.items():
+            text = text.replace(wrong, right)
+        if text != before:
+            file.write_text(text)
+
+
+def build_workspace(venv: Path) -> None:
+    """Runs `colcon build` into install/, unless nothing that it installs has come, gone or changed its kind.
+
+    Python files are symbolic links there, so that an edit needs no build.
+    """
+    stamp = ROOT / "install" / "saom-build.sha256"
+    sources = sorted(
+        path
+        for name in BUILT_FROM
+        for path in ((ROOT / name).rglob("*") if (ROOT / name).is_dir() else [ROOT / name])
+        if path.is_file() and "__pycache__" not in path.parts
+    )
+    generated_from = [path for path in sources if path.suffix in (".msg", ".srv", ".txt", ".xml")]
+    wanted = digest(generated_from, "\n".join(map(str, sources)) + (venv / "saom-requirements.sha256").read_text())
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    say("building the ROS package (colcon build)")
+    libraries = [venv / "lib", *(venv / "lib").glob("python3.*/site-packages/ros_*.libs")]
+    environment = os.environ | {
+        "PATH": f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "AMENT_PREFIX_PATH": str(venv),
+        "CMAKE_PREFIX_PATH": str(venv),
+        "LD_LIBRARY_PATH": os.pathsep.join(map(str, libraries)),
+        "_ROS_WHEELS_BOOTSTRAP_COMPLETE": "1",
+    }
+    workspace = linked_workspace()
+    command = [str(venv / "bin" / "colcon"), "--log-base", "log", "build", "--symlink-install"]
+    command += ["--base-paths", str(workspace), "--cmake-args", f"-DPython3_EXECUTABLE={venv / 'bin' / 'python'}"]
+    run(command, environment)
+    stamp.write_text(wanted)
+
+
+def linked_workspace() -> Path:
+    """A workspace of links to this package; install/ and build/ begin anew, so that links to lost files go.
+
+    CMake refuses a package whose source folder holds the libraries it exports, as this checkout holds .venv.
+    """
+    for folder in ("install", "build"):
+        shutil.rmtree(ROOT / folder, ignore_errors=True)
+    package = ROOT / "build" / "workspace" / "saom_ros"
+    package.mkdir(parents=True)
+    for name in BUILT_FROM:
+        (package / name).symlink_to(ROOT / name)
+    return package.parent
+
+
+def digest(files: list[Path], extra: str) -> str:
+    """SHA-256 of files' contents and of some text."""
+    sha = hashlib.sha256(extra.encode())
+    for file in files:
+        sha.update(file.read_bytes())
+    return sha.hexdigest()
+
+
+def run(command: list[str], environment: dict[str, str] | None = None) -> None:
+    """Runs a command in the checkout; ends this program with its exit code where it fails."""
+    result = subprocess.run(command, cwd=ROOT, env=environment, check=False)
+    if result.returncode != 0:
+        sys.exit(fail(f"{' '.join(command[:6])} ... failed with exit code {result.returncode}; its message stands above"))
+
+
+def say(text: str) -> None:
+    print(f"[bootstrap] {text}", flush=True)
+
+
+def fail(text: str) -> int:
+    print(f"[bootstrap] {text}", file=sys.stderr, flush=True)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
