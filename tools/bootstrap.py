@@ -26,7 +26,18 @@ ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = {"node": ("ros.txt", "node.txt", "dev.txt"), "train": ("train.txt",)}
 ENVIRONMENTS = {"node": ROOT / ".venv", "train": ROOT / ".venv-train"}
 # what colcon installs: a change of these means a new build
-BUILT_FROM = ("CMakeLists.txt", "package.xml", "msg", "srv", "saom_ros", "saom_core", "launch", "config", "rviz", "tools")
+BUILT_FROM = (
+    "CMakeLists.txt",
+    "package.xml",
+    "msg",
+    "srv",
+    "saom_ros",
+    "saom_core",
+    "launch",
+    "config",
+    "rviz",
+    "tools",
+)
 
 
 def main() -> int:
@@ -178,7 +189,9 @@ def run(command: list[str], environment: dict[str, str] | None = None) -> None:
     """Runs a command in the checkout; ends this program with its exit code where it fails."""
     result = subprocess.run(command, cwd=ROOT, env=environment, check=False)
     if result.returncode != 0:
-        sys.exit(fail(f"{' '.join(command[:6])} ... failed with exit code {result.returncode}; its message stands above"))
+        sys.exit(
+            fail(f"{' '.join(command[:6])} ... failed with exit code {result.returncode}; its message stands above")
+        )
 
 
 def say(text: str) -> None:
