@@ -26,7 +26,8 @@ class Option:
     read_only: bool = False  # taken when the model is loaded; a change needs a new configure
 
 
-def _option(default: Any, description: str, **kwargs: Any) -> Any:
+def option_field(default: Any, description: str, **kwargs: Any) -> Any:
+    """A dataclass field that carries its `Option`; `kwargs` are those of `Option`."""
     return dataclasses.field(default=default, metadata={"option": Option(description, **kwargs)})
 
 
@@ -38,37 +39,36 @@ class SaomConfig:
         ConfigError: a value of the wrong type, out of range, or none of the choices.
     """
 
-    model: str = _option(
+    model: str = option_field(
         "", "Model file: .onnx (saom-*), or .pth/.safetensors of the SAM family; empty: bundled saom-tiny", read_only=True
     )
-    provider: str = _option(
+    provider: str = option_field(
         "auto",
         "Where the network runs; auto takes the best one that works",
         choices=("auto", "cpu", "cuda", "tensorrt"),
         read_only=True,
     )
-    threads: int = _option(
+    threads: int = option_field(
         0, "Threads of the network on the CPU; 0: one per core", minimum=0, maximum=256, read_only=True
     )
-    use_depth: bool = _option(True, "Feed depth to a model that can use it, where the camera gives it")
-    score_threshold: float = _option(0.5, "Least predicted mask quality (IoU) of an instance", minimum=0.0, maximum=1.0)
-    stability_threshold: float = _option(
+    use_depth: bool = option_field(True, "Feed depth to a model that can use it, where the camera gives it")
+    score_threshold: float = option_field(0.5, "Least predicted mask quality (IoU) of an instance", minimum=0.0, maximum=1.0)
+    stability_threshold: float = option_field(
         0.5, "Least stability of a mask: IoU of the mask cut a bit higher and a bit lower", minimum=0.0, maximum=1.0
     )
-    class_score_threshold: float = _option(
+    class_score_threshold: float = option_field(
         0.25, "Below this probability the class is reported as Other", minimum=0.0, maximum=1.0
     )
-    nms_iou: float = _option(
+    nms_iou: float = option_field(
         0.6, "Of two masks that overlap more than this (IoU), the better one stays", minimum=0.05, maximum=1.0
     )
-    min_area_px: int = _option(60, "Smallest mask, of the camera image", unit="px", minimum=1, maximum=10_000_000)
-    max_instances: int = _option(100, "Most instances per image, the best by score", minimum=1, maximum=65_535)
-    min_depth_m: float = _option(0.1, "Depth nearer than this is invalid", unit="m", minimum=0.0, maximum=10.0)
-    max_depth_m: float = _option(10.0, "Depth beyond this is invalid", unit="m", minimum=0.1, maximum=1000.0)
+    min_area_px: int = option_field(60, "Smallest mask, of the camera image", unit="px", minimum=1, maximum=10_000_000)
+    max_instances: int = option_field(100, "Most instances per image, the best by score", minimum=1, maximum=65_535)
+    min_depth_m: float = option_field(0.1, "Depth nearer than this is invalid", unit="m", minimum=0.0, maximum=10.0)
+    max_depth_m: float = option_field(10.0, "Depth beyond this is invalid", unit="m", minimum=0.1, maximum=1000.0)
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
+        check_options(self)
         if self.min_depth_m >= self.max_depth_m:
             raise ConfigError(
                 f"expected min_depth_m < max_depth_m, got {self.min_depth_m} >= {self.max_depth_m}: change one of them"
@@ -90,6 +90,16 @@ def option_of(field: dataclasses.Field[Any]) -> Option:
     """The `Option` of a field of `SaomConfig`."""
     option: Option = field.metadata["option"]
     return option
+
+
+def check_options(config: Any) -> None:
+    """Checks every option of a frozen dataclass made of `option_field`s; whole numbers given for floats are converted.
+
+    Raises:
+        ConfigError: a value of the wrong type, out of range, or none of the choices.
+    """
+    for field in dataclasses.fields(config):
+        object.__setattr__(config, field.name, _checked(field, getattr(config, field.name)))
 
 
 def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
