@@ -120,7 +120,7 @@ def hollow(outer_rz: Sequence[Point2], wall: float, segments: int = 20) -> Mesh:
     inner = outer[(outer[:, 1] > floor * 1.001) & (outer[:, 0] > 1.5 * wall)][::-1] - [wall, 0.0]
     if not len(inner):
         raise ValueError(f"expected a profile higher than its wall of {wall} m, got {outer_rz}; use a thinner wall")
-    bottom = np.array([inner[-1, 0] * 0.9, floor])
+    bottom = np.array([max(float(np.interp(floor, outer[:, 1], outer[:, 0])) - wall, 0.2 * inner[-1, 0]), floor])
     return lathe(np.vstack([[0.0, outer[0, 1]], outer, inner, bottom, [0.0, floor]]), segments)
 
 

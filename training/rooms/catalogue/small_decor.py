@@ -19,7 +19,7 @@ def vase(rng: np.random.Generator) -> ObjectModel:
     neck, belly = float(rng.uniform(0.25, 0.9)), float(rng.uniform(0.25, 0.65))
     points = [(broad * foot, 0), (broad, height * belly), (broad * neck, height * float(rng.uniform(0.8, 0.92)))]
     points.append((broad * neck * float(rng.uniform(1.0, 1.5)), height))
-    side = shapes.smooth_profile(points, 9)
+    side = shapes.smooth_profile(points, 7)
     if style == "square":
         rings = [shapes.ring(r, r, z, 6.0, 20) for r, z in side]
         rings += [shapes.ring(side[-1][0] * 0.88, side[-1][0] * 0.88, z, 6.0, 20) for z in (height, height * 0.75)]
@@ -167,7 +167,7 @@ def basket_ball(rng: np.random.Generator) -> ObjectModel:
     turn = tuple(float(a) for a in rng.uniform(0, 2 * np.pi, 3))
     ball = shapes.lathe([(radius * np.cos(a), radius * np.sin(a)) for a in angles], 22).moved(euler=turn)
     draft.mesh(ball, "skin", "ball", (0, 0, radius))
-    seam = shapes.torus(radius, radius * 0.035, 30, 4)
+    seam = shapes.torus(radius, radius * 0.035, 24, 4)
     for tilt in ((0.0, 0.0), (np.pi / 2, 0.0), (0.0, np.pi / 2)):
         ring = seam.moved(euler=(tilt[0], tilt[1], 0)).moved(euler=turn)
         draft.mesh(ring, "seam", "seam", (0, 0, radius))

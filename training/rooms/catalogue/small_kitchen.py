@@ -27,7 +27,7 @@ def bowl(rng: np.random.Generator) -> ObjectModel:
     draft = Draft("Bowl", f"bowl_{material}_{depth}", body=body)
     bulge = float(rng.uniform(0.1, 0.75))
     middle = (foot + (rim - foot) * (0.5 + 0.45 * bulge), height * 0.42)
-    side = shapes.smooth_profile([(foot, 0.0), middle, (rim, height)], 7)
+    side = shapes.smooth_profile([(foot, 0.0), middle, (rim, height)], 5)
     draft.mesh(shapes.hollow(side, wall, 24), "body")
     if rng.uniform() < 0.3:
         draft.looks["rim"] = look(rng, "plastic", "metal")
