@@ -1,0 +1,209 @@
+"""ObjectModel -> visible triangle meshes with texture coordinates, one per part and surface.
+
+MuJoCo lays 2-D textures over primitives in one projection that streaks on the sides, so every visible solid becomes a
+mesh here; the primitives themselves stay as invisible colliders.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from training.rooms.materials import Layout, layout_of
+from training.rooms.model import Look, ObjectModel, Solid, Vec3
+
+SEGMENTS = 24
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Triangle corners: `points` (3T, 3), `normals` (3T, 3), `uv` (3T, 2) float64; corner 3k+i is triangle k's."""
+
+    points: np.ndarray
+    normals: np.ndarray
+    uv: np.ndarray
+
+
+@dataclass(frozen=True)
+class Visual:
+    """What is drawn of one part with one look."""
+
+    part: str
+    look: str
+    layout: Layout
+    size: Vec3  # of the first box, for the aspect of printed faces
+    mesh: Mesh
+
+
+def rotation(euler: Vec3) -> np.ndarray:
+    """(3, 3) matrix of intrinsic xyz angles in radians."""
+    (cx, cy, cz), (sx, sy, sz) = np.cos(euler), np.sin(euler)
+    about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
+    return about_x @ about_y @ about_z
+
+
+def object_visuals(model: ObjectModel, looks: dict[str, Look], tile_m: dict[tuple[str, Layout], float]) -> list[Visual]:
+    """The visible meshes of an object in its own frame.
+
+    Args:
+        model: The object.
+        looks: Its looks after domain randomisation.
+        tile_m: Length of a texture's repeat for every (look, layout) in metres; 1 where missing.
+    """
+    groups: dict[tuple[str, str, Layout], list[Mesh]] = {}
+    sizes: dict[tuple[str, str, Layout], Vec3] = {}
+    for solid in model.solids:
+        if not solid.visible:
+            continue
+        layout = layout_of(looks[solid.look], solid.kind == "box")
+        key = (solid.part, solid.look, layout)
+        mesh = solid_mesh(solid, layout, tile_m.get((solid.look, layout), 1.0))
+        groups.setdefault(key, []).append(mesh)
+        if key not in sizes:
+            sizes[key] = solid.size if solid.kind == "box" else (1.0, 1.0, 1.0)  # type: ignore[assignment]
+    return [Visual(*key, sizes[key], _joined(meshes)) for key, meshes in groups.items()]
+
+
+def solid_mesh(solid: Solid, layout: Layout, tile_m: float) -> Mesh:
+    """One solid as triangles in the object's frame."""
+    if solid.kind == "mesh":
+        points, normals, uv = _given_mesh(solid)
+    elif solid.kind == "box":
+        points, normals, uv = _box(solid.size, layout, tile_m)
+    else:
+        points, normals, uv = _round(solid)
+    if layout == "tile" and solid.kind != "box":
+        uv = uv * _metres_per_uv(points, uv) / tile_m
+    turn = rotation(solid.euler)
+    return Mesh(points @ turn.T + np.asarray(solid.pos), normals @ turn.T, uv)
+
+
+def _joined(meshes: list[Mesh]) -> Mesh:
+    return Mesh(
+        np.concatenate([mesh.points for mesh in meshes]),
+        np.concatenate([mesh.normals for mesh in meshes]),
+        np.concatenate([mesh.uv for mesh in meshes]),
+    )
+
+
+def _metres_per_uv(points: np.ndarray, uv: np.ndarray) -> float:
+    """Mean length of one unit of texture coordinate on the surface, so that textures keep their scale."""
+    edges = points.reshape(-1, 3, 3)
+    flat = uv.reshape(-1, 3, 2)
+    area = np.linalg.norm(np.cross(edges[:, 1] - edges[:, 0], edges[:, 2] - edges[:, 0]), axis=1).sum()
+    first, second = flat[:, 1] - flat[:, 0], flat[:, 2] - flat[:, 0]
+    area_uv = np.abs(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]).sum()
+    return float(np.sqrt(area / area_uv)) if area_uv > 1e-9 else 1.0
+
+
+_CORNERS = np.array([(-1, -1), (1, -1), (1, 1), (-1, -1), (1, 1), (-1, 1)], float)
+# right and up axes of each face as seen from outside: +x -x +y -y +z -z
+_FACES = (
+    (0, (0, 1, 0), (0, 0, 1)),
+    (0, (0, -1, 0), (0, 0, 1)),
+    (1, (-1, 0, 0), (0, 0, 1)),
+    (1, (1, 0, 0), (0, 0, 1)),
+    (2, (1, 0, 0), (0, 1, 0)),
+    (2, (-1, 0, 0), (0, 1, 0)),
+)
+
+
+def _box(size: tuple[float, ...], layout: Layout, tile_m: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    half = np.asarray(size) / 2
+    points, normals, uv = [], [], []
+    for index, (_, right, up) in enumerate(_FACES):
+        right_axis, up_axis = np.asarray(right, float), np.asarray(up, float)
+        normal = np.cross(right_axis, up_axis)
+        face = normal + _CORNERS[:, :1] * right_axis + _CORNERS[:, 1:] * up_axis
+        points.append(face * half)
+        normals.append(np.repeat(normal[None], 6, 0))
+        unit = (_CORNERS + 1) / 2
+        if layout == "atlas":
+            column, row = index % 3, index // 3
+            inset = 0.01 + 0.98 * unit  # keeps mip-mapping off the neighbouring cell
+            uv.append(np.stack([(column + inset[:, 0]) / 3, (1 - row + inset[:, 1]) / 2], 1))
+        elif layout == "tile":
+            lengths = np.array([abs(right_axis) @ half * 2, abs(up_axis) @ half * 2])
+            uv.append((unit - 0.5) * lengths / tile_m + 0.37 * index)
+        else:
+            uv.append(unit)
+    return np.concatenate(points), np.concatenate(normals), np.concatenate(uv)
+
+
+@lru_cache(maxsize=64)
+def _profile(kind: str, ratio: float) -> tuple[np.ndarray, np.ndarray]:
+    """(radius, z) outline from bottom to top for radius 1; `ratio` = height / radius of the straight part."""
+    if kind == "cylinder":
+        return np.array([0.0, 1.0, 1.0, 0.0]), np.array([-ratio / 2, -ratio / 2, ratio / 2, ratio / 2])
+    angle = np.linspace(-np.pi / 2, np.pi / 2, 13)
+    straight = np.where(angle > 0, ratio / 2, -ratio / 2) if kind == "capsule" else 0.0
+    if kind == "capsule":
+        angle = np.concatenate([angle[:7], angle[6:]])
+        straight = np.repeat([-ratio / 2, ratio / 2], 7)
+    return np.cos(angle), np.sin(angle) + straight
+
+
+def _round(solid: Solid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cylinder, capsule, sphere or ellipsoid as a lathe: u runs around, v from bottom to top."""
+    if solid.kind == "ellipsoid":
+        scale = np.asarray(solid.size) / 2
+        radius, height = _profile("sphere", 0.0)
+    else:
+        scale = np.full(3, solid.size[0])
+        ratio = solid.size[1] / solid.size[0] if len(solid.size) > 1 else 0.0
+        radius, height = _profile("sphere" if solid.kind == "sphere" else solid.kind, ratio)
+    turn = np.linspace(0, 2 * np.pi, SEGMENTS + 1)
+    length = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(radius), np.diff(height)))])
+    along = length / length[-1]
+    ring = np.stack([np.cos(turn), np.sin(turn)], 1)
+    grid = np.concatenate(
+        [radius[:, None, None] * ring[None], np.broadcast_to(height[:, None, None], (len(radius), len(turn), 1))], 2
+    )
+    grid_uv = np.stack(np.broadcast_arrays(turn[None] / (2 * np.pi), along[:, None]), 2)
+    rows, columns = np.meshgrid(np.arange(len(radius) - 1), np.arange(SEGMENTS), indexing="ij")
+    quads = np.stack([rows, columns, rows, columns + 1, rows + 1, columns + 1, rows + 1, columns], -1).reshape(-1, 4, 2)
+    corners = quads[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 2)
+    points = grid[corners[:, 0], corners[:, 1]] * scale
+    uv = grid_uv[corners[:, 0], corners[:, 1]]
+    return _without_slivers(points, smooth_normals(points), uv)
+
+
+def _given_mesh(solid: Solid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    if solid.vertices is None or solid.faces is None:
+        raise ValueError("expected vertices and faces in a solid of kind 'mesh', got none; give both")
+    corners = np.asarray(solid.faces).reshape(-1)
+    points = np.asarray(solid.vertices, float)[corners]
+    uv = np.zeros((len(points), 2)) if solid.uv is None else np.asarray(solid.uv, float)[corners]
+    return _without_slivers(points, smooth_normals(points), uv)
+
+
+def _without_slivers(points: np.ndarray, normals: np.ndarray, uv: np.ndarray) -> tuple[np.ndarray, ...]:
+    edges = points.reshape(-1, 3, 3)
+    area = np.linalg.norm(np.cross(edges[:, 1] - edges[:, 0], edges[:, 2] - edges[:, 0]), axis=1)
+    keep = np.repeat(area > 1e-10, 3)
+    return points[keep], normals[keep], uv[keep]
+
+
+def smooth_normals(points: np.ndarray, crease_cos: float = 0.6) -> np.ndarray:
+    """Normals (3T, 3) averaged over triangles that share a place, but not across sharp edges.
+
+    Args:
+        points: (3T, 3) triangle corners.
+        crease_cos: Corners whose face differs more than this from the average keep their face's normal.
+    """
+    edges = points.reshape(-1, 3, 3)
+    weighted = np.cross(edges[:, 1] - edges[:, 0], edges[:, 2] - edges[:, 0])
+    flat = weighted / np.maximum(np.linalg.norm(weighted, axis=1, keepdims=True), 1e-12)
+    flat = np.repeat(flat, 3, 0)
+    _, place = np.unique(np.round(points, 5), axis=0, return_inverse=True)
+    place = place.reshape(-1)
+    total = np.zeros((place.max() + 1, 3))
+    np.add.at(total, place, np.repeat(weighted, 3, 0))
+    mean = total[place]
+    mean /= np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)
+    smooth = (mean * flat).sum(1) > crease_cos
+    return np.where(smooth[:, None], mean, flat)
