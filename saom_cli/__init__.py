@@ -1,0 +1,1 @@
+"""The `saom` command."""

@@ -1,0 +1,83 @@
+"""`saom bench`: p50 and p95 latency per stage, frames/s and peak memory of a model on this machine.
+
+Without `--image` the frame is a synthetic one; what a frame holds changes the post-processing only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from saom_cli.options import add_config_arguments, config_from
+from saom_cli.segment import read_depth, read_photo
+from saom_core.depth import CameraIntrinsics
+from saom_core.everything import load_segmenter
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `saom bench`."""
+    parser.add_argument("--image", type=Path, help="photo to segment again and again")
+    parser.add_argument("--depth", type=Path, help="its 16-bit depth PNG in millimetres")
+    parser.add_argument("--size", default="640x480", help="camera resolution, WIDTHxHEIGHT")
+    parser.add_argument("--runs", type=int, default=50)
+    parser.add_argument("--warmup", type=int, default=5)
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    add_config_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """`saom bench`."""
+    width, height = (int(part) for part in args.size.split("x"))
+    image, depth = _frame(args.image, args.depth, (height, width))
+    camera = CameraIntrinsics(0.9 * width, 0.9 * width, width / 2, height / 2, width, height)
+    segmenter = load_segmenter(config_from(args))
+    for _ in range(args.warmup):
+        segmenter.segment(image, depth, camera)
+    timings: dict[str, list[float]] = {}
+    instances = 0
+    for _ in tqdm(range(args.runs), unit="frame", dynamic_ncols=True):
+        started = time.perf_counter()
+        answer = segmenter.segment(image, depth, camera)
+        total = 1000 * (time.perf_counter() - started)
+        instances = len(answer.instances)
+        for stage, milliseconds in {**answer.timings_ms, "total": total}.items():
+            timings.setdefault(stage, []).append(milliseconds)
+    figures = {
+        stage: {"p50_ms": float(np.median(v)), "p95_ms": float(np.percentile(v, 95))} for stage, v in timings.items()
+    }
+    print(f"{segmenter.info.name} on {segmenter.info.provider}, {args.size}, {instances} instances, {args.runs} runs")
+    for stage, row in figures.items():
+        print(f"  {stage:12s} p50 {row['p50_ms']:8.1f} ms   p95 {row['p95_ms']:8.1f} ms")
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"  {1000 / figures['total']['p50_ms']:.1f} frames/s, peak memory {memory:.0f} MB")
+    if args.json:
+        args.json.write_text(json.dumps({"stages": figures, "peak_memory_mb": memory}, indent=1), encoding="utf-8")
+    return 0
+
+
+def _frame(
+    photo: Path | None, depth_file: Path | None, size_hw: tuple[int, int]
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32] | None]:
+    """The given photo and depth, or a table with boxes on it, at the wanted size."""
+    height, width = size_hw
+    if photo is not None:
+        image, depth = cv2.resize(read_photo(photo), (width, height)), read_depth(depth_file)
+        if depth is not None:
+            depth = cv2.resize(depth, (width, height), interpolation=cv2.INTER_NEAREST)
+        return np.ascontiguousarray(image, np.uint8), None if depth is None else depth.astype(np.float32)
+    rng = np.random.default_rng(0)
+    depth = np.repeat(np.linspace(1.5, 0.7, height, dtype=np.float32)[:, None], width, axis=1)
+    image = np.full((height, width, 3), 150, np.uint8)
+    for _ in range(15):
+        top, left = int(rng.integers(0, height * 0.8)), int(rng.integers(0, width * 0.8))
+        window = np.s_[top : top + height // 8, left : left + width // 10]
+        image[window], depth[window] = rng.integers(0, 255, 3), depth[window].min() - 0.1
+    return image, depth

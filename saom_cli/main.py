@@ -1,0 +1,56 @@
+"""`saom COMMAND ...`: one module per command, imported only when it is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+
+from saom_core.errors import SaomError
+
+COMMANDS = {
+    "segment": ("saom_cli.segment", "whole objects of photos: overlay and JSON"),
+    "bench": ("saom_cli.bench", "latency per stage, frames/s, peak memory"),
+    "info": ("saom_cli.info", "what a model file holds"),
+    "compare-sam": ("saom_cli.compare_sam", "same masks and time against segment-anything's generator [train]"),
+    "collect": ("training.collect", "simulated RGB-D data set [train]"),
+    "dataset": ("training.dataset_tools", "stats, check, view, import of a data set [train]"),
+    "finetune": ("training.finetune", "train a model [train]"),
+    "evaluate": ("training.evaluate", "figures of a model on a data set [train]"),
+    "export": ("training.export", "checkpoint to one ONNX file [train]"),
+}
+"""Command -> module with `add_arguments(parser)` and `run(args) -> int`; [train] needs `pip install saom[train]`."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of the `saom` command; returns the exit code."""
+    arguments = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(prog="saom", description="Whole objects for robots that grasp.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    chosen = next((a for a in arguments if not a.startswith("-")), None)
+    module = None
+    for name, (path, text) in COMMANDS.items():
+        sub = commands.add_parser(name, help=text, description=text)
+        if name == chosen:
+            try:
+                module = importlib.import_module(path)
+            except ModuleNotFoundError as error:
+                print(f"saom {name}: needs the package {error.name}: pip install 'saom[train]'", file=sys.stderr)
+                return 2
+            module.add_arguments(sub)
+    args = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    assert module is not None
+    try:
+        return int(module.run(args))
+    except SaomError as error:
+        print(f"saom {args.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

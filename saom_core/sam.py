@@ -1,0 +1,262 @@
+"""Everything mode with a checkpoint of the SAM family, in torch (on a workstation, not on the robot).
+
+The masks are those of segment-anything's `SamAutomaticMaskGenerator` at the same options, up to rounding, and come
+faster; with a class head each mask has the class of the prompt it came from. `SamSegmenter.segment` reads as the recipe.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from segment_anything.utils.amg import generate_crop_boxes
+from torch import Tensor
+from torchvision.transforms.functional import resize, to_pil_image
+
+from saom_core.config import SaomConfig
+from saom_core.depth import CameraIntrinsics
+from saom_core.errors import ModelError
+from saom_core.everything import Segmentation, check_frame, measure
+from saom_core.grid import grid_points
+from saom_core.instances import Instances
+from saom_core.runtime import ModelInfo
+from saom_core.sam_candidates import Candidates, ImageCrop, PromptLabels, filtered, without_small_regions
+from saom_core.sam_checkpoints import SamModel, read_checkpoint
+from saom_core.sam_decoder import DecodedPrompts, PointDecoder
+from saom_core.sam_masks import MaskEnlarger
+from saom_core.sam_options import SamEverythingOptions
+from saom_core.taxonomy import OTHER
+
+logger = logging.getLogger("saom")
+
+_PROMPTS_AT_ONCE = {"cpu": 8, "cuda": 128}
+_PROMPTS_DRAWN_AT_ONCE = {"cpu": 1, "cuda": 32}
+"""On the CPU as many as its caches hold; on a GPU as many as keep it busy in a few GB."""
+
+
+def load_sam(source: str | Path | SaomConfig, options: SamEverythingOptions | None = None) -> SamSegmenter:
+    """Everything mode with the checkpoint of a file, or of `config.model` on `config.provider`.
+
+    Args:
+        source: a checkpoint (kinds: see `sam_checkpoints`), or the configuration that names one.
+        options: everything mode's options in full; None: what the configuration says.
+
+    Raises:
+        ModelError: the checkpoint cannot be used, or the provider is not there.
+    """
+    config = source if isinstance(source, SaomConfig) else SaomConfig(model=str(source))
+    path = Path(config.model).expanduser()
+    model = read_checkpoint(path)
+    device, reason = _device(config.provider)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    size = model.sizes.image_size
+    info = ModelInfo(
+        name=model.metadata.get("name", f"{path.stem} ({model.sizes.name})"),
+        path=str(path),
+        class_names=model.class_names,
+        provider=device.type,
+        provider_requested=config.provider,
+        fallback_reason=reason,
+        input_size_hw=(size, size),
+        uses_depth=False,
+        metadata=dict(model.metadata),
+    )
+    return SamSegmenter(model.to(device), config, info, options)
+
+
+class SamSegmenter:
+    """A `Segmenter` with a network of the SAM family.
+
+    Args:
+        model: the network, on the device where it is to run.
+        config: thresholds and depth range; may be exchanged between frames.
+        info: what the model is and where it runs.
+        options: everything mode's options in full; None: what `config` says.
+    """
+
+    def __init__(
+        self, model: SamModel, config: SaomConfig, info: ModelInfo, options: SamEverythingOptions | None = None
+    ) -> None:
+        self.config = config
+        self.options = options
+        self.info = info
+        self._model = model
+        self._sam = model.sam
+        self._decoder = PointDecoder(model.sam)
+
+    @torch.inference_mode()
+    def segment(
+        self,
+        image_rgb: npt.NDArray[np.uint8],
+        depth_m: npt.NDArray[np.floating] | None = None,
+        camera: CameraIntrinsics | None = None,
+    ) -> Segmentation:
+        """See `Segmenter.segment`; stages: preprocess, encoder, decoder, postprocess."""
+        depth = check_frame(image_rgb, depth_m, self.config)
+        options = self.options or SamEverythingOptions.from_config(self.config)
+        clock = _Clock(self._sam.device)
+        size_hw = (image_rgb.shape[0], image_rgb.shape[1])
+        boxes, layers = generate_crop_boxes(size_hw, options.crop_n_layers, options.crop_overlap_ratio)
+        found = Candidates.join(
+            [
+                self._segment_crop(image_rgb, box, options.grid_of_layer(layer), options, clock)
+                for box, layer in zip(boxes, layers, strict=True)
+            ]
+        )
+        with clock.stage("postprocess"):
+            if len(boxes) > 1:  # of two masks from different crops, that from the smaller crop
+                found = found.without_duplicates(1 / found.crop_area, options.crop_nms_thresh)
+            instances = self._instances(found, size_hw, options)
+            if depth is not None:
+                instances = measure(instances, depth, camera)
+        return Segmentation(instances, clock.timings_ms)
+
+    def _segment_crop(
+        self,
+        image_rgb: npt.NDArray[np.uint8],
+        box: list[int],
+        grid: tuple[int, int],
+        options: SamEverythingOptions,
+        clock: _Clock,
+    ) -> Candidates:
+        """Encodes one crop, decodes the point grid on it, filters, drops duplicates."""
+        x0, y0, x1, y1 = box
+        height, width = y1 - y0, x1 - x0
+        device = self._sam.device
+        with clock.stage("preprocess"):
+            batch, input_hw = self._input(image_rgb[y0:y1, x0:x1])
+            patch = self._model.sizes.patch_size
+            tokens_hw = (-(-input_hw[0] // patch), -(-input_hw[1] // patch))
+            enlarger = MaskEnlarger((4 * tokens_hw[0], 4 * tokens_hw[1]), input_hw, (height, width), device)
+            crop = ImageCrop((x0, y0, x1, y1), image_rgb.shape[:2], enlarger, self._sam.mask_threshold)
+            points_xy = torch.from_numpy(grid_points(*grid) * (width, height))
+            inputs_xy = (points_xy * torch.tensor([input_hw[1] / width, input_hw[0] / height]).double()).to(device)
+        with clock.stage("encoder"):
+            image = self._decoder.image_tokens(self._sam.image_encoder(batch))
+        parts = []
+        per_batch = options.points_per_batch or _PROMPTS_AT_ONCE[device.type]
+        for begin in range(0, len(points_xy), per_batch):
+            chosen = slice(begin, begin + per_batch)
+            with clock.stage("decoder"):
+                prompts = self._decoder.decode(image, inputs_xy[chosen])
+            parts += self._masks(prompts, points_xy[chosen], tokens_hw, crop, options, clock)
+        with clock.stage("postprocess"):
+            found = Candidates.join(parts)
+            return found.without_duplicates(found.predicted_iou, options.box_nms_thresh)
+
+    def _input(self, image_rgb: npt.NDArray[np.uint8]) -> tuple[Tensor, tuple[int, int]]:
+        """The network's input (1, 3, S, S) float32, and how much of it the image covers (height, width)."""
+        height, width = image_rgb.shape[:2]
+        scale = self._model.sizes.image_size / max(height, width)
+        # segment-anything's rounding; only a sliver of an image keeps the one row that it would lose there
+        input_hw = (max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5)))
+        resized = np.array(resize(to_pil_image(image_rgb), list(input_hw)))
+        pixels = torch.from_numpy(resized).to(self._sam.device).permute(2, 0, 1)[None]
+        return self._sam.preprocess(pixels), input_hw
+
+    def _masks(
+        self,
+        prompts: DecodedPrompts,
+        points_xy: Tensor,
+        tokens_hw: tuple[int, int],
+        crop: ImageCrop,
+        options: SamEverythingOptions,
+        clock: _Clock,
+    ) -> Iterator[Candidates]:
+        """Draws and filters the masks whose predicted quality passes; the others are never drawn."""
+        with clock.stage("decoder"):
+            quality = prompts.predicted_iou
+            passes = quality > (options.pred_iou_thresh if options.pred_iou_thresh > 0 else -torch.inf)
+            drawn = passes.any(dim=1).nonzero()[:, 0]
+            class_ids, class_scores = self._classes(prompts.class_token)
+        # At least one, maybe empty, piece: the parts of a crop can be joined whatever was found.
+        for some in drawn.split(_PROMPTS_DRAWN_AT_ONCE[quality.device.type]) or (drawn,):
+            with clock.stage("decoder"):
+                chosen = passes[some]
+                logits = self._decoder.mask_logits(prompts, some, tokens_hw)[chosen]
+            with clock.stage("postprocess"):
+                # A prompt has several masks and one class: each mask takes the class of its own prompt.
+                own = some[chosen.nonzero()[:, 0]].cpu()
+                labels = PromptLabels(quality[some][chosen].cpu(), points_xy[own], class_ids[own], class_scores[own])
+                yield filtered(logits, labels, crop, options)
+
+    def _classes(self, class_token: Tensor) -> tuple[Tensor, Tensor]:
+        """Class ids (B,) int64 and probabilities (B,) on the CPU; -1 and 0 without class head."""
+        if self._model.class_head is None:
+            return torch.full((len(class_token),), -1), torch.zeros(len(class_token))
+        scores, ids = self._model.class_head(class_token).softmax(dim=1).max(dim=1)
+        return ids.cpu(), scores.cpu()
+
+    def _instances(self, found: Candidates, size_hw: tuple[int, int], options: SamEverythingOptions) -> Instances:
+        kept, masks = list(range(len(found))), [mask.pixels() for mask in found.masks]
+        if options.min_mask_region_area > 0:
+            box_iou = max(options.box_nms_thresh, options.crop_nms_thresh)
+            kept, masks = without_small_regions(masks, size_hw, options.min_mask_region_area, box_iou)
+        large = [k for k, mask in enumerate(masks) if mask.area >= options.min_area]
+        found = found.select(torch.tensor([kept[k] for k in large], dtype=torch.int64))
+        class_scores = found.class_scores.numpy()
+        class_ids, class_names = self._named(found.class_ids.numpy(), class_scores)
+        instances = Instances.from_masks(
+            size_hw,
+            [masks[k] for k in large],
+            found.predicted_iou.numpy(),
+            stability=found.stability.numpy(),
+            class_ids=class_ids,
+            class_names=class_names,
+            class_scores=class_scores,
+            points_xy=found.points_xy.float().numpy(),
+        )
+        if options.max_instances and len(instances) > options.max_instances:
+            instances = instances.select(np.arange(options.max_instances))
+        return instances
+
+    def _named(
+        self, class_ids: npt.NDArray[np.int64], class_scores: npt.NDArray[np.float32]
+    ) -> tuple[npt.NDArray[np.int32], list[str]]:
+        """Class ids and names; an unsure class becomes Other (or -1 and "" where the model has no Other)."""
+        names = self.info.class_names
+        fallback = names.index(OTHER) if OTHER in names else -1
+        ids = np.where(class_scores >= self.config.class_score_threshold, class_ids, fallback).astype(np.int32)
+        return ids, [names[k] if k >= 0 else "" for k in ids]
+
+
+@dataclass
+class _Clock:
+    """Wall time per stage."""
+
+    device: torch.device
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Adds the time of the block to the stage's."""
+        begin = time.perf_counter()
+        yield
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        self.timings_ms[name] = self.timings_ms.get(name, 0.0) + 1000 * (time.perf_counter() - begin)
+
+
+def _device(provider: str) -> tuple[torch.device, str]:
+    """The device for a provider, and why it fell back to the CPU ("" if it did not)."""
+    if provider == "tensorrt":
+        raise ModelError("provider tensorrt: expected cpu or cuda for a torch checkpoint: export it to ONNX first")
+    if provider != "cpu" and torch.cuda.is_available():
+        return torch.device("cuda"), ""
+    if provider == "cuda":
+        raise ModelError(
+            f"provider cuda: torch {torch.__version__} finds no usable GPU: mend the driver, or set provider to cpu"
+        )
+    if provider == "cpu":
+        return torch.device("cpu"), ""
+    reason = f"cuda: torch {torch.__version__} finds no usable GPU"
+    logger.warning("RUNNING ON THE CPU, a SAM checkpoint expects a GPU: %s", reason)
+    return torch.device("cpu"), reason

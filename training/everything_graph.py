@@ -1,0 +1,143 @@
+"""The whole everything mode of saom-tiny as one module: what training evaluates is what export writes.
+
+image, depth -> encoder -> grid prompts -> decoder -> box pre-selection -> masks -> stability -> mask duplicate
+removal -> the best K, all with static output shapes.
+"""
+
+from __future__ import annotations
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from saom_core.grid import grid_points
+from training.network import SaomTiny
+
+BOX_IOU = 0.8
+"""Prompts whose boxes agree more than this are one candidate; the mask stage below decides the rest."""
+OUTSIDE_LOGIT = -8.0
+STABILITY_OFFSET = 1.0
+"""As in segment-anything's calculate_stability_score."""
+
+
+class EverythingGraph(nn.Module):
+    """Everything mode on one image.
+
+    Args:
+        network: the trained network, in eval mode.
+        columns: grid points along x.
+        rows: grid points along y.
+        candidates: masks computed after box pre-selection.
+        max_instances: K, rows of the answer.
+    """
+
+    def __init__(
+        self, network: SaomTiny, columns: int = 32, rows: int = 32, candidates: int = 160, max_instances: int = 100
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.candidates, self.max_instances = candidates, max_instances
+        self.register_buffer("grid", torch.from_numpy(grid_points(columns, rows)).float()[None], persistent=False)
+
+    def forward(
+        self, image: Tensor, depth: Tensor, score_threshold: Tensor, stability_threshold: Tensor, nms_iou: Tensor
+    ) -> tuple[Tensor, ...]:
+        """The outputs that `saom_core.runtime.OUTPUTS` names.
+
+        Args:
+            image: (H, W, 3) uint8.
+            depth: (H, W) float32 metres, 0 = invalid.
+            score_threshold: () float32.
+            stability_threshold: () float32.
+            nms_iou: () float32.
+
+        Returns:
+            masks (K, H/4, W/4) logits, boxes (K, 4) and points (K, 2) in pixels, scores, stability, class_ids,
+            class_scores (K,), by falling score; score 0 = padding.
+        """
+        features = self.network.encode(image[None], depth[None])
+        answers = self.network.decode(features, self.grid)
+        quality = answers.quality_logits[0].float().sigmoid()
+        size = torch.tensor([image.shape[1], image.shape[0]] * 2, dtype=torch.float32)
+        picked, valid = self._preselect(answers.boxes[0], quality, score_threshold)
+        boxes = answers.boxes[0][picked].clamp(0.0, 1.0)
+        logits = self.network.masks(features, answers.mask_embeddings[:, picked])[0].float()
+        logits = crop_to_boxes(logits, boxes)
+        stability = stability_score(logits)
+        scores = quality[picked] * valid * (stability >= stability_threshold)
+        scores = scores * suppress_duplicates(logits > 0, scores, nms_iou)
+        scores, order = scores.topk(self.max_instances)
+        picked = picked[order]
+        class_scores, class_ids = answers.class_logits[0][picked].float().softmax(-1).max(-1)
+        points = self.grid[0][picked] * size[:2]
+        return (
+            logits[order],
+            boxes[order] * size,
+            scores,
+            stability[order],
+            class_ids,
+            class_scores,
+            points,
+        )
+
+    def _preselect(self, boxes: Tensor, quality: Tensor, score_threshold: Tensor) -> tuple[Tensor, Tensor]:
+        """Indices (candidates,) of distinct prompts, best first, and which of them are real (the rest is padding)."""
+        ranked = torch.where(quality >= score_threshold, quality, torch.zeros_like(quality))
+        kept = torchvision.ops.nms(boxes, ranked, BOX_IOU)
+        padded = torch.cat([kept, torch.zeros(self.candidates, dtype=kept.dtype)])[: self.candidates]
+        count = torch.ones_like(kept).sum()
+        valid = (torch.arange(self.candidates) < count) & (ranked[padded] > 0)
+        return padded, valid.float()
+
+
+def crop_to_boxes(logits: Tensor, boxes: Tensor) -> Tensor:
+    """Mask logits (N, h, w) with everything outside the boxes (N, 4) 0..1, widened by a tenth, set to background."""
+    height, width = logits.shape[1:]
+    x = (torch.arange(width, dtype=torch.float32) + 0.5) / width
+    y = (torch.arange(height, dtype=torch.float32) + 0.5) / height
+    # at least two mask pixels of slack, or the box error of a small object cuts it
+    slack = torch.maximum((boxes[:, 2:] - boxes[:, :2]) * 0.1, torch.tensor([2.0 / width, 2.0 / height]))
+    left, top = (boxes[:, :2] - slack).split(1, dim=1)
+    right, bottom = (boxes[:, 2:] + slack).split(1, dim=1)
+    inside_x = (x >= left) & (x <= right)  # (N, w)
+    inside_y = (y >= top) & (y <= bottom)  # (N, h)
+    inside = inside_y[:, :, None] & inside_x[:, None, :]
+    return torch.where(inside, logits, torch.full_like(logits, OUTSIDE_LOGIT))
+
+
+def stability_score(logits: Tensor) -> Tensor:
+    """IoU of each mask cut at +offset and at -offset, (N, h, w) -> (N,); 0 for an empty mask."""
+    strict = (logits > STABILITY_OFFSET).float().sum((1, 2))
+    loose = (logits > -STABILITY_OFFSET).float().sum((1, 2))
+    return strict / loose.clamp(min=1.0)
+
+
+def suppress_duplicates(masks: Tensor, scores: Tensor, nms_iou: Tensor, iterations: int = 12) -> Tensor:
+    """Greedy non-maximum suppression by mask IoU as fixed matrix products (Cluster-NMS, arXiv 2005.03572, eq. 4).
+
+    The iteration equals greedy suppression once it is as long as the longest chain "a removes b, so b no longer
+    removes c"; such chains are short.
+
+    Args:
+        masks: (N, h, w) bool.
+        scores: (N,) the better one stays; of equals the first. 0 removes nothing and is removed.
+        nms_iou: () IoU above which the worse one goes.
+        iterations: length of the fixed iteration.
+
+    Returns:
+        (N,) float: 1 keeps, 0 goes.
+    """
+    flat = masks.flatten(1).float()
+    intersection = flat @ flat.T
+    area = flat.sum(1)
+    union = area[:, None] + area[None, :] - intersection
+    index = torch.arange(masks.shape[0])
+    better = (scores[:, None] > scores[None, :]) | (
+        (scores[:, None] == scores[None, :]) & (index[:, None] < index[None, :])
+    )
+    alive = (scores > 0).float()
+    removes = (better & (intersection > nms_iou * union)).float() * alive[:, None]  # (i, j): i would remove j
+    keep = torch.ones_like(scores)
+    for _ in range(iterations):
+        keep = 1.0 - (removes * keep[:, None]).max(dim=0).values
+    return keep * alive

@@ -1,0 +1,242 @@
+"""Write a checkpoint as one ONNX file that is the whole everything mode: `saom export runs/tiny/last saom-tiny.onnx`."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import hashlib
+import json
+import os
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from timm.utils import reparameterize_model
+from torch import Tensor, nn
+
+from saom_core.config import SaomConfig
+from saom_core.errors import SaomError
+from saom_core.runtime import METADATA_KEY, OUTPUTS, THRESHOLDS
+from training.checkpoint import load_network_and_record
+from training.everything_graph import EverythingGraph
+from training.network import SaomTiny
+
+OPSET = 18
+HALF_FROM = 256
+"""Float weights with at least so many values are stored in half precision."""
+
+
+class ExportError(SaomError):
+    """The file would not give what torch gives."""
+
+
+def export(
+    checkpoint: Path,
+    path: Path,
+    *,
+    name: str = "saom-tiny",
+    size_hw: tuple[int, int] = (288, 384),
+    grid: tuple[int, int] = (32, 32),
+    figures: dict[str, Any] | None = None,
+) -> None:
+    """Export a checkpoint; the file is written only when onnxruntime agrees with torch on it.
+
+    Args:
+        checkpoint: folder written by training.
+        path: of the .onnx file.
+        name: of the model.
+        size_hw: network input, divisible by 32.
+        grid: columns and rows of the prompts.
+        figures: measured quality, stored in the metadata.
+
+    Raises:
+        ModelError: no such checkpoint.
+        ExportError: results differ from torch.
+    """
+    network, record = load_network_and_record(checkpoint)
+    graph = EverythingGraph(deployable(network), columns=grid[0], rows=grid[1]).eval()
+    temporary = path.with_suffix(".part.onnx")
+    torch.onnx.export(
+        graph,
+        (*example_input(size_hw, seed=0), *map(torch.tensor, _default_thresholds().values())),
+        str(temporary),
+        input_names=["image", "depth", *THRESHOLDS],
+        output_names=list(OUTPUTS),
+        opset_version=OPSET,
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+    model = onnx.load(str(temporary))
+    halve_weights(model)
+    add_defaults(model, {"depth": np.zeros(size_hw, np.float32), **_default_thresholds()})
+    metadata = {
+        "name": name,
+        "class_names": list(network.config.class_names),
+        "license": "Apache-2.0",
+        "exported": date.today().isoformat(),
+        "grid": list(grid),
+        "training": record,
+        "figures": figures or {},
+    }
+    helper.set_model_props(model, {METADATA_KEY: json.dumps(metadata)})
+    onnx.checker.check_model(model)
+    onnx.save(model, str(temporary))
+    try:
+        check_parity(graph, temporary, size_hw)
+    except ExportError:
+        temporary.unlink()
+        raise
+    os.replace(temporary, path)
+
+
+def deployable(network: SaomTiny) -> SaomTiny:
+    """A copy for inference: branches and batch norms folded, weights rounded to half precision.
+
+    The rounding happens here, so that torch and the file with half-precision weights compute with the same numbers.
+    """
+    network = copy.deepcopy(network).eval()
+    network.encoder = reparameterize_model(network.encoder)
+    for module in network.modules():
+        if isinstance(module, nn.Sequential):
+            _fold_batch_norms(module)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.numel() >= HALF_FROM:
+                parameter.copy_(parameter.half().float())
+    return network
+
+
+def _fold_batch_norms(sequence: nn.Sequential) -> None:
+    children = list(sequence.named_children())
+    for (name, module), (next_name, following) in zip(children, children[1:], strict=False):
+        if isinstance(module, nn.Conv2d) and isinstance(following, nn.BatchNorm2d):
+            setattr(sequence, name, nn.utils.fusion.fuse_conv_bn_eval(module, following))
+            setattr(sequence, next_name, nn.Identity())
+
+
+def halve_weights(model: onnx.ModelProto) -> None:
+    """Store large float32 weights as float16 with a cast that onnxruntime folds when it loads the file."""
+    graph = model.graph
+    casts = []
+    for weight in graph.initializer:
+        values = numpy_helper.to_array(weight)
+        if weight.data_type != TensorProto.FLOAT or values.size < HALF_FROM:
+            continue
+        original = weight.name
+        weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), original + "_half"))
+        casts.append(helper.make_node("Cast", [original + "_half"], [original], to=TensorProto.FLOAT))
+    for cast in reversed(casts):
+        graph.node.insert(0, cast)
+
+
+def add_defaults(model: onnx.ModelProto, defaults: dict[str, np.ndarray | float]) -> None:
+    """Give inputs a default, so that the image alone is enough (an initializer of the input's name, ONNX IR >= 4)."""
+    for name, value in defaults.items():
+        model.graph.initializer.append(numpy_helper.from_array(np.asarray(value, np.float32), name))
+
+
+def _default_thresholds() -> dict[str, float]:
+    config = SaomConfig()
+    return {name: float(getattr(config, name)) for name in THRESHOLDS}
+
+
+def example_input(size_hw: tuple[int, int], seed: int) -> tuple[Tensor, Tensor]:
+    """A picture of random boxes on a ramp and its depth: more like a scene than noise is.
+
+    Returns:
+        (H, W, 3) uint8 and (H, W) float32 metres with holes.
+    """
+    rng = np.random.default_rng(seed)
+    height, width = size_hw
+    depth = np.repeat(np.linspace(1.6, 0.8, height, dtype=np.float32)[:, None], width, axis=1)
+    image = np.full((height, width, 3), rng.integers(60, 200, 3), np.uint8)
+    for _ in range(12):
+        top, left = rng.integers(0, height - 40), rng.integers(0, width - 40)
+        window = np.s_[top : top + rng.integers(15, 40), left : left + rng.integers(15, 40)]
+        image[window] = rng.integers(0, 255, 3)
+        depth[window] = depth[window].min() - 0.08
+    depth[rng.random(size_hw) < 0.02] = 0.0
+    noise = rng.integers(0, 12, image.shape, dtype=np.uint8)
+    return torch.from_numpy(image // 2 + image // 4 + noise), torch.from_numpy(depth)
+
+
+def check_parity(graph: EverythingGraph, path: Path, size_hw: tuple[int, int], images: int = 3) -> None:
+    """Compare the file with torch, with and without depth, at thresholds that let instances through.
+
+    Raises:
+        ExportError: another set of instances, scores off by 0.005, or a mask below IoU 0.99.
+    """
+    options = ort.SessionOptions()
+    options.log_severity_level = 3  # else it warns of every input that has a default
+    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    for seed in range(images):
+        image, depth = example_input(size_hw, seed)
+        for given in (depth, torch.zeros_like(depth)):
+            with torch.no_grad():
+                expected = [t.numpy() for t in graph(image, given, *map(torch.tensor, (0.05, 0.05, 0.6)))]
+            feed = {"image": image.numpy(), "depth": given.numpy()}
+            feed.update({k: np.array(v, np.float32) for k, v in zip(THRESHOLDS, (0.05, 0.05, 0.6), strict=True)})
+            actual = session.run(list(OUTPUTS), feed)
+            compare_answers(dict(zip(OUTPUTS, expected, strict=True)), dict(zip(OUTPUTS, actual, strict=True)))
+
+
+def compare_answers(expected: dict[str, np.ndarray], actual: dict[str, np.ndarray]) -> None:
+    """Raise ExportError unless two answers of one image hold the same instances.
+
+    Every expected instance must have its twin (mask IoU >= 0.99, score within 0.005, same class) and the other way
+    round, but for instances within 0.005 of each other's threshold: one in fifty may differ.
+    """
+    for here, there in ((expected, actual), (actual, expected)):
+        rows = np.flatnonzero(here["scores"] > 0)
+        missing = [int(k) for k in rows if not _has_twin(here, there, k)]
+        if len(missing) > len(rows) // 50:
+            raise ExportError(
+                f"expected onnxruntime to give what torch gives, but {len(missing)} of {len(rows)} instances have no "
+                f"twin, first row {missing[0]} with score {here['scores'][missing[0]]:.4f}: the file is not written"
+            )
+
+
+def _has_twin(here: dict[str, np.ndarray], there: dict[str, np.ndarray], k: int) -> bool:
+    candidates = np.flatnonzero(
+        (np.abs(there["scores"] - here["scores"][k]) < 0.005)
+        & (there["scores"] > 0)
+        & (there["class_ids"] == here["class_ids"][k])
+    )
+    mask = here["masks"][k] > 0
+    for j in candidates:
+        other = there["masks"][j] > 0
+        if (mask & other).sum() >= 0.99 * (mask | other).sum():
+            return True
+    return False
+
+
+def write_sha256(path: Path) -> None:
+    """SHA256SUMS beside the file, which the loader of bundled models checks."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    (path.parent / "SHA256SUMS").write_text(f"{digest}  {path.name}\n", encoding="utf-8")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `saom export`."""
+    parser.add_argument("checkpoint", type=Path, help="checkpoint folder, e.g. runs/tiny/last")
+    parser.add_argument("output", type=Path, help="the .onnx file")
+    parser.add_argument("--name", default="saom-tiny")
+    parser.add_argument("--size", default="384x288", help="network input, WIDTHxHEIGHT, divisible by 32")
+    parser.add_argument("--grid", default="32x32", help="prompts, COLUMNSxROWS")
+    parser.add_argument("--figures", type=Path, help="JSON of `saom evaluate`, stored in the file's metadata")
+
+
+def run(args: argparse.Namespace) -> int:
+    """`saom export`."""
+    (width, height), grid = (tuple(int(part) for part in text.split("x")) for text in (args.size, args.grid))
+    figures = json.loads(args.figures.read_text(encoding="utf-8")) if args.figures else None
+    export(args.checkpoint, args.output, name=args.name, size_hw=(height, width), grid=grid, figures=figures)
+    write_sha256(args.output)
+    print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB, equal to torch")
+    return 0
