@@ -5,10 +5,12 @@ from __future__ import annotations
 from saom_core.taxonomy import OTHER
 from training.rooms.catalogue import (
     large_bathroom,
+    large_counters,
     large_desks,
     large_kitchen,
     large_other,
     large_seating,
+    large_shelves,
     large_storage,
     large_tables,
     large_wall,
@@ -22,7 +24,7 @@ BUILDERS: dict[str, list[Builder]] = {
     "Blinds": [large_kitchen.blinds],
     "Cabinet": [large_storage.cabinet],
     "CoffeeTable": [large_tables.coffee_table],
-    "CounterTop": [large_desks.counter_top],
+    "CounterTop": [large_counters.counter_top],
     "Desk": [large_desks.desk],
     "DiningTable": [large_tables.dining_table],
     "Drawer": [large_storage.drawer_unit],
@@ -33,7 +35,7 @@ BUILDERS: dict[str, list[Builder]] = {
     "Microwave": [large_kitchen.microwave],
     "Ottoman": [large_seating.ottoman],
     "Safe": [large_storage.safe],
-    "Shelf": [large_desks.shelf],
+    "Shelf": [large_shelves.shelf],
     "ShowerCurtain": [large_bathroom.shower_curtain],
     "ShowerDoor": [large_bathroom.shower_door],
     "SideTable": [large_tables.side_table],
@@ -101,4 +103,6 @@ def mount_height_m(model: ObjectModel) -> tuple[float, float]:
             low, high = MOUNT_HEIGHT_M[key]
             highest = max(0.0, _TOP_LIMIT_M - model.size[2])
             return min(low, highest), min(high, highest)
-    raise KeyError(f"expected an object that hangs on a wall, got {model.style} ({model.placement}); place it elsewhere")
+    raise KeyError(
+        f"expected an object that hangs on a wall, got {model.style} ({model.placement}); place it elsewhere"
+    )

@@ -62,17 +62,35 @@ class Assembly:
         self.solids.append(Solid("box", size, pos, look, part, euler, collides=collides))
 
     def cylinder(
-        self, part: str, look: str, radius: float, height: float, pos: Vec3, euler: Vec3 = (0, 0, 0), *, collides: bool = True
+        self,
+        part: str,
+        look: str,
+        radius: float,
+        height: float,
+        pos: Vec3,
+        euler: Vec3 = (0, 0, 0),
+        *,
+        collides: bool = True,
     ) -> None:
         """A cylinder about `pos`, along z before `euler` turns it."""
         self.solids.append(Solid("cylinder", (radius, height), pos, look, part, euler, collides=collides))
 
-    def ball(self, part: str, look: str, size: Vec3, pos: Vec3, euler: Vec3 = (0, 0, 0), *, collides: bool = True) -> None:
+    def ball(
+        self, part: str, look: str, size: Vec3, pos: Vec3, euler: Vec3 = (0, 0, 0), *, collides: bool = True
+    ) -> None:
         """An ellipsoid of full axes `size`."""
         self.solids.append(Solid("ellipsoid", size, pos, look, part, euler, collides=collides))
 
     def rod(
-        self, part: str, look: str, radius: float, start: Vec3, end: Vec3, *, rounded: bool = False, collides: bool = True
+        self,
+        part: str,
+        look: str,
+        radius: float,
+        start: Vec3,
+        end: Vec3,
+        *,
+        rounded: bool = False,
+        collides: bool = True,
     ) -> None:
         """A round bar from `start` to `end`; `rounded` ends reach `radius` further."""
         first, last = np.asarray(start, float), np.asarray(end, float)
@@ -92,7 +110,13 @@ class Assembly:
         """An invisible box that collides, for what is seen as a mesh."""
         self.solids.append(Solid("box", size, pos, look, part, euler, visible=False))
 
-    def cushion(self, part: str, look: str, size: Vec3, pos: Vec3, euler: Vec3 = (0, 0, 0), *, soft: float = 0.3) -> None:
+    def drum(self, part: str, look: str, radius: float, height: float, pos: Vec3) -> None:
+        """An invisible upright cylinder that collides, for what is seen as a mesh."""
+        self.solids.append(Solid("cylinder", (radius, height), pos, look, part, visible=False))
+
+    def cushion(
+        self, part: str, look: str, size: Vec3, pos: Vec3, euler: Vec3 = (0, 0, 0), *, soft: float = 0.3
+    ) -> None:
         """A box with round edges, `soft` of its thinnest edge being the radius; collides as a box."""
         self.mesh(part, look, rounded_box(size, soft * min(size), steps=1), pos, euler)
         self.block(part, look, size, pos, euler)

@@ -5,8 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from training.rooms.catalogue.large_base import Assembly
-from training.rooms.catalogue.large_desks import tap
-from training.rooms.catalogue.large_looks import between, board, chance, fabric, glass, marble, metal, pick, plastic, steel, white, wood
+from training.rooms.catalogue.large_counters import tap
+from training.rooms.catalogue.large_looks import (
+    between,
+    board,
+    chance,
+    fabric,
+    glass,
+    marble,
+    metal,
+    pick,
+    plastic,
+    steel,
+    white,
+    wood,
+)
 from training.rooms.catalogue.large_parts import HANDLE_STYLES, Front, corner_legs, door, drawer_stack
 from training.rooms.model import Look, ObjectModel
 from training.rooms.shapes import Mesh, lathe, loft, ring, sheet
@@ -33,7 +46,14 @@ def bathtub(rng: np.random.Generator) -> ObjectModel:
     style = pick(rng, ("built_in", "free", "claw"), (4, 2, 1))
     x, y, h = between(rng, 1.4, 1.85), between(rng, 0.68, 0.85), between(rng, 0.5, 0.62)
     ceramic = white(rng) if chance(rng, 0.9) else marble(rng)
-    asm = Assembly("Bathtub", f"bathtub_{style}", ceramic=ceramic, tap=steel(rng), basin=ceramic, apron=pick(rng, (white, marble, wood))(rng))
+    asm = Assembly(
+        "Bathtub",
+        f"bathtub_{style}",
+        ceramic=ceramic,
+        tap=steel(rng),
+        basin=ceramic,
+        apron=pick(rng, (white, marble, wood))(rng),
+    )
     floor = 0.12
     if style == "built_in":
         rim = between(rng, 0.05, 0.09)
@@ -54,13 +74,21 @@ def bathtub(rng: np.random.Generator) -> ObjectModel:
         hx, hy = x / 2, y / 2
         rings = [(hx * 0.7, hy * 0.66, legs), (hx * 0.82, hy * 0.82, legs + 0.12), (hx, hy, h)]
         outer = [ring(*row, 2.6, 20) for row in rings]
-        asm.mesh("body", "ceramic", loft([*outer, ring(hx - 0.03, hy - 0.03, h, 2.6, 20), ring(hx * 0.8, hy * 0.78, legs + 0.11, 2.6, 20)]))
-        inner = [(hx * 0.65, hy * 0.6, floor), (hx * 0.84, hy * 0.83, floor + 0.12), (hx - 0.025, hy - 0.025, h - 0.002)]
+        asm.mesh(
+            "body",
+            "ceramic",
+            loft([*outer, ring(hx - 0.03, hy - 0.03, h, 2.6, 20), ring(hx * 0.8, hy * 0.78, legs + 0.11, 2.6, 20)]),
+        )
+        inner = [
+            (hx * 0.65, hy * 0.6, floor),
+            (hx * 0.84, hy * 0.83, floor + 0.12),
+            (hx - 0.025, hy - 0.025, h - 0.002),
+        ]
         asm.mesh("basin", "basin", vessel(inner, 0.012, 2.6, 20))
         _tub_walls(asm, "body", (x * 0.9, y * 0.9, h * 0.98), 0.08, floor)
     asm.sub_objects["basin"] = "BathtubBasin"
-    asm.surface((0, 0, floor + 0.015), (x * 0.6, y * 0.4), 1.0, inside=True)
-    tap(asm, rng, x / 2 * 0.55, y / 2 - 0.035, h - 0.02, 0.1)
+    asm.surface((0, 0, floor + 0.015), (x * 0.6, y * 0.4), 0.35, inside=True)
+    tap(asm, rng, (x / 2 * 0.55, y / 2 - 0.035, h - 0.02), 0.1)
     return asm.finish(between(rng, 40, 90), "wall_floor")
 
 
@@ -71,7 +99,11 @@ def _basin_mesh(asm: Assembly, size: tuple[float, float, float], base: float, ex
     outer = [ring(*row, exponent, 20) for row in rings]
     lip = [ring(x - 0.02, y - 0.02, base + h, exponent, 20), ring(x * 0.45, y * 0.45, base + 0.012, exponent, 20)]
     asm.mesh("body", "ceramic", loft([*outer, *lip]))
-    inner = [(x * 0.42, y * 0.42, base + 0.022), (x * 0.82, y * 0.82, base + h * 0.5), (x - 0.017, y - 0.017, base + h - 0.001)]
+    inner = [
+        (x * 0.42, y * 0.42, base + 0.022),
+        (x * 0.82, y * 0.82, base + h * 0.5),
+        (x - 0.017, y - 0.017, base + h - 0.001),
+    ]
     asm.mesh("basin", "basin", vessel(inner, 0.008, exponent, 20))
     asm.cylinder("basin", "tap", 0.02, 0.004, (0, 0, base + 0.034), collides=False)
     asm.block("body", "ceramic", (x * 1.6, y * 1.6, 0.03), (0, 0, base + 0.015))
@@ -79,14 +111,16 @@ def _basin_mesh(asm: Assembly, size: tuple[float, float, float], base: float, ex
         asm.block("body", "ceramic", (0.03, y * 1.6, h), (side * (x - 0.03), 0, base + h / 2))
         asm.block("body", "ceramic", (x * 1.6, 0.03, h), (0, side * (y - 0.03), base + h / 2))
     asm.sub_objects["basin"] = "SinkBasin"
-    asm.surface((0, 0, base + 0.036), (x * 0.8, y * 0.8), 0.6, inside=True)
+    asm.surface((0, 0, base + 0.036), (x * 0.8, y * 0.8), 0.15, inside=True)
 
 
 def sink(rng: np.random.Generator) -> ObjectModel:
     """A wash-basin on a column, on the wall, on a vanity cabinet, or a bowl on a shelf."""
     style = pick(rng, ("pedestal", "wall", "vanity", "vessel"), (3, 2, 3, 2))
     ceramic = white(rng) if chance(rng, 0.8) else pick(rng, (marble, steel, plastic))(rng)
-    asm = Assembly("Sink", f"sink_{style}", ceramic=ceramic, basin=ceramic, tap=steel(rng), frame=board(rng), knob=metal(rng))
+    asm = Assembly(
+        "Sink", f"sink_{style}", ceramic=ceramic, basin=ceramic, tap=steel(rng), frame=board(rng), knob=metal(rng)
+    )
     asm.looks["front"] = asm.looks["frame"]
     x, y, h = between(rng, 0.42, 0.62), between(rng, 0.36, 0.48), between(rng, 0.14, 0.2)
     exponent, top = pick(rng, (2.0, 2.8, 7.0)), between(rng, 0.8, 0.9)
@@ -101,7 +135,7 @@ def sink(rng: np.random.Generator) -> ObjectModel:
         else:
             asm.rod("pipe", "tap", 0.02, (0, 0.02, base - 0.12), (0, 0.02, base + 0.01))
             asm.rod("pipe", "tap", 0.02, (0, 0.02, base - 0.1), (0, y / 2 + 0.055, base - 0.1))
-        tap(asm, rng, 0, y / 2 + 0.02, top - 0.005, y * 0.35)
+        tap(asm, rng, (0, y / 2 + 0.02, top - 0.005), y * 0.35)
     else:
         w, d, counter = between(rng, 0.6, 1.2), y + between(rng, 0.12, 0.18), top - h * 0.8
         asm.looks["top"] = pick(rng, (marble, wood, white))(rng)
@@ -119,11 +153,13 @@ def sink(rng: np.random.Generator) -> ObjectModel:
         side = (w - x) / 2
         for sign in (-1, 1):
             asm.surface((sign * (x + side) / 2, 0.05, counter), (side - 0.02, d - 0.02), 0.6)
-        tap(asm, rng, 0, y / 2 + 0.06, counter, y * 0.45)
+        tap(asm, rng, (0, y / 2 + 0.06, counter), y * 0.45, h)
     return asm.finish(between(rng, 15, 50), "wall" if style == "wall" else "wall_floor")
 
 
-def _vanity_fronts(asm: Assembly, rng: np.random.Generator, face: tuple[float, float], foot: float, height: float) -> None:
+def _vanity_fronts(
+    asm: Assembly, rng: np.random.Generator, face: tuple[float, float], foot: float, height: float
+) -> None:
     """Doors or drawers on a vanity cabinet; `face` is its width and the y of its front."""
     w, y = face
     if chance(rng, 0.5):
@@ -140,10 +176,20 @@ def toilet(rng: np.random.Generator) -> ObjectModel:
     style = pick(rng, ("cistern", "boxed"), (3, 1))
     ceramic = white(rng)
     seat = ceramic if chance(rng, 0.7) else pick(rng, (white, wood, plastic))(rng)
-    asm = Assembly("Toilet", f"toilet_{style}", ceramic=ceramic, seat=seat, metal=steel(rng), water=Look("plastic", (0.75, 0.82, 0.85)))
+    asm = Assembly(
+        "Toilet",
+        f"toilet_{style}",
+        ceramic=ceramic,
+        seat=seat,
+        metal=steel(rng),
+        water=Look("plastic", (0.75, 0.82, 0.85)),
+    )
     hx, hy, h = between(rng, 0.175, 0.2), between(rng, 0.22, 0.27), between(rng, 0.37, 0.43)
     foot = between(rng, 0.55, 0.8)
-    rings = [ring(hx * foot, hy * (foot + 0.1), 0, 3.0, 18, (0, 0.05)), ring(hx * (foot - 0.08), hy * foot, h * 0.35, 2.6, 18, (0, 0.06))]
+    rings = [
+        ring(hx * foot, hy * (foot + 0.1), 0, 3.0, 18, (0, 0.05)),
+        ring(hx * (foot - 0.08), hy * foot, h * 0.35, 2.6, 18, (0, 0.06)),
+    ]
     rings += [ring(hx * 0.95, hy * 0.97, h * 0.85, 2.3, 18), ring(hx, hy, h, 2.3, 18)]
     rings += [ring(hx * 0.7, hy * 0.72, h, 2.2, 18), ring(hx * 0.35, hy * 0.35, h * 0.62, 2.0, 18)]
     asm.mesh("bowl", "ceramic", loft(rings))
@@ -169,7 +215,9 @@ def toilet(rng: np.random.Generator) -> ObjectModel:
         asm.box("neck", "ceramic", (hx * 1.3, 0.2, h * 0.9), (0, back, h * 0.45))
         low = h * 0.95
         asm.cushion("cistern", "ceramic", (w, d, tall), (0, back + d / 2, low + tall / 2), soft=0.2)
-        asm.cushion("cistern_lid", "ceramic", (w + 0.02, d + 0.02, 0.03), (0, back + d / 2, low + tall + 0.012), soft=0.3)
+        asm.cushion(
+            "cistern_lid", "ceramic", (w + 0.02, d + 0.02, 0.03), (0, back + d / 2, low + tall + 0.012), soft=0.3
+        )
         asm.cylinder("button", "metal", 0.02, 0.01, (0, back + d / 2, low + tall + 0.03), collides=False)
         asm.surface((w * 0.28, back + d / 2, low + tall + 0.027), (w * 0.36, d * 0.9), 0.5)
     else:
@@ -183,7 +231,9 @@ def toilet(rng: np.random.Generator) -> ObjectModel:
 def shower_curtain(rng: np.random.Generator) -> ObjectModel:
     """A wavy curtain on rings along a rod."""
     w, h, waves = between(rng, 0.9, 1.7), between(rng, 1.7, 1.95), int(rng.integers(5, 11))
-    asm = Assembly("ShowerCurtain", "shower_curtain", cloth=fabric(rng) if chance(rng, 0.7) else plastic(rng), rod=steel(rng))
+    asm = Assembly(
+        "ShowerCurtain", "shower_curtain", cloth=fabric(rng) if chance(rng, 0.7) else plastic(rng), rod=steel(rng)
+    )
     columns = waves * 4 + 1
     along = np.linspace(-w / 2, w / 2, columns)
     swing = between(rng, 0.02, 0.045)
@@ -214,10 +264,19 @@ def shower_door(rng: np.random.Generator) -> ObjectModel:
     spans = [(-w / 2 + rail, w / 2 - rail)] if split is None else [(-w / 2 + rail, split), (split, w / 2 - rail)]
     for number, (left, right) in enumerate(spans, start=1):
         middle = (left + right) / 2
-        asm.box(f"pane_{number}", "pane", (right - left - 0.004, 0.008, h - 2 * rail), (middle, 0.01 * (number - 1), h / 2))
+        asm.box(
+            f"pane_{number}", "pane", (right - left - 0.004, 0.008, h - 2 * rail), (middle, 0.01 * (number - 1), h / 2)
+        )
     if split is not None:
         asm.box("frame", "frame", (0.02, 0.03, h - 2 * rail), (split, 0, h / 2), collides=False)
-    asm.rod("handle", "frame", 0.012, (spans[-1][0] + 0.08, -0.04, h * 0.42), (spans[-1][0] + 0.08, -0.04, h * 0.6), rounded=True)
+    asm.rod(
+        "handle",
+        "frame",
+        0.012,
+        (spans[-1][0] + 0.08, -0.04, h * 0.42),
+        (spans[-1][0] + 0.08, -0.04, h * 0.6),
+        rounded=True,
+    )
     for z in (0.44, 0.58):
         asm.box("handle", "frame", (0.012, 0.04, 0.012), (spans[-1][0] + 0.08, -0.02, h * z), collides=False)
     return asm.finish(between(rng, 20, 40), "wall_floor")
@@ -227,7 +286,13 @@ def laundry_hamper(rng: np.random.Generator) -> ObjectModel:
     """A basket for clothes: woven, cloth on a frame, plastic with slots, with or without lid."""
     style = pick(rng, ("round", "square", "plastic", "cloth"))
     look = {"round": fabric, "square": fabric, "plastic": plastic, "cloth": fabric}[style](rng)
-    asm = Assembly("LaundryHamper", f"hamper_{style}", body=look, dark=Look("plain", (0.1, 0.1, 0.1)), frame=pick(rng, (wood, metal))(rng))
+    asm = Assembly(
+        "LaundryHamper",
+        f"hamper_{style}",
+        body=look,
+        dark=Look("plain", (0.1, 0.1, 0.1)),
+        frame=pick(rng, (wood, metal))(rng),
+    )
     x, y, h = between(rng, 0.32, 0.55), between(rng, 0.3, 0.4), between(rng, 0.42, 0.68)
     exponent = 2.0 if style == "round" else 7.0
     y = x if style == "round" else y
@@ -238,13 +303,25 @@ def laundry_hamper(rng: np.random.Generator) -> ObjectModel:
         for row in range(3):
             for side in (-1, 1):
                 z = h * (0.35 + 0.2 * row)
-                asm.box("slots", "dark", (x * 0.6, 0.003, h * 0.05), (0, side * y / 2 * 0.965, z), (side * 0.0, 0, 0), collides=False)
+                asm.box(
+                    "slots",
+                    "dark",
+                    (x * 0.6, 0.003, h * 0.05),
+                    (0, side * y / 2 * 0.965, z),
+                    (side * 0.0, 0, 0),
+                    collides=False,
+                )
     if style == "cloth":
         for side in (-1, 1):
             asm.rod("frame", "frame", 0.012, (side * x * 0.48, -y / 2, 0.01), (side * x * 0.48, y / 2, h), rounded=True)
             asm.rod("frame", "frame", 0.012, (side * x * 0.48, y / 2, 0.01), (side * x * 0.48, -y / 2, h), rounded=True)
     elif chance(rng, 0.5):
-        lid = loft([ring(x / 2 * a, y / 2 * a, z, exponent, 20) for a, z in ((1.0, 0), (1.04, 0.01), (1.02, 0.03), (0.7, 0.04))])
+        lid = loft(
+            [
+                ring(x / 2 * a, y / 2 * a, z, exponent, 20)
+                for a, z in ((1.0, 0), (1.04, 0.01), (1.02, 0.03), (0.7, 0.04))
+            ]
+        )
         asm.mesh("lid", "body", lid, (0, 0, h))
         asm.block("lid", "body", (x, y, 0.04), (0, 0, h + 0.02))
         asm.surface((0, 0, h + 0.04), (x * 0.5, y * 0.5), 0.5)
@@ -253,7 +330,13 @@ def laundry_hamper(rng: np.random.Generator) -> ObjectModel:
         asm.looks["laundry"] = fabric(rng)
         for number in range(3):
             at = (between(rng, -0.2, 0.2) * x, between(rng, -0.2, 0.2) * y, h * between(rng, 0.85, 1.0))
-            asm.ball(f"cloth_{number + 1}", "laundry", (x * 0.45, y * 0.5, h * 0.2), at, (between(rng, -0.5, 0.5), 0, between(rng, 0, 3)))
+            asm.ball(
+                f"cloth_{number + 1}",
+                "laundry",
+                (x * 0.45, y * 0.5, h * 0.2),
+                at,
+                (between(rng, -0.5, 0.5), 0, between(rng, 0, 3)),
+            )
     else:
         asm.surface((0, 0, 0.014), (x * 0.55, y * 0.55), h, inside=True)
     return asm.finish(between(rng, 1, 3), "floor")
@@ -271,7 +354,13 @@ def _basket_walls(asm: Assembly, size: tuple[float, float, float]) -> None:
 def paper_hanger(rng: np.random.Generator) -> ObjectModel:
     """A toilet paper holder on the wall, empty or with a roll."""
     style = pick(rng, ("arm", "two_posts", "covered"))
-    asm = Assembly("ToiletPaperHanger", f"hanger_{style}", metal=metal(rng), paper=Look("plain", (0.95, 0.95, 0.94)), card=Look("plain", (0.6, 0.5, 0.4)))
+    asm = Assembly(
+        "ToiletPaperHanger",
+        f"hanger_{style}",
+        metal=metal(rng),
+        paper=Look("plain", (0.95, 0.95, 0.94)),
+        card=Look("plain", (0.6, 0.5, 0.4)),
+    )
     w, reach, radius = between(rng, 0.12, 0.16), between(rng, 0.06, 0.09), between(rng, 0.006, 0.01)
     if style == "arm":
         asm.cylinder("plate", "metal", 0.025, 0.012, (-w / 2, reach - 0.006, 0), (np.pi / 2, 0, 0))

@@ -5,10 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from training.rooms.catalogue.large_base import Assembly
-from training.rooms.catalogue.large_desks import add_stove_looks, burners
-from training.rooms.catalogue.large_looks import between, chance, dark, fabric, glass, metal, paint, pick, plastic, steel, white, wood
-from training.rooms.model import Look, ObjectModel
 from training.rooms.catalogue.large_bathroom import vessel
+from training.rooms.catalogue.large_counters import add_stove_looks, burners
+from training.rooms.catalogue.large_looks import (
+    between,
+    chance,
+    dark,
+    fabric,
+    metal,
+    paint,
+    pick,
+    plastic,
+    steel,
+    white,
+    wood,
+)
+from training.rooms.model import Look, ObjectModel
 from training.rooms.shapes import loft, ring
 
 
@@ -21,7 +33,9 @@ def fridge(rng: np.random.Generator) -> ObjectModel:
     elif style == "small":
         w, d, h = between(rng, 0.42, 0.56), between(rng, 0.44, 0.56), between(rng, 0.5, 0.88)
     body = pick(rng, (white, steel, dark, paint, plastic), (4, 4, 1.5, 1, 0.7))(rng)
-    asm = Assembly("Fridge", f"fridge_{style}", body=body, door=body, handle=pick(rng, (steel, dark, white))(rng), gap=dark(rng))
+    asm = Assembly(
+        "Fridge", f"fridge_{style}", body=body, door=body, handle=pick(rng, (steel, dark, white))(rng), gap=dark(rng)
+    )
     if chance(rng, 0.25):
         asm.looks["body"] = dark(rng)
     asm.box("body", "body", (w, d, h), (0, 0, h / 2))
@@ -29,13 +43,19 @@ def fridge(rng: np.random.Generator) -> ObjectModel:
     asm.box("seal", "gap", (w - 0.02, 0.01, h - 0.06), (0, y - 0.005, h / 2 + 0.02), collides=False)
     y -= 0.01
     foot = 0.05
-    split = foot + (h - foot) * {"top_freezer": between(rng, 0.65, 0.75), "bottom_freezer": between(rng, 0.3, 0.42)}.get(style, 1.0)
+    split = foot + (h - foot) * {
+        "top_freezer": between(rng, 0.65, 0.75),
+        "bottom_freezer": between(rng, 0.3, 0.42),
+    }.get(style, 1.0)
     doors = [(0.0, foot, w, split - foot, "door_1")]
     if split < h - 0.01:
         doors.append((0.0, split + 0.008, w, h - split - 0.008, "door_2"))
     if style == "side_by_side":
         left = w * between(rng, 0.38, 0.5)
-        doors = [(-w / 2 + left / 2, foot, left - 0.004, h - foot, "door_left"), (left / 2, foot, w - left - 0.004, h - foot, "door_right")]
+        doors = [
+            (-w / 2 + left / 2, foot, left - 0.004, h - foot, "door_left"),
+            (left / 2, foot, w - left - 0.004, h - foot, "door_right"),
+        ]
     bar, right = pick(rng, ("bar", "recess", "none"), (4, 2, 1)), chance(rng, 0.6)
     for x, low, wide, tall, part in doors:
         asm.cushion(part, "door", (wide, thick, tall), (x, y - thick / 2, low + tall / 2), soft=between(rng, 0.1, 0.4))
@@ -44,9 +64,18 @@ def fridge(rng: np.random.Generator) -> ObjectModel:
         grip = min(0.45, tall * 0.6)
         z = low + tall - grip / 2 - 0.06 if low < h * 0.4 and tall > 0.5 else low + grip / 2 + 0.05
         if bar == "bar":
-            asm.rod(f"handle_{part}", "handle", 0.011, (hx, front - 0.04, z - grip / 2), (hx, front - 0.04, z + grip / 2), rounded=True)
+            asm.rod(
+                f"handle_{part}",
+                "handle",
+                0.011,
+                (hx, front - 0.04, z - grip / 2),
+                (hx, front - 0.04, z + grip / 2),
+                rounded=True,
+            )
             for end in (-0.4, 0.4):
-                asm.box(f"handle_{part}", "handle", (0.015, 0.04, 0.015), (hx, front - 0.02, z + end * grip), collides=False)
+                asm.box(
+                    f"handle_{part}", "handle", (0.015, 0.04, 0.015), (hx, front - 0.02, z + end * grip), collides=False
+                )
         elif bar == "recess":
             asm.box(f"handle_{part}", "gap", (0.03, 0.002, grip), (hx, front - 0.001, z), collides=False)
     if chance(rng, 0.35):
@@ -55,8 +84,23 @@ def fridge(rng: np.random.Generator) -> ObjectModel:
             at = (between(rng, -0.25, 0.2) * w, y - thick - 0.001, h * between(rng, 0.45, 0.62))
             size = between(rng, 0.06, 0.15)
             if at[2] + size / 2 + 0.02 < split or at[2] - size / 2 - 0.02 > split:
-                asm.box(f"note_{number + 1}", "note", (size, 0.002, size * 1.2), at, (0, between(rng, -0.2, 0.2), 0), collides=False)
-                asm.cylinder(f"note_{number + 1}", "magnet", 0.014, 0.008, (at[0], at[1] - 0.004, at[2] + size * 0.45), (np.pi / 2, 0, 0), collides=False)
+                asm.box(
+                    f"note_{number + 1}",
+                    "note",
+                    (size, 0.002, size * 1.2),
+                    at,
+                    (0, between(rng, -0.2, 0.2), 0),
+                    collides=False,
+                )
+                asm.cylinder(
+                    f"note_{number + 1}",
+                    "magnet",
+                    0.014,
+                    0.008,
+                    (at[0], at[1] - 0.004, at[2] + size * 0.45),
+                    (np.pi / 2, 0, 0),
+                    collides=False,
+                )
     asm.surface((0, 0, h), (w * 0.95, d * 0.9), 0.4 if h > 1.2 else 0.8)
     return asm.finish(between(rng, 30, 90), "wall_floor")
 
@@ -66,8 +110,18 @@ def microwave(rng: np.random.Generator) -> ObjectModel:
     w, d, h = between(rng, 0.42, 0.56), between(rng, 0.30, 0.42), between(rng, 0.24, 0.32)
     style = pick(rng, ("buttons", "knobs", "pull"))
     body = pick(rng, (white, steel, dark, plastic), (3, 3, 3, 0.7))(rng)
-    asm = Assembly("Microwave", f"microwave_{style}", body=body, door=body if chance(rng, 0.5) else dark(rng), window=Look("plastic", (0.07, 0.07, 0.08)))
-    asm.looks.update(panel=dark(rng) if chance(rng, 0.6) else body, button=pick(rng, (steel, white, dark))(rng), display=Look("screen", (0.05, 0.1, 0.08), (0.3, 0.9, 0.5)))
+    asm = Assembly(
+        "Microwave",
+        f"microwave_{style}",
+        body=body,
+        door=body if chance(rng, 0.5) else dark(rng),
+        window=Look("plastic", (0.07, 0.07, 0.08)),
+    )
+    asm.looks.update(
+        panel=dark(rng) if chance(rng, 0.6) else body,
+        button=pick(rng, (steel, white, dark))(rng),
+        display=Look("screen", (0.05, 0.1, 0.08), (0.3, 0.9, 0.5)),
+    )
     asm.box("body", "body", (w, d, h - 0.012), (0, 0, 0.012 + (h - 0.012) / 2))
     for number, (sx, sy) in enumerate(((-1, -1), (1, -1), (1, 1), (-1, 1)), start=1):
         asm.cylinder(f"foot_{number}", "panel", 0.015, 0.014, (sx * w * 0.42, sy * d * 0.42, 0.007))
@@ -80,7 +134,15 @@ def microwave(rng: np.random.Generator) -> ObjectModel:
     asm.box("display", "display", (panel_w * 0.75, 0.002, h * 0.13), (x, y - 0.019, h * 0.82), collides=False)
     if style == "knobs":
         for number, z in enumerate((0.28, 0.58), start=1):
-            asm.cylinder(f"knob_{number}", "button", panel_w * 0.24, 0.02, (x, y - 0.026, h * z), (np.pi / 2, 0, 0), collides=False)
+            asm.cylinder(
+                f"knob_{number}",
+                "button",
+                panel_w * 0.24,
+                0.02,
+                (x, y - 0.026, h * z),
+                (np.pi / 2, 0, 0),
+                collides=False,
+            )
     else:
         for row in range(4):
             for column in range(3):
@@ -98,11 +160,17 @@ def microwave(rng: np.random.Generator) -> ObjectModel:
 def stove(rng: np.random.Generator) -> ObjectModel:
     """A hob to stand on a table, or a kitchen range with oven; the whole is called after its burners."""
     style = pick(rng, ("hot_plate", "range"), (2, 2))
-    asm = Assembly("StoveBurner", f"stove_{style}", body=pick(rng, (white, steel, dark))(rng), knob=pick(rng, (dark, steel))(rng))
+    asm = Assembly(
+        "StoveBurner", f"stove_{style}", body=pick(rng, (white, steel, dark))(rng), knob=pick(rng, (dark, steel))(rng)
+    )
     add_stove_looks(asm, rng)
     if style == "hot_plate":
         double = chance(rng, 0.5)
-        w, d, h = (between(rng, 0.46, 0.6) if double else between(rng, 0.26, 0.34)), between(rng, 0.25, 0.34), between(rng, 0.06, 0.1)
+        w, d, h = (
+            (between(rng, 0.46, 0.6) if double else between(rng, 0.26, 0.34)),
+            between(rng, 0.25, 0.34),
+            between(rng, 0.06, 0.1),
+        )
         asm.box("body", "body", (w, d, h - 0.01), (0, 0, 0.01 + (h - 0.01) / 2))
         for number, side in enumerate((-1, 1), start=1):
             asm.box(f"foot_{number}", "knob", (0.03, d * 0.8, 0.012), (side * w * 0.4, 0, 0.006))
@@ -110,7 +178,15 @@ def stove(rng: np.random.Generator) -> ObjectModel:
             radius = min(between(rng, 0.075, 0.1), d * 0.36, w * (0.2 if double else 0.36))
             asm.cylinder(f"burner_{number}", "burner", radius, 0.016, (x, 0.01, h + 0.008))
             asm.cylinder(f"burner_{number}", "ring", radius * 0.25, 0.017, (x, 0.01, h + 0.0085), collides=False)
-            asm.cylinder(f"knob_{number}", "knob", 0.018, 0.02, (x, -d / 2 - 0.01, h / 2 + 0.005), (np.pi / 2, 0, 0), collides=False)
+            asm.cylinder(
+                f"knob_{number}",
+                "knob",
+                0.018,
+                0.02,
+                (x, -d / 2 - 0.01, h / 2 + 0.005),
+                (np.pi / 2, 0, 0),
+                collides=False,
+            )
             asm.surface((x, 0.01, h + 0.017), (radius * 1.4, radius * 1.4), 0.4)
         return asm.finish(between(rng, 2, 5), "table")
     w, d, h = between(rng, 0.5, 0.76), between(rng, 0.56, 0.65), between(rng, 0.85, 0.93)
@@ -138,7 +214,13 @@ def garbage_can(rng: np.random.Generator) -> ObjectModel:
     """A bin: open waste basket, pedal bin, swing lid, wheeled outdoor bin."""
     style = pick(rng, ("basket", "pedal", "swing", "wheeled", "square"), (4, 2, 2, 1, 3))
     body = pick(rng, (plastic, steel, dark, white), (3, 2, 4, 1))(rng)
-    asm = Assembly("GarbageCan", f"bin_{style}", body=body, lid=body if chance(rng, 0.5) else dark(rng), bag=pick(rng, (Look("plastic", (0.08, 0.08, 0.08)), Look("plastic", (0.9, 0.9, 0.92)))))
+    asm = Assembly(
+        "GarbageCan",
+        f"bin_{style}",
+        body=body,
+        lid=body if chance(rng, 0.5) else dark(rng),
+        bag=pick(rng, (Look("plastic", (0.08, 0.08, 0.08)), Look("plastic", (0.9, 0.9, 0.92)))),
+    )
     x, h = between(rng, 0.22, 0.36), between(rng, 0.26, 0.45)
     exponent, taper = (2.0 if style in ("basket", "pedal") else 6.0), between(rng, 0.7, 0.95)
     y = x if exponent == 2.0 else x * between(rng, 0.65, 1.0)
@@ -151,7 +233,21 @@ def garbage_can(rng: np.random.Generator) -> ObjectModel:
         asm.mesh("body", "body", vessel(rings, 0.008, exponent, 18))
         if chance(rng, 0.5):
             lip = [(x / 2 + 0.004, y / 2 + 0.004, h * 0.85), (x / 2 + 0.008, y / 2 + 0.008, h + 0.006)]
-            asm.mesh("bag", "bag", loft([ring(*row, exponent, 18) for row in (*lip, (x / 2 - 0.012, y / 2 - 0.012, h + 0.006), (x / 2 - 0.014, y / 2 - 0.014, h * 0.85))], closed=True))
+            asm.mesh(
+                "bag",
+                "bag",
+                loft(
+                    [
+                        ring(*row, exponent, 18)
+                        for row in (
+                            *lip,
+                            (x / 2 - 0.012, y / 2 - 0.012, h + 0.006),
+                            (x / 2 - 0.014, y / 2 - 0.014, h * 0.85),
+                        )
+                    ],
+                    closed=True,
+                ),
+            )
         asm.block("body", "body", (x * taper * 0.7, y * taper * 0.7, 0.01), (0, 0, 0.005))
         for side in (-1, 1):
             asm.block("body", "body", (0.012, y * 0.7, h), (side * x * taper * 0.46, 0, h / 2))
@@ -161,12 +257,23 @@ def garbage_can(rng: np.random.Generator) -> ObjectModel:
     asm.mesh("body", "body", loft([ring(*row, exponent, 18) for row in rings]))
     asm.block("body", "body", (x * 0.9, y * 0.9, h), (0, 0, h / 2))
     rise = {"pedal": 0.05, "swing": between(rng, 0.12, 0.2), "wheeled": 0.06}[style]
-    curve = ((1.02, 0.0), (1.04, 0.02), (0.9, rise * 0.8), (0.5, rise)) if style != "swing" else ((1.03, 0), (1.0, 0.02), (0.75, rise), (0.6, rise))
+    curve = (
+        ((1.02, 0.0), (1.04, 0.02), (0.9, rise * 0.8), (0.5, rise))
+        if style != "swing"
+        else ((1.03, 0), (1.0, 0.02), (0.75, rise), (0.6, rise))
+    )
     asm.mesh("lid", "lid", loft([ring(x / 2 * a, y / 2 * a, z, exponent, 18) for a, z in curve]), (0, 0, h))
     asm.block("lid", "lid", (x * 0.8, y * 0.8, rise), (0, 0, h + rise / 2))
     if style == "swing":
         asm.looks["flap"] = dark(rng)
-        asm.box("flap", "flap", (x * 0.6, 0.006, rise * 0.7), (0, -y / 2 * 0.87, h + rise * 0.5), (-0.25 * 2, 0, 0), collides=False)
+        asm.box(
+            "flap",
+            "flap",
+            (x * 0.6, 0.006, rise * 0.7),
+            (0, -y / 2 * 0.87, h + rise * 0.5),
+            (-0.25 * 2, 0, 0),
+            collides=False,
+        )
     elif style == "pedal":
         asm.looks["pedal"] = dark(rng)
         asm.box("pedal", "pedal", (0.08, 0.06, 0.012), (0, -y / 2 * taper - 0.02, 0.02), collides=False)
@@ -181,14 +288,29 @@ def blinds(rng: np.random.Generator) -> ObjectModel:
     """Slats, a roller blind or vertical strips before a window."""
     style = pick(rng, ("slats", "roller", "vertical"), (3, 2, 1))
     w, h = between(rng, 0.6, 1.6), between(rng, 0.5, 1.6)
-    look = {"slats": pick(rng, (white, wood, metal)), "roller": fabric, "vertical": pick(rng, (white, fabric))}[style](rng)
-    asm = Assembly("Blinds", f"blinds_{style}", slat=look, rail=white(rng) if chance(rng, 0.6) else look, cord=Look("plain", (0.9, 0.9, 0.86)))
+    look = {"slats": pick(rng, (white, wood, metal)), "roller": fabric, "vertical": pick(rng, (white, fabric))}[style](
+        rng
+    )
+    asm = Assembly(
+        "Blinds",
+        f"blinds_{style}",
+        slat=look,
+        rail=white(rng) if chance(rng, 0.6) else look,
+        cord=Look("plain", (0.9, 0.9, 0.86)),
+    )
     asm.box("rail", "rail", (w, 0.05, 0.045), (0, 0, h + 0.022))
     if style == "slats":
         count = int(np.clip(h / between(rng, 0.04, 0.06), 8, 30))
         tilt, deep = between(rng, -0.9, 0.9), h / count * 1.1
         for number in range(count):
-            asm.box("slats", "slat", (w * 0.98, deep, 0.0025), (0, 0, h * (number + 0.5) / count), (tilt, 0, 0), collides=False)
+            asm.box(
+                "slats",
+                "slat",
+                (w * 0.98, deep, 0.0025),
+                (0, 0, h * (number + 0.5) / count),
+                (tilt, 0, 0),
+                collides=False,
+            )
         for x in (-w * 0.38, w * 0.38):
             asm.box("cord", "cord", (0.006, 0.002, h), (x, -deep * 0.4, h / 2), collides=False)
     elif style == "roller":

@@ -75,7 +75,9 @@ def chance(rng: np.random.Generator, probability: float) -> bool:
 
 def vary(rng: np.random.Generator, rgb: Rgb, amount: float = 0.06) -> Rgb:
     """`rgb` a little brighter or darker and a little off in hue."""
-    varied = np.clip(np.asarray(rgb) * (1 + rng.uniform(-2 * amount, amount)) + rng.uniform(-amount, amount, 3) / 2, 0, 1)
+    varied = np.clip(
+        np.asarray(rgb) * (1 + rng.uniform(-2 * amount, amount)) + rng.uniform(-amount, amount, 3) / 2, 0, 1
+    )
     return float(varied[0]), float(varied[1]), float(varied[2])
 
 
@@ -116,7 +118,10 @@ def fabric(rng: np.random.Generator) -> Look:
 
 def leather(rng: np.random.Generator) -> Look:
     """Smooth covers."""
-    return Look("plastic", vary(rng, pick(rng, ((0.15, 0.10, 0.08), (0.35, 0.20, 0.12), (0.85, 0.82, 0.78), (0.08, 0.08, 0.08)))))
+    return Look(
+        "plastic",
+        vary(rng, pick(rng, ((0.15, 0.10, 0.08), (0.35, 0.20, 0.12), (0.85, 0.82, 0.78), (0.08, 0.08, 0.08)))),
+    )
 
 
 def metal(rng: np.random.Generator) -> Look:

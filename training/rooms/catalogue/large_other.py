@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from saom_core.taxonomy import OTHER
 from training.rooms.catalogue.large_base import Assembly
 from training.rooms.catalogue.large_looks import (
     any_rgb,
     between,
-    board,
     chance,
     cover,
     dark,
@@ -24,7 +24,6 @@ from training.rooms.catalogue.large_looks import (
 from training.rooms.catalogue.large_parts import corner_legs
 from training.rooms.model import Look, ObjectModel
 from training.rooms.shapes import lathe, loft, ring
-from saom_core.taxonomy import OTHER
 
 
 def dining_chair(rng: np.random.Generator) -> ObjectModel:
@@ -33,7 +32,12 @@ def dining_chair(rng: np.random.Generator) -> ObjectModel:
     frame = pick(rng, (wood, metal, paint), (4, 2, 2))(rng)
     seat = frame if style in ("slats", "bars") and chance(rng, 0.5) else pick(rng, (cover, plastic, wood))(rng)
     asm = Assembly(OTHER, f"chair_{style}", frame=frame, seat=seat)
-    w, d, h, top = between(rng, 0.38, 0.48), between(rng, 0.38, 0.46), between(rng, 0.42, 0.48), between(rng, 0.78, 1.02)
+    w, d, h, top = (
+        between(rng, 0.38, 0.48),
+        between(rng, 0.38, 0.46),
+        between(rng, 0.42, 0.48),
+        between(rng, 0.78, 1.02),
+    )
     legs = "splayed" if style == "shell" else pick(rng, ("square", "round", "splayed", "thin"))
     corner_legs(asm, "frame", legs, (w - 0.04, d - 0.04), h - 0.02, between(rng, 0.025, 0.042))
     thick = between(rng, 0.02, 0.035) if style not in ("padded", "shell") else between(rng, 0.04, 0.07)
@@ -53,14 +57,18 @@ def dining_chair(rng: np.random.Generator) -> ObjectModel:
     if style == "slats":
         for number in range(1, int(rng.integers(3, 5))):
             z = h + rise * (0.3 * number)
-            asm.box("back", "frame", (w - 0.05, 0.014, 0.055), (0, y + slant * (z - h), z), (lean, 0, 0), collides=False)
+            asm.box(
+                "back", "frame", (w - 0.05, 0.014, 0.055), (0, y + slant * (z - h), z), (lean, 0, 0), collides=False
+            )
     elif style == "panel":
         at = (0, y + slant * rise * 0.72, h + rise * 0.72)
         asm.box("back", "seat", (w - 0.04, 0.015, rise * 0.5), at, (lean, 0, 0))
     elif style == "bars":
         for x in np.linspace(-w * 0.36, w * 0.36, 5):
             asm.rod("back", "frame", 0.007, (float(x), y, h), (float(x), y + slant * rise, top), collides=False)
-        asm.box("back", "frame", (w - 0.01, 0.022, 0.06), (0, y + slant * rise, top - 0.02), (lean, 0, 0), collides=False)
+        asm.box(
+            "back", "frame", (w - 0.01, 0.022, 0.06), (0, y + slant * rise, top - 0.02), (lean, 0, 0), collides=False
+        )
     asm.surface((0, -0.03, h), (w * 0.8, d * 0.7), 0.5)
     return asm.finish(between(rng, 3, 8), "floor")
 
@@ -81,7 +89,14 @@ def office_chair(rng: np.random.Generator) -> ObjectModel:
     asm.cushion("seat", "seat", (w, d, 0.08), (0, 0, h - 0.04), soft=0.45)
     tall, y = between(rng, 0.4, 0.7), d / 2 + 0.03
     asm.box("spine", "dark", (0.06, 0.02, 0.3), (0, y + 0.035, h + 0.05), (-0.1, 0, 0), collides=False)
-    asm.cushion("back", "seat", (w * 0.92, 0.03 if mesh_back else 0.07, tall), (0, y + 0.02, h + 0.1 + tall / 2), (-0.12, 0, 0), soft=0.45)
+    asm.cushion(
+        "back",
+        "seat",
+        (w * 0.92, 0.03 if mesh_back else 0.07, tall),
+        (0, y + 0.02, h + 0.1 + tall / 2),
+        (-0.12, 0, 0),
+        soft=0.45,
+    )
     if arms:
         for side, part in ((-1, "arm_left"), (1, "arm_right")):
             x = side * (w / 2 + 0.035)
@@ -100,7 +115,9 @@ def stool(rng: np.random.Generator) -> ObjectModel:
         asm.cylinder("foot", "frame", radius * 1.2, 0.02, (0, 0, 0.01))
         asm.cylinder("column", "frame", 0.03, h - 0.04, (0, 0, h / 2))
     else:
-        corner_legs(asm, "frame", pick(rng, ("splayed", "round", "square")), (radius * 1.5, radius * 1.5), h - 0.03, 0.034)
+        corner_legs(
+            asm, "frame", pick(rng, ("splayed", "round", "square")), (radius * 1.5, radius * 1.5), h - 0.03, 0.034
+        )
         for side in (-1, 1):
             asm.box("rung", "frame", (radius * 1.4, 0.02, 0.02), (0, side * radius * 0.7, h * 0.35), collides=False)
     if chance(rng, 0.6):
@@ -121,7 +138,9 @@ def _shade(asm: Assembly, rng: np.random.Generator, at: tuple[float, float, floa
 
 def _lamp(rng: np.random.Generator, style: str) -> Assembly:
     shade = pick(rng, (fabric, white, metal, plastic), (3, 3, 1, 1))(rng)
-    return Assembly(OTHER, style, shade=shade, stand=pick(rng, (metal, wood, dark))(rng), bulb=Look("plain", (1.0, 0.97, 0.85)))
+    return Assembly(
+        OTHER, style, shade=shade, stand=pick(rng, (metal, wood, dark))(rng), bulb=Look("plain", (1.0, 0.97, 0.85))
+    )
 
 
 def floor_lamp(rng: np.random.Generator) -> ObjectModel:
@@ -158,14 +177,20 @@ def desk_lamp(rng: np.random.Generator) -> ObjectModel:
         head = (knee[0] - between(rng, 0.15, 0.25), 0.0, knee[2] + between(rng, 0.08, 0.18))
         asm.rod("arm_1", "stand", 0.008, (0, 0, 0.02), knee, rounded=True)
         asm.rod("arm_2", "stand", 0.008, knee, head, rounded=True)
-        asm.mesh("shade", "shade", lathe([(0.062, 0.0), (0.05, 0.05), (0.022, 0.1)], 16), (head[0], 0, head[2] - 0.07), (0, 0.3, 0))
+        asm.mesh(
+            "shade",
+            "shade",
+            lathe([(0.062, 0.0), (0.05, 0.05), (0.022, 0.1)], 16),
+            (head[0], 0, head[2] - 0.07),
+            (0, 0.3, 0),
+        )
         asm.block("shade", "shade", (0.08, 0.08, 0.08), (head[0], 0, head[2] - 0.03))
         return asm.finish(1.2, "table")
     stem = between(rng, 0.18, 0.32)
     if style == "vase":
         profile = [(0.05, 0.0), (0.08, stem * 0.35), (0.05, stem * 0.7), (0.02, stem)]
         asm.mesh("foot", "stand", lathe(profile, 16))
-        asm.cylinder("foot", "stand", 0.06, stem, (0, 0, stem / 2), collides=True)
+        asm.drum("foot", "stand", 0.06, stem, (0, 0, stem / 2))
     else:
         asm.cylinder("foot", "stand", 0.065, 0.02, (0, 0, 0.01))
         asm.cylinder("pole", "stand", 0.01, stem, (0, 0, stem / 2))
@@ -180,15 +205,25 @@ def screen(rng: np.random.Generator) -> ObjectModel:
     h = w * pick(rng, (0.56, 0.57, 0.62))
     lit = chance(rng, 0.5)
     shown = Look("screen", any_rgb(rng) if lit else (0.03, 0.03, 0.035), any_rgb(rng) if lit else (0.05, 0.05, 0.06))
-    asm = Assembly(OTHER, "television" if tv else "monitor", case=dark(rng) if chance(rng, 0.8) else steel(rng), display=shown, foot=pick(rng, (dark, steel))(rng))
+    asm = Assembly(
+        OTHER,
+        "television" if tv else "monitor",
+        case=dark(rng) if chance(rng, 0.8) else steel(rng),
+        display=shown,
+        foot=pick(rng, (dark, steel))(rng),
+    )
     lift, bezel = (between(rng, 0.04, 0.08) if tv else between(rng, 0.1, 0.2)), between(rng, 0.006, 0.022)
     asm.box("case", "case", (w, 0.03, h), (0, 0, lift + h / 2))
     asm.box("case", "case", (w * 0.5, 0.03, h * 0.5), (0, 0.03, lift + h / 2), collides=False)
     asm.box("screen", "display", (w - 2 * bezel, 0.003, h - 2 * bezel), (0, -0.0165, lift + h / 2), collides=False)
     if tv and chance(rng, 0.5):
         for side in (-1, 1):
-            asm.rod("foot", "foot", 0.009, (side * w * 0.36, 0, lift + 0.02), (side * w * 0.4, -0.1, 0.009), rounded=True)
-            asm.rod("foot", "foot", 0.009, (side * w * 0.36, 0, lift + 0.02), (side * w * 0.4, 0.1, 0.009), rounded=True)
+            asm.rod(
+                "foot", "foot", 0.009, (side * w * 0.36, 0, lift + 0.02), (side * w * 0.4, -0.1, 0.009), rounded=True
+            )
+            asm.rod(
+                "foot", "foot", 0.009, (side * w * 0.36, 0, lift + 0.02), (side * w * 0.4, 0.1, 0.009), rounded=True
+            )
     else:
         asm.box("foot", "foot", (w * 0.36, 0.2, 0.014), (0, 0.02, 0.007))
         asm.box("stand", "foot", (0.06, 0.02, lift + 0.1), (0, 0.04, (lift + 0.1) / 2))
@@ -200,18 +235,28 @@ def big_plant(rng: np.random.Generator) -> ObjectModel:
     style = pick(rng, ("leaves", "blades", "tree"))
     pot = pick(rng, (Look("plain", (0.68, 0.38, 0.26)), white(rng), dark(rng), fabric(rng), plastic(rng)))
     rgb = (between(rng, 0.12, 0.3), between(rng, 0.35, 0.55), between(rng, 0.1, 0.25))
-    asm = Assembly(OTHER, f"plant_{style}", pot=pot, earth=Look("plain", (0.2, 0.14, 0.1)), leaf=Look("leaves", rgb, (rgb[0] * 1.5, rgb[1] * 1.4, rgb[2])), stem=wood(rng))
+    asm = Assembly(
+        OTHER,
+        f"plant_{style}",
+        pot=pot,
+        earth=Look("plain", (0.2, 0.14, 0.1)),
+        leaf=Look("leaves", rgb, (rgb[0] * 1.5, rgb[1] * 1.4, rgb[2])),
+        stem=wood(rng),
+    )
     radius, h = between(rng, 0.12, 0.22), between(rng, 0.2, 0.38)
     asm.mesh("pot", "pot", lathe([(radius * 0.7, 0), (radius, h), (radius * 0.9, h), (radius * 0.88, h * 0.9)], 18))
-    asm.cylinder("pot", "pot", radius * 0.85, h * 0.9, (0, 0, h * 0.45))
+    asm.drum("pot", "pot", radius * 0.85, h * 0.9, (0, 0, h * 0.45))
     asm.cylinder("earth", "earth", radius * 0.87, 0.01, (0, 0, h * 0.91), collides=False)
     tall = between(rng, 0.35, 1.1)
     if style == "tree":
         asm.rod("stem", "stem", 0.018, (0, 0, h * 0.9), (0.03, 0, h + tall * 0.6))
-        for number in range(9):
-            offset = rng.uniform(-0.5, 0.5, 3) * (0.42, 0.42, tall * 0.6)
-            size = between(rng, 0.18, 0.32)
-            at = (float(offset[0]), float(offset[1]), h + tall * 0.75 + float(offset[2]))
+        crown = between(rng, 0.13, 0.24)
+        middle = (0.03, 0.0, h + tall * 0.6 + crown * 0.6)
+        asm.ball("leaves", "leaf", (2 * crown, 2 * crown, 1.7 * crown), middle, collides=False)
+        for number in range(10):
+            angle, rise, size = 2.4 * number, between(rng, -0.6, 1.0), crown * between(rng, 0.7, 1.3)
+            out = crown * 0.85 * float(np.sqrt(1 - 0.6 * rise**2))
+            at = (out * float(np.cos(angle)), out * float(np.sin(angle)), middle[2] + crown * rise)
             asm.ball("leaves", "leaf", (size, size, size * 0.8), at, collides=False)
         return asm.finish(between(rng, 6, 20), "floor")
     for number in range(int(rng.integers(9, 16))):
@@ -222,13 +267,22 @@ def big_plant(rng: np.random.Generator) -> ObjectModel:
         pitch, middle = float(np.arctan2(np.hypot(way[0], way[1]), way[2])), (root + tip) / 2
         if style == "blades":
             pose = (float(middle[0]), float(middle[1]), float(middle[2]))
-            blade = loft([ring(a, 0.004, z, 2.0, 6) for a, z in ((0.012, -0.5), (0.028, 0.0), (0.003, 0.5))]).scaled(1, 1, float(np.linalg.norm(way)))
+            blade = loft([ring(a, 0.004, z, 2.0, 6) for a, z in ((0.012, -0.5), (0.028, 0.0), (0.003, 0.5))]).scaled(
+                1, 1, float(np.linalg.norm(way))
+            )
             turn = _toward(way)
             asm.mesh("leaves", "leaf", blade, pose, turn)
         else:
             asm.rod("stem", "leaf", 0.005, _triple(root), _triple(tip), collides=False)
             span = between(rng, 0.14, 0.3)
-            asm.ball("leaves", "leaf", (span, span * 0.55, 0.012), _triple(tip), (0.0, between(rng, 0.1, 0.9) + pitch * 0.3, angle), collides=False)
+            asm.ball(
+                "leaves",
+                "leaf",
+                (span, span * 0.55, 0.012),
+                _triple(tip),
+                (0.0, between(rng, 0.1, 0.9) + pitch * 0.3, angle),
+                collides=False,
+            )
     return asm.finish(between(rng, 4, 12), "floor")
 
 
@@ -264,15 +318,28 @@ def backpack(rng: np.random.Generator) -> ObjectModel:
     look = fabric(rng) if chance(rng, 0.7) else dark(rng)
     asm = Assembly(OTHER, "backpack", body=look, pocket=look if chance(rng, 0.5) else fabric(rng), strap=dark(rng))
     w, d, h = between(rng, 0.26, 0.34), between(rng, 0.13, 0.19), between(rng, 0.38, 0.52)
-    rings = [ring(w / 2 * a, d / 2 * b, h * z, 4.0, 16) for a, b, z in ((0.92, 0.95, 0), (1, 1, 0.12), (1, 0.95, 0.6), (0.9, 0.75, 0.88), (0.55, 0.45, 1))]
+    rings = [
+        ring(w / 2 * a, d / 2 * b, h * z, 4.0, 16)
+        for a, b, z in ((0.92, 0.95, 0), (1, 1, 0.12), (1, 0.95, 0.6), (0.9, 0.75, 0.88), (0.55, 0.45, 1))
+    ]
     asm.mesh("body", "body", loft(rings))
     asm.block("body", "body", (w * 0.95, d * 0.9, h * 0.9), (0, 0, h * 0.45))
     asm.cushion("pocket", "pocket", (w * 0.78, 0.07, h * 0.42), (0, -d / 2 - 0.005, h * 0.27), soft=0.45)
     asm.box("zip", "strap", (w * 0.7, 0.004, 0.012), (0, -d / 2 - 0.041, h * 0.4), collides=False)
     for side in (-1, 1):
         x = side * w * 0.28
-        asm.rod("strap", "strap", 0.014, (x, d / 2, h * 0.12), (x, d / 2 + 0.045, h * 0.5), rounded=True, collides=False)
-        asm.rod("strap", "strap", 0.014, (x, d / 2 + 0.045, h * 0.5), (x * 0.7, d * 0.25, h * 0.93), rounded=True, collides=False)
+        asm.rod(
+            "strap", "strap", 0.014, (x, d / 2, h * 0.12), (x, d / 2 + 0.045, h * 0.5), rounded=True, collides=False
+        )
+        asm.rod(
+            "strap",
+            "strap",
+            0.014,
+            (x, d / 2 + 0.045, h * 0.5),
+            (x * 0.7, d * 0.25, h * 0.93),
+            rounded=True,
+            collides=False,
+        )
     asm.rod("loop", "strap", 0.008, (-0.04, 0, h), (0, 0, h + 0.05), rounded=True, collides=False)
     asm.rod("loop", "strap", 0.008, (0.04, 0, h), (0, 0, h + 0.05), rounded=True, collides=False)
     return asm.finish(between(rng, 1, 6), "floor")

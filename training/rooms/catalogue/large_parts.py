@@ -25,8 +25,14 @@ class Front:
     y: float  # the plane of the front; it looks along -y
 
 
-def corner_legs(  # noqa: PLR0913 - a leg has many free measures
-    asm: Assembly, look: str, style: str, spread: tuple[float, float], height: float, thickness: float, names: str = "leg"
+def corner_legs(
+    asm: Assembly,
+    look: str,
+    style: str,
+    spread: tuple[float, float],
+    height: float,
+    thickness: float,
+    names: str = "leg",
 ) -> None:
     """Four legs at the corners of a rectangle `spread` (x, y between leg centres), from z = 0 to `height`."""
     half_x, half_y = spread[0] / 2, spread[1] / 2
@@ -70,7 +76,9 @@ def drawer(
     """Drawer `index` with its knob; `looks` are those of the board and of the knob, `pulled` metres it stands open."""
     part, thickness = f"drawer_{index}", 0.018
     face = front.y - pulled
-    asm.box(part, looks[0], (front.w, thickness, front.h), (front.x, face - thickness / 2, front.z), collides=pulled > 0)
+    asm.box(
+        part, looks[0], (front.w, thickness, front.h), (front.x, face - thickness / 2, front.z), collides=pulled > 0
+    )
     pulled = min(pulled, depth * 0.8)
     if pulled > 0.02:
         inner_h, wall = front.h * 0.75, 0.012
@@ -86,12 +94,25 @@ def drawer(
         handle(asm, style, f"knob_{index}", looks[1], outer)
     else:
         for shift in (-0.25, 0.25):
-            handle(asm, style, f"knob_{index}", looks[1], Front(front.x + shift * front.w, front.z, front.w, front.h, outer.y))
+            handle(
+                asm,
+                style,
+                f"knob_{index}",
+                looks[1],
+                Front(front.x + shift * front.w, front.z, front.w, front.h, outer.y),
+            )
     asm.sub_objects[part] = "Drawer"
 
 
 def drawer_stack(
-    asm: Assembly, rng: np.random.Generator, area: Front, rows: int, looks: tuple[str, str], *, depth: float, first: int = 1
+    asm: Assembly,
+    rng: np.random.Generator,
+    area: Front,
+    rows: int,
+    looks: tuple[str, str],
+    *,
+    depth: float,
+    first: int = 1,
 ) -> None:
     """`rows` drawers one above the other in `area`, at most one of them open; numbered from `first`."""
     style = pick(rng, HANDLE_STYLES, (3, 3, 3, 2, 0, 2, 1))
@@ -106,7 +127,7 @@ def drawer_stack(
         z += float(height)
 
 
-def door(  # noqa: PLR0913 - each argument is one measure of the door
+def door(
     asm: Assembly, part: str, front: Front, looks: tuple[str, str], style: str, *, hinge: str, panel: bool
 ) -> None:
     """A closed door with its handle on the side away from `hinge` ("left" or "right"); `panel` adds a frame to it."""
@@ -137,7 +158,9 @@ def carcass(asm: Assembly, look: str, size: tuple[float, float, float], base: fl
     asm.surface((0, 0, base + h), (w, d))
 
 
-def boards(asm: Assembly, look: str, area: tuple[float, float], heights: Sequence[float], *, wall: float = 0.018) -> None:
+def boards(
+    asm: Assembly, look: str, area: tuple[float, float], heights: Sequence[float], *, wall: float = 0.018
+) -> None:
     """Shelf boards with their upper faces at `heights` but for the last, which is the underside of what is above.
 
     The first height is a floor that is there already. Each becomes a place inside, as high as up to the next.

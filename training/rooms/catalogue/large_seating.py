@@ -8,7 +8,7 @@ from training.rooms.catalogue.large_base import Assembly
 from training.rooms.catalogue.large_looks import between, board, chance, cover, fabric, metal, pick, wood
 from training.rooms.catalogue.large_parts import corner_legs
 from training.rooms.model import ObjectModel
-from training.rooms.shapes import prism, ring
+from training.rooms.shapes import lathe
 
 
 def _upholstered(rng: np.random.Generator, class_name: str, seats: int) -> Assembly:
@@ -16,7 +16,9 @@ def _upholstered(rng: np.random.Generator, class_name: str, seats: int) -> Assem
     style = pick(rng, ("box", "track_arm", "round_arm", "armless", "wood_frame"), (3, 3, 2, 1, 1.5))
     asm = Assembly(class_name, f"{class_name.lower()}_{style}", cover=cover(rng), leg=pick(rng, (wood, metal))(rng))
     asm.looks["cushion"] = asm.looks["cover"] if chance(rng, 0.7) else cover(rng)
-    arm_w = {"box": between(rng, 0.12, 0.2), "track_arm": 0.1, "round_arm": 0.18, "armless": 0.0, "wood_frame": 0.06}[style]
+    arm_w = {"box": between(rng, 0.12, 0.2), "track_arm": 0.1, "round_arm": 0.18, "armless": 0.0, "wood_frame": 0.06}[
+        style
+    ]
     inner, depth = seats * between(rng, 0.52, 0.66), between(rng, 0.75, 0.98)
     legs, seat_h, back_h = between(rng, 0.03, 0.16), between(rng, 0.38, 0.48), between(rng, 0.7, 0.98)
     back_d, width = between(rng, 0.14, 0.24), inner + 2 * arm_w
@@ -30,16 +32,22 @@ def _upholstered(rng: np.random.Generator, class_name: str, seats: int) -> Assem
     for number in range(1, seats + 1):
         x = (number - (seats + 1) / 2) * inner / seats
         size = (inner / seats - 0.006, seat_d, cushion_h)
-        asm.cushion(f"cushion_{number}", "cushion", size, (x, front + seat_d / 2 - 0.01, seat_h - cushion_h / 2), soft=0.3)
+        asm.cushion(
+            f"cushion_{number}", "cushion", size, (x, front + seat_d / 2 - 0.01, seat_h - cushion_h / 2), soft=0.3
+        )
         tall = back_h - seat_h
         pose = (x, depth / 2 - back_d / 2 - 0.03, seat_h + tall / 2 - 0.02)
-        asm.cushion(f"back_{number}", "cushion", (inner / seats - 0.006, back_d * 0.8, tall), pose, (-0.12, 0, 0), soft=0.45)
+        asm.cushion(
+            f"back_{number}", "cushion", (inner / seats - 0.006, back_d * 0.8, tall), pose, (-0.12, 0, 0), soft=0.45
+        )
     asm.cushion("back", "cover", (inner, 0.08, back_h - legs - 0.06), (0, depth / 2 - 0.04, (back_h + legs - 0.06) / 2))
     arm_h = seat_h + between(rng, 0.12, 0.24)
     for side, part in ((-1, "arm_left"), (1, "arm_right")):
         x = side * (width - arm_w) / 2
         if style in ("box", "track_arm"):
-            asm.cushion(part, "cover", (arm_w, depth, arm_h - legs), (x, 0, (arm_h + legs) / 2), soft=between(rng, 0.1, 0.45))
+            asm.cushion(
+                part, "cover", (arm_w, depth, arm_h - legs), (x, 0, (arm_h + legs) / 2), soft=between(rng, 0.1, 0.45)
+            )
         elif style == "round_arm":
             low = arm_h - arm_w / 2
             asm.cushion(part, "cover", (arm_w * 0.85, depth, low - legs), (x, 0, (low + legs) / 2), soft=0.1)
@@ -66,7 +74,9 @@ def sofa(rng: np.random.Generator) -> ObjectModel:
             x, y, z = asm.surfaces[0 if number == 1 else -1].center
             x += between(rng, -0.05, 0.05)
             pose = (x if span else 0.0, y + 0.12, z + edge * 0.42)
-            asm.cushion(f"pillow_{number}", "pillow", (edge, 0.12, edge), pose, (-0.35, 0, between(rng, -0.2, 0.2)), soft=0.5)
+            asm.cushion(
+                f"pillow_{number}", "pillow", (edge, 0.12, edge), pose, (-0.35, 0, between(rng, -0.2, 0.2)), soft=0.5
+            )
         asm.surfaces = asm.surfaces[1:-1]
     return asm.finish(25.0 + 12 * seats, "wall_floor" if chance(rng, 0.6) else "floor")
 
@@ -83,13 +93,16 @@ def ottoman(rng: np.random.Generator) -> ObjectModel:
     x, y, h = between(rng, 0.38, 0.8), between(rng, 0.36, 0.6), between(rng, 0.32, 0.48)
     if style == "pouf":
         radius = x / 2
-        asm.ball("cushion", "cover", (2 * radius, 2 * radius, h * 1.15), (0, 0, h * 0.575))
-        asm.surface((0, 0, h * 1.15), (radius * 0.5, radius * 0.5), 0.8)
+        bulge = ((0.7, 0.0), (0.93, 0.16), (1.0, 0.5), (0.93, 0.84), (0.72, 0.98), (0.5, 1.0))
+        asm.mesh("cushion", "cover", lathe([(radius * a, h * z) for a, z in bulge], 18))
+        asm.drum("cushion", "cover", radius * 0.93, h, (0, 0, h / 2))
+        asm.surface((0, 0, h), (radius * 0.7, radius * 0.7), 0.8)
     elif style == "round":
         radius = min(x, 0.6) / 2
         asm.cylinder("body", "cover", radius, h - 0.1, (0, 0, (h - 0.1) / 2))
-        asm.mesh("cushion", "cover", prism(ring(radius * 1.03, radius * 1.03, 0, 2, 24)[:, :2], 0.1), (0, 0, h - 0.1))
-        asm.cylinder("cushion", "cover", radius, 0.1, (0, 0, h - 0.05))
+        edge = ((1.0, 0.0), (1.04, 0.02), (1.04, 0.07), (0.97, 0.1))
+        asm.mesh("cushion", "cover", lathe([(radius * a, h - 0.1 + z) for a, z in edge], 20))
+        asm.drum("cushion", "cover", radius, 0.1, (0, 0, h - 0.05))
         asm.surface((0, 0, h), (radius * 1.3, radius * 1.3), 0.8)
     else:
         legs = between(rng, 0.1, 0.2) if style == "legged" else 0.03
@@ -121,18 +134,43 @@ def bed(rng: np.random.Generator) -> ObjectModel:
         for number in range(7):
             x = (number / 6 - 0.5) * width
             asm.rod("headboard", "frame", 0.012, (x, length / 2 + 0.03, 0.02), (x, length / 2 + 0.03, head_h))
-        asm.rod("headboard", "frame", 0.018, (-width / 2, length / 2 + 0.03, head_h), (width / 2, length / 2 + 0.03, head_h), rounded=True)
+        asm.rod(
+            "headboard",
+            "frame",
+            0.018,
+            (-width / 2, length / 2 + 0.03, head_h),
+            (width / 2, length / 2 + 0.03, head_h),
+            rounded=True,
+        )
     elif chance(rng, 0.85):
         thick = 0.1 if style == "upholstered" else 0.04
-        asm.cushion("headboard", "frame", (width + 0.06, thick, head_h), (0, length / 2 + thick / 2 + 0.01, head_h / 2), soft=0.25)
+        asm.cushion(
+            "headboard",
+            "frame",
+            (width + 0.06, thick, head_h),
+            (0, length / 2 + thick / 2 + 0.01, head_h / 2),
+            soft=0.25,
+        )
     cover_len = length * between(rng, 0.55, 0.75)
     y = -length / 2 + cover_len / 2 - 0.01
     thick = between(rng, 0.03, 0.07)
     drop = between(rng, 0.1, 0.25)
     asm.cushion("blanket", "blanket", (width + 0.05, cover_len, thick), (0, y, top + thick / 2 - 0.005), soft=0.4)
     for side in (-1, 1):
-        asm.box("blanket", "blanket", (0.025, cover_len - 0.02, drop), (side * (width / 2 + 0.013), y, top - drop / 2 + 0.01), collides=False)
-    asm.box("blanket", "blanket", (width + 0.02, 0.025, drop), (0, -length / 2 - 0.013, top - drop / 2 + 0.01), collides=False)
+        asm.box(
+            "blanket",
+            "blanket",
+            (0.025, cover_len - 0.02, drop),
+            (side * (width / 2 + 0.013), y, top - drop / 2 + 0.01),
+            collides=False,
+        )
+    asm.box(
+        "blanket",
+        "blanket",
+        (width + 0.02, 0.025, drop),
+        (0, -length / 2 - 0.013, top - drop / 2 + 0.01),
+        collides=False,
+    )
     for number in range(1, (2 if width < 1.2 else 3)):
         x = 0.0 if width < 1.2 else (number - 1.5) * width * 0.46
         size = (min(0.62, width * 0.42 if width > 1.2 else 0.6), 0.38, 0.13)

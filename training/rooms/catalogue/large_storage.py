@@ -6,7 +6,16 @@ import numpy as np
 
 from training.rooms.catalogue.large_base import Assembly
 from training.rooms.catalogue.large_looks import between, board, chance, dark, glass, metal, paint, pick, steel, wood
-from training.rooms.catalogue.large_parts import HANDLE_STYLES, LEG_STYLES, Front, boards, carcass, corner_legs, door, drawer_stack
+from training.rooms.catalogue.large_parts import (
+    HANDLE_STYLES,
+    LEG_STYLES,
+    Front,
+    boards,
+    carcass,
+    corner_legs,
+    door,
+    drawer_stack,
+)
 from training.rooms.model import ObjectModel
 
 
@@ -189,7 +198,14 @@ def safe(rng: np.random.Generator) -> ObjectModel:
     w, d, h = between(rng, 0.28, 0.55), between(rng, 0.26, 0.5), between(rng, 0.22, 0.65)
     style = pick(rng, ("keypad", "dial"))
     body = pick(rng, (dark, paint, steel), (3, 2, 1))(rng)
-    asm = Assembly("Safe", f"safe_{style}", body=body, door=body if chance(rng, 0.6) else steel(rng), metal=steel(rng), dark=dark(rng))
+    asm = Assembly(
+        "Safe",
+        f"safe_{style}",
+        body=body,
+        door=body if chance(rng, 0.6) else steel(rng),
+        metal=steel(rng),
+        dark=dark(rng),
+    )
     asm.box("body", "body", (w, d, h), (0, 0, h / 2))
     y = -d / 2
     asm.box("door", "door", (w * 0.84, 0.02, h * 0.84), (0, y - 0.01, h / 2))
@@ -203,8 +219,12 @@ def safe(rng: np.random.Generator) -> ObjectModel:
                 at = (-w * 0.12 + (column - 1) * w * 0.07, y - 0.013, h * 0.55 + (row - 1) * h * 0.08)
                 asm.box("keypad", "metal", (w * 0.045, 0.006, h * 0.05), at, collides=False)
     else:
-        asm.cylinder("dial", "dark", min(w, h) * 0.12, 0.025, (-w * 0.12, y - 0.0125, h * 0.6), (np.pi / 2, 0, 0), collides=False)
-        asm.cylinder("dial", "metal", min(w, h) * 0.06, 0.04, (-w * 0.12, y - 0.02, h * 0.6), (np.pi / 2, 0, 0), collides=False)
+        asm.cylinder(
+            "dial", "dark", min(w, h) * 0.12, 0.025, (-w * 0.12, y - 0.0125, h * 0.6), (np.pi / 2, 0, 0), collides=False
+        )
+        asm.cylinder(
+            "dial", "metal", min(w, h) * 0.06, 0.04, (-w * 0.12, y - 0.02, h * 0.6), (np.pi / 2, 0, 0), collides=False
+        )
     x = w * 0.2
     asm.cylinder("handle", "metal", 0.02, 0.03, (x, y - 0.015, h / 2), (np.pi / 2, 0, 0), collides=False)
     for angle in (0.3, 0.3 + 2 * np.pi / 3, 0.3 + 4 * np.pi / 3):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from training.rooms.catalogue.large_looks import (
     metal,
     paint,
     pick,
+    scaled,
     table_top,
     wood,
 )
@@ -22,7 +23,7 @@ from training.rooms.catalogue.large_parts import LEG_STYLES, corner_legs
 from training.rooms.model import Look, ObjectModel
 from training.rooms.shapes import prism, ring
 
-SHAPES = ("rect", "round", "oval", "rounded")
+SHAPES = ("rect", "round", "oval", "rounded", "planks", "banded")
 SUPPORTS = ("legs", "apron", "pedestal", "trestle", "panels", "frames", "cross", "cloth")
 
 
@@ -34,14 +35,20 @@ class TableRange:
     depth: tuple[float, float]
     height: tuple[float, float]
     mass: tuple[float, float]
-    shapes: tuple[float, float, float, float]  # weights of SHAPES
+    shapes: tuple[float, ...]  # weights of SHAPES
     supports: tuple[float, ...]  # weights of SUPPORTS
     lower_board: float  # chance of a board below
 
 
-DINING = TableRange((1.0, 2.2), (0.70, 1.05), (0.70, 0.78), (20, 50), (6, 2, 1, 2), (4, 4, 2, 1.5, 1, 1.5, 1, 1.5), 0.05)
-COFFEE = TableRange((0.60, 1.30), (0.45, 0.75), (0.32, 0.50), (8, 25), (5, 2, 1, 2), (4, 2, 1, 0.5, 2, 2, 1, 0.2), 0.4)
-SIDE = TableRange((0.35, 0.65), (0.32, 0.50), (0.42, 0.68), (3, 12), (4, 3, 0.5, 1), (4, 3, 2, 0.3, 1, 1.5, 1, 0.7), 0.35)
+DINING = TableRange(
+    (1.0, 2.2), (0.70, 1.05), (0.70, 0.78), (20, 50), (5, 2, 1, 2, 1, 1), (4, 4, 2, 1.5, 1, 1.5, 1, 1.5), 0.05
+)
+COFFEE = TableRange(
+    (0.60, 1.30), (0.45, 0.75), (0.32, 0.50), (8, 25), (5, 2, 1, 2, 0.7, 0.7), (4, 2, 1, 0.5, 2, 2, 1, 0.2), 0.4
+)
+SIDE = TableRange(
+    (0.35, 0.65), (0.32, 0.50), (0.42, 0.68), (3, 12), (4, 3, 0.5, 1, 0.4, 0.4), (4, 3, 2, 0.3, 1, 1.5, 1, 0.7), 0.35
+)
 
 
 def _slab(asm: Assembly, shape: str, size: tuple[float, float, float], under: float) -> None:
@@ -60,6 +67,22 @@ def _slab(asm: Assembly, shape: str, size: tuple[float, float, float], under: fl
         asm.mesh("top", "top", prism(ring(x / 2, y / 2, 0, 9.0, 40)[:, :2], z), (0, 0, under))
         asm.block("top", "top", size, (0, 0, middle))
         asm.surface((0, 0, under + z), (x * 0.94, y * 0.94))
+    elif shape == "planks":
+        count = max(3, round(y / 0.14))
+        for number in range(count):
+            at = (0, ((number + 0.5) / count - 0.5) * y, middle)
+            asm.box("top", "top", (x, y / count - 0.004, z), at, collides=False)
+        asm.box("top", "edge", (x - 0.004, y - 0.01, z * 0.8), (0, 0, middle), collides=False)
+        asm.block("top", "top", size, (0, 0, middle))
+        asm.surface((0, 0, under + z), (x, y))
+    elif shape == "banded":
+        asm.box("top", "top", (x - 0.006, y - 0.006, z), (0, 0, middle), collides=False)
+        band = z * 0.96
+        for side in (-1, 1):
+            asm.box("edge", "edge", (x, 0.003, band), (0, side * (y - 0.003) / 2, middle), collides=False)
+            asm.box("edge", "edge", (0.003, y - 0.006, band), (side * (x - 0.003) / 2, 0, middle), collides=False)
+        asm.block("top", "top", size, (0, 0, middle))
+        asm.surface((0, 0, under + z), (x, y))
     else:
         asm.box("top", "top", size, (0, 0, middle))
         asm.surface((0, 0, under + z), (x, y))
@@ -68,18 +91,23 @@ def _slab(asm: Assembly, shape: str, size: tuple[float, float, float], under: fl
 def _legs(asm: Assembly, rng: np.random.Generator, foot: tuple[float, float], under: float) -> None:
     style = pick(rng, LEG_STYLES)
     thickness = between(rng, 0.03, 0.05) + 0.03 * (under > 0.6) * between(rng, 0, 1)
-    inset = thickness + between(rng, 0.0, 0.06)
+    thickness = min(thickness, 0.1 * min(foot))
+    inset = thickness + between(rng, 0.0, 0.1) * min(foot)
     corner_legs(asm, "frame", style, (foot[0] - inset, foot[1] - inset), under, thickness)
 
 
 def _apron(asm: Assembly, rng: np.random.Generator, foot: tuple[float, float], under: float) -> None:
-    thickness, inset = between(rng, 0.04, 0.08), between(rng, 0.04, 0.1)
+    thickness, inset = min(between(rng, 0.04, 0.08), 0.12 * min(foot)), between(rng, 0.02, 0.14) * min(foot)
     spread = (foot[0] - thickness - inset, foot[1] - thickness - inset)
     corner_legs(asm, "frame", pick(rng, ("square", "round")), spread, under, thickness)
     height = min(between(rng, 0.05, 0.11), under * 0.25)
     for side in (-1, 1):
-        asm.box("apron", "frame", (spread[0], 0.02, height), (0, side * spread[1] / 2, under - height / 2), collides=False)
-        asm.box("apron", "frame", (0.02, spread[1], height), (side * spread[0] / 2, 0, under - height / 2), collides=False)
+        asm.box(
+            "apron", "frame", (spread[0], 0.02, height), (0, side * spread[1] / 2, under - height / 2), collides=False
+        )
+        asm.box(
+            "apron", "frame", (0.02, spread[1], height), (side * spread[0] / 2, 0, under - height / 2), collides=False
+        )
 
 
 def _pedestal(asm: Assembly, rng: np.random.Generator, foot: tuple[float, float], under: float) -> None:
@@ -97,7 +125,9 @@ def _trestle(asm: Assembly, rng: np.random.Generator, foot: tuple[float, float],
     x, y = foot[0] * between(rng, 0.3, 0.4), foot[1] * 0.4
     for number, side in enumerate((-1, 1), start=1):
         for lean in (-1, 1):
-            asm.rod(f"leg_{number}", "frame", 0.022, (side * x, lean * y, 0.01), (side * x, lean * y * 0.25, under - 0.02))
+            asm.rod(
+                f"leg_{number}", "frame", 0.022, (side * x, lean * y, 0.01), (side * x, lean * y * 0.25, under - 0.02)
+            )
         asm.box(f"leg_{number}", "frame", (0.05, y * 1.6, 0.04), (side * x, 0, under - 0.02), collides=False)
     asm.box("beam", "frame", (2 * x, 0.03, 0.08), (0, 0, under * 0.5), collides=False)
 
@@ -108,12 +138,14 @@ def _panels(asm: Assembly, rng: np.random.Generator, foot: tuple[float, float], 
         at = (side * (foot[0] / 2 - thickness / 2 - inset), 0, under / 2)
         asm.box(f"leg_{number}", "frame", (thickness, foot[1] * 0.95, under), at)
     if chance(rng, 0.5):
-        asm.box("back", "frame", (foot[0] - 2 * inset - 2 * thickness, 0.018, under * 0.4), (0, foot[1] * 0.3, under * 0.75))
+        asm.box(
+            "back", "frame", (foot[0] - 2 * inset - 2 * thickness, 0.018, under * 0.4), (0, foot[1] * 0.3, under * 0.75)
+        )
 
 
 def _frames(asm: Assembly, rng: np.random.Generator, foot: tuple[float, float], under: float) -> None:
     """Two closed metal frames, as of industrial tables."""
-    bar, x, y = between(rng, 0.02, 0.06), foot[0] / 2 - between(rng, 0.05, 0.15), foot[1] * 0.42
+    bar, x, y = between(rng, 0.03, 0.09) * min(0.7, min(foot)), foot[0] / 2 * between(rng, 0.75, 0.95), foot[1] * 0.42
     for number, side in enumerate((-1, 1), start=1):
         for lean in (-1, 1):
             asm.box(f"leg_{number}", "frame", (bar, bar, under), (side * x, lean * y, under / 2))
@@ -168,7 +200,12 @@ def table(rng: np.random.Generator, class_name: str, free: TableRange) -> Object
     length = max(length, depth * 1.15) if shape == "oval" else length
     thickness = pick(rng, (between(rng, 0.010, 0.018), between(rng, 0.02, 0.035), between(rng, 0.04, 0.075)), (2, 5, 2))
     top = glass(rng) if support != "cloth" and chance(rng, 0.08) else table_top(rng)
+    if shape == "planks":
+        top = wood(rng)
     asm = Assembly(class_name, f"{class_name.lower()}_{shape}_{support}", top=top, frame=_frame_look(rng, top))
+    asm.looks["edge"] = (
+        replace(top, rgb=scaled(top.rgb, 0.45)) if shape == "planks" else pick(rng, (wood, metal, paint))(rng)
+    )
     under = height - thickness
     foot = (length * 0.68, depth * 0.68) if shape in ("round", "oval") else (length, depth)
     _slab(asm, shape, (length, depth, thickness), under)

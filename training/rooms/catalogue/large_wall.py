@@ -6,13 +6,27 @@ import numpy as np
 
 from saom_core.taxonomy import OTHER
 from training.rooms.catalogue.large_base import Assembly
-from training.rooms.catalogue.large_looks import any_rgb, between, board, chance, fabric, metal, paint, pick, steel, white, wood
+from training.rooms.catalogue.large_looks import (
+    any_rgb,
+    between,
+    board,
+    chance,
+    fabric,
+    metal,
+    paint,
+    pick,
+    steel,
+    white,
+    wood,
+)
 from training.rooms.catalogue.large_parts import Front, handle
 from training.rooms.model import Look, ObjectModel
 from training.rooms.shapes import prism, ring, sheet
 
 
-def _border(asm: Assembly, look: str, size: tuple[float, float], rail: float, depth: float, part: str = "frame") -> None:
+def _border(
+    asm: Assembly, look: str, size: tuple[float, float], rail: float, depth: float, part: str = "frame"
+) -> None:
     """Four rails around a rectangle that stands on z = 0."""
     w, h = size
     for side in (-1, 1):
@@ -46,9 +60,17 @@ def mirror(rng: np.random.Generator) -> ObjectModel:
     if chance(rng, 0.35):
         asm = Assembly(OTHER, "mirror_round", mirror=shine, frame=pick(rng, (wood, metal, paint))(rng))
         radius = w / 2
-        asm.mesh("frame", "frame", prism(ring(radius, radius, 0, 2, 28)[:, :2], 0.025), (0, 0.012, radius), (np.pi / 2, 0, 0))
+        asm.mesh(
+            "frame", "frame", prism(ring(radius, radius, 0, 2, 28)[:, :2], 0.025), (0, 0.012, radius), (np.pi / 2, 0, 0)
+        )
         inner = radius * between(rng, 0.85, 0.96)
-        asm.mesh("mirror", "mirror", prism(ring(inner, inner, 0, 2, 28)[:, :2], 0.004), (0, -0.012, radius), (np.pi / 2, 0, 0))
+        asm.mesh(
+            "mirror",
+            "mirror",
+            prism(ring(inner, inner, 0, 2, 28)[:, :2], 0.004),
+            (0, -0.012, radius),
+            (np.pi / 2, 0, 0),
+        )
         asm.block("frame", "frame", (w * 0.8, 0.028, w * 0.8), (0, -0.002, radius))
         return asm.finish(4.0, "wall")
     asm = Assembly(OTHER, "mirror", mirror=shine, frame=pick(rng, (wood, metal, white))(rng))
@@ -64,7 +86,14 @@ def room_door(rng: np.random.Generator) -> ObjectModel:
     style = pick(rng, ("flat", "panels", "glazed"), (3, 3, 1))
     leaf = pick(rng, (wood, white, paint))(rng)
     frame = leaf if chance(rng, 0.6) else pick(rng, (white, wood, paint))(rng)
-    asm = Assembly(OTHER, f"door_{style}", leaf=leaf, frame=frame, handle=steel(rng), pane=Look("glass", (0.7, 0.78, 0.8), alpha=0.8))
+    asm = Assembly(
+        OTHER,
+        f"door_{style}",
+        leaf=leaf,
+        frame=frame,
+        handle=steel(rng),
+        pane=Look("glass", (0.7, 0.78, 0.8), alpha=0.8),
+    )
     for side in (-1, 1):
         asm.box("frame", "frame", (rail, 0.07, h + rail), (side * (w + rail) / 2, 0, (h + rail) / 2))
     asm.box("frame", "frame", (w, 0.07, rail), (0, 0, h + rail / 2))
@@ -83,7 +112,9 @@ def room_door(rng: np.random.Generator) -> ObjectModel:
     x = side * (w / 2 - 0.07)
     asm.box("handle", "handle", (0.04, 0.012, 0.2), (x, y - 0.006, 1.0), collides=False)
     asm.rod("handle", "handle", 0.01, (x, y - 0.01, 1.05), (x, y - 0.055, 1.05), collides=False)
-    asm.rod("handle", "handle", 0.01, (x, y - 0.05, 1.05), (x - side * 0.11, y - 0.05, 1.05), rounded=True, collides=False)
+    asm.rod(
+        "handle", "handle", 0.01, (x, y - 0.05, 1.05), (x - side * 0.11, y - 0.05, 1.05), rounded=True, collides=False
+    )
     return asm.finish(30.0, "wall")
 
 
@@ -92,7 +123,13 @@ def window(rng: np.random.Generator) -> ObjectModel:
     w, h, rail = between(rng, 0.6, 1.6), between(rng, 0.7, 1.5), between(rng, 0.05, 0.08)
     sky = (between(rng, 0.6, 0.95), between(rng, 0.75, 0.97), 1.0)
     green = (between(rng, 0.2, 0.6), between(rng, 0.4, 0.7), between(rng, 0.2, 0.5))
-    asm = Assembly(OTHER, "window", frame=pick(rng, (white, wood, paint), (4, 2, 1))(rng), pane=Look("plain", sky), low=Look("leaves", green))
+    asm = Assembly(
+        OTHER,
+        "window",
+        frame=pick(rng, (white, wood, paint), (4, 2, 1))(rng),
+        pane=Look("plain", sky),
+        low=Look("leaves", green),
+    )
     _border(asm, "frame", (w, h), rail, 0.07)
     horizon = between(rng, 0.0, 0.5) * (h - 2 * rail)
     high = h - 2 * rail - horizon
@@ -133,7 +170,9 @@ def curtain(rng: np.random.Generator) -> ObjectModel:
 def radiator(rng: np.random.Generator) -> ObjectModel:
     """A heater on the wall: ribs or a flat panel, with a valve."""
     w, h = between(rng, 0.5, 1.5), between(rng, 0.4, 0.75)
-    asm = Assembly(OTHER, "radiator", body=white(rng) if chance(rng, 0.85) else paint(rng), valve=white(rng), pipe=metal(rng))
+    asm = Assembly(
+        OTHER, "radiator", body=white(rng) if chance(rng, 0.85) else paint(rng), valve=white(rng), pipe=metal(rng)
+    )
     if chance(rng, 0.5):
         count = min(18, max(5, round(w / 0.07)))
         for number in range(count):
@@ -161,17 +200,38 @@ def pin_board(rng: np.random.Generator) -> ObjectModel:
     _border(asm, "frame", (w, h), 0.02, 0.025)
     asm.box("face", "face", (w - 0.04, 0.012, h - 0.04), (0, 0, h / 2))
     for number in range(1, int(rng.integers(2, 7))):
-        asm.looks[f"note_{number}"] = Look(pick(rng, ("paper", "print", "plain")), any_rgb(rng) if chance(rng, 0.6) else (0.95, 0.95, 0.93), any_rgb(rng))
+        asm.looks[f"note_{number}"] = Look(
+            pick(rng, ("paper", "print", "plain")),
+            any_rgb(rng) if chance(rng, 0.6) else (0.95, 0.95, 0.93),
+            any_rgb(rng),
+        )
         size = between(rng, 0.07, 0.2)
-        at = (between(rng, -0.5, 0.5) * (w - 0.3), -0.007 - 0.0005 * number, h / 2 + between(rng, -0.5, 0.5) * (h - 0.3))
-        asm.box(f"note_{number}", f"note_{number}", (size, 0.002, size * pick(rng, (1.0, 1.4))), at, (0, between(rng, -0.15, 0.15), 0), collides=False)
+        at = (
+            between(rng, -0.5, 0.5) * (w - 0.3),
+            -0.007 - 0.0005 * number,
+            h / 2 + between(rng, -0.5, 0.5) * (h - 0.3),
+        )
+        asm.box(
+            f"note_{number}",
+            f"note_{number}",
+            (size, 0.002, size * pick(rng, (1.0, 1.4))),
+            at,
+            (0, between(rng, -0.15, 0.15), 0),
+            collides=False,
+        )
     return asm.finish(4.0, "wall")
 
 
 def wall_clock(rng: np.random.Generator) -> ObjectModel:
     """A round clock with hands."""
     radius = between(rng, 0.11, 0.2)
-    asm = Assembly(OTHER, "wall_clock", rim=pick(rng, (wood, metal, board))(rng), face=white(rng), hand=Look("plain", (0.05, 0.05, 0.05)))
+    asm = Assembly(
+        OTHER,
+        "wall_clock",
+        rim=pick(rng, (wood, metal, board))(rng),
+        face=white(rng),
+        hand=Look("plain", (0.05, 0.05, 0.05)),
+    )
     asm.cylinder("rim", "rim", radius, 0.04, (0, 0, radius), (np.pi / 2, 0, 0))
     asm.cylinder("face", "face", radius * 0.9, 0.004, (0, -0.021, radius), (np.pi / 2, 0, 0), collides=False)
     for length, turn in ((0.5, between(rng, 0, 6.28)), (0.75, between(rng, 0, 6.28))):
