@@ -5,8 +5,11 @@ from __future__ import annotations
 from saom_core.taxonomy import OTHER
 from training.rooms.catalogue import (
     large_bathroom,
+    large_bins,
+    large_chairs,
     large_counters,
     large_desks,
+    large_hangings,
     large_kitchen,
     large_other,
     large_seating,
@@ -21,7 +24,7 @@ BUILDERS: dict[str, list[Builder]] = {
     "ArmChair": [large_seating.arm_chair],
     "Bathtub": [large_bathroom.bathtub],
     "Bed": [large_seating.bed],
-    "Blinds": [large_kitchen.blinds],
+    "Blinds": [large_hangings.blinds],
     "Cabinet": [large_storage.cabinet],
     "CoffeeTable": [large_tables.coffee_table],
     "CounterTop": [large_counters.counter_top],
@@ -30,25 +33,25 @@ BUILDERS: dict[str, list[Builder]] = {
     "Drawer": [large_storage.drawer_unit],
     "Dresser": [large_storage.dresser],
     "Fridge": [large_kitchen.fridge],
-    "GarbageCan": [large_kitchen.garbage_can],
-    "LaundryHamper": [large_bathroom.laundry_hamper],
+    "GarbageCan": [large_bins.garbage_can],
+    "LaundryHamper": [large_bins.laundry_hamper],
     "Microwave": [large_kitchen.microwave],
     "Ottoman": [large_seating.ottoman],
     "Safe": [large_storage.safe],
     "Shelf": [large_shelves.shelf],
-    "ShowerCurtain": [large_bathroom.shower_curtain],
-    "ShowerDoor": [large_bathroom.shower_door],
+    "ShowerCurtain": [large_hangings.shower_curtain],
+    "ShowerDoor": [large_hangings.shower_door],
     "SideTable": [large_tables.side_table],
     "Sink": [large_bathroom.sink],
     "Sofa": [large_seating.sofa],
     "StoveBurner": [large_kitchen.stove],
     "TVStand": [large_storage.tv_stand],
     "Toilet": [large_bathroom.toilet],
-    "ToiletPaperHanger": [large_bathroom.paper_hanger],
+    "ToiletPaperHanger": [large_hangings.paper_hanger],
     OTHER: [
-        large_other.dining_chair,
-        large_other.office_chair,
-        large_other.stool,
+        large_chairs.dining_chair,
+        large_chairs.office_chair,
+        large_chairs.stool,
         large_other.floor_lamp,
         large_other.desk_lamp,
         large_other.screen,
@@ -85,7 +88,7 @@ MOUNT_HEIGHT_M: dict[str, tuple[float, float]] = {
     "pin_board": (1.0, 1.3),
     "wall_clock": (1.6, 2.0),
 }
-"""Height of a wall object's lowest point above the floor (min, max), metres, by style, its first word, or class name."""
+"""Height of a wall object's lowest point above the floor (min, max), metres; by style, its first word, or class."""
 
 _TOP_LIMIT_M = 2.35  # below the lowest ceiling
 

@@ -1,4 +1,4 @@
-"""Bathtubs, sinks, toilets, shower curtains and doors, hampers, paper hangers."""
+"""Bathtubs, sinks, toilets."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from training.rooms.catalogue.large_looks import (
     between,
     board,
     chance,
-    fabric,
-    glass,
     marble,
     metal,
     pick,
@@ -20,16 +18,9 @@ from training.rooms.catalogue.large_looks import (
     white,
     wood,
 )
-from training.rooms.catalogue.large_parts import HANDLE_STYLES, Front, corner_legs, door, drawer_stack
+from training.rooms.catalogue.large_parts import HANDLE_STYLES, Front, corner_legs, door, drawer_stack, vessel
 from training.rooms.model import Look, ObjectModel
-from training.rooms.shapes import Mesh, lathe, loft, ring, sheet
-
-
-def vessel(rings: list[tuple[float, float, float]], wall: float, exponent: float, points: int = 16) -> Mesh:
-    """An open vessel from outer rings (half x, half y, z), bottom first, with walls of `wall` metres."""
-    outer = [ring(x, y, z, exponent, points) for x, y, z in rings]
-    inner = [ring(x - wall, y - wall, max(z, rings[0][2] + wall), exponent, points) for x, y, z in reversed(rings)]
-    return loft([*outer, *inner])
+from training.rooms.shapes import lathe, loft, ring
 
 
 def _tub_walls(asm: Assembly, part: str, size: tuple[float, float, float], wall: float, floor: float) -> None:
@@ -226,155 +217,3 @@ def toilet(rng: np.random.Generator) -> ObjectModel:
         asm.box("button", "metal", (0.22, 0.012, 0.15), (0, back - 0.005, 0.88), collides=False)
         asm.surface((0, back + 0.07, 1.0), (0.48, 0.13), 0.5)
     return asm.finish(between(rng, 20, 35), "wall_floor")
-
-
-def shower_curtain(rng: np.random.Generator) -> ObjectModel:
-    """A wavy curtain on rings along a rod."""
-    w, h, waves = between(rng, 0.9, 1.7), between(rng, 1.7, 1.95), int(rng.integers(5, 11))
-    asm = Assembly(
-        "ShowerCurtain", "shower_curtain", cloth=fabric(rng) if chance(rng, 0.7) else plastic(rng), rod=steel(rng)
-    )
-    columns = waves * 4 + 1
-    along = np.linspace(-w / 2, w / 2, columns)
-    swing = between(rng, 0.02, 0.045)
-    grid = np.zeros((3, columns, 3))
-    for row, z in enumerate(np.linspace(0, h, 3)):
-        grid[row, :, 0] = along * (1.0 - 0.04 * row)
-        grid[row, :, 1] = z
-        grid[row, :, 2] = swing * (1 - 0.2 * row) * np.sin(np.linspace(0, 2 * np.pi * waves, columns))
-    asm.mesh("curtain", "cloth", sheet(grid, 0.003), (0, 0, 0), (np.pi / 2, 0, 0))
-    asm.block("curtain", "cloth", (w, 0.06, h), (0, 0, h / 2))
-    reach = w * between(rng, 0.55, 0.75)
-    asm.rod("rod", "rod", 0.013, (-reach, 0, h + 0.035), (reach, 0, h + 0.035))
-    for number in range(waves + 1):
-        x = (number / waves - 0.5) * w * 0.92
-        asm.cylinder("ring", "rod", 0.022, 0.006, (x, 0, h + 0.022), (0, np.pi / 2, 0), collides=False)
-    return asm.finish(2.0, "wall")
-
-
-def shower_door(rng: np.random.Generator) -> ObjectModel:
-    """A glass wall with a door in it, framed or nearly frameless."""
-    w, h = between(rng, 0.75, 1.4), between(rng, 1.85, 2.1)
-    asm = Assembly("ShowerDoor", "shower_door", pane=glass(rng), frame=metal(rng))
-    rail = pick(rng, (0.015, 0.035, 0.05))
-    for side, part in ((-1, "frame_left"), (1, "frame_right")):
-        asm.box(part, "frame", (rail, 0.04, h), (side * (w - rail) / 2, 0, h / 2))
-        asm.box("frame", "frame", (w - 2 * rail, 0.04, rail), (0, 0, h / 2 + side * (h - rail) / 2))
-    split = between(rng, -0.1, 0.1) * w if w > 0.95 else None
-    spans = [(-w / 2 + rail, w / 2 - rail)] if split is None else [(-w / 2 + rail, split), (split, w / 2 - rail)]
-    for number, (left, right) in enumerate(spans, start=1):
-        middle = (left + right) / 2
-        asm.box(
-            f"pane_{number}", "pane", (right - left - 0.004, 0.008, h - 2 * rail), (middle, 0.01 * (number - 1), h / 2)
-        )
-    if split is not None:
-        asm.box("frame", "frame", (0.02, 0.03, h - 2 * rail), (split, 0, h / 2), collides=False)
-    asm.rod(
-        "handle",
-        "frame",
-        0.012,
-        (spans[-1][0] + 0.08, -0.04, h * 0.42),
-        (spans[-1][0] + 0.08, -0.04, h * 0.6),
-        rounded=True,
-    )
-    for z in (0.44, 0.58):
-        asm.box("handle", "frame", (0.012, 0.04, 0.012), (spans[-1][0] + 0.08, -0.02, h * z), collides=False)
-    return asm.finish(between(rng, 20, 40), "wall_floor")
-
-
-def laundry_hamper(rng: np.random.Generator) -> ObjectModel:
-    """A basket for clothes: woven, cloth on a frame, plastic with slots, with or without lid."""
-    style = pick(rng, ("round", "square", "plastic", "cloth"))
-    look = {"round": fabric, "square": fabric, "plastic": plastic, "cloth": fabric}[style](rng)
-    asm = Assembly(
-        "LaundryHamper",
-        f"hamper_{style}",
-        body=look,
-        dark=Look("plain", (0.1, 0.1, 0.1)),
-        frame=pick(rng, (wood, metal))(rng),
-    )
-    x, y, h = between(rng, 0.32, 0.55), between(rng, 0.3, 0.4), between(rng, 0.42, 0.68)
-    exponent = 2.0 if style == "round" else 7.0
-    y = x if style == "round" else y
-    rings = [(x / 2 * 0.85, y / 2 * 0.85, 0.0), (x / 2 * 0.95, y / 2 * 0.95, h / 2), (x / 2, y / 2, h)]
-    asm.mesh("body", "body", vessel(rings, 0.012, exponent, 20))
-    _basket_walls(asm, (x * 0.95, y * 0.95, h))
-    if style == "plastic":
-        for row in range(3):
-            for side in (-1, 1):
-                z = h * (0.35 + 0.2 * row)
-                asm.box(
-                    "slots",
-                    "dark",
-                    (x * 0.6, 0.003, h * 0.05),
-                    (0, side * y / 2 * 0.965, z),
-                    (side * 0.0, 0, 0),
-                    collides=False,
-                )
-    if style == "cloth":
-        for side in (-1, 1):
-            asm.rod("frame", "frame", 0.012, (side * x * 0.48, -y / 2, 0.01), (side * x * 0.48, y / 2, h), rounded=True)
-            asm.rod("frame", "frame", 0.012, (side * x * 0.48, y / 2, 0.01), (side * x * 0.48, -y / 2, h), rounded=True)
-    elif chance(rng, 0.5):
-        lid = loft(
-            [
-                ring(x / 2 * a, y / 2 * a, z, exponent, 20)
-                for a, z in ((1.0, 0), (1.04, 0.01), (1.02, 0.03), (0.7, 0.04))
-            ]
-        )
-        asm.mesh("lid", "body", lid, (0, 0, h))
-        asm.block("lid", "body", (x, y, 0.04), (0, 0, h + 0.02))
-        asm.surface((0, 0, h + 0.04), (x * 0.5, y * 0.5), 0.5)
-        return asm.finish(between(rng, 1, 3), "floor")
-    if chance(rng, 0.5):
-        asm.looks["laundry"] = fabric(rng)
-        for number in range(3):
-            at = (between(rng, -0.2, 0.2) * x, between(rng, -0.2, 0.2) * y, h * between(rng, 0.85, 1.0))
-            asm.ball(
-                f"cloth_{number + 1}",
-                "laundry",
-                (x * 0.45, y * 0.5, h * 0.2),
-                at,
-                (between(rng, -0.5, 0.5), 0, between(rng, 0, 3)),
-            )
-    else:
-        asm.surface((0, 0, 0.014), (x * 0.55, y * 0.55), h, inside=True)
-    return asm.finish(between(rng, 1, 3), "floor")
-
-
-def _basket_walls(asm: Assembly, size: tuple[float, float, float]) -> None:
-    """Invisible walls and floor of a light basket."""
-    x, y, h = size
-    asm.block("body", "body", (x * 0.85, y * 0.85, 0.014), (0, 0, 0.007))
-    for side in (-1, 1):
-        asm.block("body", "body", (0.015, y * 0.75, h), (side * x * 0.46, 0, h / 2))
-        asm.block("body", "body", (x * 0.75, 0.015, h), (0, side * y * 0.46, h / 2))
-
-
-def paper_hanger(rng: np.random.Generator) -> ObjectModel:
-    """A toilet paper holder on the wall, empty or with a roll."""
-    style = pick(rng, ("arm", "two_posts", "covered"))
-    asm = Assembly(
-        "ToiletPaperHanger",
-        f"hanger_{style}",
-        metal=metal(rng),
-        paper=Look("plain", (0.95, 0.95, 0.94)),
-        card=Look("plain", (0.6, 0.5, 0.4)),
-    )
-    w, reach, radius = between(rng, 0.12, 0.16), between(rng, 0.06, 0.09), between(rng, 0.006, 0.01)
-    if style == "arm":
-        asm.cylinder("plate", "metal", 0.025, 0.012, (-w / 2, reach - 0.006, 0), (np.pi / 2, 0, 0))
-        asm.rod("arm", "metal", radius, (-w / 2, reach, 0), (-w / 2, 0, 0), rounded=True)
-    else:
-        for side in (-1, 1):
-            asm.box("plate", "metal", (0.04, 0.012, 0.05), (side * w / 2, reach - 0.006, 0))
-            asm.rod("arm", "metal", radius, (side * w / 2, reach - 0.01, 0), (side * w / 2, 0, 0), rounded=True)
-    asm.rod("bar", "metal", radius, (-w / 2, 0, 0), (w / 2, 0, 0), rounded=True)
-    if style == "covered":
-        asm.box("flap", "metal", (w * 0.9, 0.12, 0.003), (0, -0.005, 0.062), (0.3, 0, 0), collides=False)
-        asm.box("flap", "metal", (w * 0.9, 0.004, 0.1), (0, reach - 0.004, 0.03), collides=False)
-    if chance(rng, 0.6):
-        size = between(rng, 0.03, 0.056)
-        asm.cylinder("roll", "paper", size, w * 0.75, (0, 0, -0.01), (0, np.pi / 2, 0), collides=False)
-        asm.cylinder("roll", "card", 0.02, w * 0.76, (0, 0, -0.01), (0, np.pi / 2, 0), collides=False)
-    return asm.finish(0.4, "wall")

@@ -1,27 +1,22 @@
-"""Fridges, microwaves, stoves, bins, blinds."""
+"""Fridges, microwaves, stoves."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from training.rooms.catalogue.large_base import Assembly
-from training.rooms.catalogue.large_bathroom import vessel
 from training.rooms.catalogue.large_counters import add_stove_looks, burners
 from training.rooms.catalogue.large_looks import (
     between,
     chance,
     dark,
-    fabric,
-    metal,
     paint,
     pick,
     plastic,
     steel,
     white,
-    wood,
 )
 from training.rooms.model import Look, ObjectModel
-from training.rooms.shapes import loft, ring
 
 
 def fridge(rng: np.random.Generator) -> ObjectModel:
@@ -208,118 +203,3 @@ def stove(rng: np.random.Generator) -> ObjectModel:
     if chance(rng, 0.4):
         asm.box("panel", "body", (w, 0.04, 0.14), (0, d / 2 - 0.02, h + 0.07))
     return asm.finish(between(rng, 35, 60), "wall_floor")
-
-
-def garbage_can(rng: np.random.Generator) -> ObjectModel:
-    """A bin: open waste basket, pedal bin, swing lid, wheeled outdoor bin."""
-    style = pick(rng, ("basket", "pedal", "swing", "wheeled", "square"), (4, 2, 2, 1, 3))
-    body = pick(rng, (plastic, steel, dark, white), (3, 2, 4, 1))(rng)
-    asm = Assembly(
-        "GarbageCan",
-        f"bin_{style}",
-        body=body,
-        lid=body if chance(rng, 0.5) else dark(rng),
-        bag=pick(rng, (Look("plastic", (0.08, 0.08, 0.08)), Look("plastic", (0.9, 0.9, 0.92)))),
-    )
-    x, h = between(rng, 0.22, 0.36), between(rng, 0.26, 0.45)
-    exponent, taper = (2.0 if style in ("basket", "pedal") else 6.0), between(rng, 0.7, 0.95)
-    y = x if exponent == 2.0 else x * between(rng, 0.65, 1.0)
-    if style in ("pedal", "swing"):
-        h, taper = between(rng, 0.4, 0.72), between(rng, 0.85, 1.0)
-    elif style == "wheeled":
-        x, y, h, taper = between(rng, 0.45, 0.58), between(rng, 0.5, 0.7), between(rng, 0.85, 1.05), 0.8
-    rings = [(x / 2 * taper, y / 2 * taper, 0.0), (x / 2, y / 2, h)]
-    if style in ("basket", "square"):
-        asm.mesh("body", "body", vessel(rings, 0.008, exponent, 18))
-        if chance(rng, 0.5):
-            lip = [(x / 2 + 0.004, y / 2 + 0.004, h * 0.85), (x / 2 + 0.008, y / 2 + 0.008, h + 0.006)]
-            asm.mesh(
-                "bag",
-                "bag",
-                loft(
-                    [
-                        ring(*row, exponent, 18)
-                        for row in (
-                            *lip,
-                            (x / 2 - 0.012, y / 2 - 0.012, h + 0.006),
-                            (x / 2 - 0.014, y / 2 - 0.014, h * 0.85),
-                        )
-                    ],
-                    closed=True,
-                ),
-            )
-        asm.block("body", "body", (x * taper * 0.7, y * taper * 0.7, 0.01), (0, 0, 0.005))
-        for side in (-1, 1):
-            asm.block("body", "body", (0.012, y * 0.7, h), (side * x * taper * 0.46, 0, h / 2))
-            asm.block("body", "body", (x * 0.7, 0.012, h), (0, side * y * taper * 0.46, h / 2))
-        asm.surface((0, 0, 0.011), (x * taper * 0.6, y * taper * 0.6), h, inside=True)
-        return asm.finish(between(rng, 0.5, 2), "floor")
-    asm.mesh("body", "body", loft([ring(*row, exponent, 18) for row in rings]))
-    asm.block("body", "body", (x * 0.9, y * 0.9, h), (0, 0, h / 2))
-    rise = {"pedal": 0.05, "swing": between(rng, 0.12, 0.2), "wheeled": 0.06}[style]
-    curve = (
-        ((1.02, 0.0), (1.04, 0.02), (0.9, rise * 0.8), (0.5, rise))
-        if style != "swing"
-        else ((1.03, 0), (1.0, 0.02), (0.75, rise), (0.6, rise))
-    )
-    asm.mesh("lid", "lid", loft([ring(x / 2 * a, y / 2 * a, z, exponent, 18) for a, z in curve]), (0, 0, h))
-    asm.block("lid", "lid", (x * 0.8, y * 0.8, rise), (0, 0, h + rise / 2))
-    if style == "swing":
-        asm.looks["flap"] = dark(rng)
-        asm.box(
-            "flap",
-            "flap",
-            (x * 0.6, 0.006, rise * 0.7),
-            (0, -y / 2 * 0.87, h + rise * 0.5),
-            (-0.25 * 2, 0, 0),
-            collides=False,
-        )
-    elif style == "pedal":
-        asm.looks["pedal"] = dark(rng)
-        asm.box("pedal", "pedal", (0.08, 0.06, 0.012), (0, -y / 2 * taper - 0.02, 0.02), collides=False)
-    else:
-        for side in (-1, 1):
-            asm.cylinder("wheel", "lid", 0.1, 0.05, (side * x * 0.4, y / 2 * 0.85, 0.1), (0, np.pi / 2, 0))
-        asm.rod("handle", "lid", 0.015, (-x * 0.4, y / 2 + 0.04, h - 0.02), (x * 0.4, y / 2 + 0.04, h - 0.02))
-    return asm.finish(between(rng, 2, 12), "floor")
-
-
-def blinds(rng: np.random.Generator) -> ObjectModel:
-    """Slats, a roller blind or vertical strips before a window."""
-    style = pick(rng, ("slats", "roller", "vertical"), (3, 2, 1))
-    w, h = between(rng, 0.6, 1.6), between(rng, 0.5, 1.6)
-    look = {"slats": pick(rng, (white, wood, metal)), "roller": fabric, "vertical": pick(rng, (white, fabric))}[style](
-        rng
-    )
-    asm = Assembly(
-        "Blinds",
-        f"blinds_{style}",
-        slat=look,
-        rail=white(rng) if chance(rng, 0.6) else look,
-        cord=Look("plain", (0.9, 0.9, 0.86)),
-    )
-    asm.box("rail", "rail", (w, 0.05, 0.045), (0, 0, h + 0.022))
-    if style == "slats":
-        count = int(np.clip(h / between(rng, 0.04, 0.06), 8, 30))
-        tilt, deep = between(rng, -0.9, 0.9), h / count * 1.1
-        for number in range(count):
-            asm.box(
-                "slats",
-                "slat",
-                (w * 0.98, deep, 0.0025),
-                (0, 0, h * (number + 0.5) / count),
-                (tilt, 0, 0),
-                collides=False,
-            )
-        for x in (-w * 0.38, w * 0.38):
-            asm.box("cord", "cord", (0.006, 0.002, h), (x, -deep * 0.4, h / 2), collides=False)
-    elif style == "roller":
-        asm.box("cloth", "slat", (w * 0.95, 0.002, h), (0, -0.01, h / 2))
-        asm.box("bar", "rail", (w * 0.95, 0.012, 0.025), (0, -0.01, 0.0125), collides=False)
-    else:
-        count, turn = max(5, round(w / 0.09)), between(rng, -0.9, 0.9)
-        for number in range(count):
-            x = (number + 0.5) / count * w - w / 2
-            asm.box("slats", "slat", (w / count * 1.05, 0.002, h), (x, 0, h / 2), (0, 0, turn), collides=False)
-    asm.rod("pull", "cord", 0.003, (w * 0.44, -0.03, h * between(rng, 0.2, 0.5)), (w * 0.44, -0.03, h), collides=False)
-    return asm.finish(between(rng, 0.8, 3), "wall")

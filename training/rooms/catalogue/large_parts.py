@@ -1,4 +1,4 @@
-"""Pieces many pieces of furniture share: legs, drawers with knobs, doors with handles, open carcasses, seat cushions."""
+"""Pieces many pieces of furniture share: legs, drawers with knobs, doors, open carcasses, vessels."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from training.rooms.catalogue.large_base import Assembly
 from training.rooms.catalogue.large_looks import between, chance, pick
+from training.rooms.shapes import Mesh, loft, ring
 
 LEG_STYLES = ("square", "round", "splayed", "thin")
 HANDLE_STYLES = ("knob", "ball", "bar", "long_bar", "upright", "slot", "none")
@@ -171,3 +172,10 @@ def boards(
             asm.box(f"board_{number}", look, (w, d, wall), (0, 0, floor - wall / 2))
         clear = above - floor - (wall if number < len(heights) - 2 else 0)
         asm.surface((0, 0, floor), (w - 0.02, d - 0.03), clear, inside=True)
+
+
+def vessel(rings: list[tuple[float, float, float]], wall: float, exponent: float, points: int = 16) -> Mesh:
+    """An open vessel from outer rings (half x, half y, z), bottom first, with walls of `wall` metres."""
+    outer = [ring(x, y, z, exponent, points) for x, y, z in rings]
+    inner = [ring(x - wall, y - wall, max(z, rings[0][2] + wall), exponent, points) for x, y, z in reversed(rings)]
+    return loft([*outer, *inner])

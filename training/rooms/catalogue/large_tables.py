@@ -145,7 +145,7 @@ def _panels(asm: Assembly, rng: np.random.Generator, foot: tuple[float, float], 
 
 def _frames(asm: Assembly, rng: np.random.Generator, foot: tuple[float, float], under: float) -> None:
     """Two closed metal frames, as of industrial tables."""
-    bar, x, y = between(rng, 0.03, 0.09) * min(0.7, min(foot)), foot[0] / 2 * between(rng, 0.75, 0.95), foot[1] * 0.42
+    bar, x, y = between(rng, 0.03, 0.09) * min(0.7, *foot), foot[0] / 2 * between(rng, 0.75, 0.95), foot[1] * 0.42
     for number, side in enumerate((-1, 1), start=1):
         for lean in (-1, 1):
             asm.box(f"leg_{number}", "frame", (bar, bar, under), (side * x, lean * y, under / 2))
