@@ -161,7 +161,8 @@ def loft(rings: Sequence[np.ndarray] | np.ndarray, closed: bool = False) -> Mesh
             start = len(vertices)
             fan = np.arange(columns - 1)
             disc = np.stack([fan, np.roll(fan, -1), np.full_like(fan, columns - 1)], axis=1) + start
-            circle = 0.5 + 0.5 * np.stack([np.cos(2 * np.pi * u[0, :-1]), np.sin(2 * np.pi * u[0, :-1])], axis=1)
+            across = -0.5 if turned else 0.5  # seen from below x runs to the left
+            circle = 0.5 + np.stack([across * np.cos(2 * np.pi * u[0, :-1]), 0.5 * np.sin(2 * np.pi * u[0, :-1])], axis=1)
             vertices = np.vstack([vertices, ring, ring.mean(axis=0)])
             faces = np.vstack([faces, disc[:, ::-1] if turned else disc])
             uv = np.vstack([uv, circle, [0.5, 0.5]])
@@ -304,7 +305,8 @@ def prism(outline_xy: Sequence[Point2] | np.ndarray, height: float) -> Mesh:
     side_uv = np.concatenate([np.column_stack([along, np.full(count + 1, v)]) for v in (0.0, 1.0)])
     vertices = np.vstack([np.hstack([outline, flat]), np.hstack([outline, flat + height]), side])
     faces = np.vstack([cap[:, ::-1], cap + count, _grid_faces(2, count + 1) + 2 * count])
-    return _cleaned(vertices, faces, np.vstack([caps_uv, caps_uv, side_uv]))
+    uv_below = caps_uv * [-1.0, 1.0] + [1.0, 0.0]  # seen from below x runs to the left
+    return _cleaned(vertices, faces, np.vstack([uv_below, caps_uv, side_uv]))
 
 
 def sheet(grid: np.ndarray, thickness: float) -> Mesh:
@@ -323,7 +325,8 @@ def sheet(grid: np.ndarray, thickness: float) -> Mesh:
     after, top = np.roll(border, -1), rows * columns
     walls = np.vstack([np.stack([border, after, after + top], axis=1), np.stack([border, after + top, border + top], 1)])
     vertices = np.vstack([lower, lower + [0.0, 0.0, thickness]])
-    return _cleaned(vertices, np.vstack([faces[:, ::-1], faces + top, walls]), np.vstack([uv, uv]))
+    uv_below = uv * [-1.0, 1.0] + [1.0, 0.0]  # seen from below x runs to the left
+    return _cleaned(vertices, np.vstack([faces[:, ::-1], faces + top, walls]), np.vstack([uv_below, uv]))
 
 
 def lump(rng: np.random.Generator, size: Point3, roughness: float = 0.25, rows: int = 9, segments: int = 14) -> Mesh:
