@@ -98,7 +98,7 @@ def random_lights(rng: np.random.Generator, scene: Scene, target: np.ndarray) ->
         lights.append(
             Light(
                 pos, direction / np.linalg.norm(direction), power[index] * temperature_rgb(rng),
-                directional=False, shadow=shadow, cutoff=float(rng.uniform(55, 85)),
+                directional=False, shadow=shadow, cutoff=float(rng.uniform(45, 70)),
             )
         )
     ambient = rng.uniform(0.2, 0.55) * (0.5 + 0.5 * temperature_rgb(rng))

@@ -89,7 +89,7 @@ def _gloss(kind: str, rng: np.random.Generator) -> tuple[float, float]:
 
 
 def _hole_rate(look: Look, picture: Picture, rng: np.random.Generator) -> float:
-    base = {"metal": 0.25, "glass": 0.8, "plastic": 0.06, "screen": 0.6, "tiles": 0.03}.get(look.kind, 0.01)
+    base = {"metal": 0.25, "glass": 0.8, "plastic": 0.06, "screen": 0.6, "tiles": 0.01}.get(look.kind, 0.003)
     if float(picture.mean()) < 40:  # dark surfaces return too little infrared
         base += 0.35
     return float(np.clip(base * rng.uniform(0, 2), 0, 1))

@@ -83,7 +83,7 @@ class World:
             body.inertia = _box_inertia(body.mass, placed.model.size)
             body.ipos = [0.0, 0.0, 0.4 * placed.model.size[2]]
             body.explicitinertial = True
-        parts, points, normals = self._add_solids(body, placed.model, index)
+        parts, points, normals = self._add_solids(body, placed.model, index if placed.is_instance else -1)
         self._parts.append(parts)
         self._samples.append((points, normals))
 

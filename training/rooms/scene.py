@@ -13,16 +13,19 @@ import numpy as np
 
 from saom_core.taxonomy import OTHER
 from training.rooms.catalogue import BUILDERS
+from training.rooms.catalogue.large import mount_height_m
 from training.rooms.meshes import rotation
 from training.rooms.model import ObjectModel, Surface, Vec3
 from training.rooms.primitives import plain_table
 from training.rooms.shell import Room, make_room
 
 Family = Literal["table", "room"]
-TABLE_SHARE = 0.6
+TABLE_SHARE = 0.65
+OFTEN = {"Box": 7, "Bowl": 2, "Book": 3, "Mug": 3, "Cup": 2, "Plate": 2}  # what real tables are full of
 TABLE_CLASSES = ("DiningTable", "CoffeeTable", "Desk", "SideTable", "CounterTop", "TVStand", "Ottoman")
 MAX_MOVABLE = 28
 CLEAR_M = 0.004  # air between things before they fall
+STRUCTURE = ("door", "window")  # styles that belong to the walls: drawn, never instances
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,11 @@ class Placed:
     pos: Vec3
     turn: np.ndarray  # (3, 3), object to world
     movable: bool
+
+    @property
+    def is_instance(self) -> bool:
+        """Whether it is a thing of its own and not a piece of the building."""
+        return self.model.class_name != OTHER or self.model.style.split("_")[0] not in STRUCTURE
 
 
 @dataclass
@@ -81,8 +89,11 @@ def make_scene(rng: np.random.Generator) -> Scene:
 
 
 def random_object(rng: np.random.Generator, placements: tuple[str, ...], fits: Vec3, other_share: float) -> ObjectModel | None:
-    """A random object of one of the placements no larger than `fits` (x, y, z), classes equally often; None if unlucky."""
-    names = [name for name in BUILDERS if name != OTHER]
+    """A random object of one of the placements no larger than `fits` (x, y, z), None if unlucky.
+
+    Classes come equally often, but for those of `OFTEN`.
+    """
+    names = [name for name in BUILDERS if name != OTHER for _ in range(OFTEN.get(name, 1))]
     for _ in range(12):
         name = OTHER if rng.random() < other_share or not names else names[rng.integers(len(names))]
         builders = BUILDERS[name]
@@ -116,7 +127,7 @@ class _Layout:
         limits = np.maximum(np.asarray(self.scene.room.size[:2]) / 2 - high[:2] - 0.02, 0.0)
         x, y = (float(value) for value in rng.uniform(-1, 1, 2) * limits * (rng.random(2) < 0.7))
         self._put(Placed(table, (x, y, 0.0), about_z(yaw), movable=False))
-        count = round(float(rng.choice([rng.uniform(1, 5), rng.uniform(4, 13), rng.uniform(10, 26)], p=[0.2, 0.45, 0.35])))
+        count = round(float(rng.choice([rng.uniform(1, 6), rng.uniform(5, 15), rng.uniform(12, 27)], p=[0.1, 0.4, 0.5])))
         spread = float(rng.uniform(0.25, 1.0)) * np.asarray(surface.size)
         spread = np.clip(spread, 0.18 + 0.012 * count, 1.1)
         self._clutter(self.scene.objects[-1], surface, count, np.minimum(spread, surface.size))
@@ -125,7 +136,7 @@ class _Layout:
 
     def furnished_room(self) -> None:
         rng = self.rng
-        for _ in range(int(rng.integers(5, 14))):
+        for _ in range(int(rng.integers(9, 22))):
             self._furniture(against_wall=rng.random() < 0.75)
         furniture = list(self.scene.objects)
         rng.shuffle(furniture)  # type: ignore[arg-type]
@@ -186,7 +197,7 @@ class _Layout:
             return self.scene.room.size[2] - model.size[2] - 0.002
         if model.placement != "wall":
             return 0.0
-        return min(room, float(self.rng.uniform(0.5, 1.5)))
+        return min(room, float(self.rng.uniform(*mount_height_m(model))))
 
     def _in_the_middle(self, model: ObjectModel) -> Placed:
         rng = self.rng
@@ -209,7 +220,7 @@ class _Layout:
                 return
             fits = (surface.size[0] * 0.95, surface.size[1] * 0.95, surface.clearance)
             placements = ("table",) if base is not None else ("table", "floor")
-            model = random_object(rng, placements, fits, 0.3)
+            model = random_object(rng, placements, fits, 0.4)
             if model is None or max(model.size) > 0.75:
                 continue
             turn = self._pose(model, upright)

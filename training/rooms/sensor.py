@@ -150,24 +150,27 @@ def sense_depth(
 
 
 def shadow(depth_m: np.ndarray, focal_px: float, baseline_m: float) -> np.ndarray:
-    """(H, W) bool: what the camera sees but a projector `baseline_m` to its right does not reach."""
-    height, width = depth_m.shape
-    disparity = (focal_px * baseline_m / np.maximum(depth_m, 0.1)).astype(np.float32)
-    columns = np.arange(width, dtype=np.float32)[None] - disparity
-    margin = int(np.ceil(np.abs(disparity).max())) + 2
-    bins = np.rint(columns).astype(np.int64) + margin
-    bins += np.arange(height, dtype=np.int64)[:, None] * (width + 2 * margin)
-    nearness = np.abs(disparity)
-    nearest = np.zeros(height * (width + 2 * margin), np.float32)
-    np.maximum.at(nearest, bins.ravel(), nearness.ravel())
-    return nearest[bins] > nearness + 1.2
+    """(H, W) bool: what the camera sees but a projector `baseline_m` to its right does not reach.
+
+    Seen from the projector a pixel lies at x - f b / z. Where something to its right comes to lie left of it there, that
+    is in front of it (the ordering constraint of stereo; for thin things it takes the shadow a little too wide).
+    """
+    if baseline_m < 0:
+        return shadow(depth_m[:, ::-1], focal_px, -baseline_m)[:, ::-1]
+    columns = np.arange(depth_m.shape[1], dtype=np.float32)
+    seen_at = columns - np.float32(focal_px * baseline_m) / np.maximum(depth_m, 0.1)
+    leftmost = np.minimum.accumulate(seen_at[:, ::-1], axis=1)[:, ::-1]
+    return leftmost < seen_at - 1.0
 
 
 def _steep(depth_m: np.ndarray, focal_px: float, degrees: float) -> np.ndarray:
-    """(H, W) bool: surfaces seen at a grazing angle, which return no light."""
-    slope_x = np.abs(cv2.Sobel(depth_m, cv2.CV_32F, 1, 0, ksize=1)) / 2
-    slope_y = np.abs(cv2.Sobel(depth_m, cv2.CV_32F, 0, 1, ksize=1)) / 2
-    return np.hypot(slope_x, slope_y) * focal_px / np.maximum(depth_m, 0.1) > np.tan(np.radians(degrees))
+    """(H, W) bool: surfaces seen at a grazing angle, which return no light; a jump to the next surface is none."""
+    steps = []
+    for axis in (0, 1):
+        step = np.abs(np.diff(depth_m, axis=axis))
+        zero = np.take(step, [0], axis) * 0
+        steps.append(np.minimum(np.concatenate([step, zero], axis), np.concatenate([zero, step], axis)))
+    return np.hypot(*steps) * focal_px / np.maximum(depth_m, 0.1) > np.tan(np.radians(degrees))
 
 
 def _blobs(size_hw: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
@@ -177,7 +180,7 @@ def _blobs(size_hw: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     for cell, weight in ((24, 0.5), (8, 0.35), (2, 0.15)):
         grid = rng.random((height // cell + 2, width // cell + 2), np.float32)
         field += weight * cv2.resize(grid, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.clip((field - 0.5) * 2.2 + 0.5, 0.001, 1)
+    return 1 / (1 + np.exp(-12.0 * (field - 0.5)))  # about the field's own distribution function: uniform in 0..1
 
 
 def _moved(depth: np.ndarray, camera: DepthCamera, rng: np.random.Generator) -> np.ndarray:
@@ -186,4 +189,4 @@ def _moved(depth: np.ndarray, camera: DepthCamera, rng: np.random.Generator) -> 
     jitter = rng.standard_normal((2, height // 2 + 1, width // 2 + 1), dtype=np.float32) * camera.edge_px
     map_x = np.arange(width, dtype=np.float32)[None] + camera.shift_px[0] + cv2.resize(jitter[0], (width, height))
     map_y = np.arange(height, dtype=np.float32)[:, None] + camera.shift_px[1] + cv2.resize(jitter[1], (width, height))
-    return cv2.remap(depth, map_x, map_y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
+    return cv2.remap(depth, map_x, map_y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)

@@ -1,4 +1,4 @@
-"""The background of a scene: floor, walls, ceiling, windows, pictures, carpets. Never instances."""
+"""The background of a scene: floor, walls, ceiling, windows, doors, carpets. Never instances."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def make_room(rng: np.random.Generator, family: Literal["table", "room"]) -> Roo
     """Random walls, floor and ceiling with what hangs on them."""
     low, high = (2.4, 6.5) if family == "table" else (2.8, 6.5)
     room = Room((float(rng.uniform(low, high)), float(rng.uniform(low, high)), float(rng.uniform(2.3, 3.0))))
-    pale = shade(random_rgb(rng, 0.2), 1.0 + float(rng.uniform(0, 1)))
+    pale = shade(random_rgb(rng, 0.25), 1.0 + float(rng.uniform(0, 1.5)))
     room.looks["floor"] = _look(rng, FLOOR_KINDS)
     room.looks["wall"] = Look(_look(rng, WALL_KINDS).kind, pale, random_rgb(rng, 0.4))
     room.looks["wall_2"] = _look(rng, WALL_KINDS) if rng.random() < 0.3 else room.looks["wall"]
@@ -54,7 +54,7 @@ def _look(rng: np.random.Generator, kinds: tuple[str, ...]) -> Look:
     if kind == "wood":
         tone = float(rng.uniform(0.3, 1.0))
         return Look("wood", (tone * 0.9, tone * float(rng.uniform(0.6, 0.8)), tone * float(rng.uniform(0.3, 0.6))))
-    return Look(kind, random_rgb(rng, 0.4), random_rgb(rng, 0.4))  # type: ignore[arg-type]
+    return Look(kind, random_rgb(rng, 0.35), random_rgb(rng, 0.35))  # type: ignore[arg-type]
 
 
 def _length(room: Room, wall: int) -> float:
@@ -76,7 +76,7 @@ def _on_wall(
 
 
 def _decorate(room: Room, wall: int, rng: np.random.Generator) -> None:
-    """A window, a door, pictures or nothing."""
+    """A window, a door or nothing."""
     length = _length(room, wall)
     choice = rng.random()
     name = f"wall_{wall}_"
@@ -93,15 +93,6 @@ def _decorate(room: Room, wall: int, rng: np.random.Generator) -> None:
         center = (float(rng.uniform(-0.5, 0.5)) * (length - 1.0), 1.0)
         _on_wall(room, wall, center, (1.0, 2.05), "trim", 0.0, 0.02)
         _on_wall(room, wall, center, (0.86, 1.98), name + "door", 0.0, 0.025)
-    elif choice < 0.8:
-        for index in range(int(rng.integers(1, 4))):
-            width, height = float(rng.uniform(0.2, 0.9)), float(rng.uniform(0.2, 0.9))
-            center = (float(rng.uniform(-0.5, 0.5)) * (length - width), float(rng.uniform(0.9, 1.6)) + height / 2)
-            look = f"{name}picture_{index}"
-            kind = ("print", "paper", "shapes", "clouds")[rng.integers(4)]
-            room.looks[look] = Look(kind, random_rgb(rng, 0.8), random_rgb(rng, 0.8))  # type: ignore[arg-type]
-            _on_wall(room, wall, center, (width + 0.05, height + 0.05), "trim", 0.0, 0.015 + 0.001 * index)
-            _on_wall(room, wall, center, (width, height), look, 0.0, 0.018 + 0.001 * index)
 
 
 def _carpet(room: Room, rng: np.random.Generator) -> None:

@@ -18,9 +18,14 @@ Picture = np.ndarray
 
 
 def random_rgb(rng: np.random.Generator, saturation: float = 0.5) -> Rgb:
-    """A colour: grey and pale ones are as common as strong ones, as among things people own."""
-    value = float(rng.uniform(0.12, 1.0)) ** 0.8
-    return colorsys.hsv_to_rgb(float(rng.uniform()), float(rng.uniform()) ** (0.5 / saturation), value)
+    """A colour: grey and pale ones are as common as strong ones, as among things people own.
+
+    `saturation` 1 gives the colours of packages, 0.2 those of walls.
+    """
+    value = float(rng.uniform(0.1, 1.0)) ** 0.8
+    strength = float(rng.uniform()) ** 1.3 * (saturation if rng.random() < 0.85 else 1.0)
+    hue = float(rng.uniform()) if rng.random() < 0.6 else float(rng.normal(0.09, 0.04)) % 1.0  # much is beige or brown
+    return colorsys.hsv_to_rgb(hue, min(1.0, strength), value)
 
 
 def noise(rng: np.random.Generator, size: int, cells_yx: tuple[int, int], octaves: int = 4) -> np.ndarray:
@@ -42,8 +47,9 @@ def noise(rng: np.random.Generator, size: int, cells_yx: tuple[int, int], octave
 def mix(amount: np.ndarray, rgb: Rgb, rgb2: Rgb) -> Picture:
     """Blend two colours by `amount` (H, W) in 0..1."""
     low, high = np.asarray(rgb, np.float32), np.asarray(rgb2, np.float32)
-    picture = low + np.clip(amount, 0, 1)[..., None].astype(np.float32) * (high - low)
-    return np.clip(picture * 255, 0, 255).astype(np.uint8)
+    ramp = np.linspace(0, 1, 256, dtype=np.float32)[:, None]  # 256 steps between two colours are all that can be seen
+    table = np.clip((low + ramp * (high - low)) * 255, 0, 255).astype(np.uint8)
+    return np.take(table, cv2.convertScaleAbs(np.clip(amount, 0, 1), alpha=255), axis=0)
 
 
 def shade(rgb: Rgb, factor: float) -> Rgb:
@@ -225,14 +231,19 @@ def leaves(rng: np.random.Generator, rgb: Rgb, rgb2: Rgb, size: int) -> Picture:
     return picture
 
 
+def smooth(rng: np.random.Generator, rgb: Rgb, rgb2: Rgb, size: int) -> Picture:
+    """`plain` at half the size: too smooth to need more."""
+    return plain(rng, rgb, rgb2, size // 2)
+
+
 TILING: dict[str, Callable[[np.random.Generator, Rgb, Rgb, int], Picture]] = {
-    "plain": plain,
+    "plain": smooth,
     "wood": wood,
     "marble": marble,
     "fabric": fabric,
     "metal": metal,
-    "glass": plain,
-    "plastic": plain,
+    "glass": smooth,
+    "plastic": smooth,
     "tiles": tiles,
     "leaves": leaves,
     "pattern": pattern,
