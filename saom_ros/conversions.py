@@ -189,7 +189,8 @@ def _pixels(message: Image, layout: _Layout, name: str) -> npt.NDArray[Any]:
     row_bytes = width * layout.channels * kind.itemsize
     if step < row_bytes:
         raise InputError(
-            f"{name}: expected a step of at least {row_bytes} bytes for {width} pixels of {message.encoding}, got {step}"
+            f"{name}: expected a step of at least {row_bytes} bytes for {width} pixels of {message.encoding}, "
+            f"got {step}: the sender fills the message wrongly"
         )
     if len(message.data) != step * height:
         raise InputError(

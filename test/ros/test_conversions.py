@@ -5,14 +5,15 @@ import array
 import cv2
 import numpy as np
 import pytest
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+
 from saom_core.depth import Boxes3d
 from saom_core.errors import InputError
 from saom_core.instances import Instances, MaskCrop
 from saom_core.runtime import ModelInfo
 from saom_ros.conversions import camera_from_info, depth_from_image, image_message, rgb_from_image
 from saom_ros.messages import instances_from_message, instances_message, mask_from_message, mask_message
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from std_msgs.msg import Header
 
 RNG = np.random.default_rng(7)
 

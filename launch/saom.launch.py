@@ -1,0 +1,65 @@
+"""Starts the node, and rviz where asked.
+
+ros2 launch saom_ros saom.launch.py image:=/camera/color/image_raw depth:=/camera/aligned_depth/image_raw \
+        camera_info:=/camera/color/camera_info rviz:=true
+"""
+
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.conditions import IfCondition
+from launch.launch_context import LaunchContext
+from launch.launch_description_entity import LaunchDescriptionEntity
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import LifecycleNode, Node
+
+from launch import LaunchDescription
+
+SHARE = Path(get_package_share_directory("saom_ros"))
+
+ARGUMENTS = {
+    "image": ("/camera/image_raw", "topic of the colour images"),
+    "depth": ("/camera/depth/image_raw", "topic of the depth images that are aligned to colour; optional"),
+    "camera_info": ("/camera/camera_info", "topic of the colour camera's intrinsics"),
+    "params_file": (str(SHARE / "config" / "saom.yaml"), "YAML file of parameters"),
+    "image_transport": ("", "raw or compressed; empty: as in params_file"),
+    "model": ("", "a .onnx file, or a checkpoint of the SAM family; empty: as in params_file"),
+    "provider": ("", "auto, cpu, cuda or tensorrt; empty: as in params_file"),
+    "autostart": ("true", "configure and activate at once; false where a lifecycle manager does it"),
+    "rviz": ("false", "true: open rviz with a view of the answers"),
+    "frame": ("camera_color_optical_frame", "fixed frame of rviz: the frame_id of the colour images"),
+    "dds_profile": (str(SHARE / "config" / "fastdds.xml"), "Fast DDS profile with room for camera images"),
+}
+
+
+def generate_launch_description() -> LaunchDescription:
+    declared = [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, (default, description) in ARGUMENTS.items()
+    ]
+    profile = SetEnvironmentVariable("FASTDDS_DEFAULT_PROFILES_FILE", LaunchConfiguration("dds_profile"))
+    rviz = Node(
+        package="rviz2",
+        executable="rviz2",
+        arguments=["-d", str(SHARE / "rviz" / "saom.rviz"), "-f", LaunchConfiguration("frame")],
+        condition=IfCondition(LaunchConfiguration("rviz")),
+    )
+    return LaunchDescription([*declared, profile, OpaqueFunction(function=saom_node), rviz])
+
+
+def saom_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    # an argument that was not given must not hide what the parameter file says
+    parameters = {name: given[name] for name in ("image_transport", "model", "provider") if given[name]}
+    return [
+        LifecycleNode(
+            package="saom_ros",
+            executable="saom",
+            name="saom",
+            namespace="",
+            output="screen",
+            parameters=[given["params_file"], {**parameters, "autostart": given["autostart"].lower() == "true"}],
+            remappings=[(name, given[name]) for name in ("image", "depth", "camera_info")],
+        )
+    ]

@@ -1,0 +1,100 @@
+"""Brings a camera's image and its depth together by stamp (message_filters is not everywhere)."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from sensor_msgs.msg import CompressedImage, Image
+
+KEPT = 8
+"""Images and depths that wait for each other; at 30 Hz a quarter of a second."""
+
+PATIENCE = 5
+"""After so many images in a row without depth, images no longer wait for it, until stamps match again."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """An image, with the depth of the same moment where there is one."""
+
+    image: Image | CompressedImage
+    depth: Image | None
+    received_s: float  # monotonic clock, when the image came
+
+
+def stamp_ns(message: Image | CompressedImage) -> int:
+    """A message's stamp in nanoseconds."""
+    return int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)
+
+
+class FrameMatcher:
+    """Pairs images with depths whose stamps lie within a tolerance; an image that waits too long goes alone.
+
+    Not thread-safe: images, depths and the clock come from one executor thread. Frames come out in the order of
+    their stamps of arrival; images older than one that came out are dropped and counted.
+    """
+
+    def __init__(self) -> None:
+        self.tolerance_s = 0.02
+        self.timeout_s = 0.2
+        self.expects_depth = False
+        self.dropped = 0  # images overtaken by a newer one
+        self.alone = 0  # images in a row that found no depth though it was expected
+        self.nearest_s: float | None = None  # stamp of the nearest depth minus that of the last image that went alone
+        self._images: deque[Frame] = deque()
+        self._depths: deque[Image] = deque(maxlen=KEPT)
+
+    def add_image(self, image: Image | CompressedImage, now_s: float) -> Frame | None:
+        """Takes an image; returns the frame that is ready now, if any."""
+        frame = Frame(image, None, now_s)
+        if not self.expects_depth:
+            self.alone, self.nearest_s = 0, None
+            return self._release(frame)
+        depth = min(self._depths, key=lambda candidate: self._apart_s(frame, candidate), default=None)
+        if depth is not None and self._apart_s(frame, depth) <= self.tolerance_s:
+            return self._release(Frame(image, depth, now_s))
+        if self.alone >= PATIENCE:
+            return self._release_alone(frame)
+        self._images.append(frame)
+        if len(self._images) > KEPT:
+            self._images.popleft()
+            self.dropped += 1
+        return None
+
+    def add_depth(self, depth: Image) -> Frame | None:
+        """Takes a depth image; returns the frame that it completes, if any."""
+        self._depths.append(depth)
+        frame = min(self._images, key=lambda candidate: self._apart_s(candidate, depth), default=None)
+        if frame is None or self._apart_s(frame, depth) > self.tolerance_s:
+            return None
+        return self._release(Frame(frame.image, depth, frame.received_s))
+
+    def expire(self, now_s: float) -> Frame | None:
+        """The newest image that has waited too long, if any; to be called regularly."""
+        late = [frame for frame in self._images if now_s - frame.received_s >= self.timeout_s]
+        return self._release_alone(late[-1]) if late else None
+
+    def clear(self) -> None:
+        """Forgets all that waits."""
+        self._images.clear()
+        self._depths.clear()
+        self.alone, self.nearest_s = 0, None
+
+    def _release(self, frame: Frame) -> Frame:
+        while self._images and self._images[0].received_s <= frame.received_s:
+            overtaken = self._images.popleft()
+            self.dropped += overtaken.image is not frame.image
+        if frame.depth is not None:
+            self.alone, self.nearest_s = 0, None
+        return frame
+
+    def _release_alone(self, frame: Frame) -> Frame:
+        self.alone += 1
+        offsets = [(stamp_ns(depth) - stamp_ns(frame.image)) / 1e9 for depth in self._depths]
+        self.nearest_s = min(offsets, key=abs, default=None)
+        return self._release(frame)
+
+    @staticmethod
+    def _apart_s(frame: Frame, depth: Image) -> float:
+        return abs(stamp_ns(frame.image) - stamp_ns(depth)) / 1e9

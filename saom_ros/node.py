@@ -1,0 +1,275 @@
+"""The node `saom`: camera frames in, labelled whole-object instances out.
+
+    ros2 run saom_ros saom --ros-args -r image:=/camera/color/image_raw
+
+A lifecycle node: configure loads the model, activate subscribes to the camera. It does both by itself unless the
+parameter `autostart` is false. Callbacks only hand messages on; the work is done in `pipeline` by one worker thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.impl.rcutils_logger import RcutilsLogger
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.qos import qos_profile_sensor_data
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from saom_core.errors import SaomError
+from saom_core.everything import load_segmenter
+from saom_ros.diagnostics import ERROR, WARN, Problems, Statistics, status_message
+from saom_ros.matcher import Frame, FrameMatcher
+from saom_ros.outputs import Outputs
+from saom_ros.parameters import Parameters
+from saom_ros.pipeline import Pipeline, Request
+from saom_ros.services import Services
+from saom_ros.worker import NewestWorker
+
+STOP_TIMEOUT_S = 4.0
+"""`ros2 launch` asks again, harder, after 5 s."""
+
+
+class SaomNode(LifecycleNode):
+    """See the module's text; topics and parameters are listed in the README."""
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__("saom", **kwargs)
+        self.options = Parameters(self)
+        self.enabled = True
+        self.pipeline: Pipeline | None = None
+        self._active = False
+        self._statistics, self._problems = Statistics(), Problems()
+        self._matcher = FrameMatcher()
+        self._info: CameraInfo | None = None
+        self._last_image_s = time.monotonic()
+        self._inputs: list[object] = []
+        self._outputs: Outputs | None = None
+        self._worker: NewestWorker[Request] | None = None
+        Services(self)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self.create_timer(1.0, self._publish_diagnostics)
+        self._core_log = _ForwardToRos(self.get_logger())
+        logging.getLogger("saom").addHandler(self._core_log)
+
+    # --- lifecycle -------------------------------------------------------------------------------------------------
+
+    def autostart(self) -> None:
+        """Configures and activates, where the parameter `autostart` says so."""
+        if self.options.node.autostart and self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Loads the model; on failure the node lives on unconfigured, and can be tried again with other parameters."""
+        try:
+            if self.options.refused:
+                raise SaomError("; ".join(self.options.refused.values()))
+            segmenter = load_segmenter(self.options.core)
+        except Exception as error:  # whatever a model file makes a runtime raise, the node must live on
+            text = str(error) if isinstance(error, SaomError) else f"{type(error).__name__}: {error}"
+            self._problems.set("model", f"not configured: {text}", ERROR)
+            self.get_logger().error(f"cannot configure: {text}")
+            return TransitionCallbackReturn.FAILURE
+        self._problems.clear("model", "frame", "provider")
+        info = segmenter.info
+        self.get_logger().info(f"model {info.name} on {info.provider} (asked for: {info.provider_requested})")
+        if info.fallback_reason:
+            self._problems.set("provider", f"running on {info.provider}: {info.fallback_reason}")
+            self.get_logger().warning(f"fell back to {info.provider}: {info.fallback_reason}")
+        self.options.locked = True
+        self._outputs = Outputs(self)
+        self.pipeline = Pipeline(
+            segmenter, lambda: self.options.core, self._outputs, self._statistics, self._problems, self.get_logger()
+        )
+        self._worker = NewestWorker(self.pipeline.process)
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribes to the camera."""
+        compressed = self.options.node.image_transport == "compressed"
+        sensor = qos_profile_sensor_data
+        self._inputs = [
+            self.create_subscription(CompressedImage if compressed else Image, "image", self._on_image, sensor),
+            self.create_subscription(Image, "depth", self._on_depth, sensor),
+            self.create_subscription(CameraInfo, "camera_info", self._on_info, sensor),
+            self.create_timer(0.05, self._on_clock),
+        ]
+        self._last_image_s, self._active = time.monotonic(), True
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Leaves the camera's topics; the model stays loaded."""
+        self._active = False
+        *subscriptions, timer = self._inputs
+        for subscription in subscriptions:
+            self.destroy_subscription(subscription)
+        self.destroy_timer(timer)
+        self._inputs, self._info = [], None
+        self._matcher.clear()
+        if self._worker is not None:
+            self._worker.discard()
+        self._problems.clear("image", "depth", "camera_info", "sync", "frame")
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Gives the model back."""
+        self._release()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Ends all work, from whatever state."""
+        if self._active:
+            self.on_deactivate(state)
+        self._release()
+        return super().on_shutdown(state)
+
+    def _release(self) -> bool:
+        """Ends the worker and forgets the model; False where the worker is still at work after the timeout."""
+        stopped = self._worker is None or self._worker.stop(STOP_TIMEOUT_S)
+        if self._outputs is not None:
+            self._outputs.destroy()
+        self._worker = self._outputs = self.pipeline = None
+        self.options.locked = False
+        self._problems.clear("provider")
+        return stopped
+
+    def close(self) -> bool:
+        """Ends all work before the node is destroyed; False where the worker hangs."""
+        logging.getLogger("saom").removeHandler(self._core_log)
+        if self._active:
+            self.trigger_deactivate()
+        return self._release()
+
+    # --- inputs ----------------------------------------------------------------------------------------------------
+
+    def _on_image(self, message: Image | CompressedImage) -> None:
+        now = time.monotonic()
+        self._last_image_s = now
+        self._statistics.count("frames received")
+        matcher, node = self._matcher, self.options.node
+        matcher.tolerance_s, matcher.timeout_s = node.sync_tolerance_s, node.sync_timeout_s
+        matcher.expects_depth = self.options.core.use_depth and self.count_publishers("depth") > 0
+        self._submit(matcher.add_image(message, now))
+
+    def _on_depth(self, message: Image) -> None:
+        self._submit(self._matcher.add_depth(message))
+
+    def _on_info(self, message: CameraInfo) -> None:
+        self._info = message
+
+    def _on_clock(self) -> None:
+        self._submit(self._matcher.expire(time.monotonic()))
+
+    def _submit(self, frame: Frame | None) -> None:
+        if frame is None or self.pipeline is None or self._worker is None or not self.enabled:
+            return
+        if self.pipeline.wanted():
+            self._worker.submit(Request(frame, self._info))
+        else:
+            self._statistics.count("frames without subscriber")
+
+    # --- diagnostics -----------------------------------------------------------------------------------------------
+
+    def _publish_diagnostics(self) -> None:
+        now = time.monotonic()
+        self._judge_inputs(now)
+        values = self._statistics.values(now)
+        values["frames_dropped"] = str(self._matcher.dropped + (self._worker.replaced if self._worker else 0))
+        state, hardware = "not active", "no model"
+        if self.pipeline is not None:
+            info = self.pipeline.segmenter.info
+            hardware = f"{info.name} on {info.provider}"
+            values |= {"model": info.name, "provider": info.provider, "provider_requested": info.provider_requested}
+            if self._active:
+                state = "working" if self.pipeline.wanted() else "idle: nobody subscribes"
+                state = state if self.enabled else "paused by ~/enable"
+        message = DiagnosticArray()
+        message.header.stamp = self.get_clock().now().to_msg()
+        name, problems = f"{self.get_name()}: segmentation", self._problems.all()
+        message.status = [status_message(name, hardware, state, problems, values)]
+        self._diagnostics.publish(message)
+
+    def _judge_inputs(self, now: float) -> None:
+        silent_s = now - self._last_image_s
+        if not self._active or silent_s <= self.options.node.input_timeout_s:
+            self._problems.clear("image")
+        else:
+            topic, count = self.resolve_topic_name("image"), self.count_publishers("image")
+            cause = f"{count} publisher(s): same message type and QoS?" if count else "nobody publishes it"
+            self._problems.set("image", f"no image on {topic} for {silent_s:.0f} s; {cause}", WARN)
+        if self._matcher.alone:
+            nearest = self._matcher.nearest_s
+            found = "no depth has come" if nearest is None else f"the nearest depth is {nearest * 1000:+.0f} ms away"
+            text = f"{found}; working without depth: synchronise the streams, or raise sync_tolerance_s"
+            self._problems.set("sync", text)
+        else:
+            self._problems.clear("sync")
+
+
+class _ForwardToRos(logging.Handler):
+    """Brings the log lines of `saom_core`, which knows nothing of ROS, to the node's logger."""
+
+    def __init__(self, logger: RcutilsLogger) -> None:
+        super().__init__()
+        self._to = logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if record.levelno >= logging.ERROR:
+            self._to.error(text)
+        elif record.levelno >= logging.WARNING:
+            self._to.warning(text)
+        else:
+            self._to.info(text)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Runs the node until SIGINT or SIGTERM; exit code 0 then, also when a frame is being answered.
+
+    The signals are blocked in all threads and taken by the main thread with `sigwait`, so that no callback and no
+    lock is ever interrupted by an exception.
+    """
+    signals = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    node = SaomNode()
+    executor = MultiThreadedExecutor(num_threads=2)  # the second is for ~/segment, which waits for its answer
+    executor.add_node(node)
+    executor.create_task(node.autostart)
+    failures: list[BaseException] = []
+    spinner = threading.Thread(target=_spin, args=(executor, failures), name="saom-executor", daemon=True)
+    spinner.start()
+    signal.sigwait(signals)
+    executor.shutdown(timeout_sec=STOP_TIMEOUT_S)
+    spinner.join(STOP_TIMEOUT_S)
+    if spinner.is_alive() or not node.close():
+        node.get_logger().warning("the frame in work takes long; ending without it")
+        sys.stdout.flush()
+        os._exit(0)
+    node.destroy_node()
+    rclpy.shutdown()
+    return 1 if failures else 0
+
+
+def _spin(executor: MultiThreadedExecutor, failures: list[BaseException]) -> None:
+    try:
+        executor.spin()
+    except ExternalShutdownException:
+        pass
+    except BaseException as error:
+        failures.append(error)
+        logging.getLogger("saom").exception("the executor ended")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

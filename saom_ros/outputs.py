@@ -1,0 +1,175 @@
+"""What the node publishes: one table of topics, each with the function that makes its message.
+
+A message is made only when somebody subscribes to its topic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
+from rclpy.lifecycle import LifecycleNode
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2, PointField
+from std_msgs.msg import ColorRGBA, Header
+from visualization_msgs.msg import Marker, MarkerArray
+
+from saom_core.depth import CameraIntrinsics, back_project
+from saom_core.instances import Instances
+from saom_core.overlay import draw_overlay, instance_color
+from saom_core.runtime import ModelInfo
+from saom_ros.conversions import byte_array, image_message
+from saom_ros.messages import instances_message
+from saom_ros.msg import InstanceArray
+
+JPEG_QUALITY = 80
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answered frame and all that the messages about it are made of."""
+
+    header: Header  # of the source image
+    image_rgb: npt.NDArray[np.uint8]  # (H, W, 3)
+    depth_m: npt.NDArray[np.float32] | None  # (H, W), 0 or NaN = invalid
+    camera: CameraIntrinsics | None
+    instances: Instances
+    model: ModelInfo
+    target_class: str = ""  # whose best instance is the target; "": none
+
+
+class Outputs:
+    """The publishers of a node.
+
+    Args:
+        node: relative names become /<node>/<name>.
+    """
+
+    def __init__(self, node: LifecycleNode) -> None:
+        self._node = node
+        self._publishers = {
+            name: node.create_lifecycle_publisher(kind, f"~/{name}", 5) for name, (kind, _) in _OUTPUTS.items()
+        }
+
+    def wanted(self) -> bool:
+        """Whether anybody subscribes to anything."""
+        return any(publisher.get_subscription_count() for publisher in self._publishers.values())
+
+    def publish(self, answer: Answer) -> None:
+        """Publishes what somebody subscribes to."""
+        for name, publisher in self._publishers.items():
+            if publisher.get_subscription_count():
+                message = _OUTPUTS[name][1](answer)
+                if message is not None:
+                    publisher.publish(message)
+
+    def destroy(self) -> None:
+        """Takes the topics away."""
+        for publisher in self._publishers.values():
+            self._node.destroy_lifecycle_publisher(publisher)
+        self._publishers = {}
+
+
+def instance_array(answer: Answer) -> InstanceArray:
+    """Everything that is known of the instances."""
+    return instances_message(answer.instances, answer.header, answer.model, has_depth=answer.depth_m is not None)
+
+
+def label_image(answer: Answer) -> Image:
+    """Which instance each pixel belongs to: mono16, 0 background, else Instance.label."""
+    return image_message(answer.instances.label_image(), "mono16", answer.header)
+
+
+def class_image(answer: Answer) -> Image:
+    """Which class each pixel belongs to: mono8, 0 background, class id + 1, 255 unknown."""
+    return image_message(answer.instances.class_image(), "mono8", answer.header)
+
+
+def overlay(answer: Answer) -> Image:
+    """The picture with the instances drawn over it, rgb8."""
+    return image_message(draw_overlay(answer.image_rgb, answer.instances), "rgb8", answer.header)
+
+
+def overlay_compressed(answer: Answer) -> CompressedImage:
+    """The same as JPEG, for slow links."""
+    picture_bgr = cv2.cvtColor(draw_overlay(answer.image_rgb, answer.instances), cv2.COLOR_RGB2BGR)
+    jpeg = cv2.imencode(".jpg", picture_bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
+    return CompressedImage(header=answer.header, format="rgb8; jpeg compressed bgr8", data=byte_array(jpeg))
+
+
+def target_mask(answer: Answer) -> Image:
+    """Mono8, 255 on the best instance of the selected class, else 0."""
+    mask = np.zeros(answer.instances.size_hw, np.uint8)
+    wanted = answer.target_class.casefold()
+    # instances come best first
+    names = enumerate(answer.instances.class_names)
+    target = next((k for k, name in names if wanted and name.casefold() == wanted), None)
+    if target is not None:
+        chosen = answer.instances.masks[target]
+        mask[chosen.window][chosen.crop] = 255
+    return image_message(mask, "mono8", answer.header)
+
+
+POINT_FIELDS = np.dtype([("x", "f4"), ("y", "f4"), ("z", "f4"), ("rgb", "u4"), ("instance", "u2"), ("class", "u2")])
+"""A point of ~/points: metres in the optical frame (NaN without depth), 0x00RRGGBB, Instance.label, class id + 1."""
+
+
+def points(answer: Answer) -> PointCloud2 | None:
+    """The organised, labelled cloud; None without depth or intrinsics."""
+    if answer.depth_m is None or answer.camera is None:
+        return None
+    rows, columns = np.indices(answer.instances.size_hw, sparse=True)
+    depth = np.where(answer.depth_m > 0, answer.depth_m, np.nan).astype(np.float32)
+    xyz = back_project(depth, rows, columns, answer.camera)
+    cloud = np.empty(answer.instances.size_hw, POINT_FIELDS)
+    cloud["x"], cloud["y"], cloud["z"] = xyz[..., 0], xyz[..., 1], xyz[..., 2]
+    red, green, blue = (answer.image_rgb[..., channel].astype(np.uint32) for channel in range(3))
+    cloud["rgb"] = (red << 16) | (green << 8) | blue
+    cloud["instance"], cloud["class"] = answer.instances.label_image(), answer.instances.class_image()
+    kinds = {"f4": PointField.FLOAT32, "u4": PointField.FLOAT32, "u2": PointField.UINT16}  # rgb is float by custom
+    message = PointCloud2(header=answer.header, point_step=POINT_FIELDS.itemsize, is_dense=False)
+    message.height, message.width = answer.instances.size_hw
+    message.row_step = message.width * message.point_step
+    for name, (kind, offset) in (POINT_FIELDS.fields or {}).items():
+        message.fields.append(PointField(name=name, offset=offset, datatype=kinds[kind.str[1:]], count=1))
+    message.data = byte_array(cloud)
+    return message
+
+
+def markers(answer: Answer) -> MarkerArray:
+    """Boxes and names for rviz; the first marker deletes those of the frame before."""
+    message = MarkerArray(markers=[Marker(header=answer.header, action=Marker.DELETEALL)])
+    boxes = answer.instances.boxes3d
+    if boxes is None:
+        return message
+    for k in np.flatnonzero(np.isfinite(boxes.centers_m).all(axis=1)).tolist():
+        center, size, turn = boxes.centers_m[k].tolist(), boxes.sizes_m[k].tolist(), boxes.quaternions_xyzw[k].tolist()
+        red, green, blue = (channel / 255 for channel in instance_color(k))
+        pose = Pose(position=Point(x=center[0], y=center[1], z=center[2]))
+        pose.orientation = Quaternion(x=turn[0], y=turn[1], z=turn[2], w=turn[3])
+        box = Marker(header=answer.header, ns="boxes", id=k, type=Marker.CUBE, pose=pose)
+        box.scale = Vector3(x=max(size[0], 1e-3), y=max(size[1], 1e-3), z=max(size[2], 1e-3))
+        box.color = ColorRGBA(r=red, g=green, b=blue, a=0.4)
+        name = answer.instances.class_names[k] or "object"
+        text = Marker(header=answer.header, ns="names", id=k, type=Marker.TEXT_VIEW_FACING, text=name)
+        text.pose.position = Point(x=center[0], y=center[1] - max(size) / 2 - 0.02, z=center[2])  # y points down
+        text.scale.z = 0.03
+        text.color = ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0)
+        message.markers += [box, text]
+    return message
+
+
+_OUTPUTS: dict[str, tuple[type[Any], Callable[[Answer], Any]]] = {
+    "instances": (InstanceArray, instance_array),
+    "label_image": (Image, label_image),
+    "class_image": (Image, class_image),
+    "target_mask": (Image, target_mask),
+    "overlay": (Image, overlay),
+    "overlay/compressed": (CompressedImage, overlay_compressed),
+    "points": (PointCloud2, points),
+    "markers": (MarkerArray, markers),
+}

@@ -1,0 +1,161 @@
+"""ROS parameters, derived from the one dataclass that holds each default, unit and range.
+
+`SaomConfig` has the options of everything mode, `NodeConfig` those that only the node knows; `config/saom.yaml` is
+`python -m saom_ros.parameters`, and a test compares the two.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import textwrap
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.exceptions import ParameterException
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from saom_core.config import Option, SaomConfig, check_options, option_field, option_of
+from saom_core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class NodeConfig:
+    """Options of the node itself, checked at construction.
+
+    Raises:
+        ConfigError: a value of the wrong type, out of range, or none of the choices.
+    """
+
+    autostart: bool = option_field(
+        True, "Configure and activate by itself; false where a lifecycle manager does it", read_only=True
+    )
+    image_transport: str = option_field(
+        "raw",
+        "Type of the topic image: raw sensor_msgs/Image, or compressed sensor_msgs/CompressedImage",
+        choices=("raw", "compressed"),
+        read_only=True,
+    )
+    sync_tolerance_s: float = option_field(
+        0.02,
+        "Depth belongs to an image when their stamps differ by no more than this",
+        unit="s",
+        minimum=0.0,
+        maximum=9.0,
+    )
+    sync_timeout_s: float = option_field(
+        0.2, "How long an image waits for its depth before it goes without", unit="s", minimum=0.0, maximum=10.0
+    )
+    input_timeout_s: float = option_field(
+        2.0, "Without an image for longer than this the diagnostics warn", unit="s", minimum=0.1, maximum=3600.0
+    )
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
+class Parameters:
+    """The declared parameters of a node; `core` and `node` always hold a checked set of values.
+
+    Args:
+        owner: where they are declared. A bad value from the command line or a file does not end the node: it is
+            logged and listed in `refused`, and configuring fails until it is set right.
+    """
+
+    def __init__(self, owner: Node) -> None:
+        self.core, self.node = SaomConfig(), NodeConfig()
+        self.locked = False  # while a model is loaded, what it was loaded with cannot change
+        self.refused: dict[str, str] = {}
+        self._logger = owner.get_logger()
+        for field in (*dataclasses.fields(SaomConfig), *dataclasses.fields(NodeConfig)):
+            self._declare(owner, field)
+        owner.add_on_set_parameters_callback(self._on_set)
+
+    def _declare(self, owner: Node, field: dataclasses.Field[Any]) -> None:
+        descriptor = descriptor_of(field)
+        try:
+            value = owner.declare_parameter(field.name, field.default, descriptor).value
+            self._take({field.name: value})
+        except (ParameterException, ConfigError) as error:
+            self.refused[field.name] = f"parameter {field.name}: {error}"
+            self._logger.error(self.refused[field.name])
+            if owner.has_parameter(field.name):
+                owner.undeclare_parameter(field.name)
+            owner.declare_parameter(field.name, field.default, descriptor, ignore_override=True)
+
+    def _on_set(self, parameters: Iterable[Parameter]) -> SetParametersResult:
+        changes = {parameter.name: parameter.value for parameter in parameters}
+        known = {field.name: field for field in (*dataclasses.fields(SaomConfig), *dataclasses.fields(NodeConfig))}
+        changes = {name: value for name, value in changes.items() if name in known}  # use_sim_time is rclpy's
+        if self.locked:
+            fixed = sorted(name for name in changes if option_of(known[name]).read_only)
+            if fixed:
+                reason = f"{', '.join(fixed)}: read when the node is configured: run the transitions deactivate and "
+                return SetParametersResult(successful=False, reason=reason + "cleanup, set it, then configure again")
+        try:
+            self._take(changes)
+        except ConfigError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        for name in changes:
+            self.refused.pop(name, None)
+        return SetParametersResult(successful=True)
+
+    def _take(self, changes: dict[str, Any]) -> None:
+        """All of the changes or, where one is bad, none of them."""
+        of_core = {field.name for field in dataclasses.fields(SaomConfig)}
+        core = self.core.replace(**{name: value for name, value in changes.items() if name in of_core})
+        of_node = {name: value for name, value in changes.items() if name not in of_core}
+        self.core, self.node = core, dataclasses.replace(self.node, **of_node)
+
+
+def descriptor_of(field: dataclasses.Field[Any]) -> ParameterDescriptor:
+    """Description, unit, range and choices of an option, as ROS tools show them."""
+    option = option_of(field)
+    descriptor = ParameterDescriptor(description=_described(option))
+    if option.choices:
+        descriptor.additional_constraints = f"one of {', '.join(option.choices)}"
+    if option.minimum is not None and option.maximum is not None:
+        if isinstance(field.default, float):
+            descriptor.floating_point_range = [FloatingPointRange(from_value=option.minimum, to_value=option.maximum)]
+        else:
+            whole = IntegerRange(from_value=int(option.minimum), to_value=int(option.maximum), step=1)
+            descriptor.integer_range = [whole]
+    return descriptor
+
+
+def defaults_yaml() -> str:
+    """All parameters with their defaults as a ROS parameter file."""
+    lines = [
+        "# Every parameter of the node with its default. Made by: python -m saom_ros.parameters > config/saom.yaml",
+        "/**:",
+        "  ros__parameters:",
+    ]
+    for config in (SaomConfig(), NodeConfig()):
+        for field in dataclasses.fields(config):
+            option = option_of(field)
+            notes = [_described(option)]
+            if option.choices:
+                notes.append(f"one of {', '.join(option.choices)}")
+            if option.minimum is not None:
+                notes.append(f"{option.minimum:g} to {option.maximum:g}")
+            if option.read_only:
+                notes.append("read when configured")
+            lines += [f"    # {line}" for line in textwrap.wrap("; ".join(notes), 110)]
+            lines.append(f"    {field.name}: {_yaml(field.default)}")
+    return "\n".join(lines) + "\n"
+
+
+def _described(option: Option) -> str:
+    return f"{option.description} [{option.unit}]" if option.unit else option.description
+
+
+def _yaml(value: bool | int | float | str) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+if __name__ == "__main__":
+    print(defaults_yaml(), end="")

@@ -1,0 +1,99 @@
+"""The node's services: ~/segment, ~/select, ~/enable."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from std_srvs.srv import SetBool
+
+from saom_core.errors import InputError, SaomError
+from saom_core.instances import Instances
+from saom_ros.conversions import image_message
+from saom_ros.messages import instances_message
+from saom_ros.outputs import Answer
+from saom_ros.srv import Segment, Select
+
+if TYPE_CHECKING:
+    from saom_ros.node import SaomNode
+
+NEXT_FRAME_TIMEOUT_S = 10.0
+
+
+class Services:
+    """Creates the services of a node.
+
+    Args:
+        node: its pipeline answers; while it has none, the services say what to do.
+    """
+
+    def __init__(self, node: SaomNode) -> None:
+        self._node = node
+        node.create_service(SetBool, "~/enable", self._enable)
+        node.create_service(Select, "~/select", self._select)
+        # its own group: it waits for an answer while frames go on coming in
+        group = MutuallyExclusiveCallbackGroup()
+        node.create_service(Segment, "~/segment", self._segment, callback_group=group)
+
+    def _enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self._node.enabled = request.data
+        response.success, response.message = True, "answering frames" if request.data else "paused"
+        return response
+
+    def _select(self, request: Select.Request, response: Select.Response) -> Select.Response:
+        pipeline = self._node.pipeline
+        if pipeline is None:
+            response.message = "no model is loaded: configure the node first"
+            return response
+        known = {name.casefold() for name in pipeline.segmenter.info.class_names}
+        if request.class_name and request.class_name.casefold() not in known:
+            names = ", ".join(pipeline.segmenter.info.class_names)
+            response.message = f"expected one of the model's classes, got {request.class_name!r}: {names}"
+            return response
+        pipeline.target_class = request.class_name
+        response.success, response.message = True, f"target: {request.class_name or 'none'}"
+        return response
+
+    def _segment(self, request: Segment.Request, response: Segment.Response) -> Segment.Response:
+        try:
+            answer = self._answer(request)
+            chosen = _under_points(answer, np.asarray(request.points_xy, np.float64))
+        except SaomError as error:
+            response.message = str(error)
+            return response
+        except concurrent.futures.TimeoutError:
+            topic = self._node.resolve_topic_name("image")
+            response.message = f"no frame came within {NEXT_FRAME_TIMEOUT_S:.0f} s: is there a camera on {topic}?"
+            return response
+        has_depth = answer.depth_m is not None
+        response.instances = instances_message(chosen, answer.header, answer.model, has_depth=has_depth)
+        response.label_image = image_message(chosen.label_image(), "mono16", answer.header)
+        response.success, response.message = True, f"{len(chosen)} instances"
+        return response
+
+    def _answer(self, request: Segment.Request) -> Answer:
+        pipeline = self._node.pipeline
+        if pipeline is None:
+            raise InputError("no model is loaded: configure the node first")
+        if not request.image.data:
+            return pipeline.next_answer().result(NEXT_FRAME_TIMEOUT_S)
+        depth = request.depth if request.depth.data else None
+        info = request.camera_info if request.camera_info.width else None
+        return pipeline.answer(request.image, depth, info)[0]
+
+
+def _under_points(answer: Answer, flat_xy: npt.NDArray[np.float64]) -> Instances:
+    """The foremost instance under each point; all of them where there is no point."""
+    if flat_xy.size == 0:
+        return answer.instances
+    if flat_xy.size % 2:
+        raise InputError(f"points_xy: expected pairs x y, got {flat_xy.size} numbers")
+    height, width = answer.instances.size_hw
+    columns, rows = np.floor(flat_xy.reshape(-1, 2)).T.astype(int)
+    if ((columns < 0) | (columns >= width) | (rows < 0) | (rows >= height)).any():
+        raise InputError(f"points_xy: expected pixels of the {width}x{height} image, got {flat_xy.tolist()}")
+    labels = np.unique(answer.instances.label_image()[rows, columns])
+    return answer.instances.select(labels[labels > 0].astype(int) - 1)
