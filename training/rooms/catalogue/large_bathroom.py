@@ -199,6 +199,7 @@ def toilet(rng: np.random.Generator) -> ObjectModel:
         asm.mesh("lid", "seat", lid.moved((0, -hinge_y, 0)), (0, hinge_y + 0.025, h + 0.02), (up, 0, 0))
     else:
         asm.mesh("lid", "seat", lid, (0, 0, h + 0.019))
+        asm.block("lid", "seat", (hx * 1.5, hy * 1.5, 0.043), (0, 0, h + 0.0215))
         asm.surface((0, 0, h + 0.043), (hx * 1.1, hy * 1.1), 0.5)
     back = hy + 0.06
     if style == "cistern":

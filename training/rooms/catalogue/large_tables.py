@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from training.rooms.catalogue.large_base import Assembly
+from training.rooms.catalogue.large_base import Assembly, solid_bounds
 from training.rooms.catalogue.large_looks import (
     between,
     chance,
@@ -74,7 +74,7 @@ def _slab(asm: Assembly, shape: str, size: tuple[float, float, float], under: fl
             asm.box("top", "top", (x, y / count - 0.004, z), at, collides=False)
         asm.box("top", "edge", (x - 0.004, y - 0.01, z * 0.8), (0, 0, middle), collides=False)
         asm.block("top", "top", size, (0, 0, middle))
-        asm.surface((0, 0, under + z), (x, y))
+        asm.surface((0, 0, under + z), (x, y - 0.004))
     elif shape == "banded":
         asm.box("top", "top", (x - 0.006, y - 0.006, z), (0, 0, middle), collides=False)
         band = z * 0.96
@@ -180,6 +180,13 @@ def _cloth(asm: Assembly, rng: np.random.Generator, size: tuple[float, float, fl
     asm.surface((0, 0, under + z + thick), (x, y))
 
 
+def _between_legs(asm: Assembly) -> tuple[float, float]:
+    """Edges (x, y) of the rectangle about the origin that no leg reaches into."""
+    legs = [solid_bounds(solid) for solid in asm.solids if solid.part.startswith("leg")]
+    w, d, _ = 2 * np.min([np.minimum(np.abs(low), np.abs(high)) for low, high in legs], axis=0)
+    return float(w), float(d)
+
+
 def _frame_look(rng: np.random.Generator, top: Look) -> Look:
     """What carries the top: of the same stuff, or of metal, or painted."""
     natural = top if top.kind in ("wood", "plain", "plastic") else wood(rng)
@@ -221,9 +228,10 @@ def table(rng: np.random.Generator, class_name: str, free: TableRange) -> Object
         build(asm, rng, foot, under)
     if support in ("legs", "apron") and chance(rng, free.lower_board):
         level = under * between(rng, 0.25, 0.45)
-        w, d = foot[0] - 0.1, foot[1] - 0.1
-        asm.box("board_1", "frame", (w, d, 0.018), (0, 0, level - 0.009))
-        asm.surface((0, 0, level), (w - 0.04, d - 0.04), under - level - 0.12, inside=True)
+        w, d = _between_legs(asm)
+        if min(w, d) > 0.15:
+            asm.box("board_1", "frame", (w + 0.02, d + 0.02, 0.018), (0, 0, level - 0.009))
+            asm.surface((0, 0, level), (w, d), under - level - 0.12, inside=True)
     return asm.finish(between(rng, *free.mass), "floor")
 
 
