@@ -265,8 +265,23 @@ def rounded_box(size: Point3, radius: float, steps: int = 2) -> Mesh:
     return _cleaned(whole.vertices, whole.faces, whole.uv)
 
 
+def _crosses_itself(outline: np.ndarray) -> bool:
+    """Whether two sides of a closed polygon (N, 2) that are no neighbours cut each other."""
+    start, stop = outline, np.roll(outline, -1, axis=0)
+
+    def side_of(points: np.ndarray) -> np.ndarray:
+        """(N, N) on which side of the line through edge i point j lies."""
+        along, to = (stop - start)[:, None], points[None] - start[:, None]
+        return np.sign(along[..., 0] * to[..., 1] - along[..., 1] * to[..., 0])
+
+    parted = side_of(start) * side_of(stop) < 0
+    return bool(np.any(parted & parted.T))
+
+
 def _ears(outline: np.ndarray) -> list[tuple[int, int, int]]:
     """Triangles of a simple counter-clockwise polygon (N, 2) by cutting ears."""
+    if _crosses_itself(outline):
+        raise ValueError("expected a simple polygon, got one that crosses itself; mend the outline")
     rest, triangles = list(range(len(outline))), []
 
     def cross(i: int, j: int, k: int) -> float:
@@ -284,7 +299,7 @@ def _ears(outline: np.ndarray) -> list[tuple[int, int, int]]:
                 del rest[n]
                 break
         else:
-            raise ValueError("expected a simple polygon, got one that crosses itself; mend the outline")
+            raise ValueError("expected a simple polygon, got one that touches itself; mend the outline")
     return [*triangles, (rest[0], rest[1], rest[2])]
 
 

@@ -131,7 +131,8 @@ def watering_can(rng: np.random.Generator) -> ObjectModel:
         bow = shapes.arc(1.0, np.pi / 2, 3 * np.pi / 2, 9) * [float(rng.uniform(0.05, 0.09)), 1, height * 0.42]
         bow = bow + [-neck * 0.95, 0, height * 0.52]
         bow[-1, 0] = -radius * 0.97
-        draft.collider("box", (0.05, 0.02, height * 0.6), (-radius - 0.02, 0, height * 0.5))
+        behind = float(bow[:, 0].min())
+        draft.collider("box", (0.03, 0.02, height * 0.6), (behind + 0.015, 0, height * 0.5))
     draft.mesh(shapes.tube(bow, section), "body", "handle")
     draft.collider("cylinder", (radius, height), (0, 0, height / 2))
     middle = (path[0] + path[2]) / 2
@@ -238,8 +239,11 @@ def bin_small(rng: np.random.Generator) -> ObjectModel:
             draft.looks["rubbish"] = look(rng, "paper", "print", "plain")
             draft.mesh(shapes.lump(rng, (radius * 1.3, radius, height * 0.3), 0.5), "rubbish", "content", (0, 0, height * 0.4))
         draft.collider("cylinder", (foot, 0.01), (0, 0, 0.005))
-        draft.ring_collider((foot, 0), (radius, height), 0.008, 6)
-        draft.surface((0, 0, 0.02), (foot, foot), height + 0.1, inside=True)
+        if style == "round":
+            draft.ring_collider((foot, 0), (radius, height), 0.008, 6)
+        else:
+            draft.four_walls_collider((foot, foot * 0.8, 0.0), (radius, radius * 0.8, height), 0.008)
+        draft.surface((0, 0, 0.02), (foot, foot * 0.8), height + 0.1, inside=True)
     else:
         dome = height * (0.14 if style == "pedal" else 0.3)
         draft.mesh(shapes.lathe([(radius * 0.95, 0), (radius, 0.01), (radius, height)], 22), "body")

@@ -80,12 +80,27 @@ class Draft:
         """Adds an invisible wall of boxes between two (radius, height) pairs of its outside: the wall of a vessel."""
         (r0, z0), (r1, z1) = low, high
         length, tilt = float(np.hypot(r1 - r0, z1 - z0)), float(np.arctan2(r1 - r0, z1 - z0))
-        width = 2 * max(r0, r1) * np.tan(np.pi / sides)
-        middle = (r0 + r1) / 2 - wall / 2
+        # a polygon as far inside the circle at its sides as outside at its corners
+        inner = (1 + np.cos(np.pi / sides)) / 2
+        width = 2 * inner * max(r0, r1) * np.tan(np.pi / sides)
+        middle = inner * (r0 + r1) / 2 - wall / 2
         for angle in 2 * np.pi * np.arange(sides) / sides:
             turn = rotation((0.0, 0.0, float(angle))) @ rotation((0.0, tilt, 0.0))
             pos = (float(middle * np.cos(angle)), float(middle * np.sin(angle)), (z0 + z1) / 2)
             self.collider("box", (wall, float(width), length), pos, euler_of(turn))
+
+    def four_walls_collider(self, low: Vec3, high: Vec3, wall: float) -> None:
+        """Adds four invisible walls of a square vessel between two (half x, half y, z) of its outside."""
+        height = high[2] - low[2]
+        for axis in (0, 1):
+            tilt = float(np.arctan2(high[axis] - low[axis], height))
+            for side in (-1, 1):
+                middle = [0.0, 0.0, (low[2] + high[2]) / 2]
+                middle[axis] = side * ((low[axis] + high[axis]) / 2 - wall / 2)
+                size = [2 * high[0], 2 * high[1], height]
+                size[axis] = wall
+                euler = (0.0, side * tilt, 0.0) if axis == 0 else (-side * tilt, 0.0, 0.0)
+                self.collider("box", (size[0], size[1], size[2]), (middle[0], middle[1], middle[2]), euler)
 
     def surface(
         self, center: Vec3, size: tuple[float, float], clearance: float = 0.3, inside: bool = False

@@ -38,7 +38,7 @@ def teapot(rng: np.random.Generator) -> ObjectModel:
     if style != "jug":
         draft.mesh(shapes.lathe([(neck * 1.05, 0), (neck * 0.8, 0.012), (0.006, 0.018), (0.012, 0.03), (0.008, 0.036)], 14), "handle", "lid", (0, 0, height))
     draft.collider("cylinder", (radius, height), (0, 0, height / 2))
-    draft.collider("box", (0.05, 0.02, height * 0.5), (-radius - 0.01, 0, height * 0.55))
+    draft.collider("box", (0.03, 0.02, height * 0.5), (float(bow[:, 0].min()) + 0.015, 0, height * 0.55))
     return draft.finish(0.7)
 
 

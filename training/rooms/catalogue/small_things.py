@@ -334,7 +334,7 @@ def towel(rng: np.random.Generator) -> ObjectModel:
         for _ in range(4):
             wave = rng.normal(0, 22, 2)
             tops += np.maximum(np.sin(columns * wave[0] + rows * wave[1] + rng.uniform(0, 6)), 0)
-        grid = np.stack([columns + rng.normal(0, 0.004, columns.shape), rows + rng.normal(0, 0.004, rows.shape), tops * 0.008], axis=-1)
+        grid = np.stack([columns + rng.normal(0, 0.004, columns.shape), rows + rng.normal(0, 0.004, rows.shape), (tops - tops.min()) * 0.008], axis=-1)
         draft.mesh(shapes.sheet(grid, 0.005), "cloth")
         draft.collider("box", (x * 0.9, y * 0.9, 0.018), (0, 0, 0.009))
     return draft.finish(0.2)
