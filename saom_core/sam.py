@@ -133,8 +133,8 @@ class SamSegmenter:
         device = self._sam.device
         with clock.stage("preprocess"):
             batch, input_hw = self._input(image_rgb[y0:y1, x0:x1])
-            patch = self._model.sizes.patch_size
-            tokens_hw = (-(-input_hw[0] // patch), -(-input_hw[1] // patch))
+            grid_size = self._model.sizes.image_size // self._model.sizes.patch_size
+            tokens_hw = (_used_tokens(input_hw[0], grid_size), _used_tokens(input_hw[1], grid_size))
             enlarger = MaskEnlarger((4 * tokens_hw[0], 4 * tokens_hw[1]), input_hw, (height, width), device)
             crop = ImageCrop((x0, y0, x1, y1), image_rgb.shape[:2], enlarger, self._sam.mask_threshold)
             points_xy = torch.from_numpy(grid_points(*grid) * (width, height))
@@ -226,6 +226,15 @@ class SamSegmenter:
         fallback = names.index(OTHER) if OTHER in names else -1
         ids = np.where(class_scores >= self.config.class_score_threshold, class_ids, fallback).astype(np.int32)
         return ids, [names[k] if k >= 0 else "" for k in ids]
+
+
+def _used_tokens(input_pixels: int, tokens: int) -> int:
+    """How many image tokens along an axis the masks of the image depend on; the rest are padding.
+
+    One token makes 4 logits, and one logit covers 4 input pixels; the last pixel leans on the logit beyond its own.
+    """
+    last_logit = int((input_pixels - 0.5) / 4 - 0.5) + 1
+    return min(last_logit // 4 + 1, tokens)
 
 
 @dataclass
