@@ -1,4 +1,4 @@
-"""Objects of one or a few solids: plain tables to clutter, and packages, cans, balls and blocks of no class."""
+"""Objects of one or a few solids: plain tables to clutter, and cans, balls and blocks of no class."""
 
 from __future__ import annotations
 
@@ -44,14 +44,6 @@ def plain_table(rng: np.random.Generator) -> ObjectModel:
     return ObjectModel(class_name, "plain_table", tuple(solids), looks, (x, y, z), 30.0, "floor", (surface,))
 
 
-def package(rng: np.random.Generator) -> ObjectModel:
-    """A printed carton: cereal, medicine, tea."""
-    x, y, z = sorted(float(edge) for edge in rng.uniform(0.02, 0.28, 3))
-    size = (y, x, z)
-    solid = Solid("box", size, (0.0, 0.0, z / 2), "print", "body")
-    return ObjectModel(OTHER, "package", (solid,), {"print": _look(rng, "print")}, size, 0.3, "table")
-
-
 def can(rng: np.random.Generator) -> ObjectModel:
     """A printed can or jar, with a lid of another colour."""
     radius, height = float(rng.uniform(0.018, 0.06)), float(rng.uniform(0.04, 0.26))
@@ -81,4 +73,4 @@ def block(rng: np.random.Generator) -> ObjectModel:
     return ObjectModel(OTHER, "block", (solid,), {"skin": _look(rng, kind)}, (x, y, z), 0.3, "table")
 
 
-OTHER_BUILDERS: list[Builder] = [package, can, ball, block]
+OTHER_BUILDERS: list[Builder] = [can, ball, block]
