@@ -1,7 +1,7 @@
 """A contact sheet of the catalogue: every builder once, in plain colours, each with its name.
 
-    MUJOCO_GL=egl python -m training.rooms.gallery gallery.png            # all classes
-    MUJOCO_GL=egl python -m training.rooms.gallery mugs.png --only Mug --each 12
+MUJOCO_GL=egl python -m training.rooms.gallery gallery.png            # all classes
+MUJOCO_GL=egl python -m training.rooms.gallery mugs.png --only Mug --each 12
 """
 
 from __future__ import annotations

@@ -94,8 +94,8 @@ def lathe(profile_rz: Sequence[Point2] | np.ndarray, segments: int = 20) -> Mesh
     """Revolves a profile about the z axis.
 
     Args:
-        profile_rz: (P, 2) radius and height; from the bottom on the axis outwards, up, and back to the axis (radius 0 at
-            both ends, else the ends are closed by discs).
+        profile_rz: (P, 2) radius and height; from the bottom on the axis outwards, up, and back to the axis (radius 0
+            at both ends, else the ends are closed by discs).
         segments: sides of the polygon that stands for the circle.
     """
     profile = np.maximum(np.asarray(profile_rz, float), [0.0, -np.inf])
@@ -162,7 +162,9 @@ def loft(rings: Sequence[np.ndarray] | np.ndarray, closed: bool = False) -> Mesh
             fan = np.arange(columns - 1)
             disc = np.stack([fan, np.roll(fan, -1), np.full_like(fan, columns - 1)], axis=1) + start
             across = -0.5 if turned else 0.5  # seen from below x runs to the left
-            circle = 0.5 + np.stack([across * np.cos(2 * np.pi * u[0, :-1]), 0.5 * np.sin(2 * np.pi * u[0, :-1])], axis=1)
+            circle = 0.5 + np.stack(
+                [across * np.cos(2 * np.pi * u[0, :-1]), 0.5 * np.sin(2 * np.pi * u[0, :-1])], axis=1
+            )
             vertices = np.vstack([vertices, ring, ring.mean(axis=0)])
             faces = np.vstack([faces, disc[:, ::-1] if turned else disc])
             uv = np.vstack([uv, circle, [0.5, 0.5]])
@@ -176,7 +178,11 @@ def ring(x: float, y: float, z: float, exponent: float = 2.0, points: int = 16, 
     cos, sin = np.cos(angle), np.sin(angle)
     bow = 2.0 / exponent
     return np.stack(
-        [at[0] + x * np.sign(cos) * np.abs(cos) ** bow, at[1] + y * np.sign(sin) * np.abs(sin) ** bow, np.full(points, z)],
+        [
+            at[0] + x * np.sign(cos) * np.abs(cos) ** bow,
+            at[1] + y * np.sign(sin) * np.abs(sin) ** bow,
+            np.full(points, z),
+        ],
         axis=1,
     )
 
@@ -338,7 +344,9 @@ def sheet(grid: np.ndarray, thickness: float) -> Mesh:
     index = np.arange(rows * columns).reshape(rows, columns)
     border = np.concatenate([index[0, :-1], index[:-1, -1], index[-1, :0:-1], index[:0:-1, 0]])
     after, top = np.roll(border, -1), rows * columns
-    walls = np.vstack([np.stack([border, after, after + top], axis=1), np.stack([border, after + top, border + top], 1)])
+    walls = np.vstack(
+        [np.stack([border, after, after + top], axis=1), np.stack([border, after + top, border + top], 1)]
+    )
     vertices = np.vstack([lower, lower + [0.0, 0.0, thickness]])
     uv_below = uv * [-1.0, 1.0] + [1.0, 0.0]  # seen from below x runs to the left
     return _cleaned(vertices, np.vstack([faces[:, ::-1], faces + top, walls]), np.vstack([uv_below, uv]))

@@ -3,17 +3,39 @@
 from __future__ import annotations
 
 from training.rooms.catalogue import (
+    small_clothes,
+    small_containers,
     small_decor,
     small_desk,
+    small_devices,
+    small_floor,
+    small_food,
     small_household,
     small_kitchen,
-    small_more,
     small_packages,
-    small_things,
+    small_tableware,
+    small_tools,
+    small_toys,
 )
 from training.rooms.model import Builder
 
+_PARTS = (
+    small_clothes,
+    small_containers,
+    small_decor,
+    small_desk,
+    small_devices,
+    small_floor,
+    small_food,
+    small_household,
+    small_kitchen,
+    small_packages,
+    small_tableware,
+    small_tools,
+    small_toys,
+)
+
 BUILDERS: dict[str, list[Builder]] = {}
-for _part in (small_kitchen, small_packages, small_household, small_decor, small_desk, small_things, small_more):
+for _part in _PARTS:
     for _name, _builders in _part.BUILDERS.items():
         BUILDERS.setdefault(_name, []).extend(_builders)

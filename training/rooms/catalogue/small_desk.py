@@ -1,4 +1,4 @@
-"""Things of a desk: books, laptops, newspapers; and, as Other, phones, keyboards, mice, pens and the like."""
+"""Things of a desk: books, laptops, newspapers; as Other, staplers, pens, tape, letters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ import numpy as np
 
 from saom_core.taxonomy import OTHER
 from training.rooms import shapes
-from training.rooms.catalogue.small_kit import Draft, any_colour, grey, look, near, pick, span
+from training.rooms.catalogue.small_kit import (
+    LIE,
+    Draft,
+    any_colour,
+    grey,
+    look,
+    near,
+    pick,
+    span,
+)
 from training.rooms.model import Builder, Look, ObjectModel, Rgb
 
 
@@ -74,14 +83,20 @@ def laptop(rng: np.random.Generator) -> ObjectModel:
     base, lid = float(rng.uniform(0.01, 0.02)), float(rng.uniform(0.005, 0.009))
     shut = bool(rng.uniform() < 0.25)
     shell: Rgb = grey(rng, 0.05, 0.85) if rng.uniform() < 0.85 else any_colour(rng)
-    draft = Draft("Laptop", "laptop_closed" if shut else "laptop_open", body=Look(pick(rng, "metal", "plastic"), shell, near(rng, shell)))  # type: ignore[arg-type]
+    draft = Draft(
+        "Laptop",
+        "laptop_closed" if shut else "laptop_open",
+        body=Look(pick(rng, "metal", "plastic"), shell, near(rng, shell)),
+    )  # type: ignore[arg-type]
     draft.looks["keys"] = Look("print" if rng.uniform() < 0.3 else "tiles", grey(rng, 0.04, 0.3), grey(rng, 0.1, 0.8))
     draft.looks["display"] = Look("screen", (0.02, 0.02, 0.03), any_colour(rng))
     draft.looks["logo"] = look(rng, "plain", "metal")
     draft.box((x, y, base), (0, 0, base / 2), "body", "base")
     if shut:
         draft.box((x, y, lid), (0, 0, base + lid / 2 + 0.001), "body", "screen")
-        draft.cylinder(float(rng.uniform(0.012, 0.025)), 0.0006, (0, 0, base + lid + 0.001), "logo", "logo", collides=False)
+        draft.cylinder(
+            float(rng.uniform(0.012, 0.025)), 0.0006, (0, 0, base + lid + 0.001), "logo", "logo", collides=False
+        )
         draft.surface((0, 0, base + lid), (x * 0.7, y * 0.7))
         return draft.finish(1.6)
     draft.box((x * 0.88, y * 0.45, 0.0016), (0, y * 0.17, base), "keys", "keyboard", collides=False)
@@ -96,7 +111,9 @@ def laptop(rng: np.random.Generator) -> ObjectModel:
         return float(p[0]), float(p[1]), float(p[2])
 
     draft.box((x, lid, y), at((0, 0, y / 2)), "body", "screen", (-lean, 0, 0))
-    draft.box((x * 0.95, 0.001, y * 0.9), at((0, -lid / 2, y * 0.51)), "display", "display", (-lean, 0, 0), collides=False)
+    draft.box(
+        (x * 0.95, 0.001, y * 0.9), at((0, -lid / 2, y * 0.51)), "display", "display", (-lean, 0, 0), collides=False
+    )
     draft.box((x * 0.12, 0.001, x * 0.09), at((0, lid / 2, y * 0.5)), "logo", "logo", (-lean, 0, 0), collides=False)
     return draft.finish(1.8)
 
@@ -104,24 +121,45 @@ def laptop(rng: np.random.Generator) -> ObjectModel:
 def newspaper(rng: np.random.Generator) -> ObjectModel:
     """A newspaper: folded flat, opened and wavy, or rolled up."""
     style = pick(rng, "folded", "open", "rolled")
-    draft = Draft("Newspaper", f"newspaper_{style}", page=Look("paper" if rng.uniform() < 0.8 else "print", near(rng, (0.86, 0.84, 0.78), 0.05), grey(rng, 0.05, 0.3)))
+    draft = Draft(
+        "Newspaper",
+        f"newspaper_{style}",
+        page=Look(
+            "paper" if rng.uniform() < 0.8 else "print", near(rng, (0.86, 0.84, 0.78), 0.05), grey(rng, 0.05, 0.3)
+        ),
+    )
     if style == "rolled":
         radius, length = span(rng, 0.028), span(rng, 0.35, 0.2)
-        roll = shapes.lathe([(radius * 0.5, 0.004), (radius, 0), (radius * 1.03, length * 0.5), (radius, length), (radius * 0.5, length - 0.004)], 16)
+        roll = shapes.lathe(
+            [
+                (radius * 0.5, 0.004),
+                (radius, 0),
+                (radius * 1.03, length * 0.5),
+                (radius, length),
+                (radius * 0.5, length - 0.004),
+            ],
+            16,
+        )
         draft.mesh(roll.moved((-length / 2, 0, radius), (0, np.pi / 2, 0)), "page", "roll")
         if rng.uniform() < 0.6:
             draft.looks["band"] = look(rng, "plain")
-            draft.mesh(shapes.torus(radius * 1.02, 0.004, 16, 6).moved((0, 0, radius), (0, np.pi / 2, 0)), "band", "band")
+            draft.mesh(
+                shapes.torus(radius * 1.02, 0.004, 16, 6).moved((0, 0, radius), (0, np.pi / 2, 0)), "band", "band"
+            )
         draft.collider("cylinder", (radius, length), (0, 0, radius), (0, np.pi / 2, 0))
         return draft.finish(0.2)
-    x, y = (span(rng, 0.29, 0.15), span(rng, 0.21)) if style == "folded" else (span(rng, 0.55, 0.2), span(rng, 0.38, 0.15))
+    x, y = (
+        (span(rng, 0.29, 0.15), span(rng, 0.21)) if style == "folded" else (span(rng, 0.55, 0.2), span(rng, 0.38, 0.15))
+    )
     sheets = int(rng.integers(1, 4)) if style == "folded" else 1
     wave = 0.004 if style == "folded" else float(rng.uniform(0.006, 0.02))
     thick = float(rng.uniform(0.002, 0.006))
     for k in range(sheets):
         columns, rows = np.meshgrid(np.linspace(-x / 2, x / 2, 9), np.linspace(-y / 2, y / 2, 7))
         phases = rng.uniform(0, 2 * np.pi, 3)
-        bumps = np.sin(columns / x * 5 + phases[0]) * np.sin(rows / y * 4 + phases[1]) + 0.6 * np.sin(columns / x * 9 + rows / y * 5 + phases[2])
+        bumps = np.sin(columns / x * 5 + phases[0]) * np.sin(rows / y * 4 + phases[1]) + 0.6 * np.sin(
+            columns / x * 9 + rows / y * 5 + phases[2]
+        )
         heights = wave * np.maximum(bumps + 0.4, 0) if k == 0 else wave * (bumps + 1.7)
         grid = np.stack([columns, rows, np.maximum(heights, 0) + k * (thick + wave * 0.7)], axis=-1)
         shift, turn = rng.normal(0, 0.006, 2), float(rng.normal(0, 0.03))
@@ -131,70 +169,20 @@ def newspaper(rng: np.random.Generator) -> ObjectModel:
     return draft.finish(0.2)
 
 
-def phone(rng: np.random.Generator) -> ObjectModel:
-    """A smartphone or tablet that lies on its back or on its face."""
-    tablet = bool(rng.uniform() < 0.2)
-    x, y, z = (span(rng, 0.17), span(rng, 0.24), 0.008) if tablet else (span(rng, 0.072, 0.15), span(rng, 0.15, 0.15), 0.0085)
-    draft = Draft(OTHER, "tablet" if tablet else "phone", body=look(rng, "plastic", "metal"), display=Look("screen", (0.02, 0.02, 0.03), any_colour(rng)))
-    draft.mesh(shapes.rounded_box((x, y, z), z * 0.45, 1), "body", pos=(0, 0, z / 2))
-    if rng.uniform() < 0.7:
-        draft.box((x * 0.93, y * 0.93, 0.001), (0, 0, z), "display", "display", collides=False)
-    else:
-        draft.box((x * 0.3, x * 0.35, 0.003), (x * 0.25, y * 0.32, z), "display", "camera", collides=False)
-    draft.collider("box", (x, y, z), (0, 0, z / 2))
-    return draft.finish(0.2)
-
-
-def remote(rng: np.random.Generator) -> ObjectModel:
-    """A remote control or a pocket calculator with rows of keys."""
-    calculator = bool(rng.uniform() < 0.3)
-    x, y, z = (span(rng, 0.085), span(rng, 0.15, 0.15), 0.015) if calculator else (span(rng, 0.047), span(rng, 0.17), span(rng, 0.02))
-    draft = Draft(OTHER, "calculator" if calculator else "remote", body=look(rng, "plastic"), key=look(rng, "plastic", "plain"))
-    draft.mesh(shapes.rounded_box((x, y, z), 0.006), "body", pos=(0, 0, z / 2))
-    top = 0.25 if calculator else float(rng.uniform(0.0, 0.15))
-    rows, columns = (4, 4) if calculator else (int(rng.integers(3, 6)), 3)
-    for row in range(rows):
-        for column in range(columns):
-            pos = (x * ((column + 0.5) / columns - 0.5) * 0.85, y * (0.42 - top - (0.8 - top) * row / max(rows - 1, 1)), z)
-            draft.box((x * 0.17, y * 0.4 / rows, 0.004), pos, "key", "button", collides=False)
-    if calculator:
-        draft.looks["display"] = Look("screen", (0.5, 0.58, 0.5), (0.1, 0.1, 0.1))
-        draft.box((x * 0.8, y * 0.15, 0.002), (0, y * 0.36, z), "display", "display", collides=False)
-    draft.collider("box", (x * 0.97, y * 0.97, z), (0, 0, z / 2))
-    return draft.finish(0.12)
-
-
-def mouse(rng: np.random.Generator) -> ObjectModel:
-    """A computer mouse with a wheel."""
-    x, y, z = span(rng, 0.06, 0.15), span(rng, 0.11, 0.15), span(rng, 0.035)
-    draft = Draft(OTHER, "computer_mouse", body=look(rng, "plastic"), wheel=Look("plain", grey(rng, 0.05, 0.4)))
-    stations = [(0.92, 0.0, 0.0), (1.0, 0.25, 0.0), (0.95, 0.55, -0.02), (0.72, 0.85, -0.08), (0.3, 1.0, -0.14)]
-    draft.mesh(shapes.loft([shapes.ring(x / 2 * r, y / 2 * r, z * t, 2.4, 18, (0, y * s)) for r, t, s in stations]), "body")
-    draft.cylinder(0.008, 0.006, (0, y * 0.22, z * 0.78), "wheel", "wheel", (0, np.pi / 2, 0), collides=False)
-    draft.collider("box", (x * 0.88, y * 0.9, z * 0.85), (0, 0, z * 0.425))
-    return draft.finish(0.1)
-
-
-def keyboard(rng: np.random.Generator) -> ObjectModel:
-    """A computer keyboard with a few blocks of keys."""
-    x, y, z = span(rng, 0.4), span(rng, 0.14, 0.15), float(rng.uniform(0.012, 0.028))
-    shade = grey(rng, 0.04, 0.9)
-    draft = Draft(OTHER, "keyboard", body=Look("plastic", shade, near(rng, shade)), keys=Look("tiles", grey(rng, 0.05, 0.95), shade))
-    draft.box((x, y, z), (0, 0, z / 2), "body")
-    main = float(rng.uniform(0.6, 0.95))
-    draft.box((x * main * 0.96, y * 0.82, 0.006), (-x * (1 - main) / 2, 0, z), "keys", "keys", collides=False)
-    if main < 0.85:
-        draft.box((x * (1 - main) * 0.85, y * 0.82, 0.006), (x * main / 2, 0, z), "keys", "keys", collides=False)
-    return draft.finish(0.6)
-
-
 def stapler(rng: np.random.Generator) -> ObjectModel:
     """A stapler: base, arm at an angle, hinge."""
     length, width = span(rng, 0.14), span(rng, 0.036, 0.2)
     draft = Draft(OTHER, "stapler", body=look(rng, "plastic", "metal"), metal=look(rng, "metal"))
     draft.box((length, width, 0.01), (0, 0, 0.005), "metal", "base")
     angle = float(rng.uniform(0.05, 0.2))
-    side = [(-length * 0.5, 0.02), (length * 0.46, 0.02), (length * 0.5, 0.03), (length * 0.3, 0.042), (-length * 0.4, 0.044), (-length * 0.5, 0.035)]
+    side = [
+        (-length * 0.5, 0.02),
+        (length * 0.46, 0.02),
+        (length * 0.5, 0.03),
+        (length * 0.3, 0.042),
+        (-length * 0.4, 0.044),
+        (-length * 0.5, 0.035),
+    ]
     arm = shapes.prism(side, width * 0.75).moved((0, width * 0.375, 0), (np.pi / 2, 0, 0)).moved(euler=(0, -angle, 0))
     draft.mesh(arm, "body", "arm", (0, 0, 0.008), collides=True)
     draft.box((0.02, width * 0.9, 0.035), (-length * 0.42, 0, 0.022), "body", "hinge")
@@ -215,7 +203,9 @@ def pen(rng: np.random.Generator) -> ObjectModel:
         cover = length * float(rng.uniform(0.25, 0.42))
         cap = shapes.lathe([(radius * 1.12, 0), (radius * 1.12, cover * 0.9), (radius * 0.8, cover)], 12)
         draft.mesh(cap.moved((length / 2 - cover * 0.92, 0, radius), lie), "cap", "cap")
-        draft.box((cover * 0.7, 0.003, 0.003), (length / 2 - cover * 0.4, 0, radius * 2.2), "cap", "clip", collides=False)
+        draft.box(
+            (cover * 0.7, 0.003, 0.003), (length / 2 - cover * 0.4, 0, radius * 2.2), "cap", "clip", collides=False
+        )
     draft.collider("box", (length, radius * 2, radius * 2), (0, 0, radius))
     return draft.finish(0.02)
 
@@ -235,9 +225,38 @@ def tape_roll(rng: np.random.Generator) -> ObjectModel:
     return draft.finish(0.1)
 
 
+def paper_stack(rng: np.random.Generator) -> ObjectModel:
+    """Loose things of paper: an envelope, a card, a stack of sheets, a leaflet, a note pad with a spiral."""
+    style = pick(rng, "envelope", "stack", "card", "pad")
+    x, y = {"envelope": (0.22, 0.11), "stack": (0.21, 0.297), "card": (0.1, 0.14), "pad": (0.15, 0.21)}[style]
+    x, y = span(rng, x, 0.2), span(rng, y, 0.2)
+    thick = {
+        "envelope": 0.003,
+        "stack": float(rng.uniform(0.003, 0.03)),
+        "card": 0.003,
+        "pad": float(rng.uniform(0.006, 0.015)),
+    }[style]
+    draft = Draft(OTHER, style, page=look(rng, "paper", "print", "plain"), stamp=look(rng, "print", "plain"))
+    if style == "stack":
+        sheets = int(rng.integers(1, 5))
+        for k in range(sheets):
+            pos = (float(rng.normal(0, 0.005)), float(rng.normal(0, 0.005)), thick * (k + 0.5) / sheets)
+            draft.box((x, y, thick / sheets), pos, "page", "sheet", (0, 0, float(rng.normal(0, 0.05))), collides=False)
+    else:
+        draft.box((x, y, thick), (0, 0, thick / 2), "page", "body", collides=False)
+    if style in ("envelope", "card"):
+        draft.box((0.022, 0.027, 0.0008), (x * 0.38, y * 0.5 - 0.022, thick), "stamp", "stamp", collides=False)
+    if style == "pad":
+        for k in range(8):
+            ring = shapes.torus(thick * 0.8, 0.0018, 10, 4).moved(euler=LIE)
+            draft.mesh(ring, "stamp", "spiral", (x * (k - 3.5) / 8.5, y / 2, thick * 0.8))
+    draft.collider("box", (x, y, thick), (0, 0, thick / 2))
+    return draft.finish(0.1)
+
+
 BUILDERS: dict[str, list[Builder]] = {
     "Book": [book, book, book, book_open],
     "Laptop": [laptop],
     "Newspaper": [newspaper],
-    OTHER: [phone, remote, mouse, keyboard, stapler, pen, tape_roll],
+    OTHER: [stapler, pen, tape_roll, paper_stack],
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from training.rooms import shapes
-from training.rooms.catalogue.small_kit import Draft, any_colour, ceramic, look, near, pick, span
+from training.rooms.catalogue.small_kit import Draft, any_colour, look, near, pick, span
 from training.rooms.model import Builder, Look, ObjectModel
 
 
@@ -15,13 +15,17 @@ def spray_bottle(rng: np.random.Generator) -> ObjectModel:
         radius, height = span(rng, 0.027), span(rng, 0.2)
         draft = Draft("SprayBottle", "spray_can", body=look(rng, "print", "print", "metal"), cap=look(rng, "plastic"))
         draft.mesh(shapes.lathe([(radius, 0), (radius, height * 0.8), (radius * 0.7, height * 0.86)], 18), "body")
-        cap = [(radius * 0.75, 0), (radius * 0.7, height * 0.14)] if rng.uniform() < 0.5 else [(0.007, 0), (0.007, 0.018)]
+        cap = (
+            [(radius * 0.75, 0), (radius * 0.7, height * 0.14)] if rng.uniform() < 0.5 else [(0.007, 0), (0.007, 0.018)]
+        )
         draft.mesh(shapes.lathe(cap, 14), "cap", "cap", (0, 0, height * 0.855))
         draft.collider("cylinder", (radius, height * 0.95), (0, 0, height * 0.475))
         return draft.finish(float(rng.uniform(0.1, 0.4)))
     radius, height = span(rng, 0.042), span(rng, 0.18)
     body = look(rng, "glass", "plastic", "plastic")
-    draft = Draft("SprayBottle", "spray_trigger", body=body, head=look(rng, "plastic"), label=look(rng, "print", "paper"))
+    draft = Draft(
+        "SprayBottle", "spray_trigger", body=body, head=look(rng, "plastic"), label=look(rng, "print", "paper")
+    )
     knee, neck = height * float(rng.uniform(0.5, 0.75)), 0.013
     flat = float(rng.uniform(0.6, 1.0))
     side = [(radius * 0.92, 0), (radius, height * 0.05), (radius * float(rng.uniform(0.85, 1.0)), knee), (neck, height)]
@@ -31,7 +35,12 @@ def spray_bottle(rng: np.random.Generator) -> ObjectModel:
     length = span(rng, 0.075)
     profile = [(-0.022, 0.0), (length * 0.6, 0.004), (length * 0.6, 0.022), (0.0, 0.03), (-0.026, 0.022)]
     # the nozzle points to -y
-    head = shapes.prism(profile, 0.02).moved((0, 0, 0), (np.pi / 2, 0, 0)).moved((0, 0.01, 0)).moved((0, 0, 0), (0, 0, -np.pi / 2))
+    head = (
+        shapes.prism(profile, 0.02)
+        .moved((0, 0, 0), (np.pi / 2, 0, 0))
+        .moved((0, 0.01, 0))
+        .moved((0, 0, 0), (0, 0, -np.pi / 2))
+    )
     draft.mesh(head, "head", "head", (0, 0, height + 0.02))
     lean = float(rng.uniform(0.2, 0.5))
     draft.box((0.01, 0.006, 0.045), (0, -0.022, height + 0.002), "head", "trigger", (-lean, 0, 0), collides=False)
@@ -50,7 +59,9 @@ def soap_bottle(rng: np.random.Generator) -> ObjectModel:
     radius, height = span(rng, 0.034), span(rng, 0.13, 0.3)
     exponent = float(rng.choice([2.0, 2.0, 5.0]))
     body = look(rng, "glass", "plastic", "marble", "metal", "plastic")
-    draft = Draft("SoapBottle", "soap_round" if exponent < 3 else "soap_square", body=body, pump=look(rng, "plastic", "metal"))
+    draft = Draft(
+        "SoapBottle", "soap_round" if exponent < 3 else "soap_square", body=body, pump=look(rng, "plastic", "metal")
+    )
     flat, knee = float(rng.uniform(0.65, 1.0)), height * float(rng.uniform(0.75, 0.9))
     stations = [(radius * 0.95, 0), (radius, height * 0.05), (radius, knee), (0.014, height)]
     rings = [shapes.ring(r, r * (flat if r > 0.02 else 1.0), z, exponent if r > 0.02 else 2.0, 18) for r, z in stations]
@@ -94,7 +105,11 @@ def scrub_brush(rng: np.random.Generator) -> ObjectModel:
     draft = Draft("ScrubBrush", f"brush_{style}", handle=handle, bristles=bristle)
     if style == "hand":
         x, y, tall = span(rng, 0.14), span(rng, 0.055), span(rng, 0.025)
-        draft.mesh(shapes.loft([shapes.ring(x / 2 * r, y / 2 * r, z, 2.6, 18) for r, z in ((1.05, 0), (0.97, tall))]), "bristles", "bristles")
+        draft.mesh(
+            shapes.loft([shapes.ring(x / 2 * r, y / 2 * r, z, 2.6, 18) for r, z in ((1.05, 0), (0.97, tall))]),
+            "bristles",
+            "bristles",
+        )
         draft.mesh(shapes.loft([shapes.ring(x / 2, y / 2, z, 2.6, 18) for z in (tall, tall + 0.016)]), "handle", "back")
         if rng.uniform() < 0.6:
             bow = shapes.arc(1.0, 0.0, np.pi, 9) * [x * 0.38, 1, 0.045] + [0, 0, tall + 0.012]
@@ -106,15 +121,25 @@ def scrub_brush(rng: np.random.Generator) -> ObjectModel:
         draft.mesh(shapes.lathe([(head, 0), (head * 0.9, tall)], 16), "bristles", "bristles")
         draft.mesh(shapes.lathe([(head * 0.95, tall), (head * 0.8, tall + 0.012)], 16), "handle", "head")
         path = np.array([(0, 0, tall + 0.008), (length * 0.5, 0, tall + 0.02), (length, 0, tall + 0.004)])
-        draft.mesh(shapes.tube(path, shapes.circle_section(1.0, 8) * [0.009, 0.006], [0.8, 0.9, 1.2]), "handle", "handle")
+        draft.mesh(
+            shapes.tube(path, shapes.circle_section(1.0, 8) * [0.009, 0.006], [0.8, 0.9, 1.2]), "handle", "handle"
+        )
         draft.collider("cylinder", (head * 0.95, tall + 0.01), (0, 0, (tall + 0.01) / 2))
         draft.collider("box", (length, 0.018, 0.012), (length / 2, 0, tall + 0.012))
     else:
         radius, cup, height = span(rng, 0.05, 0.2), span(rng, 0.11), span(rng, 0.38, 0.15)
         draft.looks["holder"] = look(rng, "plastic", "metal", "plastic")
-        draft.mesh(shapes.hollow([(radius, 0), (radius * float(rng.uniform(0.75, 1.1)), cup)], 0.004), "holder", "holder")
+        draft.mesh(
+            shapes.hollow([(radius, 0), (radius * float(rng.uniform(0.75, 1.1)), cup)], 0.004), "holder", "holder"
+        )
         draft.cylinder(radius * 0.6, cup * 0.9, (0, 0, cup * 0.47), "bristles", "bristles", collides=False)
-        stick = [(radius * 0.7, 0), (0.008, 0.012), (0.007, (height - cup) * 0.6), (0.011, (height - cup) * 0.75), (0.009, height - cup)]
+        stick = [
+            (radius * 0.7, 0),
+            (0.008, 0.012),
+            (0.007, (height - cup) * 0.6),
+            (0.011, (height - cup) * 0.75),
+            (0.009, height - cup),
+        ]
         draft.mesh(shapes.lathe(stick, 12), "handle", "handle", (0, 0, cup * 0.95))
         draft.collider("cylinder", (radius, cup), (0, 0, cup / 2))
         draft.collider("cylinder", (0.011, height - cup), (0, 0, (height + cup) / 2))
@@ -129,13 +154,27 @@ def plunger(rng: np.random.Generator) -> ObjectModel:
     rubber = Look("plain", near(rng, (0.45, 0.12, 0.08), 0.1) if rng.uniform() < 0.6 else any_colour(rng))
     draft = Draft("Plunger", f"plunger_{style}", rubber=rubber, stick=look(rng, "wood", "plastic"))
     if style == "bell":
-        side = [(radius, 0.0), (radius * 1.02, cup * 0.1), (radius * 0.93, cup * 0.45), (radius * 0.55, cup * 0.8), (0.02, cup)]
+        side = [
+            (radius, 0.0),
+            (radius * 1.02, cup * 0.1),
+            (radius * 0.93, cup * 0.45),
+            (radius * 0.55, cup * 0.8),
+            (0.02, cup),
+        ]
     else:
-        side = [(radius, 0.0), (radius, cup * 0.3), (radius * 0.75, cup * 0.35), (radius * 0.8, cup * 0.6), (radius * 0.5, cup * 0.68)]
+        side = [
+            (radius, 0.0),
+            (radius, cup * 0.3),
+            (radius * 0.75, cup * 0.35),
+            (radius * 0.8, cup * 0.6),
+            (radius * 0.5, cup * 0.68),
+        ]
         side += [(radius * 0.5, cup * 0.85), (0.022, cup)]
     draft.mesh(shapes.lathe(side), "rubber", "cup")
     stick = float(rng.uniform(0.009, 0.014))
-    draft.mesh(shapes.lathe([(stick, cup * 0.9), (stick * 0.9, height * 0.97), (stick * 0.5, height)], 12), "stick", "handle")
+    draft.mesh(
+        shapes.lathe([(stick, cup * 0.9), (stick * 0.9, height * 0.97), (stick * 0.5, height)], 12), "stick", "handle"
+    )
     draft.collider("cylinder", (radius, cup * 0.6), (0, 0, cup * 0.3))
     draft.collider("cylinder", (stick, height - cup * 0.6), (0, 0, (height + cup * 0.6) / 2))
     return draft.finish(0.4, "floor")
@@ -146,7 +185,10 @@ def _roll(draft: Draft, radius: float, core: float, length: float, z: float) -> 
     side = [(core, z), (radius, z), (radius, z + length), (core, z + length)]
     rings = [shapes.ring(r, r, height, 2.0, 22) for r, height in side]
     draft.mesh(shapes.loft(rings, closed=True), "paper", "paper")
-    tube = [shapes.ring(r, r, height, 2.0, 22) for r, height in ((core - 0.002, z), (core, z), (core, z + length), (core - 0.002, z + length))]
+    tube = [
+        shapes.ring(r, r, height, 2.0, 22)
+        for r, height in ((core - 0.002, z), (core, z), (core, z + length), (core - 0.002, z + length))
+    ]
     draft.mesh(shapes.loft(tube, closed=True), "core", "core")
 
 
@@ -156,14 +198,18 @@ def paper_roll(rng: np.random.Generator) -> ObjectModel:
     radius, length = float(rng.uniform(0.035, 0.075)), span(rng, 0.24, 0.15)
     paper = Look("fabric" if rng.uniform() < 0.4 else "plain", near(rng, (0.95, 0.94, 0.92), 0.03), any_colour(rng))
     brown = Look("plain", near(rng, (0.66, 0.52, 0.36), 0.05))
-    draft = Draft("PaperTowelRoll", f"paper_towel_{style}", paper=paper, core=brown, stand=look(rng, "metal", "wood", "plastic"))
+    draft = Draft(
+        "PaperTowelRoll", f"paper_towel_{style}", paper=paper, core=brown, stand=look(rng, "metal", "wood", "plastic")
+    )
     core = float(rng.uniform(0.018, 0.023))
     if style == "lying":
         _roll(draft, radius, core, length, 0.0)
         turned = Draft(draft.class_name, draft.style, **draft.looks)
         for solid, name in zip(draft.solids, ("paper", "core"), strict=True):
             assert solid.vertices is not None and solid.faces is not None and solid.uv is not None
-            turned.mesh(shapes.Mesh(solid.vertices, solid.faces, solid.uv).moved((0, 0, radius), (0, np.pi / 2, 0)), name, name)
+            turned.mesh(
+                shapes.Mesh(solid.vertices, solid.faces, solid.uv).moved((0, 0, radius), (0, np.pi / 2, 0)), name, name
+            )
         turned.collider("cylinder", (radius, length), (length / 2, 0, radius), (0, np.pi / 2, 0))
         draft = turned
     else:
@@ -174,7 +220,12 @@ def paper_roll(rng: np.random.Generator) -> ObjectModel:
             draft.cylinder(foot, base, (0, 0, base / 2), "stand", "stand")
             rod = length + float(rng.uniform(0.03, 0.07))
             draft.cylinder(0.006, rod, (0, 0, base + rod / 2), "stand", "rod", collides=False)
-            draft.mesh(shapes.lathe([(0.006, 0), (0.014, 0.008), (0.012, 0.02)], 12), "stand", "knob", (0, 0, base + rod - 0.005))
+            draft.mesh(
+                shapes.lathe([(0.006, 0), (0.014, 0.008), (0.012, 0.02)], 12),
+                "stand",
+                "knob",
+                (0, 0, base + rod - 0.005),
+            )
         draft.collider("cylinder", (radius, length), (0, 0, base + length / 2))
     return draft.finish(0.25)
 
@@ -189,7 +240,9 @@ def toilet_paper(rng: np.random.Generator) -> ObjectModel:
     _roll(draft, radius, core, length, 0.0)
     if loose:
         reach = float(rng.uniform(0.03, 0.09))
-        curl = np.array([(radius, 0.0), (radius + 0.004, reach * 0.5), (radius + 0.02, reach), (radius + 0.019, reach + 0.002)])
+        curl = np.array(
+            [(radius, 0.0), (radius + 0.004, reach * 0.5), (radius + 0.02, reach), (radius + 0.019, reach + 0.002)]
+        )
         outline = np.vstack([curl[:3], curl[:3][::-1] + [-0.0012, 0.0012]])
         draft.mesh(shapes.prism(outline, length), "paper", "loose_end")
     draft.collider("cylinder", (radius, length), (0, 0, length / 2))

@@ -11,6 +11,11 @@ import numpy as np
 from training.rooms.model import Look, LookKind, ObjectModel, Rgb, Solid, Surface, Vec3
 from training.rooms.shapes import Mesh, euler_of, rotation
 
+LIE = (0.0, np.pi / 2, 0.0)
+"""Turns the axis of a lathe from z to x."""
+TO_FRONT = (np.pi / 2, 0.0, 0.0)
+"""Turns the axis of a cylinder from z to -y, and a prism's outline from xy to xz."""
+
 
 class Draft:
     """Collects the solids of one object, then sets it on z = 0 with its footprint centred on the origin."""
@@ -58,12 +63,12 @@ class Draft:
         """Adds an ellipsoid of full axes `size` metres."""
         self.solids.append(Solid("ellipsoid", size, pos, look, part, collides=collides))
 
-    def mesh(self, mesh: Mesh, look: str, part: str = "body", pos: Vec3 = (0.0, 0.0, 0.0), collides: bool = False) -> None:
+    def mesh(
+        self, mesh: Mesh, look: str, part: str = "body", pos: Vec3 = (0.0, 0.0, 0.0), collides: bool = False
+    ) -> None:
         """Adds a visible mesh; `collides` only for a convex one."""
         self.solids.append(
-            Solid(
-                "mesh", (), pos, look, part, collides=collides, vertices=mesh.vertices, faces=mesh.faces, uv=mesh.uv
-            )
+            Solid("mesh", (), pos, look, part, collides=collides, vertices=mesh.vertices, faces=mesh.faces, uv=mesh.uv)
         )
 
     def collider(
@@ -102,9 +107,7 @@ class Draft:
                 euler = (0.0, side * tilt, 0.0) if axis == 0 else (-side * tilt, 0.0, 0.0)
                 self.collider("box", (size[0], size[1], size[2]), (middle[0], middle[1], middle[2]), euler)
 
-    def surface(
-        self, center: Vec3, size: tuple[float, float], clearance: float = 0.3, inside: bool = False
-    ) -> None:
+    def surface(self, center: Vec3, size: tuple[float, float], clearance: float = 0.3, inside: bool = False) -> None:
         """Adds a level place where other objects may be put."""
         self.surfaces.append(Surface(center, size, clearance, inside))
 
@@ -139,7 +142,9 @@ def extent(solid: Solid) -> tuple[np.ndarray, np.ndarray]:
     turn, centre = rotation(solid.euler), np.asarray(solid.pos)
     if solid.kind == "mesh":
         if solid.vertices is None:
-            raise ValueError(f"expected vertices in the mesh of part {solid.part!r}, got none; give the mesh its arrays")
+            raise ValueError(
+                f"expected vertices in the mesh of part {solid.part!r}, got none; give the mesh its arrays"
+            )
         points = solid.vertices @ turn.T + centre
         return points.min(axis=0), points.max(axis=0)
     if solid.kind == "box":
@@ -163,7 +168,9 @@ def pick(rng: np.random.Generator, *options: str) -> str:
     return options[int(rng.integers(len(options)))]
 
 
-def colour(rng: np.random.Generator, saturation: tuple[float, float] = (0.3, 1.0), value: tuple[float, float] = (0.25, 1.0)) -> Rgb:
+def colour(
+    rng: np.random.Generator, saturation: tuple[float, float] = (0.3, 1.0), value: tuple[float, float] = (0.25, 1.0)
+) -> Rgb:
     """A colour of any hue."""
     return colorsys.hsv_to_rgb(float(rng.uniform()), float(rng.uniform(*saturation)), float(rng.uniform(*value)))
 
@@ -222,6 +229,25 @@ def ceramic(rng: np.random.Generator) -> Look:
 def cardboard(rng: np.random.Generator) -> Look:
     """Brown board."""
     return Look("plain", near(rng, (0.7, 0.53, 0.35), 0.05), near(rng, (0.5, 0.36, 0.22), 0.04))
+
+
+def package_print(rng: np.random.Generator) -> Look:
+    """The loud or pale print of a package."""
+    draw = rng.uniform()
+    base = (
+        colour(rng, (0.6, 1.0), (0.45, 1.0))
+        if draw < 0.6
+        else grey(rng, 0.85, 0.98)
+        if draw < 0.85
+        else any_colour(rng)
+    )
+    return Look("print", base, any_colour(rng))
+
+
+def steel(rng: np.random.Generator) -> Look:
+    """Bare steel, dull or bright."""
+    shade = grey(rng, 0.35, 0.85)
+    return Look("metal", shade, near(rng, shade))
 
 
 def span(rng: np.random.Generator, middle: float, share: float = 0.25) -> float:

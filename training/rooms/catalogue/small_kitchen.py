@@ -1,11 +1,20 @@
-"""Kitchen ware: bowls, cups, mugs, plates, pans, pots, bread, sponges."""
+"""Kitchen ware: bowls, cups, mugs, plates, pans, pots, sponges, tea pots."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from training.rooms import shapes
-from training.rooms.catalogue.small_kit import Draft, any_colour, cardboard, ceramic, look, near, pick, span
+from training.rooms.catalogue.small_kit import (
+    Draft,
+    any_colour,
+    cardboard,
+    ceramic,
+    look,
+    near,
+    pick,
+    span,
+)
 from training.rooms.model import Builder, Look, ObjectModel
 
 
@@ -95,7 +104,9 @@ def _ear(rng: np.random.Generator, attach: float, low: float, high: float) -> sh
         points = shapes.arc(1.0, -np.pi / 2, np.pi / 2, 9) * [reach, 1.0, height / 2]
         path = points + [attach, 0.0, (low + high) / 2]
     elif kind == "square":
-        path = np.array([[0, low], [0.8, low], [1, low + 0.15 * height], [1, high - 0.15 * height], [0.8, high], [0, high]])
+        path = np.array(
+            [[0, low], [0.8, low], [1, low + 0.15 * height], [1, high - 0.15 * height], [0.8, high], [0, high]]
+        )
         path = np.column_stack([attach + reach * path[:, 0], np.zeros(6), path[:, 1]])
     else:
         bows = np.array([[0, 0], [0.6, 0.18], [0.95, 0.5], [1, 0.8], [0.75, 1.0], [0, 0.92]])
@@ -139,7 +150,11 @@ def mug_travel(rng: np.random.Generator) -> ObjectModel:
     height, rim = span(rng, 0.17), span(rng, 0.04, 0.15)
     foot = rim * float(rng.uniform(0.75, 0.9))
     draft = Draft(
-        "Mug", "mug_no_handle", body=look(rng, "metal", "plastic", "print"), lid=look(rng, "plastic"), band=look(rng, "plain")
+        "Mug",
+        "mug_no_handle",
+        body=look(rng, "metal", "plastic", "print"),
+        lid=look(rng, "plastic"),
+        band=look(rng, "plain"),
     )
     draft.mesh(shapes.lathe([(foot, 0), (foot, 0.01), (rim, height * 0.85), (rim, height * 0.93)]), "body")
     cap = [(rim * 1.03, 0), (rim * 1.03, height * 0.05), (rim * 0.85, height * 0.07), (rim * 0.75, height * 0.055)]
@@ -170,7 +185,9 @@ def plate(rng: np.random.Generator) -> ObjectModel:
     draft.collider("box", (2 * foot, 2 * foot * stretch, 0.006), (0, 0, 0.003))
     brim, edge = radius * (1 - share) * 0.9, height * 0.55
     for side in (-1, 1):
-        draft.collider("box", (brim, radius * stretch, 0.005), (side * (radius - brim / 2), 0, edge), (0, -side * 0.15, 0))
+        draft.collider(
+            "box", (brim, radius * stretch, 0.005), (side * (radius - brim / 2), 0, edge), (0, -side * 0.15, 0)
+        )
         pos = (0.0, side * (radius - brim / 2) * stretch, edge)
         draft.collider("box", (radius, brim * stretch, 0.005), pos, (side * 0.15, 0, 0))
     draft.surface((0, 0, 0.006), (foot * 1.3, foot * 1.3 * stretch), inside=True)
@@ -213,7 +230,10 @@ def pot(rng: np.random.Generator) -> ObjectModel:
     lid = bool(rng.uniform() < 0.5)
     rim, height = span(rng, 0.115), float(rng.uniform(0.09, 0.19))
     draft = Draft(
-        "Pot", "pot_with_lid" if lid else "pot_open", body=look(rng, "metal", "metal", "plastic"), handle=look(rng, "metal", "plastic")
+        "Pot",
+        "pot_with_lid" if lid else "pot_open",
+        body=look(rng, "metal", "metal", "plastic"),
+        handle=look(rng, "metal", "plastic"),
     )
     draft.mesh(shapes.hollow([(rim * 0.95, 0), (rim, height * 0.1), (rim, height)], 0.003, 24), "body")
     for side in (-1, 1):
@@ -236,55 +256,16 @@ def pot(rng: np.random.Generator) -> ObjectModel:
     return draft.finish(float(rng.uniform(0.8, 2.5)))
 
 
-def _crust(rng: np.random.Generator) -> Look:
-    return Look("marble", near(rng, (0.68, 0.44, 0.2), 0.07), near(rng, (0.82, 0.63, 0.38), 0.06))
-
-
-def bread_loaf(rng: np.random.Generator) -> ObjectModel:
-    """A tin loaf, country loaf or baguette."""
-    style = pick(rng, "loaf", "round", "baguette")
-    length, width, height = {"loaf": (0.22, 0.11, 0.1), "round": (0.2, 0.17, 0.09), "baguette": (0.38, 0.065, 0.05)}[style]
-    length, width, height = span(rng, length), span(rng, width, 0.2), span(rng, height, 0.2)
-    draft = Draft("Bread", f"bread_{style}", crust=_crust(rng))
-    if style == "round":
-        draft.mesh(shapes.lump(rng, (length, width, height), 0.12), "crust")
-    else:
-        stations = np.linspace(-1, 1, 9)
-        rings = []
-        for x in stations:
-            end = 1 - abs(x) ** (8 if style == "loaf" else 4) * (0.25 if style == "loaf" else 0.85)
-            section = shapes.ring(width / 2 * end, height / 2 * end * float(rng.uniform(0.94, 1)), 0, 2.8, 14)
-            y, z = section[:, 0], section[:, 1] + height / 2
-            rings.append(np.column_stack([np.full(14, x * length / 2), y, z]))
-        draft.mesh(shapes.loft(rings), "crust")
-    draft.collider("box", (length * 0.85, width * 0.8, height * 0.95), (0, 0, height * 0.49))
-    return draft.finish(float(rng.uniform(0.2, 0.7)))
-
-
-def bread_slice(rng: np.random.Generator) -> ObjectModel:
-    """One or several lying slices with a crust, or a roll cut in two halves."""
-    width, thick = span(rng, 0.105), float(rng.uniform(0.011, 0.02))
-    crumb = Look("marble", near(rng, (0.92, 0.82, 0.62), 0.05), near(rng, (0.85, 0.72, 0.5), 0.05))
-    draft = Draft("Bread", "bread_slice", crumb=crumb, crust=_crust(rng))
-    half = width / 2
-    top = [(half * 1.05 * np.cos(a), half * 0.55 + half * 0.45 * np.sin(a)) for a in np.linspace(0, np.pi, 9)]
-    outline = np.array([(half * 0.92, -half), *top, (-half * 0.92, -half)])
-    for k in range(int(rng.integers(1, 4))):
-        shift = tuple(float(v) for v in rng.normal(0, 0.008, 2))
-        turn, base = float(rng.normal(0, 0.2)), k * thick
-        draft.mesh(shapes.prism(outline, thick).moved((*shift, base), (0, 0, turn)), "crust", "crust", collides=False)
-        inner = shapes.prism(outline * 0.91, thick + 0.0015).moved((*shift, base), (0, 0, turn))
-        draft.mesh(inner, "crumb", "crumb")
-        draft.collider("box", (width * 0.92, width * 0.92, thick), (*shift, base + thick / 2), (0, 0, turn))
-    return draft.finish(0.06)
-
-
 def sponge(rng: np.random.Generator) -> ObjectModel:
     """A dish sponge: a soft block with a scouring layer, or a waisted one."""
     style = pick(rng, "block", "waisted")
     length, width, height = span(rng, 0.105), span(rng, 0.068, 0.2), span(rng, 0.032)
-    foam = Look("fabric", any_colour(rng) if rng.uniform() < 0.5 else near(rng, (0.93, 0.78, 0.2), 0.08), (0.8, 0.7, 0.2))
-    scour = Look("fabric", near(rng, (0.12, 0.4, 0.2), 0.1) if rng.uniform() < 0.6 else any_colour(rng), (0.1, 0.2, 0.1))
+    foam = Look(
+        "fabric", any_colour(rng) if rng.uniform() < 0.5 else near(rng, (0.93, 0.78, 0.2), 0.08), (0.8, 0.7, 0.2)
+    )
+    scour = Look(
+        "fabric", near(rng, (0.12, 0.4, 0.2), 0.1) if rng.uniform() < 0.6 else any_colour(rng), (0.1, 0.2, 0.1)
+    )
     draft = Draft("DishSponge", f"sponge_{style}", foam=foam, scour=scour)
     layer = height * float(rng.uniform(0.15, 0.3))
     if style == "block":
@@ -308,6 +289,5 @@ BUILDERS: dict[str, list[Builder]] = {
     "Plate": [plate],
     "Pan": [pan],
     "Pot": [pot],
-    "Bread": [bread_loaf, bread_slice],
     "DishSponge": [sponge],
 }

@@ -1,7 +1,7 @@
 """Packages. Class Box holds cardboard boxes and printed boxes of food, games, tissues' kin; the rest is Other.
 
-AI2-THOR's Box is a cardboard box. A printed cereal box, tea box or shoe box is the same thing to a robot, so it is Box here too.
-Cans, cartons with a gable or a cap, bottles, jars, canisters, pouches and tins are Other.
+AI2-THOR's Box is a cardboard box. A printed cereal box, tea box or shoe box is the same thing to a robot, so it is Box
+here too. Cartons with a gable or a cap, pouches, tubes and all round packages are Other.
 """
 
 from __future__ import annotations
@@ -10,15 +10,8 @@ import numpy as np
 
 from saom_core.taxonomy import OTHER
 from training.rooms import shapes
-from training.rooms.catalogue.small_kit import Draft, any_colour, cardboard, colour, grey, look, near, pick, span
+from training.rooms.catalogue.small_kit import Draft, cardboard, look, near, package_print, pick, span
 from training.rooms.model import Builder, Look, ObjectModel
-
-
-def _print(rng: np.random.Generator) -> Look:
-    """The loud or pale print of a package."""
-    draw = rng.uniform()
-    base = colour(rng, (0.6, 1.0), (0.45, 1.0)) if draw < 0.6 else grey(rng, 0.85, 0.98) if draw < 0.85 else any_colour(rng)
-    return Look("print", base, any_colour(rng))
 
 
 def printed_box(rng: np.random.Generator) -> ObjectModel:
@@ -38,7 +31,9 @@ def printed_box(rng: np.random.Generator) -> ObjectModel:
     size = (span(rng, x), span(rng, y), span(rng, z))
     if rng.uniform() < 0.2:
         size = (size[0], size[2], size[1])
-    draft = Draft("Box", f"box_{style}", body=_print(rng) if rng.uniform() < 0.88 else look(rng, "plain", "wood"))
+    draft = Draft(
+        "Box", f"box_{style}", body=package_print(rng) if rng.uniform() < 0.88 else look(rng, "plain", "wood")
+    )
     draft.box(size, (0, 0, size[2] / 2), "body")
     if rng.uniform() < 0.3:  # a label, a band or a window on the front
         draft.looks["label"] = look(rng, "print", "paper", "plain")
@@ -54,7 +49,13 @@ def carton(rng: np.random.Generator) -> ObjectModel:
     x, y, z = span(rng, 0.3, 0.4), span(rng, 0.24, 0.4), span(rng, 0.2, 0.45)
     body = cardboard(rng) if rng.uniform() < 0.75 else look(rng, "print", "plain")
     tape = Look("plastic", near(rng, (0.75, 0.62, 0.42), 0.08), (0.8, 0.7, 0.5))
-    draft = Draft("Box", "box_carton_open" if opened else "box_carton_closed", body=body, tape=tape, label=look(rng, "print", "paper"))
+    draft = Draft(
+        "Box",
+        "box_carton_open" if opened else "box_carton_closed",
+        body=body,
+        tape=tape,
+        label=look(rng, "print", "paper"),
+    )
     wall = 0.005
     if opened:
         draft.box((x, y, wall), (0, 0, wall / 2), "body", "bottom")
@@ -85,7 +86,7 @@ def carton(rng: np.random.Generator) -> ObjectModel:
 def shoe_box(rng: np.random.Generator) -> ObjectModel:
     """A box with a separate overlapping lid, on it, askew, or off so that the box is open."""
     x, y, z = span(rng, 0.3), span(rng, 0.19), span(rng, 0.11, 0.3)
-    body = _print(rng) if rng.uniform() < 0.5 else look(rng, "plain", "plain", "fabric")
+    body = package_print(rng) if rng.uniform() < 0.5 else look(rng, "plain", "plain", "fabric")
     draft = Draft("Box", "box_with_lid", body=body, lid=body if rng.uniform() < 0.4 else look(rng, "plain", "print"))
     if rng.uniform() < 0.75:
         rim = z * float(rng.uniform(0.15, 0.35))
@@ -103,27 +104,6 @@ def shoe_box(rng: np.random.Generator) -> ObjectModel:
     return draft.finish(float(rng.uniform(0.2, 0.9)))
 
 
-def can(rng: np.random.Generator) -> ObjectModel:
-    """A drink can or food can with its print all round and metal ends."""
-    style = pick(rng, "drink", "food", "slim", "flat")
-    radius, height = {"drink": (0.033, 0.118), "food": (0.039, 0.108), "slim": (0.027, 0.14), "flat": (0.045, 0.05)}[style]
-    radius, height = span(rng, radius, 0.2), span(rng, height, 0.2)
-    draft = Draft(OTHER, f"can_{style}", print=_print(rng), metal=Look("metal", grey(rng, 0.55, 0.9), (0.9, 0.9, 0.9)))
-    if style in ("drink", "slim"):
-        ends = radius * 0.8
-        side = [(ends, 0.0), (radius, height * 0.06), (radius, height * 0.9), (ends, height * 0.985)]
-        draft.mesh(shapes.lathe(side), "print")
-        draft.cylinder(ends * 1.03, 0.004, (0, 0, height - 0.002), "metal", "lid", collides=False)
-        draft.cylinder(ends * 1.03, 0.003, (0, 0, 0.0015), "metal", "base", collides=False)
-        draft.box((0.011, 0.022, 0.0015), (0, 0.003, height + 0.0007), "metal", "tab", collides=False)
-    else:
-        draft.mesh(shapes.lathe([(radius, 0.004), (radius, height - 0.004)]), "print")
-        for z in (0.003, height - 0.003):
-            draft.cylinder(radius * 1.025, 0.006, (0, 0, z), "metal", "lid" if z > 0.01 else "base", collides=False)
-    draft.collider("cylinder", (radius, height), (0, 0, height / 2))
-    return draft.finish(float(rng.uniform(0.05, 0.5)))
-
-
 def _rectangle(x: float, y: float, z: float) -> np.ndarray:
     return np.array([[-x, -y, z], [x, -y, z], [x, y, z], [-x, y, z]]) * [0.5, 0.5, 1.0]
 
@@ -132,7 +112,7 @@ def gable_carton(rng: np.random.Generator) -> ObjectModel:
     """A milk or juice carton with a gable top, often with a screw cap."""
     x, y = span(rng, 0.075, 0.2), span(rng, 0.075, 0.2)
     body_z, roof = span(rng, 0.18, 0.3), span(rng, 0.035, 0.2)
-    draft = Draft(OTHER, "carton_gable", print=_print(rng), cap=look(rng, "plastic"))
+    draft = Draft(OTHER, "carton_gable", print=package_print(rng), cap=look(rng, "plastic"))
     fin = body_z + roof + 0.018
     rings = [(x, y, 0), (x, y, body_z), (x, 0.006, body_z + roof), (x, 0.004, fin)]
     draft.mesh(shapes.loft([_rectangle(*ring) for ring in rings]), "print", collides=True)
@@ -147,7 +127,7 @@ def brick_carton(rng: np.random.Generator) -> ObjectModel:
     """A brick carton of milk, juice or soup with a flat or slanted top and a cap or a straw."""
     x, y, z = span(rng, 0.075, 0.3), span(rng, 0.055, 0.3), span(rng, 0.19, 0.4)
     slant = float(rng.uniform(0, 0.025)) if rng.uniform() < 0.5 else 0.0
-    draft = Draft(OTHER, "carton_brick", print=_print(rng), cap=look(rng, "plastic"))
+    draft = Draft(OTHER, "carton_brick", print=package_print(rng), cap=look(rng, "plastic"))
     top = _rectangle(x, y, z)
     top[:2, 2] -= slant
     draft.mesh(shapes.loft([_rectangle(x, y, 0), top]), "print", collides=True)
@@ -156,99 +136,17 @@ def brick_carton(rng: np.random.Generator) -> ObjectModel:
         pos = (float(rng.uniform(-0.2, 0.2)) * x, -y * 0.15, z - slant * 0.65 + 0.006)
         draft.cylinder(min(radius, y * 0.3), 0.016, pos, "cap", "cap", (lean, 0, 0), collides=False)
     else:
-        draft.cylinder(0.0025, 0.06, (x * 0.25, 0, z - slant / 2 + 0.02), "cap", "straw", (0.2, 0.15, 0), collides=False)
+        draft.cylinder(
+            0.0025, 0.06, (x * 0.25, 0, z - slant / 2 + 0.02), "cap", "straw", (0.2, 0.15, 0), collides=False
+        )
     return draft.finish(float(rng.uniform(0.1, 1.0)))
-
-
-def bottle(rng: np.random.Generator) -> ObjectModel:
-    """A bottle of water, wine, beer, sauce or shampoo with a label and a cap."""
-    style = pick(rng, "water", "wine", "sauce", "squeeze", "shampoo")
-    radius, height, neck, shoulder = {
-        "water": (0.033, 0.22, 0.35, 0.72),
-        "wine": (0.037, 0.3, 0.37, 0.6),
-        "sauce": (0.028, 0.18, 0.45, 0.62),
-        "squeeze": (0.032, 0.2, 0.5, 0.8),
-        "shampoo": (0.036, 0.19, 0.55, 0.86),
-    }[style]
-    radius, height = span(rng, radius), span(rng, height)
-    narrow, knee = radius * neck, height * float(np.clip(shoulder + rng.normal(0, 0.04), 0.5, 0.88))
-    see_through = style in ("water", "wine", "sauce") and rng.uniform() < 0.7
-    body = look(rng, "glass") if see_through else look(rng, "plastic", "plastic", "print")
-    draft = Draft(OTHER, f"bottle_{style}", body=body, cap=look(rng, "plastic", "plastic", "metal"), label=_print(rng))
-    waist = radius * float(rng.uniform(0.82, 1.0))
-    side = [(radius * 0.9, 0), (radius, height * 0.03), (waist, knee * 0.5), (radius, knee * 0.93), (radius * 0.93, knee)]
-    side += [(narrow * 1.1, knee + (height - knee) * 0.5), (narrow, height * 0.96)]
-    mesh = shapes.lathe(side, 18)
-    flat = float(rng.uniform(0.5, 0.75)) if style in ("shampoo", "squeeze") and rng.uniform() < 0.6 else 1.0
-    draft.mesh(mesh.scaled(1, flat, 1), "body")
-    high = height * float(rng.uniform(0.05, 0.12))
-    draft.mesh(shapes.lathe([(narrow * 1.15, 0), (narrow * 1.1, high)], 14).scaled(1, 1, 1), "cap", "cap", (0, 0, height - high))
-    if rng.uniform() < 0.75:
-        low, top = knee * float(rng.uniform(0.12, 0.3)), knee * float(rng.uniform(0.6, 0.9))
-        bow = [np.interp(z, [height * 0.03, knee * 0.5, knee * 0.93], [radius, waist, radius]) + 0.0008 for z in (low, knee * 0.5, top)]
-        sleeve = shapes.lathe([(bow[0], low), (bow[1], knee * 0.5), (bow[2], top)], 18)
-        draft.mesh(sleeve.scaled(1, flat, 1), "label", "label")
-    if flat < 1:
-        draft.collider("box", (radius * 1.7, radius * 2 * flat, knee), (0, 0, knee / 2))
-    else:
-        draft.collider("cylinder", (radius, knee), (0, 0, knee / 2))
-    draft.collider("cylinder", (narrow * 1.1, height - knee), (0, 0, (height + knee) / 2))
-    return draft.finish(float(rng.uniform(0.1, 1.2)))
-
-
-def jar(rng: np.random.Generator) -> ObjectModel:
-    """A jar of glass or plastic with a wide lid and a label: jam, honey, spices, cream."""
-    radius, height = span(rng, 0.036, 0.4), span(rng, 0.1, 0.4)
-    body = look(rng, "glass", "plastic")
-    draft = Draft(OTHER, "jar", body=body, content=look(rng, "plain"), lid=look(rng, "metal", "plastic", "print"), label=_print(rng))
-    mouth = radius * float(rng.uniform(0.75, 1.0))
-    side = [(radius * 0.92, 0), (radius, height * 0.06), (radius, height * 0.75), (mouth, height * 0.87)]
-    draft.mesh(shapes.lathe(side, 18), "body")
-    if body.kind == "glass":
-        fill = height * float(rng.uniform(0.3, 0.75))
-        draft.cylinder(radius * 0.93, fill, (0, 0, 0.004 + fill / 2), "content", "content", collides=False)
-    draft.cylinder(mouth * 1.06, height * 0.16, (0, 0, height * 0.92), "lid", "lid", collides=False)
-    if rng.uniform() < 0.8:
-        draft.mesh(shapes.lathe([(radius + 0.0008, height * 0.18), (radius + 0.0008, height * 0.62)], 18), "label", "label")
-    draft.collider("cylinder", (radius, height), (0, 0, height / 2))
-    return draft.finish(float(rng.uniform(0.1, 0.7)))
-
-
-def canister(rng: np.random.Generator) -> ObjectModel:
-    """A cardboard or metal tube with a plastic lid: crisps, cocoa, salt, baby milk, cleaning powder."""
-    style = pick(rng, "tube", "tin", "shaker")
-    radius, height = {"tube": (0.038, 0.23), "tin": (0.055, 0.13), "shaker": (0.03, 0.11)}[style]
-    radius, height = span(rng, radius), span(rng, height, 0.3)
-    draft = Draft(OTHER, f"canister_{style}", print=_print(rng), lid=look(rng, "plastic", "plastic", "metal"))
-    cap = height * float(rng.uniform(0.04, 0.18))
-    draft.mesh(shapes.lathe([(radius, 0), (radius, height - cap)], 22), "print")
-    draft.cylinder(radius * 1.04, cap, (0, 0, height - cap / 2), "lid", "lid", collides=False)
-    if rng.uniform() < 0.5:
-        draft.cylinder(radius * 1.03, 0.006, (0, 0, 0.003), "lid", "base", collides=False)
-    draft.collider("cylinder", (radius * 1.02, height), (0, 0, height / 2))
-    return draft.finish(float(rng.uniform(0.1, 0.6)))
-
-
-def biscuit_tin(rng: np.random.Generator) -> ObjectModel:
-    """A wide flat tin, round or with rounded corners, printed on top and side."""
-    radius, height = span(rng, 0.1), span(rng, 0.07, 0.35)
-    exponent = float(rng.choice([2.0, 2.0, 5.0]))
-    draft = Draft(OTHER, "biscuit_tin", body=_print(rng), lid=_print(rng))
-    if rng.uniform() < 0.5:
-        draft.looks["lid"] = draft.looks["body"]
-    stretch, rim = float(rng.uniform(0.65, 1.0)), height * float(rng.uniform(0.25, 0.4))
-    for name, grow, low, high in (("body", 1.0, 0.0, height - rim), ("lid", 1.025, height - rim, height)):
-        rings = [shapes.ring(radius * grow, radius * grow * stretch, z, exponent, 24) for z in (low, high)]
-        draft.mesh(shapes.loft(rings), name, name, collides=True)
-    draft.surface((0, 0, height), (radius * 1.1, radius * 1.1 * stretch))
-    return draft.finish(float(rng.uniform(0.2, 0.8)))
 
 
 def pouch(rng: np.random.Generator) -> ObjectModel:
     """A crinkled bag of crisps, sweets, coffee or rice, standing or lying, with flat seams."""
     lying = bool(rng.uniform() < 0.6)
     x, y, z = span(rng, 0.13, 0.35), span(rng, 0.05, 0.4), span(rng, 0.18, 0.35)
-    draft = Draft(OTHER, "pouch_lying" if lying else "pouch_standing", print=_print(rng))
+    draft = Draft(OTHER, "pouch_lying" if lying else "pouch_standing", print=package_print(rng))
     rings = []
     for t in np.linspace(0, 1, 9):
         belly = max(float(np.sin(np.pi * min(t * 0.85 + (0.12 if not lying else 0.06), 1.0))) ** 0.6, 0.03)
@@ -271,14 +169,16 @@ def pouch(rng: np.random.Generator) -> ObjectModel:
 def squeeze_tube(rng: np.random.Generator) -> ObjectModel:
     """A toothpaste or cream tube, lying, flat at one end, with a cap."""
     radius, length = span(rng, 0.02), span(rng, 0.14, 0.3)
-    draft = Draft(OTHER, "squeeze_tube", print=_print(rng), cap=look(rng, "plastic"))
+    draft = Draft(OTHER, "squeeze_tube", print=package_print(rng), cap=look(rng, "plastic"))
     rings = []
     for t in np.linspace(0, 1, 6):
         flat = max(1 - t, 0.06)
         ring = shapes.ring(radius * (1 + 0.35 * t), radius * flat, 0, 2.0, 14)
         rings.append(np.column_stack([ring[:, 0], np.full(14, t * length), ring[:, 1] + radius * flat]))
     draft.mesh(shapes.loft(rings), "print")
-    draft.cylinder(radius * 0.6, radius * 1.3, (0, -radius * 0.6, radius), "cap", "cap", (np.pi / 2, 0, 0), collides=False)
+    draft.cylinder(
+        radius * 0.6, radius * 1.3, (0, -radius * 0.6, radius), "cap", "cap", (np.pi / 2, 0, 0), collides=False
+    )
     draft.collider("box", (radius * 1.7, length * 0.5, radius * 1.6), (0, length * 0.2, radius * 0.8))
     draft.collider("box", (radius * 2, length * 0.5, radius * 0.6), (0, length * 0.7, radius * 0.3))
     return draft.finish(0.1)
@@ -286,5 +186,5 @@ def squeeze_tube(rng: np.random.Generator) -> ObjectModel:
 
 BUILDERS: dict[str, list[Builder]] = {
     "Box": [printed_box, printed_box, printed_box, printed_box, carton, shoe_box],
-    OTHER: [can, can, gable_carton, brick_carton, bottle, bottle, jar, canister, biscuit_tin, pouch, squeeze_tube],
+    OTHER: [gable_carton, brick_carton, pouch, squeeze_tube],
 }
