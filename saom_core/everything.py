@@ -262,8 +262,10 @@ def measure(instances: Instances, depth_m: npt.NDArray[np.float32], camera: Came
         if camera is None or count < MIN_POINTS_3D:
             continue
         rows, columns = np.nonzero(valid)
-        step = -(-count // MAX_POINTS_3D)
-        rows, columns = rows[::step], columns[::step]
+        if count > MAX_POINTS_3D:
+            # a whole-numbered step could fall in with the row length and sample one side of every row
+            some = np.linspace(0, count - 1, MAX_POINTS_3D).astype(np.intp)
+            rows, columns = rows[some], columns[some]
         points = inlier_depths(back_project(depths[rows, columns], rows + mask.y, columns + mask.x, camera))
         centroids[k] = points.mean(axis=0)
         boxes.centers_m[k], boxes.quaternions_xyzw[k], boxes.sizes_m[k] = oriented_box(points)

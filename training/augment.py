@@ -78,8 +78,8 @@ def training_item(sample: Sample, config: AugmentConfig, rng: np.random.Generato
 
 
 def _object_ids(sample: Sample) -> npt.NDArray[np.int16]:
-    """(H, W) id map of whole objects; smaller objects in front."""
-    ids = np.full(sample.image_rgb.shape[:2], BACKGROUND, np.int16)
+    """(H, W) id map of whole objects, smaller ones in front; BACKGROUND - 1 where the data set says "do not ask"."""
+    ids = np.where(sample.ignore, np.int16(BACKGROUND - 1), np.int16(BACKGROUND))
     for k in sorted(range(len(sample.masks)), key=lambda k: -int(sample.masks[k].sum())):
         ids[sample.masks[k]] = k
     return ids

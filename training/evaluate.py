@@ -29,6 +29,7 @@ def evaluate(
     segmenter: Segmenter,
     data: Dataset,
     *,
+    limit: int | None = None,
     use_depth: bool = True,
     operating_score: float = 0.5,
     pictures: Path | None = None,
@@ -39,13 +40,14 @@ def evaluate(
     Args:
         segmenter: the model.
         data: one split.
+        limit: first images only.
         use_depth: give depth to the model.
         operating_score: predictions below it count for AP only, and are not drawn.
         pictures: folder for side-by-side pictures (prediction left, ground truth right) of the first images.
         n_pictures: how many.
     """
     metrics = EverythingMetrics(segmenter.info.class_names, operating_score)
-    for i in tqdm(range(len(data)), unit="image", desc="evaluate", dynamic_ncols=True):
+    for i in tqdm(range(min(len(data), limit or len(data))), unit="image", desc="evaluate", dynamic_ncols=True):
         sample = data[i]
         instances = segmenter.segment(sample.image_rgb, sample.depth_m if use_depth else None).instances
         metrics.add(instances, GroundTruth(sample.masks, tuple(sample.class_names)))
@@ -101,9 +103,14 @@ def run(args: argparse.Namespace) -> int:
     """`saom evaluate`."""
     config = SaomConfig(model=args.model, score_threshold=AP_SCORE, threads=args.threads)
     data = Dataset.open(args.data, args.split)
-    if args.limit is not None:
-        data = data.first(args.limit)
-    figures = evaluate(load_segmenter(config), data, use_depth=not args.no_depth, operating_score=args.operating_score, pictures=args.pictures)
+    figures = evaluate(
+        load_segmenter(config),
+        data,
+        limit=args.limit,
+        use_depth=not args.no_depth,
+        operating_score=args.operating_score,
+        pictures=args.pictures,
+    )
     print(table(figures))
     if args.json:
         args.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
