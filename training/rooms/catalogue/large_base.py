@@ -103,8 +103,10 @@ class Assembly:
 
     def mesh(self, part: str, look: str, shape: Mesh, pos: Vec3 = (0, 0, 0), euler: Vec3 = (0, 0, 0)) -> None:
         """A visible mesh that collides with nothing: add `block`s for that."""
-        looks = {"vertices": shape.vertices, "faces": shape.faces, "uv": shape.uv}
-        self.solids.append(Solid("mesh", (), pos, look, part, euler, collides=False, **looks))
+        vertices, faces, uv = shape.vertices, shape.faces, shape.uv
+        self.solids.append(
+            Solid("mesh", (), pos, look, part, euler, collides=False, vertices=vertices, faces=faces, uv=uv)
+        )
 
     def block(self, part: str, look: str, size: Vec3, pos: Vec3, euler: Vec3 = (0, 0, 0)) -> None:
         """An invisible box that collides, for what is seen as a mesh."""
