@@ -240,6 +240,9 @@ def test_torus_box_prism_and_sheet_have_their_volumes() -> None:
 
 
 def test_prism_refuses_an_outline_that_crosses_itself() -> None:
+    star = np.pi / 2 + np.arange(5) * 4 * np.pi / 5  # turns left at every corner, and goes around twice
+    with pytest.raises(ValueError, match="crosses itself"):
+        shapes.prism(np.column_stack([np.cos(star), np.sin(star)]), 1.0)
     with pytest.raises(ValueError, match="crosses itself"):
         shapes.prism([(0, 0), (2, 2), (2, 0), (0, 2), (-1, 1)], 1.0)
 

@@ -285,14 +285,18 @@ def _crosses_itself(outline: np.ndarray) -> bool:
 
 
 def _ears(outline: np.ndarray) -> list[tuple[int, int, int]]:
-    """Triangles of a simple counter-clockwise polygon (N, 2) by cutting ears."""
+    """Triangles of a simple counter-clockwise polygon (N, 2): a fan if it is convex, else by cutting ears."""
+    before, after = outline - np.roll(outline, 1, axis=0), np.roll(outline, -1, axis=0) - outline
+    if np.all(before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0] >= 0) and _turns(before, after) < 1.5:
+        return [(0, k, k + 1) for k in range(1, len(outline) - 1)]
     if _crosses_itself(outline):
         raise ValueError("expected a simple polygon, got one that crosses itself; mend the outline")
-    rest, triangles = list(range(len(outline))), []
+    places: list[tuple[float, float]] = [(float(x), float(y)) for x, y in outline]
+    rest, triangles = list(range(len(places))), []
 
     def cross(i: int, j: int, k: int) -> float:
-        (ax, ay), (bx, by) = outline[j] - outline[i], outline[k] - outline[i]
-        return float(ax * by - ay * bx)
+        (px, py), (qx, qy), (rx, ry) = places[i], places[j], places[k]
+        return (qx - px) * (ry - py) - (qy - py) * (rx - px)
 
     while len(rest) > 3:
         for n in range(len(rest)):
@@ -307,6 +311,12 @@ def _ears(outline: np.ndarray) -> list[tuple[int, int, int]]:
         else:
             raise ValueError("expected a simple polygon, got one that touches itself; mend the outline")
     return [*triangles, (rest[0], rest[1], rest[2])]
+
+
+def _turns(before: np.ndarray, after: np.ndarray) -> float:
+    """How often a closed polygon goes around, from its edges (N, 2) before and after each corner; 1 if it is simple."""
+    cross = before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0]
+    return float(np.abs(np.arctan2(cross, np.sum(before * after, axis=1))).sum() / (2 * np.pi))
 
 
 def prism(outline_xy: Sequence[Point2] | np.ndarray, height: float) -> Mesh:
