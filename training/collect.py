@@ -23,6 +23,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import IO, Any
 
+import cv2
 from tqdm import tqdm
 
 from saom_core.errors import InputError, SaomError
@@ -69,6 +70,8 @@ def _start_worker(options: CollectOptions, out: Path) -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
         if os.getppid() == 1:
             os._exit(1)
+    cv2.setNumThreads(1)  # the workers are the threads, for OpenCV and for Mesa's software OpenGL
+    os.environ.setdefault("LP_NUM_THREADS", "0")
     _simulator = make_simulator(options)
     _writer = DatasetWriter(out, options.info())
 

@@ -16,6 +16,7 @@ Layout = Literal["tile", "sheet", "atlas"]
 """How texture coordinates are laid: metric and repeating, one picture over 0..1, or a 3 x 2 atlas of box faces."""
 
 TEXTURE_SIZE = 256
+SMALL_TEXTURE_SIZE = 128  # of things that never fill the picture
 ATLAS_CELL = 160
 TILE_LENGTH_M = {"wood": 0.5, "marble": 0.5, "fabric": 0.25, "tiles": 0.5, "leaves": 0.2}
 KINDS = ("plain", "wood", "marble", "fabric", "metal", "plastic", "print", "paper", "tiles", "pattern", "shapes", "clouds")
@@ -57,12 +58,22 @@ def layout_of(look: Look, is_box: bool) -> Layout:
     return "sheet" if look.kind in ("paper", "screen") else "tile"
 
 
-def make_material(look: Look, layout: Layout, rng: np.random.Generator, size_m: tuple[float, float, float]) -> Material:
-    """Draw the texture of a look; `size_m` (x, y, z) gives the aspect of an atlas's faces."""
+def make_material(
+    look: Look, layout: Layout, rng: np.random.Generator, size_m: tuple[float, float, float], texture_size: int
+) -> Material:
+    """Draw the texture of a look.
+
+    Args:
+        look: What to draw.
+        layout: How texture coordinates lie.
+        rng: Source of all randomness.
+        size_m: (x, y, z) of the box that carries an atlas, for the aspect of its faces.
+        texture_size: Pixels along an edge of a repeating texture.
+    """
     if look.kind in SHEETS:
         picture = _atlas(look, rng, size_m) if layout == "atlas" else _sheet(look, rng)
     else:
-        picture = TILING[look.kind](rng, look.rgb, look.rgb2, TEXTURE_SIZE)
+        picture = TILING[look.kind](rng, look.rgb, look.rgb2, texture_size)
     specular, shininess = _gloss(look.kind, rng)
     tile_m = TILE_LENGTH_M.get(look.kind, 0.3) * float(rng.uniform(0.5, 1.6))
     return Material(

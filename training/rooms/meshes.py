@@ -199,10 +199,11 @@ def smooth_normals(points: np.ndarray, crease_cos: float = 0.6) -> np.ndarray:
     weighted = np.cross(edges[:, 1] - edges[:, 0], edges[:, 2] - edges[:, 0])
     flat = weighted / np.maximum(np.linalg.norm(weighted, axis=1, keepdims=True), 1e-12)
     flat = np.repeat(flat, 3, 0)
-    _, place = np.unique(np.round(points, 5), axis=0, return_inverse=True)
-    place = place.reshape(-1)
+    steps = np.rint((points - points.min(0)) / 1e-5).astype(np.int64)  # a key of 21 bits per axis: fine up to 20 m
+    _, place = np.unique((steps[:, 0] << 42) | (steps[:, 1] << 21) | steps[:, 2], return_inverse=True)
     total = np.zeros((place.max() + 1, 3))
-    np.add.at(total, place, np.repeat(weighted, 3, 0))
+    for axis in range(3):
+        total[:, axis] = np.bincount(place, np.repeat(weighted[:, axis], 3), len(total))
     mean = total[place]
     mean /= np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)
     smooth = (mean * flat).sum(1) > crease_cos

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from training.rooms.materials import Layout, Material, layout_of, make_material, randomised
+from training.rooms.materials import SMALL_TEXTURE_SIZE, TEXTURE_SIZE, Layout, Material, layout_of, make_material, randomised
 from training.rooms.meshes import Mesh, Visual, object_visuals
 from training.rooms.model import Look, ObjectModel, Solid, Vec3
 from training.rooms.scene import Placed, Scene
@@ -19,6 +19,7 @@ MAX_STEPS = 380
 REST_SPEED = 0.03  # m/s and rad/s
 RANDOM_LOOK_RATE = 0.15
 SAMPLES_PER_OBJECT = 400
+LARGE_M = 0.5  # larger things get the larger textures
 GEOM_TYPES = {
     "box": mujoco.mjtGeom.mjGEOM_BOX,
     "cylinder": mujoco.mjtGeom.mjGEOM_CYLINDER,
@@ -114,7 +115,10 @@ class World:
                 key = (solid.look, layout_of(looks[solid.look], solid.kind == "box"))
                 size = solid.size if solid.kind == "box" else (1.0, 1.0, 1.0)
                 found.setdefault(key, size)  # type: ignore[arg-type]
-        return {key: make_material(looks[key[0]], key[1], self._rng, size) for key, size in found.items()}
+        texture_size = TEXTURE_SIZE if max(model.size) > LARGE_M else SMALL_TEXTURE_SIZE
+        return {
+            key: make_material(looks[key[0]], key[1], self._rng, size, texture_size) for key, size in found.items()
+        }
 
     def _add_material(self, material: Material) -> str:
         name = f"material_{len(self._spec.materials)}"

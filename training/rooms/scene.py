@@ -7,6 +7,7 @@ floor is z = 0, the room is centred on the origin.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ from saom_core.taxonomy import OTHER
 from training.rooms.catalogue import BUILDERS
 from training.rooms.catalogue.large import mount_height_m
 from training.rooms.meshes import rotation
-from training.rooms.model import ObjectModel, Surface, Vec3
+from training.rooms.model import Builder, ObjectModel, Surface, Vec3
 from training.rooms.primitives import plain_table
 from training.rooms.shell import Room, make_room
 
@@ -88,15 +89,31 @@ def make_scene(rng: np.random.Generator) -> Scene:
     return builder.scene
 
 
-def random_object(rng: np.random.Generator, placements: tuple[str, ...], fits: Vec3, other_share: float) -> ObjectModel | None:
-    """A random object of one of the placements no larger than `fits` (x, y, z), None if unlucky.
+@cache
+def _builders(placements: tuple[str, ...]) -> tuple[list[list[Builder]], list[Builder]]:
+    """Builders that can make an object of one of `placements`: by class, and those of no class."""
+    by_class: list[list[Builder]] = []
+    other: list[Builder] = []
+    for name, builders in BUILDERS.items():
+        made = {builder: {builder(np.random.default_rng(seed)).placement for seed in range(4)} for builder in builders}
+        fitting = [builder for builder in builders if made[builder] & set(placements)]
+        if name == OTHER:
+            other = fitting
+        elif fitting:
+            by_class.append(fitting)
+    return by_class, other
 
-    Classes come equally often, but for those of `OFTEN`.
+
+def random_object(
+    rng: np.random.Generator, placements: tuple[str, ...], fits: Vec3, other_share: float
+) -> ObjectModel | None:
+    """A random object of one of the placements, no larger than `fits` (x, y, z); None after too many that do not.
+
+    Classes come equally often, objects of no class with probability `other_share`.
     """
-    names = [name for name in BUILDERS if name != OTHER for _ in range(OFTEN.get(name, 1))]
-    for _ in range(12):
-        name = OTHER if rng.random() < other_share or not names else names[rng.integers(len(names))]
-        builders = BUILDERS[name]
+    by_class, other = _builders(placements)
+    for _ in range(6):
+        builders = other if rng.random() < other_share else by_class[rng.integers(len(by_class))]
         model = builders[rng.integers(len(builders))](rng)
         if model.placement in placements and _fits(model.size, fits):
             return model

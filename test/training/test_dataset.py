@@ -1,0 +1,252 @@
+"""The data set: what is written is read, atomically, resumably, by scene."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+
+from saom_core.depth import CameraIntrinsics
+from saom_core.errors import InputError
+from saom_core.taxonomy import CLASSES, OTHER
+from training.collect import CollectOptions, collect, main, parse_size
+from training.dataset import Dataset, DatasetWriter, annotate, decode_masks, encode_mask, write_atomically
+from training.simulator import Frame, FrameObject
+
+SIZE_HW = (60, 80)
+INFO = {"simulator": "test", "seed": 1}
+
+
+def make_frame(seed: int = 0, split: str = "train") -> Frame:
+    """A dresser with an open drawer and a mug with a handle before it, a speck, and a nearly hidden bowl."""
+    rng = np.random.default_rng(seed)
+    objects = (
+        FrameObject("Dresser", "dresser_low", ("body", "drawer_1"), {"drawer_1": "Drawer"}, 0.8),
+        FrameObject("Mug", "mug_with_handle", ("body", "handle"), {}, 1.0),
+        FrameObject("Book", "speck", ("body",), {}, 1.0),
+        FrameObject("Bowl", "hidden", ("body",), {}, 0.05),
+        FrameObject(OTHER, "ball", ("body",), {}, 1.0),
+    )
+    ids, parts = np.full(SIZE_HW, -1, np.int32), np.zeros(SIZE_HW, np.int32)
+    ids[10:40, 10:60] = 0
+    parts[20:30, 15:45] = 1
+    ids[35:50, 20:40], parts[35:50, 20:40] = 1, 0
+    parts[40:45, 20:25] = 1
+    ids[5, 5] = 2
+    ids[2:8, 60:70] = 3
+    ids[45:55, 60:75] = 4
+    return Frame(
+        image_rgb=rng.integers(0, 256, (*SIZE_HW, 3), np.uint8),
+        depth_m=rng.uniform(0, 4, SIZE_HW).astype(np.float32),
+        object_ids=ids,
+        part_ids=parts,
+        objects=objects,
+        camera=CameraIntrinsics(70.0, 71.0, 39.5, 29.5, 80, 60),
+        pose=np.eye(4),
+        scene=f"scene_{seed}",
+        split=split,  # type: ignore[arg-type]
+    )
+
+
+@pytest.fixture
+def frame() -> Frame:
+    return make_frame()
+
+
+def test_round_trip(tmp_path: Path, frame: Frame):
+    DatasetWriter(tmp_path, INFO).write_episode(3, [frame])
+    sample = Dataset.open(tmp_path)[0]
+    np.testing.assert_array_equal(sample.image_rgb, frame.image_rgb)
+    np.testing.assert_allclose(sample.depth_m, frame.depth_m, atol=0.0005 + 1e-6)
+    assert sample.class_names == ("Dresser", "Mug", OTHER)
+    assert sample.class_ids.tolist() == [CLASSES.index("Dresser"), CLASSES.index("Mug"), len(CLASSES)]
+    for mask, index in zip(sample.masks, (0, 1, 4), strict=True):
+        np.testing.assert_array_equal(mask, frame.object_ids == index)
+    np.testing.assert_array_equal(sample.ignore, np.isin(frame.object_ids, (2, 3)))
+    assert sample.part_of.tolist() == [-1, -1, -1]
+    assert sample.camera == frame.camera
+    np.testing.assert_allclose(sample.visible, [0.8, 1.0, 1.0])
+
+
+def test_masks_are_disjoint_and_cover_exactly_what_is_not_background(frame: Frame):
+    annotations, _, ignore = annotate(frame, 0)
+    wholes = [entry for entry in annotations if entry["part_of"] is None]
+    count = decode_masks([entry["segmentation"] for entry in wholes], SIZE_HW).sum(0) + ignore
+    np.testing.assert_array_equal(count, frame.object_ids >= 0)
+
+
+def test_sub_objects_merged_or_apart(tmp_path: Path, frame: Frame):
+    DatasetWriter(tmp_path, INFO).write_episode(0, [frame])
+    merged = Dataset.open(tmp_path)[0]
+    apart = Dataset.open(tmp_path, sub_objects="apart")[0]
+    drawer = (frame.object_ids == 0) & (frame.part_ids == 1)
+    assert "Drawer" not in merged.class_names
+    row, whole = apart.class_names.index("Drawer"), apart.class_names.index("Dresser")
+    assert apart.part_of[row] == whole
+    np.testing.assert_array_equal(apart.masks[row], drawer)
+    np.testing.assert_array_equal(apart.masks[whole], (frame.object_ids == 0) & ~drawer)
+
+
+def test_parts_come_after_the_wholes(tmp_path: Path, frame: Frame):
+    DatasetWriter(tmp_path, INFO).write_episode(0, [frame])
+    sample = Dataset.open(tmp_path, parts=True)[0]
+    row = sample.class_names.index("handle")
+    assert sample.class_ids[row] == -1
+    assert sample.class_names[sample.part_of[row]] == "Mug"
+    np.testing.assert_array_equal(sample.masks[row], (frame.object_ids == 1) & (frame.part_ids == 1))
+    assert (np.diff((sample.part_of >= 0).astype(int)) >= 0).all()
+
+
+def test_coco_tools_read_a_shard(tmp_path: Path, frame: Frame):
+    DatasetWriter(tmp_path, INFO).write_episode(0, [frame])
+    coco = COCO(str(tmp_path / "shards" / "00000000.json"))
+    assert len(coco.getImgIds()) == 1
+    mug = coco.loadAnns(coco.getAnnIds(catIds=[CLASSES.index("Mug")]))[0]
+    mask = coco.annToMask(mug).astype(bool)
+    np.testing.assert_array_equal(mask, frame.object_ids == 1)
+    rows, columns = np.nonzero(mask)
+    assert mug["bbox"] == [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]
+    assert mug["area"] == mask.sum() == coco_mask.area(coco.annToRLE(mug))
+
+
+def test_rle_round_trip_of_odd_masks():
+    rng = np.random.default_rng(0)
+    masks = [np.zeros((7, 5), bool), np.ones((7, 5), bool), rng.random((7, 5)) > 0.5]
+    single = np.zeros((7, 5), bool)
+    single[6, 4] = True
+    masks.append(single)
+    np.testing.assert_array_equal(decode_masks([encode_mask(mask) for mask in masks], (7, 5)), np.stack(masks))
+    assert decode_masks([], (7, 5)).shape == (0, 7, 5)
+
+
+def test_split_is_by_scene(tmp_path: Path):
+    writer = DatasetWriter(tmp_path, INFO)
+    for index, split in enumerate(("train", "val", "train", "test")):
+        writer.write_episode(index, [make_frame(index, split), make_frame(index, split)])
+    scenes = {split: {image["scene"] for image in Dataset.open(tmp_path, split).images} for split in ("train", "val", "test")}
+    assert [len(found) for found in scenes.values()] == [2, 1, 1]
+    assert not scenes["train"] & scenes["val"]
+    assert len(Dataset.open(tmp_path)) == 8
+
+
+def test_an_empty_episode_is_remembered(tmp_path: Path):
+    writer = DatasetWriter(tmp_path, INFO)
+    writer.write_episode(4, [])
+    assert writer.done() == {4}
+    assert len(Dataset.open(tmp_path)) == 0
+
+
+def test_unfinished_files_are_never_read(tmp_path: Path, frame: Frame):
+    writer = DatasetWriter(tmp_path, INFO)
+    writer.write_episode(0, [frame])
+    (tmp_path / "shards" / ".00000001.json.77.tmp").write_text('{"images": [')  # a collector died here
+    (tmp_path / "images" / "0000000100.png").write_bytes(b"half")
+    assert writer.done() == {0}
+    assert len(Dataset.open(tmp_path)) == 1
+
+
+def test_write_atomically_replaces(tmp_path: Path):
+    path = tmp_path / "file"
+    write_atomically(path, b"one")
+    write_atomically(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_other_options_are_refused(tmp_path: Path):
+    DatasetWriter(tmp_path, INFO)
+    with pytest.raises(InputError, match="seed"):
+        DatasetWriter(tmp_path, {**INFO, "seed": 2})
+
+
+def test_no_data_set_and_unknown_split_are_refused(tmp_path: Path):
+    with pytest.raises(InputError, match="saom collect"):
+        Dataset.open(tmp_path)
+    DatasetWriter(tmp_path, INFO)
+    with pytest.raises(InputError, match="'dev'"):
+        Dataset.open(tmp_path, "dev")  # type: ignore[arg-type]
+
+
+def test_a_broken_picture_is_named(tmp_path: Path, frame: Frame):
+    DatasetWriter(tmp_path, INFO).write_episode(0, [frame])
+    (tmp_path / "images" / "0000000000.png").write_bytes(b"")
+    with pytest.raises(InputError, match="0000000000.png"):
+        Dataset.open(tmp_path)[0]
+
+
+# --- collecting
+
+
+def content(path: Path) -> dict[str, bytes]:
+    """Everything a reader sees."""
+    return {
+        str(file.relative_to(path)): file.read_bytes()
+        for file in sorted(path.rglob("*"))
+        if file.is_file() and not file.name.startswith(".")
+    }
+
+
+def test_killed_at_random_moments_it_resumes_to_the_same_data_set(tmp_path: Path):
+    """Kill -9 the collector again and again: finished episodes stay as they are, and the end is as without a kill."""
+    options = CollectOptions("rooms", 5, (48, 64), 2)
+    collect(options, tmp_path / "whole", episodes=8, workers=1, quiet=True)
+    killed = tmp_path / "killed"
+    command = [sys.executable, "-m", "training.collect", "--out", str(killed), "--frames", "16", "--size", "64x48"]
+    command += ["--workers", "2", "--seed", "5", "--frames-per-scene", "2"]
+    rng = random.Random(0)
+    finished: dict[str, bytes] = {}
+    for _ in range(3):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        wanted = len(finished) + rng.randint(1, 2)
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline:
+            if len(list(killed.glob("shards/[0-9]*.json"))) >= wanted:
+                break
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        now = {path.name: path.read_bytes() for path in killed.glob("shards/[0-9]*.json")}
+        assert finished.items() <= now.items()
+        finished = now
+        for shard in now.values():
+            for image in json.loads(shard)["images"]:
+                assert cv2.imread(str(killed / image["file_name"])) is not None
+                assert cv2.imread(str(killed / image["depth_file_name"]), cv2.IMREAD_UNCHANGED) is not None
+    while main(command[3:]) == 2:  # the workers of the killed one may need a moment to die and free the lock
+        assert time.monotonic() < deadline
+    assert content(killed) == content(tmp_path / "whole")
+
+
+def test_finished_episodes_are_not_made_again(tmp_path: Path):
+    options = CollectOptions("rooms", 5, (48, 64), 1)
+    assert collect(options, tmp_path, episodes=2, workers=1, quiet=True) == 2
+    assert collect(options, tmp_path, episodes=2, workers=1, quiet=True) == 0
+
+
+def test_dry_run_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["--out", str(tmp_path / "new"), "--frames", "20", "--dry-run"]) == 0
+    assert "4 scenes x 6 frames of 400x300" in capsys.readouterr().out
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("arguments", [["--frames", "0"], ["--workers", "0"], ["--frames-per-scene", "101"]])
+def test_bad_numbers_are_refused(tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]):
+    assert main(["--out", str(tmp_path), *arguments]) == 2
+    assert "expected" in capsys.readouterr().err
+
+
+def test_sizes():
+    assert parse_size("640x480") == (480, 640)
+    for text in ("640", "0x3", "x", "99999x100"):
+        with pytest.raises(Exception, match="expected WIDTHxHEIGHT"):
+            parse_size(text)
