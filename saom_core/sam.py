@@ -36,9 +36,9 @@ from saom_core.taxonomy import OTHER
 
 logger = logging.getLogger("saom")
 
-_PROMPTS_AT_ONCE = {"cpu": 8, "cuda": 128}
-_PROMPTS_DRAWN_AT_ONCE = {"cpu": 1, "cuda": 32}
-"""On the CPU as many as its caches hold; on a GPU as many as keep it busy in a few GB."""
+_DECODED_BYTES = {"cpu": 32 * 2**20, "cuda": 2**29}
+_DRAWN_BYTES = {"cpu": 8 * 2**20, "cuda": 2**28}
+"""Size of one activation over the prompts decoded, or drawn, at once; on the CPU what its caches hold."""
 
 
 def load_sam(source: str | Path | SaomConfig, options: SamEverythingOptions | None = None) -> SamSegmenter:
@@ -142,7 +142,7 @@ class SamSegmenter:
         with clock.stage("encoder"):
             image = self._decoder.image_tokens(self._sam.image_encoder(batch))
         parts = []
-        per_batch = options.points_per_batch or _PROMPTS_AT_ONCE[device.type]
+        per_batch = options.points_per_batch or _at_once(_DECODED_BYTES, image.tokens)
         for begin in range(0, len(points_xy), per_batch):
             chosen = slice(begin, begin + per_batch)
             with clock.stage("decoder"):
@@ -178,7 +178,7 @@ class SamSegmenter:
             drawn = passes.any(dim=1).nonzero()[:, 0]
             class_ids, class_scores = self._classes(prompts.class_token)
         # At least one, maybe empty, piece: the parts of a crop can be joined whatever was found.
-        for some in drawn.split(_PROMPTS_DRAWN_AT_ONCE[quality.device.type]) or (drawn,):
+        for some in drawn.split(_at_once(_DRAWN_BYTES, prompts.image_tokens[0])) or (drawn,):
             with clock.stage("decoder"):
                 chosen = passes[some]
                 logits = self._decoder.mask_logits(prompts, some, tokens_hw)[chosen]
@@ -235,6 +235,11 @@ def _used_tokens(input_pixels: int, tokens: int) -> int:
     """
     last_logit = int((input_pixels - 0.5) / 4 - 0.5) + 1
     return min(last_logit // 4 + 1, tokens)
+
+
+def _at_once(budget_bytes: dict[str, int], tokens: Tensor) -> int:
+    """How many prompts keep an activation of the size of `tokens` (N, C) each within the budget of their device."""
+    return max(1, budget_bytes[tokens.device.type] // (4 * tokens.numel()))
 
 
 @dataclass

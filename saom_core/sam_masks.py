@@ -23,6 +23,9 @@ Window = tuple[int, int, int, int]
 _COLUMNS_AT_ONCE = 256
 """Image columns per matrix product: a block needs only the few logit columns that it lies on."""
 
+_PIXELS_AT_ONCE = {"cpu": 2**18, "cuda": 2**27}
+"""Image pixels of masks measured in one product."""
+
 
 @dataclass(frozen=True)
 class MaskMeasures:
@@ -57,9 +60,10 @@ class MaskEnlarger:
         rows = torch.zeros((len(logits), 6), dtype=torch.int64)
         rows[:, 2:4] = 1  # left and top beyond right and bottom: no pixel
         there = [k for k, window in enumerate(windows) if window is not None]
-        # A GPU wants all masks in one product; a CPU is faster with the window of each.
-        groups = [there] if logits.is_cuda and there else [[k] for k in there]
-        for group in groups:
+        # One product for many masks where calls cost more than pixels (a GPU, small images), else each in its window.
+        together = max(1, _PIXELS_AT_ONCE[logits.device.type] // (len(self._rows.weights) * len(self._columns.weights)))
+        for begin in range(0, len(there), together):
+            group = there[begin : begin + together]
             window = _union([windows[k] for k in group])
             rows[group] = self._measure_window(logits[group], window, threshold, offset).cpu()
         empty = rows[:, 4] < rows[:, 2]
@@ -78,18 +82,16 @@ class MaskEnlarger:
 
     def _measure_window(self, logits: Tensor, window: Window, threshold: float, offset: float) -> Tensor:
         """(K, 6): pixels above the high and the low threshold, box."""
-        high = low = torch.zeros(len(logits), dtype=torch.int64, device=logits.device)
-        rows, columns = [], []
+        high, low, tops, sides = [], [], [], []
         for values in self._blocks(self.cut(logits, window), window):
-            high = high + torch.count_nonzero(values > threshold + offset, dim=(1, 2))
-            low = low + torch.count_nonzero(values > threshold - offset, dim=(1, 2))
-            inside = values > threshold
-            rows.append(inside.any(2))
-            columns.append(inside.any(1))
-        top, bottom = _span(torch.stack(rows).any(0))
-        left, right = _span(torch.cat(columns, dim=1))
+            high.append(_count(values > threshold + offset))
+            low.append(_count(values > threshold - offset))
+            tops.append(values.amax(2))  # a maximum is many times faster than any() of a comparison
+            sides.append(values.amax(1))
+        top, bottom = _span(torch.stack(tops).amax(0) > threshold)
+        left, right = _span(torch.cat(sides, dim=1) > threshold)
         x0, y0 = window[:2]
-        return torch.stack([high, low, left + x0, top + y0, right + x0, bottom + y0], dim=1)
+        return torch.stack([sum(high), sum(low), left + x0, top + y0, right + x0, bottom + y0], dim=1)
 
     def _windows(self, logits: Tensor, threshold: float) -> list[Window | None]:
         above = logits > threshold
@@ -135,6 +137,11 @@ class _Axis:
     def logits(self, begin: int, end: int) -> tuple[int, int]:
         """The logits (begin, end) that image pixels begin..end - 1 are made of."""
         return self._first_logit[begin], self._last_logit[end - 1] + 1
+
+
+def _count(used: Tensor) -> Tensor:
+    """True elements of each (h, w) of (K, h, w); a row of a block is short, so int16 holds its count (and is fast)."""
+    return used.sum(2, dtype=torch.int16).sum(1)
 
 
 def _span(used: Tensor) -> tuple[Tensor, Tensor]:
