@@ -8,86 +8,32 @@ where the texture has a seam; welded by position every mesh is a closed surface 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from training.rooms.triangles import Mesh, Point3, arc_lengths, cleaned, euler_of, grid_faces, merged, rotation
+
 Point2 = tuple[float, float]
-Point3 = tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class Mesh:
-    """A triangle mesh: `vertices` (V, 3) float64 metres, `faces` (F, 3) int32, `uv` (V, 2) float64 in 0..1."""
-
-    vertices: np.ndarray
-    faces: np.ndarray
-    uv: np.ndarray
-
-    @property
-    def volume(self) -> float:
-        """Enclosed volume in cubic metres, negative if the faces are wound the wrong way."""
-        a, b, c = (self.vertices[self.faces[:, k]] for k in range(3))
-        return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6.0)
-
-    def moved(self, offset: Point3 = (0.0, 0.0, 0.0), euler: Point3 = (0.0, 0.0, 0.0)) -> Mesh:
-        """The mesh turned by intrinsic xyz angles (radians), then shifted (metres)."""
-        return Mesh(self.vertices @ rotation(euler).T + np.asarray(offset), self.faces, self.uv)
-
-    def scaled(self, x: float, y: float, z: float) -> Mesh:
-        """The mesh stretched along the axes by positive factors."""
-        return Mesh(self.vertices * np.array([x, y, z]), self.faces, self.uv)
-
-
-def rotation(euler: Point3) -> np.ndarray:
-    """(3, 3) matrix of intrinsic xyz angles in radians."""
-    (ca, cb, cc), (sa, sb, sc) = np.cos(euler), np.sin(euler)
-    about_x = np.array([[1, 0, 0], [0, ca, -sa], [0, sa, ca]])
-    about_y = np.array([[cb, 0, sb], [0, 1, 0], [-sb, 0, cb]])
-    about_z = np.array([[cc, -sc, 0], [sc, cc, 0], [0, 0, 1]])
-    return about_x @ about_y @ about_z
-
-
-def euler_of(matrix: np.ndarray) -> Point3:
-    """Intrinsic xyz angles (radians) of a (3, 3) rotation matrix."""
-    middle = np.arcsin(np.clip(matrix[0, 2], -1.0, 1.0))
-    first, last = np.arctan2(-matrix[1, 2], matrix[2, 2]), np.arctan2(-matrix[0, 1], matrix[0, 0])
-    return float(first), float(middle), float(last)
-
-
-def merged(*meshes: Mesh) -> Mesh:
-    """All meshes as one."""
-    starts = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes[:-1]])
-    faces = np.concatenate([mesh.faces + start for mesh, start in zip(meshes, starts, strict=True)])
-    vertices = np.concatenate([mesh.vertices for mesh in meshes])
-    return Mesh(vertices, faces.astype(np.int32), np.concatenate([mesh.uv for mesh in meshes]))
-
-
-def _outwards(mesh: Mesh) -> Mesh:
-    return mesh if mesh.volume >= 0 else Mesh(mesh.vertices, np.ascontiguousarray(mesh.faces[:, ::-1]), mesh.uv)
-
-
-def _cleaned(vertices: np.ndarray, faces: np.ndarray, uv: np.ndarray) -> Mesh:
-    """Without the faces that have no area (at poles and pinched rings), turned outwards."""
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    has_area = np.linalg.norm(np.cross(b - a, c - a), axis=1) > 1e-12
-    used, index = np.unique(faces[has_area], return_inverse=True)
-    return _outwards(Mesh(vertices[used], index.reshape(-1, 3).astype(np.int32), np.clip(uv[used], 0.0, 1.0)))
-
-
-def _grid_faces(rows: int, columns: int) -> np.ndarray:
-    """Triangles (2 (rows - 1) (columns - 1), 3) of a row-major grid of vertices."""
-    row, column = (index.ravel() for index in np.mgrid[: rows - 1, : columns - 1])
-    corner = row * columns + column
-    first = np.stack([corner, corner + 1, corner + columns + 1], axis=1)
-    second = np.stack([corner, corner + columns + 1, corner + columns], axis=1)
-    return np.concatenate([first, second])
-
-
-def _arc_lengths(points: np.ndarray) -> np.ndarray:
-    """Position along a polyline (N, D), 0 at its start and 1 at its end."""
-    steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
-    return np.concatenate([[0.0], np.cumsum(steps)]) / max(float(steps.sum()), 1e-9)
+__all__ = [
+    "Mesh",
+    "arc",
+    "circle_section",
+    "euler_of",
+    "hollow",
+    "lathe",
+    "loft",
+    "lump",
+    "merged",
+    "prism",
+    "rectangle_section",
+    "ring",
+    "rotation",
+    "rounded_box",
+    "sheet",
+    "smooth_profile",
+    "torus",
+    "tube",
+]
 
 
 def lathe(profile_rz: Sequence[Point2] | np.ndarray, segments: int = 20) -> Mesh:
@@ -108,9 +54,9 @@ def lathe(profile_rz: Sequence[Point2] | np.ndarray, segments: int = 20) -> Mesh
     radius, height = profile[:, :1], profile[:, 1:]
     grid = np.stack([radius * np.cos(angle), radius * np.sin(angle), height + 0 * angle], axis=-1)
     u = np.broadcast_to(np.linspace(0, 1, segments + 1), grid.shape[:2])
-    v = np.broadcast_to(_arc_lengths(profile)[:, None], grid.shape[:2])
+    v = np.broadcast_to(arc_lengths(profile)[:, None], grid.shape[:2])
     uv = np.stack([u, v], axis=-1).reshape(-1, 2)
-    return _cleaned(grid.reshape(-1, 3), _grid_faces(len(profile), segments + 1), uv)
+    return cleaned(grid.reshape(-1, 3), grid_faces(len(profile), segments + 1), uv)
 
 
 def hollow(outer_rz: Sequence[Point2], wall: float, segments: int = 20) -> Mesh:
@@ -151,10 +97,10 @@ def loft(rings: Sequence[np.ndarray] | np.ndarray, closed: bool = False) -> Mesh
         grid = np.concatenate([grid, grid[:1]])
     grid = np.concatenate([grid, grid[:, :1]], axis=1)
     rows, columns = grid.shape[:2]
-    along = _arc_lengths(grid.mean(axis=1))
+    along = arc_lengths(grid.mean(axis=1))
     u = np.broadcast_to(np.linspace(0, 1, columns), (rows, columns))
     uv = np.stack([u, np.broadcast_to(along[:, None], (rows, columns))], axis=-1).reshape(-1, 2)
-    vertices, faces = grid.reshape(-1, 3), _grid_faces(rows, columns)
+    vertices, faces = grid.reshape(-1, 3), grid_faces(rows, columns)
     if not closed:
         for row, turned in ((0, True), (rows - 1, False)):
             ring = grid[row, :-1]
@@ -168,7 +114,7 @@ def loft(rings: Sequence[np.ndarray] | np.ndarray, closed: bool = False) -> Mesh
             vertices = np.vstack([vertices, ring, ring.mean(axis=0)])
             faces = np.vstack([faces, disc[:, ::-1] if turned else disc])
             uv = np.vstack([uv, circle, [0.5, 0.5]])
-    return _cleaned(vertices, faces, uv)
+    return cleaned(vertices, faces, uv)
 
 
 def ring(x: float, y: float, z: float, exponent: float = 2.0, points: int = 16, at: Point2 = (0.0, 0.0)) -> np.ndarray:
@@ -263,12 +209,12 @@ def rounded_box(size: Point3, radius: float, steps: int = 2) -> Mesh:
             mirrored = (sign < 0) != (axis == 1)  # so that u runs to the right seen from outside
             u = (0.5 - a / (2 * half[i])) if mirrored else (0.5 + a / (2 * half[i]))
             cell = np.stack([(axis + u) / 3, ((sign > 0) + 0.5 + b / (2 * half[j])) / 2], axis=-1)
-            faces = _grid_faces(*a.shape)
+            faces = grid_faces(*a.shape)
             if mirrored:
                 faces = faces[:, ::-1]
             meshes.append(Mesh(points.reshape(-1, 3), faces, np.clip(cell, 0, 1).reshape(-1, 2)))
     whole = merged(*meshes)
-    return _cleaned(whole.vertices, whole.faces, whole.uv)
+    return cleaned(whole.vertices, whole.faces, whole.uv)
 
 
 def _crosses_itself(outline: np.ndarray) -> bool:
@@ -332,12 +278,12 @@ def prism(outline_xy: Sequence[Point2] | np.ndarray, height: float) -> Mesh:
     flat = np.zeros((count, 1))
     loop = np.vstack([outline, outline[:1]])
     side = np.concatenate([np.column_stack([loop, np.full(count + 1, z)]) for z in (0.0, height)])
-    along = _arc_lengths(loop)
+    along = arc_lengths(loop)
     side_uv = np.concatenate([np.column_stack([along, np.full(count + 1, v)]) for v in (0.0, 1.0)])
     vertices = np.vstack([np.hstack([outline, flat]), np.hstack([outline, flat + height]), side])
-    faces = np.vstack([cap[:, ::-1], cap + count, _grid_faces(2, count + 1) + 2 * count])
+    faces = np.vstack([cap[:, ::-1], cap + count, grid_faces(2, count + 1) + 2 * count])
     uv_below = caps_uv * [-1.0, 1.0] + [1.0, 0.0]  # seen from below x runs to the left
-    return _cleaned(vertices, faces, np.vstack([uv_below, caps_uv, side_uv]))
+    return cleaned(vertices, faces, np.vstack([uv_below, caps_uv, side_uv]))
 
 
 def sheet(grid: np.ndarray, thickness: float) -> Mesh:
@@ -350,7 +296,7 @@ def sheet(grid: np.ndarray, thickness: float) -> Mesh:
     v, u = np.meshgrid(np.linspace(0, 1, rows), np.linspace(0, 1, columns), indexing="ij")
     uv = np.stack([u, v], axis=-1).reshape(-1, 2)
     lower = points.reshape(-1, 3)
-    faces = _grid_faces(rows, columns)
+    faces = grid_faces(rows, columns)
     index = np.arange(rows * columns).reshape(rows, columns)
     border = np.concatenate([index[0, :-1], index[:-1, -1], index[-1, :0:-1], index[:0:-1, 0]])
     after, top = np.roll(border, -1), rows * columns
@@ -359,7 +305,7 @@ def sheet(grid: np.ndarray, thickness: float) -> Mesh:
     )
     vertices = np.vstack([lower, lower + [0.0, 0.0, thickness]])
     uv_below = uv * [-1.0, 1.0] + [1.0, 0.0]  # seen from below x runs to the left
-    return _cleaned(vertices, np.vstack([faces[:, ::-1], faces + top, walls]), np.vstack([uv_below, uv]))
+    return cleaned(vertices, np.vstack([faces[:, ::-1], faces + top, walls]), np.vstack([uv_below, uv]))
 
 
 def lump(rng: np.random.Generator, size: Point3, roughness: float = 0.25, rows: int = 9, segments: int = 14) -> Mesh:
