@@ -93,7 +93,9 @@ def _only_collector(out: Path) -> Iterator[None]:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        raise InputError(f"expected {out} to be free, but another collector writes there: wait for it or stop it") from None
+        raise InputError(
+            f"expected {out} to be free, but another collector writes there: wait for it or stop it"
+        ) from None
     try:
         yield
     finally:
@@ -149,7 +151,7 @@ def _run(options: CollectOptions, out: Path, todo: Sequence[int], workers: int) 
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """"400x300" (width x height) -> (300, 400)."""
+    """ "400x300" (width x height) -> (300, 400)."""
     width, _, height = text.partition("x")
     if not (width.isdigit() and height.isdigit() and 32 <= int(width) <= 4096 and 32 <= int(height) <= 4096):
         raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT between 32 and 4096, e.g. 400x300, got {text!r}")
@@ -158,7 +160,9 @@ def parse_size(text: str) -> tuple[int, int]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `saom collect`."""
-    parser.add_argument("--out", type=Path, required=True, help="folder of the data set; an unfinished one is continued")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder of the data set; an unfinished one is continued"
+    )
     parser.add_argument("--simulator", choices=("rooms", "ai2thor"), default="rooms")
     parser.add_argument("--frames", type=int, default=2000, help="pictures in all, done ones included")
     parser.add_argument("--size", type=parse_size, default=(300, 400), metavar="WxH", help="picture size (400x300)")

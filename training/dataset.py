@@ -6,7 +6,7 @@
     <path>/shards/00000002.json       COCO JSON of one episode (one scene)
 
 A shard is written last, by an atomic rename: an episode is in the data set exactly if its shard is there, and a killed
-collector leaves nothing half-written that is ever read. `Dataset` merges the shards; this module alone reads and writes.
+collector leaves nothing half-written that is ever read. `Dataset` merges the shards. Nothing else reads or writes them.
 """
 
 from __future__ import annotations
@@ -101,7 +101,13 @@ class DatasetWriter:
             annotations += found
             parts += found_parts
             images[-1]["ignore"] = encode_mask(ignore)
-        shard = {"info": self._info, "images": images, "annotations": annotations, "parts": parts, "categories": CATEGORIES}
+        shard = {
+            "info": self._info,
+            "images": images,
+            "annotations": annotations,
+            "parts": parts,
+            "categories": CATEGORIES,
+        }
         write_atomically(self.path / "shards" / f"{index:08d}.json", json.dumps(shard, separators=(",", ":")).encode())
 
     def _write_pictures(self, image_id: int, frame: Frame) -> dict[str, Any]:
@@ -202,7 +208,11 @@ class Dataset:
     """Reads a data set: `Dataset.open(path, "train")`, `len(ds)`, `ds[i] -> Sample`."""
 
     def __init__(
-        self, path: Path, info: dict[str, Any], images: list[dict[str, Any]], annotations: dict[int, list[dict[str, Any]]],
+        self,
+        path: Path,
+        info: dict[str, Any],
+        images: list[dict[str, Any]],
+        annotations: dict[int, list[dict[str, Any]]],
         sub_objects: SubObjects,
     ) -> None:
         self.path, self.info, self.images = path, info, images
@@ -227,7 +237,9 @@ class Dataset:
         """
         path = Path(path)
         if not (path / "dataset.json").is_file():
-            raise InputError(f"expected a data set with dataset.json in {path}, found none: collect one with `saom collect`")
+            raise InputError(
+                f"expected a data set with dataset.json in {path}, found none: collect one with `saom collect`"
+            )
         if split is not None and split not in SPLITS:
             raise InputError(f"expected a split of {SPLITS}, got {split!r}")
         images: list[dict[str, Any]] = []
@@ -284,5 +296,7 @@ class Dataset:
     def _picture(self, name: str, mode: int) -> np.ndarray:
         picture = cv2.imread(str(self.path / name), mode)
         if picture is None:
-            raise InputError(f"expected a picture at {self.path / name}, got none or a broken one: run `saom dataset check`")
+            raise InputError(
+                f"expected a picture at {self.path / name}, got none or a broken one: run `saom dataset check`"
+            )
         return picture

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -17,50 +18,18 @@ import pytest
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from saom_core.depth import CameraIntrinsics
 from saom_core.errors import InputError
 from saom_core.taxonomy import CLASSES, OTHER
 from training.collect import CollectOptions, collect, main, parse_size
 from training.dataset import Dataset, DatasetWriter, annotate, decode_masks, encode_mask, write_atomically
-from training.simulator import Frame, FrameObject
+from training.simulator import Frame
 
 SIZE_HW = (60, 80)
 INFO = {"simulator": "test", "seed": 1}
 
 
-def make_frame(seed: int = 0, split: str = "train") -> Frame:
-    """A dresser with an open drawer and a mug with a handle before it, a speck, and a nearly hidden bowl."""
-    rng = np.random.default_rng(seed)
-    objects = (
-        FrameObject("Dresser", "dresser_low", ("body", "drawer_1"), {"drawer_1": "Drawer"}, 0.8),
-        FrameObject("Mug", "mug_with_handle", ("body", "handle"), {}, 1.0),
-        FrameObject("Book", "speck", ("body",), {}, 1.0),
-        FrameObject("Bowl", "hidden", ("body",), {}, 0.05),
-        FrameObject(OTHER, "ball", ("body",), {}, 1.0),
-    )
-    ids, parts = np.full(SIZE_HW, -1, np.int32), np.zeros(SIZE_HW, np.int32)
-    ids[10:40, 10:60] = 0
-    parts[20:30, 15:45] = 1
-    ids[35:50, 20:40], parts[35:50, 20:40] = 1, 0
-    parts[40:45, 20:25] = 1
-    ids[5, 5] = 2
-    ids[2:8, 60:70] = 3
-    ids[45:55, 60:75] = 4
-    return Frame(
-        image_rgb=rng.integers(0, 256, (*SIZE_HW, 3), np.uint8),
-        depth_m=rng.uniform(0, 4, SIZE_HW).astype(np.float32),
-        object_ids=ids,
-        part_ids=parts,
-        objects=objects,
-        camera=CameraIntrinsics(70.0, 71.0, 39.5, 29.5, 80, 60),
-        pose=np.eye(4),
-        scene=f"scene_{seed}",
-        split=split,  # type: ignore[arg-type]
-    )
-
-
 @pytest.fixture
-def frame() -> Frame:
+def frame(make_frame: Callable[..., Frame]) -> Frame:
     return make_frame()
 
 
@@ -130,11 +99,13 @@ def test_rle_round_trip_of_odd_masks():
     assert decode_masks([], (7, 5)).shape == (0, 7, 5)
 
 
-def test_split_is_by_scene(tmp_path: Path):
+def test_split_is_by_scene(tmp_path: Path, make_frame: Callable[..., Frame]):
     writer = DatasetWriter(tmp_path, INFO)
     for index, split in enumerate(("train", "val", "train", "test")):
         writer.write_episode(index, [make_frame(index, split), make_frame(index, split)])
-    scenes = {split: {image["scene"] for image in Dataset.open(tmp_path, split).images} for split in ("train", "val", "test")}
+    scenes = {
+        split: {image["scene"] for image in Dataset.open(tmp_path, split).images} for split in ("train", "val", "test")
+    }
     assert [len(found) for found in scenes.values()] == [2, 1, 1]
     assert not scenes["train"] & scenes["val"]
     assert len(Dataset.open(tmp_path)) == 8
@@ -207,7 +178,9 @@ def test_killed_at_random_moments_it_resumes_to_the_same_data_set(tmp_path: Path
     rng = random.Random(0)
     finished: dict[str, bytes] = {}
     for _ in range(3):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
         wanted = len(finished) + rng.randint(1, 2)
         deadline = time.monotonic() + 120
         while process.poll() is None and time.monotonic() < deadline:

@@ -98,7 +98,9 @@ def test_depth_and_ids_of_a_known_box(simulator: RoomsSimulator):
     seen = np.where(geoms >= 0, world.geom_object[geoms], -1)
 
     v, u = np.mgrid[: SIZE_HW[0], : SIZE_HW[1]]
-    rays = np.stack([(u - view.camera.cx) / view.camera.fx, (v - view.camera.cy) / view.camera.fy, np.ones(u.shape)], -1)
+    rays = np.stack(
+        [(u - view.camera.cx) / view.camera.fx, (v - view.camera.cy) / view.camera.fy, np.ones(u.shape)], -1
+    )
     rays = rays @ view.pose[:3, :3].T
     low, high = np.array([-size[0] / 2, -size[1] / 2, 0]), np.array([size[0] / 2, size[1] / 2, size[2]])
     near, far = ((bound - np.array(eye)) / rays for bound in (low, high))
@@ -171,7 +173,9 @@ def test_package_faces_differ():
     picture = make_material(look, "atlas", np.random.default_rng(1), (0.2, 0.05, 0.3), 64).picture
     cell = picture.shape[0] // 2
     faces = [picture[r : r + cell, c : c + cell].astype(int) for r in (0, cell) for c in (0, cell, 2 * cell)]
-    different = [np.abs(faces[i] - faces[j]).mean() for i in range(6) for j in range(i) if (i, j) not in ((1, 0), (3, 2), (5, 4))]
+    different = [
+        np.abs(faces[i] - faces[j]).mean() for i in range(6) for j in range(i) if (i, j) not in ((1, 0), (3, 2), (5, 4))
+    ]
     assert min(different) > 5
     assert max(face.std() for face in faces) > 15
 

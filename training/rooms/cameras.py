@@ -52,10 +52,8 @@ def random_lens(rng: np.random.Generator, size_hw: tuple[int, int]) -> CameraInt
 def random_view(rng: np.random.Generator, scene: Scene, targets: np.ndarray, size_hw: tuple[int, int]) -> View | None:
     """A view of one of `targets` (N, 3) from inside the room, or None if this draw lies outside it."""
     target = targets[rng.integers(len(targets))] + rng.normal(0, 0.05, 3)
-    if scene.family == "table":
-        eye = _above_table(rng, target, np.median(targets, 0))
-    else:
-        eye = _robot(rng, scene, target)
+    is_table = scene.family == "table"
+    eye = _above_table(rng, target, np.median(targets, 0)) if is_table else _robot(rng, scene, target)
     half = np.asarray(scene.room.size) / 2
     inside = np.all(np.abs(eye[:2]) < half[:2] - 0.1) and 0.15 < eye[2] < scene.room.size[2] - 0.1
     if not inside or np.linalg.norm(eye - target) < 0.25:
@@ -97,8 +95,12 @@ def random_lights(rng: np.random.Generator, scene: Scene, target: np.ndarray) ->
         shadow = bool(index == int(np.argmax(power)) and rng.random() < 0.85)
         lights.append(
             Light(
-                pos, direction / np.linalg.norm(direction), power[index] * temperature_rgb(rng),
-                directional=False, shadow=shadow, cutoff=float(rng.uniform(45, 70)),
+                pos,
+                direction / np.linalg.norm(direction),
+                power[index] * temperature_rgb(rng),
+                directional=False,
+                shadow=shadow,
+                cutoff=float(rng.uniform(45, 70)),
             )
         )
     ambient = rng.uniform(0.2, 0.55) * (0.5 + 0.5 * temperature_rgb(rng))

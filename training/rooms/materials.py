@@ -19,7 +19,20 @@ TEXTURE_SIZE = 256
 SMALL_TEXTURE_SIZE = 128  # of things that never fill the picture
 ATLAS_CELL = 160
 TILE_LENGTH_M = {"wood": 0.5, "marble": 0.5, "fabric": 0.25, "tiles": 0.5, "leaves": 0.2}
-KINDS = ("plain", "wood", "marble", "fabric", "metal", "plastic", "print", "paper", "tiles", "pattern", "shapes", "clouds")
+KINDS = (
+    "plain",
+    "wood",
+    "marble",
+    "fabric",
+    "metal",
+    "plastic",
+    "print",
+    "paper",
+    "tiles",
+    "pattern",
+    "shapes",
+    "clouds",
+)
 
 
 @dataclass(frozen=True)
@@ -94,9 +107,17 @@ def _alpha(look: Look) -> float:
 
 
 def _gloss(kind: str, rng: np.random.Generator) -> tuple[float, float]:
-    shiny = {"metal": (0.9, 0.8), "plastic": (0.6, 0.7), "glass": (1.0, 0.9), "screen": (0.5, 0.8), "print": (0.35, 0.5)}
+    shiny = {
+        "metal": (0.9, 0.8),
+        "plastic": (0.6, 0.7),
+        "glass": (1.0, 0.9),
+        "screen": (0.5, 0.8),
+        "print": (0.35, 0.5),
+    }
     specular, shininess = shiny.get(kind, (0.12, 0.3))
-    return float(np.clip(specular * rng.uniform(0.2, 1.3), 0, 1)), float(np.clip(shininess * rng.uniform(0.4, 1.3), 0, 1))
+    return float(np.clip(specular * rng.uniform(0.2, 1.3), 0, 1)), float(
+        np.clip(shininess * rng.uniform(0.4, 1.3), 0, 1)
+    )
 
 
 def _hole_rate(look: Look, picture: Picture, rng: np.random.Generator) -> float:

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from training.rooms.materials import SMALL_TEXTURE_SIZE, TEXTURE_SIZE, Layout, Material, layout_of, make_material, randomised
+from training.rooms.materials import (
+    SMALL_TEXTURE_SIZE,
+    TEXTURE_SIZE,
+    Layout,
+    Material,
+    layout_of,
+    make_material,
+    randomised,
+)
 from training.rooms.meshes import Mesh, Visual, object_visuals
 from training.rooms.model import Look, ObjectModel, Solid, Vec3
 from training.rooms.scene import Placed, Scene
@@ -51,7 +59,9 @@ class World:
         geom_hole_rate: (G,) float, chance that a depth camera sees nothing.
     """
 
-    def __init__(self, scene: Scene, rng: np.random.Generator, max_size_hw: tuple[int, int], multisamples: int = 4) -> None:
+    def __init__(
+        self, scene: Scene, rng: np.random.Generator, max_size_hw: tuple[int, int], multisamples: int = 4
+    ) -> None:
         self.scene = scene
         self._rng = rng
         self._spec = _empty_spec(max_size_hw, multisamples)
@@ -116,9 +126,7 @@ class World:
                 size = solid.size if solid.kind == "box" else (1.0, 1.0, 1.0)
                 found.setdefault(key, size)  # type: ignore[arg-type]
         texture_size = TEXTURE_SIZE if max(model.size) > LARGE_M else SMALL_TEXTURE_SIZE
-        return {
-            key: make_material(looks[key[0]], key[1], self._rng, size, texture_size) for key, size in found.items()
-        }
+        return {key: make_material(looks[key[0]], key[1], self._rng, size, texture_size) for key, size in found.items()}
 
     def _add_material(self, material: Material) -> str:
         name = f"material_{len(self._spec.materials)}"
@@ -151,12 +159,24 @@ class World:
         mesh.userfacenormal = corners
         mesh.userfacetexcoord = corners
         body.add_geom(
-            name=name, type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name, material=material, contype=0, conaffinity=0, mass=0
+            name=name,
+            type=mujoco.mjtGeom.mjGEOM_MESH,
+            meshname=name,
+            material=material,
+            contype=0,
+            conaffinity=0,
+            mass=0,
         )
         self._tags.append((name, *tag))
 
     def _add_collider(self, body: mujoco.MjsBody, solid: Solid) -> None:
-        options = {"pos": list(solid.pos), "group": COLLIDER_GROUP, "condim": 4, "friction": [0.8, 0.01, 0.001], "mass": 0}
+        options = {
+            "pos": list(solid.pos),
+            "group": COLLIDER_GROUP,
+            "condim": 4,
+            "friction": [0.8, 0.01, 0.001],
+            "mass": 0,
+        }
         if solid.kind != "mesh":
             half = [0.5 * edge for edge in solid.size]
             if solid.kind in ("cylinder", "capsule", "sphere"):
@@ -250,7 +270,10 @@ def _empty_spec(max_size_hw: tuple[int, int], multisamples: int) -> mujoco.MjSpe
     spec.visual.quality.offsamples = multisamples
     spec.visual.quality.shadowsize = 1024
     spec.visual.headlight.active = 1
+    # shadow maps reach from 0.2 to 16 m: with MuJoCo's default of 0.02 to 100 m their depth is too coarse, surfaces
+    # then shade themselves in stripes
     spec.stat.extent = 2.0
+    spec.visual.map.znear, spec.visual.map.zfar = 0.1, 8.0
     spec.stat.center = [0, 0, 0.7]
     for index in range(MAX_LIGHTS):
         spec.worldbody.add_light(name=f"light_{index}", pos=[0, 0, 2], dir=[0, 0, -1], castshadow=True)

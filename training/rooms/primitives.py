@@ -18,12 +18,18 @@ def _look(rng: np.random.Generator, kind: LookKind) -> Look:
 def wood_rgb(rng: np.random.Generator) -> tuple[float, float, float]:
     """From maple to wenge."""
     tone = float(rng.uniform(0.3, 1.0))
-    return tone * float(rng.uniform(0.8, 0.95)), tone * float(rng.uniform(0.6, 0.8)), tone * float(rng.uniform(0.35, 0.65))
+    return (
+        tone * float(rng.uniform(0.8, 0.95)),
+        tone * float(rng.uniform(0.6, 0.8)),
+        tone * float(rng.uniform(0.35, 0.65)),
+    )
 
 
 def plain_table(rng: np.random.Generator) -> ObjectModel:
     """A large table: a top on four legs, two panels or a block down to the floor."""
-    class_name = str(rng.choice(["DiningTable", "Desk", "CounterTop", "CoffeeTable", "SideTable"], p=[0.4, 0.25, 0.2, 0.1, 0.05]))
+    class_name = str(
+        rng.choice(["DiningTable", "Desk", "CounterTop", "CoffeeTable", "SideTable"], p=[0.4, 0.25, 0.2, 0.1, 0.05])
+    )
     x, y = {"CoffeeTable": (1.2, 0.8), "SideTable": (0.7, 0.6)}.get(class_name, (1.9, 1.1))
     x, y = x * float(rng.uniform(0.7, 1.2)), y * float(rng.uniform(0.75, 1.3))
     z = float(rng.uniform(0.35, 0.55)) if class_name == "CoffeeTable" else float(rng.uniform(0.6, 0.95))

@@ -27,7 +27,38 @@ FONTS = tuple(
     for italic in (0, cv2.FONT_ITALIC)
 )
 SYLLABLES = tuple(
-    "ba co di fru ga ki lo mi na or pe qui ra sun to ul vi wa xo zen cho tea milk bio max pro oat nut ola fit".split()
+    [
+        "ba",
+        "co",
+        "di",
+        "fru",
+        "ga",
+        "ki",
+        "lo",
+        "mi",
+        "na",
+        "or",
+        "pe",
+        "qui",
+        "ra",
+        "sun",
+        "to",
+        "ul",
+        "vi",
+        "wa",
+        "xo",
+        "zen",
+        "cho",
+        "tea",
+        "milk",
+        "bio",
+        "max",
+        "pro",
+        "oat",
+        "nut",
+        "ola",
+        "fit",
+    ]
 )
 Colour = tuple[float, float, float]
 
@@ -84,7 +115,9 @@ def table(picture: Picture, rng: np.random.Generator, box: tuple[int, int, int, 
         cv2.line(picture, (x, row), (x + width, row), (60, 60, 60), 1)
         length = int(rng.uniform(0.2, 0.5) * width)
         cv2.line(picture, (x + 3, row - 3), (x + length, row - 3), (40, 40, 40), 1)
-        cv2.line(picture, (x + width - 3 - int(width * rng.uniform(0.05, 0.2)), row - 3), (x + width - 3, row - 3), 0, 1)
+        cv2.line(
+            picture, (x + width - 3 - int(width * rng.uniform(0.05, 0.2)), row - 3), (x + width - 3, row - 3), 0, 1
+        )
 
 
 def barcode(picture: Picture, rng: np.random.Generator, box: tuple[int, int, int, int], colour: Colour) -> None:
@@ -105,7 +138,9 @@ def logo(picture: Picture, rng: np.random.Generator, box: tuple[int, int, int, i
     ground = colour_of(random_rgb(rng, 1.0))
     kind = rng.integers(3)
     if kind == 0:
-        cv2.ellipse(picture, center, (width // 2, height // 2), float(rng.normal(0, 8)), 0, 360, ground, -1, cv2.LINE_AA)
+        cv2.ellipse(
+            picture, center, (width // 2, height // 2), float(rng.normal(0, 8)), 0, 360, ground, -1, cv2.LINE_AA
+        )
         if rng.random() < 0.5:
             cv2.ellipse(picture, center, (width // 2, height // 2), 0, 0, 360, colour, 2, cv2.LINE_AA)
     elif kind == 1:
@@ -152,7 +187,9 @@ def ground(rng: np.random.Generator, rgb: Rgb, rgb2: Rgb, width: int, height: in
         picture[:] = colour_of(rgb)
         for _ in range(int(rng.integers(1, 4))):
             top = int(rng.uniform(0, height))
-            picture[top : top + int(rng.uniform(0.05, 0.4) * height)] = colour_of((rgb2, random_rgb(rng))[rng.integers(2)])
+            picture[top : top + int(rng.uniform(0.05, 0.4) * height)] = colour_of(
+                (rgb2, random_rgb(rng))[rng.integers(2)]
+            )
     else:
         maker = (pattern, shapes, clouds)[rng.integers(3)]
         picture = cv2.resize(maker(rng, rgb, rgb2, 128), (width, height))

@@ -59,7 +59,7 @@ class Renderer:
         headlight.ambient[:], headlight.diffuse[:], headlight.specular[:] = ambient, 0.0, 0.0
         scene = self._update(view)
         lamps = list(scene.lights[1 : scene.nlight])  # the first is the headlight, here the ambient light
-        for lamp, light in zip(lamps, lights):
+        for lamp, light in zip(lamps, lights, strict=False):
             lamp.pos[:], lamp.dir[:] = light.pos, light.direction
             lamp.diffuse[:], lamp.ambient[:], lamp.specular[:] = light.rgb, 0.0, light.rgb
             lamp.castshadow = light.shadow

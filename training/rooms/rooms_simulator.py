@@ -78,7 +78,13 @@ class RoomsSimulator:
         return None
 
     def _sensed(
-        self, index: int, world: World, view: View, geoms: np.ndarray, object_ids: np.ndarray, depth_m: np.ndarray,
+        self,
+        index: int,
+        world: World,
+        view: View,
+        geoms: np.ndarray,
+        object_ids: np.ndarray,
+        depth_m: np.ndarray,
         rng: np.random.Generator,
     ) -> Frame:
         lights, ambient = random_lights(rng, world.scene, view.pose[:3, 3] + view.pose[:3, 2] * np.median(depth_m))
@@ -107,10 +113,13 @@ def _frame_object(item: WorldObject, visible: float) -> FrameObject:
 
 def targets_of(world: World) -> np.ndarray:
     """(N, 3) points worth a look: on a table-top the things that lie high enough, in a room everything."""
-    centers = np.array([
-        world.data.xpos[item.body] + world.data.xmat[item.body].reshape(3, 3) @ (0, 0, item.placed.model.size[2] / 2)
-        for item in world.objects
-    ])
+    centers = np.array(
+        [
+            world.data.xpos[item.body]
+            + world.data.xmat[item.body].reshape(3, 3) @ (0, 0, item.placed.model.size[2] / 2)
+            for item in world.objects
+        ]
+    )
     tops = np.array([item.placed.movable or world.scene.family == "room" for item in world.objects], bool)
     low = 0.25 if world.scene.family == "table" else -0.1
     good = tops & (centers[:, 2] > low) if len(centers) else tops

@@ -144,7 +144,9 @@ class _Layout:
         limits = np.maximum(np.asarray(self.scene.room.size[:2]) / 2 - high[:2] - 0.02, 0.0)
         x, y = (float(value) for value in rng.uniform(-1, 1, 2) * limits * (rng.random(2) < 0.7))
         self._put(Placed(table, (x, y, 0.0), about_z(yaw), movable=False))
-        count = round(float(rng.choice([rng.uniform(1, 6), rng.uniform(5, 15), rng.uniform(12, 27)], p=[0.1, 0.4, 0.5])))
+        count = round(
+            float(rng.choice([rng.uniform(1, 6), rng.uniform(5, 15), rng.uniform(12, 27)], p=[0.1, 0.4, 0.5]))
+        )
         spread = float(rng.uniform(0.25, 1.0)) * np.asarray(surface.size)
         spread = np.clip(spread, 0.18 + 0.012 * count, 1.1)
         self._clutter(self.scene.objects[-1], surface, count, np.minimum(spread, surface.size))
@@ -285,7 +287,8 @@ class _Layout:
         for _ in range(12):
             moved = _Bounds(area.low + (0, 0, lift), area.high + (0, 0, lift))
             # a shelf's own box surrounds its boards: what stands on a thing is not blocked by it
-            blocking = [b for p, b in zip(self.scene.objects, self.bounds) if p is not base and moved.overlaps(b)]
+            known = zip(self.scene.objects, self.bounds, strict=True)
+            blocking = [bounds for placed, bounds in known if placed is not base and moved.overlaps(bounds)]
             if not blocking:
                 break
             lift = max(float(b.high[2]) for b in blocking) + CLEAR_M - float(area.low[2])

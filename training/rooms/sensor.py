@@ -137,7 +137,9 @@ def sense_depth(
         valid &= ~shadow(depth_m, focal_px, camera.baseline_m)
     depth = _moved(np.where(valid, depth_m, 0).astype(np.float32), camera, rng)
     spread = camera.noise_per_m2 * depth**2
-    rough = cv2.resize(rng.standard_normal((depth.shape[0] // 3 + 1, depth.shape[1] // 3 + 1), dtype=np.float32), depth.shape[::-1])
+    rough = cv2.resize(
+        rng.standard_normal((depth.shape[0] // 3 + 1, depth.shape[1] // 3 + 1), dtype=np.float32), depth.shape[::-1]
+    )
     noisy = depth + spread * (0.8 * rough + 0.6 * rng.standard_normal(depth.shape, dtype=np.float32))
     if camera.step_per_m2:
         step = np.maximum(camera.step_per_m2 * noisy**2, 1e-4)
@@ -152,7 +154,7 @@ def sense_depth(
 def shadow(depth_m: np.ndarray, focal_px: float, baseline_m: float) -> np.ndarray:
     """(H, W) bool: what the camera sees but a projector `baseline_m` to its right does not reach.
 
-    Seen from the projector a pixel lies at x - f b / z. Where something to its right comes to lie left of it there, that
+    Seen from the projector a pixel lies at x - f b / z. Where something to its right comes to lie left of it there, it
     is in front of it (the ordering constraint of stereo; for thin things it takes the shadow a little too wide).
     """
     if baseline_m < 0:

@@ -68,7 +68,7 @@ def _add(room: Room, size: Vec3, pos: Vec3, look: str, collides: bool = True) ->
 def _on_wall(
     room: Room, wall: int, center: tuple[float, float], size: tuple[float, float], look: str, depth: float, thick: float
 ) -> None:
-    """A slab on wall 0..3 (+y, -x, -y, +x): `center` and `size` along the wall and up; from `depth` inwards by `thick`."""
+    """A slab on wall 0..3 (+y, -x, -y, +x): `center` and `size` along the wall and up; `thick` from `depth` on."""
     away = (room.size[1] if wall % 2 == 0 else room.size[0]) / 2 - depth - thick / 2
     pos = ((center[0], away), (-away, center[0]), (-center[0], -away), (away, -center[0]))[wall]
     flat = (size[0], thick, size[1]) if wall % 2 == 0 else (thick, size[0], size[1])

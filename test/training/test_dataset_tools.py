@@ -1,0 +1,141 @@
+"""`saom dataset`: the statistics count right, the check finds what was broken, the importer reads the authors' format."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from saom_core.errors import InputError
+from training.dataset import Dataset, DatasetWriter, encode_mask
+from training.dataset_tools import import_authors, main, problems, statistics
+from training.simulator import Frame
+
+
+@pytest.fixture
+def path(tmp_path: Path, make_frame: Callable[..., Frame]) -> Path:
+    writer = DatasetWriter(tmp_path / "set", {"simulator": "test", "seed": 1})
+    for index, split in enumerate(("train", "train", "val")):
+        writer.write_episode(index, [make_frame(index, split), make_frame(index, split)])
+    return tmp_path / "set"
+
+
+def change_shard(path: Path, index: int, change) -> None:
+    shard_path = path / "shards" / f"{index:08d}.json"
+    shard = json.loads(shard_path.read_text())
+    change(shard)
+    shard_path.write_text(json.dumps(shard))
+
+
+def found(path: Path) -> list[str]:
+    return list(problems(Dataset.open(path, parts=True), quiet=True))
+
+
+def test_statistics(path: Path):
+    result = statistics(Dataset.open(path))
+    assert result["pictures"] == {"train": 4, "val": 2}
+    assert result["scenes"] == {"train": 2, "val": 1, "test": 0}
+    assert result["classes"] == {"Dresser": 6, "Mug": 6, "Other": 6}
+    assert result["sub_objects"] == {"Drawer": 6}
+    assert result["instances"] == 18
+    assert sum(result["area_share"].values()) == sum(result["visible_share"].values()) == 18
+    assert "Bowl" in result["classes_without_instances"]
+    json.dumps(result)
+
+
+def test_a_sound_data_set_has_no_problems(path: Path):
+    assert found(path) == []
+    assert main(["check", str(path)]) == 0
+
+
+def test_check_finds_broken_files(path: Path):
+    (path / "images" / "0000000000.png").write_bytes(b"")
+    (path / "depth" / "0000000100.png").unlink()
+    cv2.imwrite(str(path / "depth" / "0000000101.png"), np.zeros((60, 80), np.uint8))
+    lines = found(path)
+    assert len(lines) == 3
+    assert "images/0000000000.png is missing or broken" in lines[0]
+    assert "depth/0000000100.png is missing or broken" in lines[1]
+    assert "uint8" in lines[2]
+    assert main(["check", str(path)]) == 1
+
+
+def test_check_finds_bad_masks_and_leaks(path: Path):
+    def spoil(shard):
+        shard["annotations"][0]["segmentation"] = encode_mask(np.zeros((60, 80), bool))
+        shard["annotations"][1]["part_of"] = 123
+        shard["annotations"][2]["category_id"] = 99
+        shard["annotations"][3]["area"] += 1
+        shard["images"][1]["scene"] = "scene_2"
+
+    change_shard(path, 0, spoil)
+    text = "\n".join(found(path))
+    for wanted in ("empty mask", "part of 123", "unknown category 99", "pixels", "scene_2 is in two splits"):
+        assert wanted in text
+
+
+def test_check_finds_overlapping_wholes(path: Path):
+    change_shard(path, 0, lambda shard: shard["annotations"].append({**shard["annotations"][0], "id": 5}))
+    assert any("overlap on" in line for line in found(path))
+
+
+def test_view_writes_a_page_with_all_its_pictures(path: Path, tmp_path: Path):
+    assert main(["view", str(path), "--limit", "4", "--out", str(tmp_path / "page")]) == 0
+    page = (tmp_path / "page" / "index.html").read_text()
+    assert page.count("<figure ") == 4
+    assert '<option value="Mug">Mug (4)</option>' in page
+    for picture in Dataset.open(path).images:
+        name = f"{picture['id']:010d}"
+        if name in page:
+            assert all(
+                (tmp_path / "page" / f"{name}_{layer}.jpg").stat().st_size for layer in ("overlay", "color", "depth")
+            )
+
+
+def authors_folder(folder: Path) -> Path:
+    """Two pictures of one training scene and one of a validation scene in the authors' layout."""
+    rng = np.random.default_rng(0)
+    content = {"entity classes": ["Mug", "Painting", "Bowl"], "train_data": [], "val_data": [], "test_data": []}
+    for number, (split, scene) in enumerate((("train", "FloorPlan1"), ("train", "FloorPlan1"), ("val", "FloorPlan21"))):
+        cv2.imwrite(str(folder / f"{number}.png"), rng.integers(0, 255, (40, 50, 3), np.uint8))
+        masks = []
+        for index, (name, box) in enumerate(
+            (("Bowl", (0, 40, 0, 50)), ("Mug", (5, 20, 5, 20)), ("Painting", (25, 35, 5, 45)))
+        ):
+            mask = np.zeros((40, 50, 3), np.uint8)
+            mask[box[0] : box[1], box[2] : box[3]] = 255
+            masks.append(f"{scene}-{number}-{name}-{index}.png")
+            cv2.imwrite(str(folder / masks[-1]), mask)
+        content[f"{split}_data"].append(
+            {"image_name": f"{number}.png", "entity_masks": masks, "entity_indices": [2, 0, 1]}
+        )
+    (folder / "metadata.json").write_text(json.dumps(content))
+    return folder / "metadata.json"
+
+
+def test_import_of_the_authors_format(tmp_path: Path):
+    metadata = authors_folder(tmp_path)
+    assert import_authors(metadata, tmp_path, tmp_path / "out", quiet=True) == 3
+    assert found(tmp_path / "out") == []
+    train, val = Dataset.open(tmp_path / "out", "train"), Dataset.open(tmp_path / "out", "val")
+    assert (len(train), len(val)) == (2, 1)
+    assert {image["scene"] for image in train.images} == {"FloorPlan1"}
+    sample = train[0]
+    assert sample.class_names == ("Bowl", "Mug", "Other")
+    assert sample.masks[1].sum() == 15 * 15
+    assert sample.masks[0].sum() == 40 * 50 - 15 * 15 - 10 * 40  # the larger one lies behind
+    assert not sample.depth_m.any()
+
+
+def test_import_refuses_other_files(tmp_path: Path):
+    (tmp_path / "a.json").write_text('{"images": []}')
+    with pytest.raises(InputError, match="entity classes"):
+        import_authors(tmp_path / "a.json", tmp_path, tmp_path / "out")
+    metadata = authors_folder(tmp_path)
+    (tmp_path / "1.png").unlink()
+    with pytest.raises(InputError, match="1.png"):
+        import_authors(metadata, tmp_path, tmp_path / "out2", quiet=True)
