@@ -192,6 +192,7 @@ class SaomNode(LifecycleNode):
             if self._active:
                 state = "working" if self.pipeline.wanted() else "idle: nobody subscribes"
                 state = state if self.enabled else "paused by ~/enable"
+        values["state"] = state
         message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()
         name, problems = f"{self.get_name()}: segmentation", self._problems.all()

@@ -1,0 +1,84 @@
+"""Real DDS between processes: the node runs as its users run it, the tests talk to it over topics and services."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("saom_ros.msg", reason="needs the built ROS package: run  make test")
+
+from robot import ROOT, Robot  # noqa: E402
+
+MODEL = os.environ.get("SAOM_TEST_MODEL", "")
+"""A model other than the bundled one to run these tests with."""
+
+
+StartNode = Callable[..., "subprocess.Popen[str]"]
+
+
+def start_in(domain: int, log: Path, **parameters: object) -> subprocess.Popen[str]:
+    """The node in a process of its own, as its users run it; keyword arguments become parameters."""
+    given = {"model": MODEL, **parameters}
+    command = [sys.executable, "-m", "saom_ros.node", "--ros-args"]
+    for name, value in given.items():
+        if value != "":
+            command += ["-p", f"{name}:={str(value).lower() if isinstance(value, bool) else value}"]
+    environment = os.environ | {"ROS_DOMAIN_ID": str(domain)}
+    with log.open("w") as file:
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT, text=True)
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """Ends a node as a supervisor would, and for good where it does not listen."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def robot() -> Iterator[Robot]:
+    """The rest of a robot: a camera and a listener, without a node of SAOM."""
+    with Robot() as made:
+        yield made
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """Where the node of this test writes."""
+    return tmp_path / "node.log"
+
+
+@pytest.fixture
+def start(robot: Robot, log: Path) -> Iterator[StartNode]:
+    """Starts the node beside `robot`; what still runs at the end of the test is ended."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start_one(**parameters: object) -> subprocess.Popen[str]:
+        started.append(start_in(robot.domain, log, **parameters))
+        return started[-1]
+
+    yield start_one
+    for process in started:
+        stop(process)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
+    """A robot whose node is up and active; shared by the tests of a module, which leave it as they found it."""
+    with Robot() as made:
+        process = start_in(made.domain, tmp_path_factory.mktemp("node") / "node.log", input_timeout_s=1.0)
+        try:
+            made.wait_active(process)
+            yield made
+        finally:
+            stop(process)

@@ -1,0 +1,223 @@
+"""A camera and a listener on real topics, for tests of the node."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import rclpy
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.srv import DescribeParameters, SetParameters
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from saom_ros.msg import InstanceArray
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+
+from saom_ros.conversions import image_message
+
+ROOT = Path(__file__).resolve().parents[2]
+SEQUENCE = ROOT / "demo" / "sequence"
+TIMEOUT_S = 60.0
+"""Far beyond what anything takes; a test that waits so long has failed."""
+
+
+def picture(number: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """A frame of the demo's sequence: (480, 640, 3) uint8 RGB and (480, 640) uint16 depth in millimetres."""
+    bgr = cv2.imread(str(SEQUENCE / f"image_{number:03d}.jpg"))
+    depth = cv2.imread(str(SEQUENCE / f"depth_{number:03d}.png"), cv2.IMREAD_UNCHANGED)
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), depth
+
+
+def camera_info(header: Header) -> CameraInfo:
+    """The intrinsics of the demo's sequence."""
+    camera = json.loads((SEQUENCE / "camera.json").read_text())
+    k = [camera["fx"], 0.0, camera["cx"], 0.0, camera["fy"], camera["cy"], 0.0, 0.0, 1.0]
+    return CameraInfo(header=header, width=camera["width"], height=camera["height"], k=k)
+
+
+_taken: list[socket.socket] = []
+
+
+def free_domain() -> int:
+    """A ROS domain that nobody else's tests on this machine use: a port held until the end stands for it."""
+    for domain in range(1, 100):
+        holder = socket.socket()
+        try:
+            holder.bind(("127.0.0.1", 21_000 + domain))
+        except OSError:
+            holder.close()
+            continue
+        _taken.append(holder)
+        return domain
+    raise RuntimeError("expected a free ROS domain from 1 to 99, got none: end other test runs")
+
+
+class Robot:
+    """Publishes frames, keeps all answers, calls services; everything is awaited, nothing is slept for.
+
+    Each has a ROS domain of its own: nodes in other domains are not there for it.
+    """
+
+    def __init__(self) -> None:
+        self.domain = free_domain()
+        self._context = rclpy.Context()
+        self._context.init(domain_id=self.domain)
+        self.node = rclpy.create_node("robot", context=self._context)
+        self.executor = SingleThreadedExecutor(context=self._context)
+        self.executor.add_node(self.node)
+        self.received: dict[str, list[Any]] = {}
+        self.status: DiagnosticStatus | None = None
+        # reliable, so that a lost packet cannot fail a test; the node asks for best effort, which fits
+        self._qos = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
+        self.publishers = {
+            name: self.node.create_publisher(kind, name, self._qos)
+            for name, kind in (("image", Image), ("camera_info", CameraInfo))
+        }
+        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
+        self.subscriptions: dict[str, Any] = {}
+        self.listen(instances=InstanceArray)
+        self._second = 0
+
+    def __enter__(self) -> Robot:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.node.destroy_node()
+        self.executor.shutdown()
+        self._context.shutdown()
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        self.status = next((status for status in message.status if status.name == "saom: segmentation"), self.status)
+
+    def listen(self, **topics: type) -> None:
+        """Subscribes to topics of the node and waits for their publishers; `__` in a name stands for `/`."""
+        for name, kind in topics.items():
+            topic = name.replace("__", "/")
+            kept = self.received.setdefault(topic, [])
+            self.subscriptions[topic] = self.node.create_subscription(kind, f"/saom/{topic}", kept.append, self._qos)
+
+    def deaf(self, *topics: str) -> None:
+        """Takes subscriptions back and waits until the node knows nothing of them."""
+        for topic in topics:
+            self.node.destroy_subscription(self.subscriptions.pop(topic))
+            self.received.pop(topic)
+
+    def advertise(self, name: str, kind: type) -> None:
+        """Publishes one more topic to the node and waits until the node listens."""
+        self.publishers[name] = self.node.create_publisher(kind, name, self._qos)
+        self.until(lambda: self.publishers[name].get_subscription_count() > 0, f"a subscription to {name}")
+
+    def withdraw(self, name: str) -> None:
+        """Stops publishing a topic."""
+        self.node.destroy_publisher(self.publishers.pop(name))
+
+    def until(self, done: Callable[[], object], what: str, process: subprocess.Popen[str] | None = None) -> None:
+        """Lets messages in until something is the case."""
+        end = time.monotonic() + TIMEOUT_S
+        while not done():
+            assert time.monotonic() < end, f"waited {TIMEOUT_S:.0f} s for {what}; diagnostics: {self.status}"
+            assert process is None or process.poll() is None, "the node has ended"
+            self.executor.spin_once(timeout_sec=0.05)
+
+    def wait_active(self, process: subprocess.Popen[str] | None = None) -> None:
+        """Waits until the node listens to the camera and the robot to the node."""
+
+        def connected() -> bool:
+            heard = all(self.publishers[name].get_subscription_count() for name in ("image", "camera_info"))
+            return heard and all(self.node.count_publishers(f"/saom/{topic}") for topic in self.received)
+
+        self.until(connected, "an active node", process)
+        # the node must have met the subscription as well, or it would hold the frame to be of no interest
+        self.until(lambda: self.fresh_value("state") == "working", "the node to see us")
+
+    def header(self) -> Header:
+        """A header with a stamp that was never used before."""
+        self._second += 1
+        return Header(frame_id="camera_optical", stamp=Time(sec=self._second, nanosec=123_456_789))
+
+    def show(self, image_rgb: np.ndarray, header: Header | None = None) -> Header:
+        """Publishes a colour image."""
+        header = header or self.header()
+        self.publishers["image"].publish(image_message(image_rgb, "rgb8", header))
+        return header
+
+    def answer_to(self, header: Header, topic: str = "instances") -> Any:
+        """Waits for the message with just that header."""
+        found: list[Any] = []
+
+        def there() -> bool:
+            found.extend(message for message in self.received[topic] if message.header == header)
+            return bool(found)
+
+        self.until(there, f"the answer on {topic} to {header.stamp}")
+        return found[0]
+
+    def until_status(self, *words: str, level: bytes | None = None) -> DiagnosticStatus:
+        """Waits for diagnostics that say all of some words."""
+        self.until(
+            lambda: (
+                self.status
+                and all(word in self.status.message for word in words)
+                and level in (None, self.status.level)
+            ),
+            f"diagnostics with {words}",
+        )
+        assert self.status is not None
+        return self.status
+
+    def value(self, key: str) -> str:
+        """A value of the last diagnostics."""
+        assert self.status is not None
+        return next((pair.value for pair in self.status.values if pair.key == key), "")
+
+    def fresh_value(self, key: str) -> str:
+        """A value of diagnostics that are made from now on."""
+        self.status = None
+        self.until(lambda: self.status is not None, "diagnostics")
+        return self.value(key)
+
+    def call(self, kind: Any, name: str, request: Any) -> Any:
+        """Calls a service and waits for its answer."""
+        client = self.node.create_client(kind, name)
+        self.until(client.service_is_ready, f"the service {name}")
+        future = client.call_async(request)
+        self.until(future.done, f"an answer of {name}")
+        self.node.destroy_client(client)
+        return future.result()
+
+    def change_state(self, transition: int) -> bool:
+        """Asks the node for a lifecycle transition."""
+        request = ChangeState.Request(transition=Transition(id=transition))
+        return bool(self.call(ChangeState, "/saom/change_state", request).success)
+
+    def state(self) -> State:
+        """The node's lifecycle state."""
+        return self.call(GetState, "/saom/get_state", GetState.Request()).current_state
+
+    def set_parameter(self, name: str, value: object) -> Any:
+        """Sets a parameter; the result has `successful` and `reason`."""
+        request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
+        return self.call(SetParameters, "/saom/set_parameters", request).results[0]
+
+    def describe(self, *names: str) -> Any:
+        """The descriptors of parameters."""
+        request = DescribeParameters.Request(names=list(names))
+        return self.call(DescribeParameters, "/saom/describe_parameters", request).descriptors
+
+
+def jpeg_message(image_rgb: np.ndarray, header: Header) -> CompressedImage:
+    """A picture as a compressed camera sends it."""
+    data = cv2.imencode(".jpg", cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR))[1]
+    return CompressedImage(header=header, format="jpeg", data=data.tobytes())

@@ -1,0 +1,189 @@
+"""What comes out of the node for frames that come in."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from robot import Robot, camera_info, picture
+from saom_ros.msg import InstanceArray
+from saom_ros.srv import Segment, Select
+from sensor_msgs.msg import Image, PointCloud2
+from std_srvs.srv import SetBool
+from visualization_msgs.msg import Marker, MarkerArray
+
+from saom_ros.conversions import image_message, rgb_from_image
+from saom_ros.messages import instances_from_message
+
+
+@pytest.fixture(scope="module")
+def image_rgb() -> np.ndarray:
+    return picture()[0]
+
+
+def label_pixels(message: Image) -> np.ndarray:
+    assert message.encoding == "mono16" and not message.is_bigendian
+    return np.frombuffer(message.data, "<u2").reshape(message.height, message.width)
+
+
+def test_one_frame_gives_instances_in_its_own_time_and_frame(running: Robot, image_rgb: np.ndarray) -> None:
+    answer = running.answer_to(running.show(image_rgb))
+    instances = instances_from_message(answer)  # checks shapes, order of scores, masks inside the image
+    assert instances.size_hw == (480, 640) and len(instances) > 0
+    assert not answer.has_depth and np.isnan(instances.distances_m).all()
+    assert answer.model and len(answer.class_names) > 0
+    for item in answer.instances:
+        assert item.class_name in answer.class_names or item.class_id == -1
+        assert 0 <= item.score <= 1 and item.mask.area == np.sum(item.mask.counts[1::2])
+
+
+def test_label_image_and_overlay_belong_to_the_instances(running: Robot, image_rgb: np.ndarray) -> None:
+    running.listen(label_image=Image, overlay=Image, class_image=Image)
+    running.wait_active()
+    header = running.show(image_rgb)
+    instances = instances_from_message(running.answer_to(header))
+    labels = label_pixels(running.answer_to(header, "label_image"))
+    np.testing.assert_array_equal(labels, instances.label_image())
+    classes = running.answer_to(header, "class_image")
+    assert classes.encoding == "mono8" and len(classes.data) == 480 * 640
+    drawn = rgb_from_image(running.answer_to(header, "overlay"))
+    assert drawn.shape == image_rgb.shape
+    changed = (drawn != image_rgb).any(axis=-1)
+    assert changed[labels > 0].mean() > 0.9
+    running.deaf("label_image", "overlay", "class_image")
+
+
+def test_depth_of_the_same_moment_gives_metres(running: Robot, image_rgb: np.ndarray) -> None:
+    depth_mm = picture()[1]
+    running.advertise("depth", Image)
+    running.listen(points=PointCloud2, markers=MarkerArray)
+    running.wait_active()
+    for encoding, pixels in (("16UC1", depth_mm), ("32FC1", np.where(depth_mm, depth_mm / 1000, np.nan))):
+        header = running.header()
+        running.publishers["camera_info"].publish(camera_info(header))
+        running.publishers["depth"].publish(
+            image_message(pixels.astype(np.uint16 if encoding == "16UC1" else np.float32), encoding, header)
+        )
+        running.show(image_rgb, header)
+        answer = running.answer_to(header)
+        assert answer.has_depth
+        # camera_info comes over a topic of its own and may be later than the first frame
+        if encoding == "32FC1":
+            assert np.isfinite([item.centroid.z for item in answer.instances]).any()
+        for item, mask in zip(answer.instances, instances_from_message(answer).masks, strict=True):
+            depths = depth_mm[mask.window][mask.crop] / 1000.0
+            valid = depths[(depths >= 0.1) & (depths <= 10)]
+            assert item.valid_depth_ratio == pytest.approx(valid.size / depths.size, abs=1e-5)
+            assert not valid.size or item.distance == pytest.approx(np.median(valid), abs=1e-3)
+    cloud = running.answer_to(header, "points")
+    assert (cloud.height, cloud.width, cloud.row_step) == (480, 640, 640 * cloud.point_step)
+    fields = {field.name: field.offset for field in cloud.fields}
+    data = np.frombuffer(cloud.data, np.uint8).reshape(480, 640, cloud.point_step)
+    z = data[..., fields["z"] : fields["z"] + 4].copy().view("<f4")[..., 0]
+    np.testing.assert_allclose(z[depth_mm > 0], depth_mm[depth_mm > 0] / 1000, rtol=1e-5)
+    assert np.isnan(z[depth_mm == 0]).all()
+    label = data[..., fields["instance"] : fields["instance"] + 2].copy().view("<u2")[..., 0]
+    np.testing.assert_array_equal(label, instances_from_message(answer).label_image())
+    running.until(lambda: running.received["markers"], "markers")
+    markers = running.received["markers"][-1].markers
+    assert markers[0].action == Marker.DELETEALL and len(markers) % 2 == 1
+    running.deaf("points", "markers")
+    running.withdraw("depth")
+
+
+def test_only_the_newest_of_a_burst_is_answered(running: Robot, image_rgb: np.ndarray) -> None:
+    before = int(running.fresh_value("frames_dropped"))
+    first_answered = len(running.received["instances"])
+    received = int(running.value("frames_received"))
+    headers = []
+    for _ in range(30):
+        headers.append(running.show(image_rgb))
+        running.executor.spin_once(timeout_sec=0.02)  # the pace of a camera
+    running.answer_to(headers[-1])
+    answered = len(running.received["instances"]) - first_answered
+    dropped = int(running.fresh_value("frames_dropped")) - before
+    received = int(running.value("frames_received")) - received
+    assert dropped >= 1 and answered + dropped == received
+
+
+def test_pictures_of_any_size(running: Robot) -> None:
+    for size_hw in ((1, 1), (3, 1000), (1080, 1920)):
+        image = np.random.default_rng(0).integers(0, 256, (*size_hw, 3), np.uint8)
+        answer = running.answer_to(running.show(image))
+        assert (answer.height, answer.width) == size_hw
+
+
+def test_a_lying_image_is_reported_and_the_next_one_answered(running: Robot, image_rgb: np.ndarray) -> None:
+    liar = image_message(image_rgb, "rgb8", running.header())
+    liar.height = 481
+    running.publishers["image"].publish(liar)
+    status = running.until_status("expected 923520 bytes", "got 921600")
+    assert status.level == b"\x02"
+    running.answer_to(running.show(image_rgb))
+    running.until(lambda: running.status and "bytes" not in running.status.message, "the trouble to be over")
+    assert int(running.fresh_value("frames_failed")) >= 1
+
+
+def test_nobody_subscribes_costs_nothing(running: Robot, image_rgb: np.ndarray) -> None:
+    running.deaf("instances")
+    running.until(lambda: running.fresh_value("state") == "idle: nobody subscribes", "an idle node")
+    answered = running.fresh_value("frames_answered")
+    for _ in range(3):
+        running.show(image_rgb)
+    running.until(lambda: running.value("frames_without_subscriber") not in ("", "0"), "frames left unanswered")
+    assert running.fresh_value("frames_answered") == answered
+    running.listen(instances=InstanceArray)
+    running.wait_active()
+    running.answer_to(running.show(image_rgb))
+
+
+def test_segment_answers_in_one_reply(running: Robot, image_rgb: np.ndarray) -> None:
+    request = Segment.Request(image=image_message(image_rgb, "rgb8", running.header()))
+    request.depth = image_message(picture()[1], "16UC1", request.image.header)
+    request.camera_info = camera_info(request.image.header)
+    whole = running.call(Segment, "/saom/segment", request)
+    assert whole.success and whole.instances.has_depth and whole.instances.header == request.image.header
+    labels = label_pixels(whole.label_image)
+    np.testing.assert_array_equal(labels, instances_from_message(whole.instances).label_image())
+    row, column = np.argwhere(labels == 1)[0].tolist()
+    request.points_xy = [float(column), float(row)]
+    one = running.call(Segment, "/saom/segment", request)
+    assert one.success and len(one.instances.instances) == 1
+    assert one.instances.instances[0].mask == whole.instances.instances[0].mask
+    request.points_xy = [1.0, 480.0]
+    refused = running.call(Segment, "/saom/segment", request)
+    assert not refused.success and "640x480" in refused.message
+    request.image.encoding = "32FC1"
+    assert "depth topic" in running.call(Segment, "/saom/segment", request).message
+
+
+def test_a_selected_class_gets_a_mask_of_its_own(running: Robot, image_rgb: np.ndarray) -> None:
+    running.listen(target_mask=Image)
+    running.wait_active()
+    unknown = running.call(Select, "/saom/select", Select.Request(class_name="Unicorn"))
+    assert not unknown.success and "Unicorn" in unknown.message
+    header = running.show(image_rgb)
+    instances = instances_from_message(running.answer_to(header))
+    assert not any(running.answer_to(header, "target_mask").data)
+    chosen = instances.class_names[-1]
+    assert running.call(Select, "/saom/select", Select.Request(class_name=chosen.upper())).success
+    header = running.show(image_rgb)
+    mask = mono8_pixels(running.answer_to(header, "target_mask"))
+    best = instances.class_names.index(chosen)
+    np.testing.assert_array_equal(mask > 0, instances.masks[best].dense((480, 640)))
+    assert running.call(Select, "/saom/select", Select.Request()).success
+    running.deaf("target_mask")
+
+
+def mono8_pixels(message: Image) -> np.ndarray:
+    return np.frombuffer(message.data, np.uint8).reshape(message.height, message.width)
+
+
+def test_enable_pauses_and_resumes(running: Robot, image_rgb: np.ndarray) -> None:
+    assert running.call(SetBool, "/saom/enable", SetBool.Request(data=False)).success
+    before = int(running.fresh_value("frames_received"))
+    unanswered = running.show(image_rgb)
+    running.until(lambda: int(running.fresh_value("frames_received")) > before, "the frame to come")
+    assert running.value("state") == "paused by ~/enable"
+    assert running.call(SetBool, "/saom/enable", SetBool.Request(data=True)).success
+    running.answer_to(running.show(image_rgb))
+    assert unanswered not in [message.header for message in running.received["instances"]]

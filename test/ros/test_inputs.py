@@ -1,0 +1,114 @@
+"""Missing and mismatched inputs: the diagnostics say why, the node lives on and does what it can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from conftest import StartNode
+from robot import Robot, camera_info, jpeg_message, picture
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+from saom_ros.conversions import image_message
+
+WARN = b"\x01"
+
+
+@pytest.fixture
+def with_depth(running: Robot) -> Iterator[Robot]:
+    running.advertise("depth", Image)
+    yield running
+    running.withdraw("depth")
+
+
+def show_rgbd(robot: Robot, depth: np.ndarray, depth_header: Header | None = None) -> Header:
+    header = robot.header()
+    robot.publishers["depth"].publish(image_message(depth, "16UC1", depth_header or header))
+    return robot.show(picture()[0], header)
+
+
+# first in the file: once a camera_info has come, the node knows it
+def test_depth_without_camera_info_gives_distances_only(with_depth: Robot) -> None:
+    answer = with_depth.answer_to(show_rgbd(with_depth, picture()[1]))
+    assert answer.has_depth and all(np.isnan(item.centroid.x) for item in answer.instances)
+    assert np.isfinite([item.distance for item in answer.instances]).any()
+    with_depth.until_status("no camera_info has come", level=WARN)
+
+
+def test_camera_info_of_another_size(with_depth: Robot) -> None:
+    info = camera_info(with_depth.header())
+    info.width, info.height = 1280, 720
+    with_depth.publishers["camera_info"].publish(info)
+    with_depth.until(lambda: with_depth.answer_to(show_rgbd(with_depth, picture()[1])), "an answer")
+
+    def reported() -> bool:
+        show_rgbd(with_depth, picture()[1])
+        return "got 1280x720" in with_depth.until_status("camera_info").message
+
+    with_depth.until(reported, "the mismatch in the diagnostics")
+    with_depth.publishers["camera_info"].publish(camera_info(with_depth.header()))
+
+    def located() -> bool:
+        answer = with_depth.answer_to(show_rgbd(with_depth, picture()[1]))
+        return bool(np.isfinite([item.centroid.x for item in answer.instances]).any())
+
+    with_depth.until(located, "positions with the right camera_info")
+    with_depth.until(lambda: "camera_info" not in with_depth.status.message, "the trouble to be over")
+
+
+def test_depth_of_another_size(with_depth: Robot) -> None:
+    answer = with_depth.answer_to(show_rgbd(with_depth, picture()[1][:240, :320]))
+    assert not answer.has_depth
+    with_depth.until_status("expected the image's size 640x480, got 320x240", level=WARN)
+    assert with_depth.answer_to(show_rgbd(with_depth, picture()[1])).has_depth
+    with_depth.until(lambda: "320x240" not in with_depth.status.message, "the trouble to be over")
+
+
+def test_depth_of_another_moment(with_depth: Robot) -> None:
+    for _ in range(8):  # more than the node's patience: later images do not wait
+        early = with_depth.header()
+        early.stamp.nanosec += 50_000_000
+        header = show_rgbd(with_depth, picture()[1], depth_header=early)
+        assert not with_depth.answer_to(header).has_depth
+    with_depth.until_status("the nearest depth is", "working without depth", level=WARN)
+    # stamps match again, so images wait for their depth again
+    for _ in range(2):
+        header = show_rgbd(with_depth, picture()[1])
+        answer = with_depth.answer_to(header)
+    assert answer.has_depth
+
+
+def test_depth_that_is_no_number(with_depth: Robot) -> None:
+    depth = np.full((480, 640), np.nan, np.float32)
+    depth[100:200] = np.inf
+    header = with_depth.header()
+    with_depth.publishers["depth"].publish(image_message(depth, "32FC1", header))
+    answer = with_depth.answer_to(with_depth.show(picture()[0], header))
+    assert answer.has_depth
+    assert all(item.valid_depth_ratio == 0 and np.isnan(item.distance) for item in answer.instances)
+
+
+def test_no_frames(running: Robot) -> None:
+    running.until_status("no image on /image", level=WARN)
+    running.answer_to(running.show(picture()[0]))
+    running.until(lambda: running.status and "no image" not in running.status.message, "the trouble to be over")
+
+
+def test_compressed_images(start: StartNode, robot: Robot) -> None:
+    robot.withdraw("image")
+    process = start(image_transport="compressed")
+    robot.advertise("image", CompressedImage)
+    robot.wait_active(process)
+    broken = jpeg_message(picture()[0], robot.header())
+    broken.data = broken.data[:100]
+    robot.publishers["image"].publish(broken)
+    robot.until_status("expected JPEG or PNG")
+    good = jpeg_message(picture()[0], robot.header())
+    robot.publishers["image"].publish(good)
+    assert len(robot.answer_to(good.header).instances) > 0
+    huge = jpeg_message(np.tile(picture()[0], (9, 12, 1)), robot.header())  # 8k
+    robot.publishers["image"].publish(huge)
+    answer = robot.answer_to(huge.header)
+    assert (answer.width, answer.height) == (7680, 4320)

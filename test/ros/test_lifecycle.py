@@ -1,0 +1,150 @@
+"""Configuring, parameters, and the end of the node."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import MODEL, StartNode
+from lifecycle_msgs.msg import State, Transition
+from robot import ROOT, Robot, picture
+
+from saom_core.config import SaomConfig, option_of
+from saom_ros.parameters import NodeConfig, defaults_yaml
+
+OTHER_SIGNATURE = bytes.fromhex(
+    "08083a370a100a017812017922084964656e746974791201675a0f0a0178120a0a08080112040a020801620f0a0179120a0a08080112040a02080142040a00100d"
+)
+"""A valid ONNX file, made with onnx.helper, whose only node is Identity: (1,) float -> (1,) float."""
+
+
+def test_the_parameter_file_is_the_configuration() -> None:
+    assert (ROOT / "config" / "saom.yaml").read_text() == defaults_yaml()
+
+
+def test_every_option_is_a_described_parameter(running: Robot) -> None:
+    fields = (*dataclasses.fields(SaomConfig), *dataclasses.fields(NodeConfig))
+    for field, descriptor in zip(fields, running.describe(*(field.name for field in fields)), strict=True):
+        option = option_of(field)
+        assert option.description in descriptor.description and option.unit in descriptor.description
+        ranges = [*descriptor.floating_point_range, *descriptor.integer_range]
+        assert [(r.from_value, r.to_value) for r in ranges] == (
+            [] if option.minimum is None else [(option.minimum, option.maximum)]
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("nms_iou", 1.5, "nms_iou"),
+        ("nms_iou", float("nan"), "nms_iou"),
+        ("max_instances", 0, "max_instances"),
+        ("max_instances", "many", "type"),
+        ("min_depth_m", 10.0, "min_depth_m < max_depth_m"),
+        ("provider", "cpu", "deactivate"),
+        ("model", "/tmp/other.onnx", "deactivate"),
+    ],
+)
+def test_bad_changes_are_refused_with_the_reason(running: Robot, name: str, value: object, reason: str) -> None:
+    result = running.set_parameter(name, value)
+    assert not result.successful and reason in result.reason
+
+
+def test_a_change_takes_effect_with_the_next_frame(running: Robot) -> None:
+    whole = running.answer_to(running.show(picture()[0]))
+    assert running.set_parameter("max_instances", 1).successful
+    assert len(running.answer_to(running.show(picture()[0])).instances) == 1 < len(whole.instances)
+    assert running.set_parameter("max_instances", 100).successful
+
+
+def test_a_model_that_cannot_be_used_leaves_a_node_that_can_be_tried_again(
+    start: StartNode, robot: Robot, log: Path, tmp_path: Path
+) -> None:
+    good = Path(MODEL or ROOT / "saom_core" / "models" / "saom-tiny.onnx")
+    bad = {
+        "missing.onnx": "expected a model file",
+        "truncated.onnx": "expected an ONNX model",
+        "text.onnx": "expected an ONNX model",
+        "signature.onnx": "saom export",
+    }
+    (tmp_path / "truncated.onnx").write_bytes(good.read_bytes()[:200_000])
+    (tmp_path / "text.onnx").write_text("no model")
+    (tmp_path / "signature.onnx").write_bytes(OTHER_SIGNATURE)
+    process = start(model=tmp_path / "missing.onnx")
+    robot.until_status("not configured", "missing.onnx", level=b"\x02")
+    for name, reason in bad.items():
+        assert robot.set_parameter("model", str(tmp_path / name)).successful
+        assert not robot.change_state(Transition.TRANSITION_CONFIGURE)
+        robot.until_status("not configured", name, reason, level=b"\x02")
+    assert robot.set_parameter("model", str(good)).successful
+    assert robot.set_parameter("provider", "tensorrt").successful
+    assert not robot.change_state(Transition.TRANSITION_CONFIGURE)
+    robot.until_status("provider tensorrt", level=b"\x02")
+    assert robot.state().id == State.PRIMARY_STATE_UNCONFIGURED
+    assert robot.set_parameter("provider", "cpu").successful
+    assert robot.change_state(Transition.TRANSITION_CONFIGURE)
+    assert robot.change_state(Transition.TRANSITION_ACTIVATE)
+    robot.wait_active(process)
+    robot.answer_to(robot.show(picture()[0]))
+    assert "Traceback" not in log.read_text()
+
+
+def test_a_bad_value_at_the_start_is_told_and_can_be_set_right(start: StartNode, robot: Robot, log: Path) -> None:
+    process = start(nms_iou=7.0, max_instances="many")
+    robot.until_status("not configured", "nms_iou", "max_instances", level=b"\x02")
+    assert not robot.change_state(Transition.TRANSITION_CONFIGURE)
+    assert robot.set_parameter("nms_iou", 0.5).successful
+    assert robot.set_parameter("max_instances", 10).successful
+    assert robot.change_state(Transition.TRANSITION_CONFIGURE)
+    assert robot.change_state(Transition.TRANSITION_ACTIVATE)
+    robot.wait_active(process)
+
+
+def test_the_lifecycle_round_trip(start: StartNode, robot: Robot, log: Path) -> None:
+    process = start(autostart=False)
+    for _ in range(2):
+        assert robot.state().id == State.PRIMARY_STATE_UNCONFIGURED
+        assert robot.change_state(Transition.TRANSITION_CONFIGURE)
+        assert not robot.publishers["image"].get_subscription_count()
+        for _ in range(2):
+            assert robot.change_state(Transition.TRANSITION_ACTIVATE)
+            robot.wait_active(process)
+            robot.answer_to(robot.show(picture()[0]))
+            assert robot.change_state(Transition.TRANSITION_DEACTIVATE)
+            robot.until(lambda: not robot.publishers["image"].get_subscription_count(), "the camera to be left")
+        assert robot.change_state(Transition.TRANSITION_CLEANUP)
+    assert robot.change_state(Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
+    assert robot.state().id == State.PRIMARY_STATE_FINALIZED
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_node_cleanly_while_it_works(
+    start: StartNode, robot: Robot, log: Path, number: signal.Signals
+) -> None:
+    process = start()
+    robot.wait_active(process)
+    # frames so large and many that one of them is in work when the signal comes
+    image = np.zeros((2160, 3840, 3), np.uint8)
+    image[:480, :640] = picture()[0]
+    robot.answer_to(robot.show(image))
+    for _ in range(3):
+        robot.show(image)
+    process.send_signal(number)
+    assert process.wait(20) == 0
+    assert "Traceback" not in log.read_text() and "rror" not in log.read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_node_that_never_saw_a_frame(
+    start: StartNode, robot: Robot, log: Path, number: signal.Signals
+) -> None:
+    process: subprocess.Popen[str] = start(autostart=False)
+    assert robot.state().id == State.PRIMARY_STATE_UNCONFIGURED
+    process.send_signal(number)
+    assert process.wait(20) == 0
+    assert log.read_text() == ""
