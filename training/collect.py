@@ -18,43 +18,19 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import cv2
 from tqdm import tqdm
 
 from saom_core.errors import InputError, SaomError
 from training.dataset import DatasetWriter
-from training.simulator import Simulator
+from training.simulator import CollectOptions, Simulator, available_simulators, make_simulator
 
 MAX_RESTARTS = 20
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class CollectOptions:
-    """What a collector makes; everything that decides the pictures."""
-
-    simulator: str
-    seed: int
-    size_hw: tuple[int, int]
-    frames_per_scene: int
-
-    def info(self) -> dict[str, Any]:
-        """For `dataset.json`."""
-        return asdict(self)
-
-
-def make_simulator(options: CollectOptions) -> Simulator:
-    """Start the simulator named in the options; its module is imported only here."""
-    if options.simulator == "rooms":
-        from training.rooms.rooms_simulator import RoomsOptions, RoomsSimulator
-
-        return RoomsSimulator(RoomsOptions(options.seed, options.size_hw, options.frames_per_scene))
-    raise InputError(f"expected the simulator 'rooms', got {options.simulator!r}")
 
 
 # --- worker process: one simulator each
@@ -151,7 +127,7 @@ def _run(options: CollectOptions, out: Path, todo: Sequence[int], workers: int) 
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """ "400x300" (width x height) -> (300, 400)."""
+    """Turn "400x300" (width x height) into (300, 400)."""
     width, _, height = text.partition("x")
     if not (width.isdigit() and height.isdigit() and 32 <= int(width) <= 4096 and 32 <= int(height) <= 4096):
         raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT between 32 and 4096, e.g. 400x300, got {text!r}")
@@ -163,7 +139,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, help="folder of the data set; an unfinished one is continued"
     )
-    parser.add_argument("--simulator", choices=("rooms", "ai2thor"), default="rooms")
+    parser.add_argument("--simulator", choices=available_simulators(), default="rooms")
     parser.add_argument("--frames", type=int, default=2000, help="pictures in all, done ones included")
     parser.add_argument("--size", type=parse_size, default=(300, 400), metavar="WxH", help="picture size (400x300)")
     parser.add_argument("--frames-per-scene", type=int, default=6)

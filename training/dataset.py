@@ -44,7 +44,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 def encode_mask(mask: np.ndarray) -> dict[str, Any]:
     """COCO's compressed RLE of an (H, W) bool mask, with text counts."""
-    rle = coco_mask.encode(np.asfortranarray(mask, np.uint8))
+    rle = coco_mask.encode(np.asfortranarray(mask).view(np.uint8))
     return {"size": [int(edge) for edge in rle["size"]], "counts": rle["counts"].decode("ascii")}
 
 
@@ -143,21 +143,23 @@ def annotate(frame: Frame, image_id: int) -> tuple[list[dict[str, Any]], list[di
     ids = iter(range(image_id * 10000, (image_id + 1) * 10000))
     annotations: list[dict[str, Any]] = []
     parts: list[dict[str, Any]] = []
-    ignore = np.zeros(frame.object_ids.shape, bool)
+    # columns first, as RLE wants them: the masks below then need no copy
+    object_ids, part_ids = np.asfortranarray(frame.object_ids), np.asfortranarray(frame.part_ids)
+    ignore = np.zeros(object_ids.shape, bool, order="F")
     min_area = MIN_AREA_SHARE * ignore.size
-    for index in np.unique(frame.object_ids[frame.object_ids >= 0]).tolist():
+    for index in np.unique(object_ids[object_ids >= 0]).tolist():
         item = frame.objects[index]
-        mask = frame.object_ids == index
+        mask = object_ids == index
         if mask.sum() < min_area or item.visible < MIN_VISIBLE:
             ignore |= mask
             continue
         common = {"image_id": image_id, "style": item.style, "iscrowd": 0}
         whole = {"id": next(ids), **common, "category_id": CLASSES_AND_OTHER.index(item.class_name), "part_of": None}
         annotations.append({**whole, "visible": round(float(item.visible), 3), **_shape(mask)})
-        seen = np.unique(frame.part_ids[mask]).tolist()
+        seen = np.unique(part_ids[mask]).tolist()
         for part in seen:
             name = item.parts[part]
-            part_mask = mask & (frame.part_ids == part)
+            part_mask = mask & (part_ids == part)
             if part_mask.sum() < min_area or (len(seen) == 1 and name not in item.sub_objects):
                 continue
             entry = {"id": next(ids), **common, "name": name, "part_of": whole["id"]}

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from saom_core.depth import CameraIntrinsics
 from saom_core.errors import InputError
+
+SIMULATORS = {"rooms": "training.rooms.rooms_simulator", "ai2thor": "training.ai2thor_simulator"}
+"""Name -> module with `VERSION`, and `create(options: CollectOptions) -> Simulator`. Imported only when asked for."""
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -68,6 +73,44 @@ class Frame:
                     f"expected {name} of shape {shape} and {np.dtype(dtype)}, got {array.shape} {array.dtype}: "
                     "the simulator must deliver all pictures of a frame at the camera's size"
                 )
+
+
+@dataclass(frozen=True)
+class CollectOptions:
+    """What a data set is made with: everything that decides its pictures. Stored in `dataset.json`.
+
+    `extra` are options of one simulator alone; their values must be fit for JSON.
+    """
+
+    simulator: str
+    seed: int
+    size_hw: tuple[int, int]
+    frames_per_scene: int
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def info(self) -> dict[str, Any]:
+        """For `dataset.json`."""
+        return {**asdict(self), "version": _module(self.simulator).VERSION}
+
+
+def _module(name: str) -> Any:
+    try:
+        return importlib.import_module(SIMULATORS[name])
+    except (KeyError, ModuleNotFoundError) as error:
+        raise InputError(
+            f"expected a simulator of {available_simulators()}, got {name!r} ({error}): pip install 'saom[train]'"
+        ) from None
+
+
+def available_simulators() -> tuple[str, ...]:
+    """Names of the simulators whose module is there."""
+    return tuple(name for name, module in SIMULATORS.items() if importlib.util.find_spec(module))
+
+
+def make_simulator(options: CollectOptions) -> Simulator:
+    """Start the simulator that the options name."""
+    made: Simulator = _module(options.simulator).create(options)
+    return made
 
 
 class Simulator(Protocol):

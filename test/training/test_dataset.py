@@ -20,9 +20,9 @@ from pycocotools.coco import COCO
 
 from saom_core.errors import InputError
 from saom_core.taxonomy import CLASSES, OTHER
-from training.collect import CollectOptions, collect, main, parse_size
+from training.collect import collect, main, parse_size
 from training.dataset import Dataset, DatasetWriter, annotate, decode_masks, encode_mask, write_atomically
-from training.simulator import Frame
+from training.simulator import CollectOptions, Frame, available_simulators, make_simulator
 
 SIZE_HW = (60, 80)
 INFO = {"simulator": "test", "seed": 1}
@@ -216,6 +216,12 @@ def test_dry_run_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_bad_numbers_are_refused(tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]):
     assert main(["--out", str(tmp_path), *arguments]) == 2
     assert "expected" in capsys.readouterr().err
+
+
+def test_an_unknown_simulator_is_refused():
+    with pytest.raises(InputError, match="rooms"):
+        make_simulator(CollectOptions("gazebo", 0, (48, 64), 1))
+    assert "rooms" in available_simulators()
 
 
 def test_sizes():

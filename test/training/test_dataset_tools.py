@@ -1,4 +1,4 @@
-"""`saom dataset`: the statistics count right, the check finds what was broken, the importer reads the authors' format."""
+"""`saom dataset`: counts are right, the check finds what was broken, the authors' format is read."""
 
 from __future__ import annotations
 

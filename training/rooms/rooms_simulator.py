@@ -12,9 +12,9 @@ from training.rooms.mujoco_world import World, WorldObject
 from training.rooms.renderer import Renderer
 from training.rooms.scene import Scene, make_scene
 from training.rooms.sensor import random_depth_camera, sense_color, sense_depth
-from training.simulator import Frame, FrameObject, Split
+from training.simulator import CollectOptions, Frame, FrameObject, Split
 
-VERSION = "1"
+VERSION = "2"  # goes up when the same seed gives other pictures
 SPLIT_CYCLE = 20  # of twenty scenes one is for validation and one for the test
 MIN_MEDIAN_DEPTH_M = 0.35
 TRIES_PER_FRAME = 12
@@ -34,6 +34,11 @@ def split_of(index: int) -> Split:
     """The split of scene number `index`."""
     place = index % SPLIT_CYCLE
     return "val" if place == SPLIT_CYCLE - 2 else "test" if place == SPLIT_CYCLE - 1 else "train"
+
+
+def create(options: CollectOptions) -> RoomsSimulator:
+    """The simulator that `saom collect` asks for."""
+    return RoomsSimulator(RoomsOptions(options.seed, options.size_hw, options.frames_per_scene))
 
 
 class RoomsSimulator:

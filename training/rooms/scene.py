@@ -54,15 +54,19 @@ class Scene:
     targets: list[Vec3] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class _Bounds:
-    """Axis-aligned box, metres."""
+class _Boxes:
+    """Axis-aligned boxes of everything placed, in the order of placing; metres."""
 
-    low: np.ndarray
-    high: np.ndarray
+    def __init__(self) -> None:
+        self.low = np.zeros((0, 3))
+        self.high = np.zeros((0, 3))
 
-    def overlaps(self, other: _Bounds, gap: float = 0.0) -> bool:
-        return bool(np.all(self.low < other.high + gap) and np.all(other.low < self.high + gap))
+    def add(self, low: np.ndarray, high: np.ndarray) -> None:
+        self.low, self.high = np.vstack([self.low, low]), np.vstack([self.high, high])
+
+    def hit(self, low: np.ndarray, high: np.ndarray, gap: float = 0.0) -> np.ndarray:
+        """(N,) bool: which boxes come nearer than `gap` to this one."""
+        return ((low < self.high + gap) & (self.low < high + gap)).all(1)
 
 
 def about_z(yaw: float) -> np.ndarray:
@@ -131,7 +135,7 @@ class _Layout:
     def __init__(self, rng: np.random.Generator, family: Family) -> None:
         self.rng = rng
         self.scene = Scene(family, make_room(rng, family))
-        self.bounds: list[_Bounds] = []
+        self.boxes = _Boxes()
         self.movable = 0
 
     # --- the two families
@@ -282,16 +286,17 @@ class _Layout:
         low, high = _turned_extent(model.size, turn)
         center = (low + high) / 2
         shift = np.array([spot[0] - center[0], spot[1] - center[1], spot[2] - low[2] + CLEAR_M])
-        area = _Bounds(low + shift, high + shift)
         lift = 0.0
+        base_index = next((k for k, placed in enumerate(self.scene.objects) if placed is base), -1)
         for _ in range(12):
-            moved = _Bounds(area.low + (0, 0, lift), area.high + (0, 0, lift))
+            up = np.array([0.0, 0.0, lift])
             # a shelf's own box surrounds its boards: what stands on a thing is not blocked by it
-            known = zip(self.scene.objects, self.bounds, strict=True)
-            blocking = [bounds for placed, bounds in known if placed is not base and moved.overlaps(bounds)]
-            if not blocking:
+            blocking = self.boxes.hit(low + shift + up, high + shift + up)
+            if base is not None:
+                blocking[base_index] = False
+            if not blocking.any():
                 break
-            lift = max(float(b.high[2]) for b in blocking) + CLEAR_M - float(area.low[2])
+            lift = float(self.boxes.high[blocking, 2].max()) + CLEAR_M - float(low[2] + shift[2])
         shift[2] += lift
         return Placed(model, (float(shift[0]), float(shift[1]), float(shift[2])), turn, movable=True)
 
@@ -319,20 +324,15 @@ class _Layout:
                 top = z + high[2]
 
     def _free(self, placed: Placed, gap: float) -> bool:
-        bounds = self._bounds_of(placed)
-        return not any(bounds.overlaps(other, gap) for other in self.bounds)
-
-    @staticmethod
-    def _bounds_of(placed: Placed) -> _Bounds:
         low, high = _turned_extent(placed.model.size, placed.turn)
-        return _Bounds(low + placed.pos, high + placed.pos)
+        return not self.boxes.hit(low + placed.pos, high + placed.pos, gap).any()
 
     def _put(self, placed: Placed) -> None:
         """Accept an object."""
-        bounds = self._bounds_of(placed)
+        low, high = _turned_extent(placed.model.size, placed.turn)
         self.scene.objects.append(placed)
-        self.bounds.append(bounds)
+        self.boxes.add(low + placed.pos, high + placed.pos)
         self.movable += placed.movable
         if placed.movable or self.scene.family == "room":
-            x, y, z = (bounds.low + bounds.high) / 2
+            x, y, z = (low + high) / 2 + placed.pos
             self.scene.targets.append((float(x), float(y), float(z)))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
 
+LINEAR = (np.arange(256, dtype=np.float32) / 255) ** np.float32(2.2)  # display value -> light
+DISPLAY = np.linspace(0, 1, 8192, dtype=np.float32) ** np.float32(1 / 2.2)  # light -> display value
 FloatImage = np.ndarray
 """(H, W) or (H, W, 3) float32."""
 
@@ -21,14 +24,14 @@ def sense_color(image_rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     Returns:
         (H, W, 3) uint8.
     """
-    image = (image_rgb.astype(np.float32) / 255) ** 2.2
+    image = LINEAR[image_rgb]
     image *= _exposure(image, rng)
     image *= np.clip(1 + rng.normal(0, 0.07, 3), 0.75, 1.3).astype(np.float32)
     if rng.random() < 0.5:
         image *= _vignette(image.shape[:2], float(rng.uniform(0, 0.45)))[..., None]
     image = _blur(image, rng)
     image += _grain(image, rng)
-    image = np.clip(image, 0, 1) ** np.float32(1 / 2.2)
+    image = DISPLAY[(np.clip(image, 0, 1) * (len(DISPLAY) - 1)).astype(np.uint16)]
     if rng.random() < 0.5:  # the camera's own contrast and saturation
         grey = image.mean(2, keepdims=True)
         image = grey + (image - grey) * np.float32(rng.uniform(0.55, 1.35))
@@ -71,8 +74,20 @@ def _grain(image: FloatImage, rng: np.random.Generator) -> FloatImage:
     """Read noise, and shot noise that grows with the root of the light."""
     read, shot = float(rng.uniform(0, 0.006)), float(rng.uniform(0, 0.03)) * float(rng.random() < 0.7)
     shape = image.shape if rng.random() < 0.6 else (*image.shape[:2], 1)
-    noise = rng.standard_normal(shape, dtype=np.float32)
-    return noise * (read + shot * np.sqrt(np.clip(image, 0, 1)))
+    return _normal(shape, rng) * (read + shot * np.sqrt(np.clip(image, 0, 1)))
+
+
+def _normal(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Standard normal noise, a stretch of a long fixed one: drawing it afresh would take most of the sensor's time."""
+    count = int(np.prod(shape))
+    pool = _normal_pool(1 << max(20, (2 * count).bit_length()))
+    start = int(rng.integers(len(pool) - count))
+    return pool[start : start + count].reshape(shape)
+
+
+@cache
+def _normal_pool(size: int) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal(size, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -140,7 +155,7 @@ def sense_depth(
     rough = cv2.resize(
         rng.standard_normal((depth.shape[0] // 3 + 1, depth.shape[1] // 3 + 1), dtype=np.float32), depth.shape[::-1]
     )
-    noisy = depth + spread * (0.8 * rough + 0.6 * rng.standard_normal(depth.shape, dtype=np.float32))
+    noisy = depth + spread * (0.8 * rough + 0.6 * _normal(depth.shape, rng))
     if camera.step_per_m2:
         step = np.maximum(camera.step_per_m2 * noisy**2, 1e-4)
         noisy = np.round(noisy / step) * step
