@@ -15,13 +15,15 @@ from training.network import ImageFeatures, PromptAnswers, SaomTiny
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weight of each term. Focal : dice = 20 : 1 as in SAM (arXiv 2304.02643, section 3)."""
+    """Weight of each term. SAM has focal : dice = 20 : 1 (arXiv 2304.02643, section 3); from nothing and with many small
+    objects, dice wants more.
+    """
 
     focal: float = 20.0
-    dice: float = 1.0
+    dice: float = 3.0
     quality: float = 1.0
     classes: float = 0.5
-    box: float = 1.0
+    box: float = 2.0
 
 
 def batch_loss(

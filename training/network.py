@@ -219,8 +219,8 @@ def input_channels(image: Tensor, depth: Tensor) -> Tensor:
     """Six channels of the encoder: normalised RGB, relative inverse depth, its local relief, validity.
 
     Inverse depth is affine in the pixel coordinates on a plane, so tables and floors become ramps and what stands on
-    them stands out; dividing by its mean removes the scale. The relief is its difference from the local mean (31x31):
-    the small step of a book on a table. Invalid pixels are 0 in all three.
+    them stands out; dividing by its mean removes the scale. The relief is its difference from the local mean: the
+    small step of a book on a table. Invalid pixels are 0 in all three.
 
     Args:
         image: (B, H, W, 3), 0..255.
@@ -236,12 +236,16 @@ def input_channels(image: Tensor, depth: Tensor) -> Tensor:
     inverse = valid / depth.clamp(min=0.05)
     mean_inverse = inverse.sum(dim=(2, 3), keepdim=True) / valid.sum(dim=(2, 3), keepdim=True).clamp(min=1.0)
     relative = inverse / mean_inverse.clamp(min=1e-3)
-    local = box_mean(relative) / box_mean(valid).clamp(min=1e-3)
+    local = local_mean(relative) / local_mean(valid).clamp(min=1e-3)
     relief = (relative - local) * valid
     return torch.cat([rgb, (relative - 1.0) * valid, (relief * 10.0).clamp(-3.0, 3.0), valid], dim=1)
 
 
-def box_mean(x: Tensor) -> Tensor:
-    """31x31 box mean (zeros outside) of (B, 1, H, W)."""
-    across = F.avg_pool2d(x, (1, 31), stride=1, padding=(0, 15))
-    return F.avg_pool2d(across, (31, 1), stride=1, padding=(15, 0))
+def local_mean(x: Tensor) -> Tensor:
+    """Mean about each pixel over some 40x40 pixels (zeros outside), (B, 1, H, W); H and W divisible by 8.
+
+    8x8 blocks, 5x5 of them averaged, interpolated: exact on ramps, and far cheaper than a sliding window.
+    """
+    blocks = F.avg_pool2d(x, 8)
+    smooth = F.avg_pool2d(blocks, 5, stride=1, padding=2)
+    return F.interpolate(smooth, size=x.shape[2:], mode="bilinear", align_corners=False)
