@@ -129,7 +129,7 @@ def test_a_signal_ends_the_node_cleanly_while_it_works(
     process = start()
     robot.wait_active(process)
     # frames so large and many that one of them is in work when the signal comes
-    image = np.zeros((2160, 3840, 3), np.uint8)
+    image = np.zeros((1080, 1920, 3), np.uint8)
     image[:480, :640] = picture()[0]
     robot.answer_to(robot.show(image))
     for _ in range(3):

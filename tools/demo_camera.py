@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""A camera on real ROS topics: plays a folder of photos, or an RGB-D sequence with camera.json, at a steady rate.
+
+    python -m tools.demo_camera demo/sequence --rate 30
+
+Topics: /camera/image_raw; with depth /camera/depth/image_raw and /camera/camera_info; and /camera/shown, a header
+with the image's stamp and the file's name as frame_id, so that a listener knows which picture an answer is about.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from saom_ros.conversions import image_message
+
+FRAME_ID = "camera_color_optical_frame"
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of the folder."""
+
+    name: str
+    image_rgb: npt.NDArray[np.uint8]  # (H, W, 3)
+    depth_mm: npt.NDArray[np.uint16] | None  # (H, W)
+
+
+def read_pictures(folder: Path, max_side_px: int) -> list[Picture]:
+    """All pictures of a folder, in order of name; `depth_X.png` belongs to `image_X.*`.
+
+    Args:
+        folder: what to read.
+        max_side_px: larger photos are scaled down, as no camera on a robot sends 12 megapixels at 30 Hz.
+
+    Raises:
+        SystemExit: no picture there, with a message.
+    """
+    pictures = []
+    files = sorted(f for f in folder.glob("*") if f.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    for file in files:
+        if file.name.startswith("depth_"):
+            continue
+        image_bgr = cv2.imread(str(file), cv2.IMREAD_COLOR)
+        if image_bgr is None:
+            print(f"{file} is no picture that OpenCV can read; left out", file=sys.stderr)
+            continue
+        depth_file = file.with_name(file.name.replace("image_", "depth_")).with_suffix(".png")
+        depth = cv2.imread(str(depth_file), cv2.IMREAD_UNCHANGED) if depth_file.name.startswith("depth_") else None
+        scale = max_side_px / max(image_bgr.shape[:2])
+        if scale < 1 and depth is None:
+            image_bgr = cv2.resize(image_bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        image_rgb = np.asarray(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), np.uint8)
+        pictures.append(Picture(file.name, image_rgb, None if depth is None else depth.astype(np.uint16)))
+    if not pictures:
+        sys.exit(f"expected pictures ({', '.join(SUFFIXES)}) in {folder}, found none: give IMAGES=<folder of photos>")
+    return pictures
+
+
+class Camera(Node):
+    """Publishes the pictures in turn, each for some frames."""
+
+    def __init__(self, folder: Path, rate_hz: float, hold: int, max_side_px: int) -> None:
+        super().__init__("camera")
+        self._pictures = read_pictures(folder, max_side_px)
+        self._hold, self._count = hold, 0
+        self._info = self._read_info(folder / "camera.json")
+        self._image = self.create_publisher(Image, "/camera/image_raw", qos_profile_sensor_data)
+        if self._info is not None:
+            self._depth = self.create_publisher(Image, "/camera/depth/image_raw", qos_profile_sensor_data)
+            self._camera_info = self.create_publisher(CameraInfo, "/camera/camera_info", qos_profile_sensor_data)
+        self._shown = self.create_publisher(Header, "/camera/shown", 100)
+        self.create_timer(1.0 / rate_hz, self._publish)
+
+    @staticmethod
+    def _read_info(file: Path) -> CameraInfo | None:
+        if not file.is_file():
+            return None
+        camera = json.loads(file.read_text(encoding="utf-8"))
+        k = [camera["fx"], 0.0, camera["cx"], 0.0, camera["fy"], camera["cy"], 0.0, 0.0, 1.0]
+        return CameraInfo(width=camera["width"], height=camera["height"], k=k)
+
+    def _publish(self) -> None:
+        picture = self._pictures[self._count // self._hold % len(self._pictures)]
+        self._count += 1
+        header = Header(frame_id=FRAME_ID, stamp=self.get_clock().now().to_msg())
+        self._shown.publish(Header(frame_id=picture.name, stamp=header.stamp))
+        if self._info is not None and picture.depth_mm is not None:
+            self._info.header = header
+            self._camera_info.publish(self._info)
+            self._depth.publish(image_message(picture.depth_mm, "16UC1", header))
+        self._image.publish(image_message(picture.image_rgb, "rgb8", header))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--rate", type=float, default=30.0, help="frames per second")
+    parser.add_argument("--hold", type=int, default=10, help="frames that show the same picture")
+    parser.add_argument("--max-side", type=int, default=1280, help="larger photos are scaled down to this, px")
+    arguments = parser.parse_args()
+    rclpy.init()
+    with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
+        rclpy.spin(Camera(arguments.folder, arguments.rate, arguments.hold, arguments.max_side))
+
+
+if __name__ == "__main__":
+    main()
