@@ -200,6 +200,22 @@ def test_killed_at_random_moments_it_resumes_to_the_same_data_set(tmp_path: Path
     assert content(killed) == content(tmp_path / "whole")
 
 
+def test_a_killed_worker_is_replaced_and_its_work_is_done_again(tmp_path: Path):
+    command = [sys.executable, "-m", "training.collect", "--out", str(tmp_path), "--frames", "12", "--size", "64x48"]
+    command += ["--workers", "2", "--seed", "5", "--frames-per-scene", "1"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not list(tmp_path.glob("shards/[0-9]*.json")):
+            pass
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        workers = [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        assert len(workers) == 2
+        os.kill(int(workers[0]), signal.SIGKILL)
+        _, said = process.communicate(timeout=240)
+    assert process.returncode == 0, said
+    assert "a worker died" in said
+    assert DatasetWriter(tmp_path, json.loads((tmp_path / "dataset.json").read_text())).done() == set(range(12))
+
+
 def test_finished_episodes_are_not_made_again(tmp_path: Path):
     options = CollectOptions("rooms", 5, (48, 64), 1)
     assert collect(options, tmp_path, episodes=2, workers=1, quiet=True) == 2

@@ -85,14 +85,15 @@ def random_lights(rng: np.random.Generator, scene: Scene, target: np.ndarray) ->
     """One to three lamps with a colour temperature each, and the ambient light (3,) RGB."""
     count = int(rng.integers(1, 4))
     half = np.asarray(scene.room.size) / 2
-    power = rng.dirichlet(np.full(count, 1.5)) * rng.uniform(0.45, 0.95)
+    diffuse = float(rng.uniform(0.2, 0.8))  # 0.2: one bare bulb; 0.8: an overcast day, hardly a shadow
+    power = rng.dirichlet(np.full(count, 1.5)) * (1.05 - diffuse) * rng.uniform(0.8, 1.1)
     lights = []
     for index in range(count):
         offset = rng.normal(0, 1.0, 3)
         pos = np.clip(target + offset, -half + 0.15, half - 0.15)
         pos[2] = rng.uniform(min(target[2] + 0.7, scene.room.size[2] - 0.3), scene.room.size[2] - 0.1)
         direction = target + rng.normal(0, 0.2, 3) - pos
-        shadow = bool(index == int(np.argmax(power)) and rng.random() < 0.85)
+        shadow = bool(index == int(np.argmax(power)) and rng.random() < 0.8)
         lights.append(
             Light(
                 pos,
@@ -103,7 +104,7 @@ def random_lights(rng: np.random.Generator, scene: Scene, target: np.ndarray) ->
                 cutoff=float(rng.uniform(45, 70)),
             )
         )
-    ambient = rng.uniform(0.2, 0.55) * (0.5 + 0.5 * temperature_rgb(rng))
+    ambient = 0.85 * diffuse * (0.5 + 0.5 * temperature_rgb(rng))
     return lights, ambient
 
 

@@ -134,13 +134,13 @@ def targets_of(world: World) -> np.ndarray:
 
 
 def _good_view(object_ids: np.ndarray, depth_m: np.ndarray) -> bool:
-    """Not inside something, not a bare wall, not one object's skin."""
+    """Not inside something, not a bare wall, not the skin of one object: at least two instances are seen."""
     if np.median(depth_m) < MIN_MEDIAN_DEPTH_M or np.quantile(depth_m, 0.05) < 0.2:
         return False
     ids, counts = np.unique(object_ids, return_counts=True)
     share = counts / object_ids.size
     seen = ids[(ids >= 0) & (share > 0.002)]
-    return len(seen) >= 1 and share[ids >= 0].max() < 0.85 and share[ids >= 0].sum() > 0.02
+    return len(seen) >= 2 and share[ids >= 0].max() < 0.85 and share[ids >= 0].sum() > 0.02
 
 
 def visible_shares(world: World, view: View, object_ids: np.ndarray) -> np.ndarray:
