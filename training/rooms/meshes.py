@@ -102,36 +102,23 @@ def _metres_per_uv(points: np.ndarray, uv: np.ndarray) -> float:
 
 _CORNERS = np.array([(-1, -1), (1, -1), (1, 1), (-1, -1), (1, 1), (-1, 1)], float)
 # right and up axes of each face as seen from outside: +x -x +y -y +z -z
-_FACES = (
-    (0, (0, 1, 0), (0, 0, 1)),
-    (0, (0, -1, 0), (0, 0, 1)),
-    (1, (-1, 0, 0), (0, 0, 1)),
-    (1, (1, 0, 0), (0, 0, 1)),
-    (2, (1, 0, 0), (0, 1, 0)),
-    (2, (-1, 0, 0), (0, 1, 0)),
-)
+_RIGHT = np.repeat(np.array([(0, 1, 0), (0, -1, 0), (-1, 0, 0), (1, 0, 0), (1, 0, 0), (-1, 0, 0)], float), 6, 0)
+_UP = np.repeat(np.array([(0, 0, 1), (0, 0, 1), (0, 0, 1), (0, 0, 1), (0, 1, 0), (0, 1, 0)], float), 6, 0)
+_NORMAL = np.cross(_RIGHT, _UP)
+_AROUND = np.tile(_CORNERS, (6, 1))
+_FACE = np.repeat(np.arange(6), 6)
+_BOX = _NORMAL + _AROUND[:, :1] * _RIGHT + _AROUND[:, 1:] * _UP  # (36, 3) corners of a box of edge 2
+_UNIT_UV = (_AROUND + 1) / 2
+_INSET_UV = 0.01 + 0.98 * _UNIT_UV  # keeps mip-mapping off the neighbouring cell
+_ATLAS_UV = np.stack([(_FACE % 3 + _INSET_UV[:, 0]) / 3, (1 - _FACE // 3 + _INSET_UV[:, 1]) / 2], 1)
 
 
 def _box(size: tuple[float, ...], layout: Layout, tile_m: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    half = np.asarray(size) / 2
-    points, normals, uv = [], [], []
-    for index, (_, right, up) in enumerate(_FACES):
-        right_axis, up_axis = np.asarray(right, float), np.asarray(up, float)
-        normal = np.cross(right_axis, up_axis)
-        face = normal + _CORNERS[:, :1] * right_axis + _CORNERS[:, 1:] * up_axis
-        points.append(face * half)
-        normals.append(np.repeat(normal[None], 6, 0))
-        unit = (_CORNERS + 1) / 2
-        if layout == "atlas":
-            column, row = index % 3, index // 3
-            inset = 0.01 + 0.98 * unit  # keeps mip-mapping off the neighbouring cell
-            uv.append(np.stack([(column + inset[:, 0]) / 3, (1 - row + inset[:, 1]) / 2], 1))
-        elif layout == "tile":
-            lengths = np.array([abs(right_axis) @ half * 2, abs(up_axis) @ half * 2])
-            uv.append((unit - 0.5) * lengths / tile_m + 0.37 * index)
-        else:
-            uv.append(unit)
-    return np.concatenate(points), np.concatenate(normals), np.concatenate(uv)
+    edges = np.asarray(size)
+    if layout == "tile":
+        lengths = np.stack([np.abs(_RIGHT) @ edges, np.abs(_UP) @ edges], 1)
+        return _BOX * (edges / 2), _NORMAL, (_UNIT_UV - 0.5) * lengths / tile_m + 0.37 * _FACE[:, None]
+    return _BOX * (edges / 2), _NORMAL, _ATLAS_UV if layout == "atlas" else _UNIT_UV
 
 
 @lru_cache(maxsize=64)

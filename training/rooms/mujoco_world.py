@@ -22,8 +22,8 @@ from training.rooms.scene import Placed, Scene
 
 MAX_LIGHTS = 3
 COLLIDER_GROUP = 3  # not drawn
-TIMESTEP_S = 0.004
-MAX_STEPS = 380
+TIMESTEP_S = 0.005
+MAX_STEPS = 300
 REST_SPEED = 0.03  # m/s and rad/s
 RANDOM_LOOK_RATE = 0.15
 SAMPLES_PER_OBJECT = 400
