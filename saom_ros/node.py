@@ -58,13 +58,15 @@ class SaomNode(LifecycleNode):
         Services(self)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_timer(1.0, self._publish_diagnostics)
+        # by a timer, so that the node spins already and answers parameter and lifecycle requests in turn
+        self._starter = self.create_timer(0.0, self._autostart)
         self._core_log = _ForwardToRos(self.get_logger())
         logging.getLogger("saom").addHandler(self._core_log)
 
     # --- lifecycle -------------------------------------------------------------------------------------------------
 
-    def autostart(self) -> None:
-        """Configures and activates, where the parameter `autostart` says so."""
+    def _autostart(self) -> None:
+        self.destroy_timer(self._starter)
         if self.options.node.autostart and self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
@@ -245,7 +247,6 @@ def main(args: Sequence[str] | None = None) -> int:
     node = SaomNode()
     executor = MultiThreadedExecutor(num_threads=2)  # the second is for ~/segment, which waits for its answer
     executor.add_node(node)
-    executor.create_task(node.autostart)
     failures: list[BaseException] = []
     spinner = threading.Thread(target=_spin, args=(executor, failures), name="saom-executor", daemon=True)
     spinner.start()

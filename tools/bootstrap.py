@@ -107,7 +107,9 @@ def make_environment(name: str) -> None:
     arguments = [argument for file in files for argument in ("-r", str(file))]
     # the guard stops the ROS wheels' start-up hook, which re-executes Python, from running half-installed
     environment = os.environ | {"_ROS_WHEELS_BOOTSTRAP_COMPLETE": "1"}
-    run([str(venv / "bin" / "python"), "-m", "pip", "install", "-q", *arguments], environment)
+    pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "-q"]
+    run([*pip, *arguments], environment)
+    run([*pip, "--no-deps", "--no-build-isolation", "-e", "."], environment)  # the command `saom`
     stamp.write_text(wanted)
 
 

@@ -1,0 +1,158 @@
+"""The node's parts that need no DDS: matching by stamp, the worker, the statistics."""
+
+from __future__ import annotations
+
+import queue
+import threading
+
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from saom_ros.diagnostics import ERROR, OK, WARN, Problems, Statistics, status_message
+from saom_ros.matcher import KEPT, PATIENCE, Frame, FrameMatcher, stamp_ns
+from saom_ros.worker import NewestWorker
+
+
+def image_at(seconds: float) -> Image:
+    nanoseconds = round(seconds * 1e9)
+    return Image(header=Header(stamp=Time(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)))
+
+
+def matcher(tolerance_s: float = 0.02, timeout_s: float = 0.2, expects_depth: bool = True) -> FrameMatcher:
+    made = FrameMatcher()
+    made.tolerance_s, made.timeout_s, made.expects_depth = tolerance_s, timeout_s, expects_depth
+    return made
+
+
+def test_without_depth_every_image_goes_at_once() -> None:
+    pairs = matcher(expects_depth=False)
+    for k in range(20):
+        image = image_at(k / 30)
+        assert pairs.add_image(image, k / 30) == Frame(image, None, k / 30)
+    assert pairs.dropped == 0 and pairs.alone == 0
+
+
+@pytest.mark.parametrize("depth_first", [False, True])
+@pytest.mark.parametrize(("apart_s", "fits"), [(0.0, True), (0.02, True), (-0.02, True), (0.021, False), (-0.5, False)])
+def test_a_pair_is_made_within_the_tolerance(apart_s: float, fits: bool, depth_first: bool) -> None:
+    pairs, image, depth = matcher(), image_at(5.0), image_at(5.0 + apart_s)
+    if depth_first:
+        assert pairs.add_depth(depth) is None
+        frame = pairs.add_image(image, 0.0)
+    else:
+        assert pairs.add_image(image, 0.0) is None
+        frame = pairs.add_depth(depth)
+    assert frame == (Frame(image, depth, 0.0) if fits else None)
+    if not fits:
+        assert pairs.expire(0.19) is None
+        assert pairs.expire(0.2) == Frame(image, None, 0.0)
+        assert pairs.alone == 1 and pairs.nearest_s == pytest.approx(apart_s)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_streams_keep_the_promises(seed: int) -> None:
+    """30 Hz images, depths late, jittered and partly missing: compared with what the definition says."""
+    rng = np.random.default_rng(seed)
+    pairs = matcher()
+    events: list[tuple[float, str, Image]] = []
+    for k in range(200):
+        stamp = k / 30
+        events.append((stamp + rng.uniform(0, 0.01), "image", image_at(stamp)))
+        if rng.random() < 0.7:
+            events.append((stamp + rng.uniform(-0.01, 0.12), "depth", image_at(stamp + rng.normal(0, 0.01))))
+    came_out: list[Frame] = []
+    given = 0
+    for now, kind, message in sorted(events, key=lambda event: event[0]):
+        if kind == "image":
+            given += 1
+            out = [pairs.add_image(message, now), pairs.expire(now)]
+        else:
+            out = [pairs.add_depth(message), pairs.expire(now)]
+        came_out += [frame for frame in out if frame is not None]
+    received = [frame.received_s for frame in came_out]
+    assert received == sorted(received) and len({id(frame.image) for frame in came_out}) == len(came_out)
+    for frame in came_out:
+        if frame.depth is not None:
+            assert abs(stamp_ns(frame.image) - stamp_ns(frame.depth)) <= 20_000_000
+    waiting = given - len(came_out) - pairs.dropped
+    assert 0 <= waiting <= KEPT
+    assert sum(frame.depth is not None for frame in came_out) > 50
+
+
+def test_images_stop_waiting_when_stamps_never_match_and_wait_again_when_they_do() -> None:
+    pairs = matcher()
+    for k in range(PATIENCE):
+        assert pairs.add_image(image_at(k), k) is None
+        assert pairs.expire(k + 0.5) is not None
+    impatient = pairs.add_image(image_at(100.0), 100.0)
+    assert impatient is not None and impatient.depth is None
+    depth = image_at(101.0)
+    pairs.add_depth(depth)
+    assert pairs.add_image(image_at(101.0), 101.0) is not None and pairs.alone == 0
+    assert pairs.add_image(image_at(102.0), 102.0) is None
+
+
+def test_the_worker_takes_the_newest_and_counts_the_others() -> None:
+    begun: queue.Queue[int] = queue.Queue()
+    go_on = threading.Semaphore(0)
+
+    def work(item: int) -> None:
+        begun.put(item)
+        go_on.acquire()
+
+    worker = NewestWorker(work)
+    worker.submit(0)
+    assert begun.get(timeout=10) == 0
+    for item in (1, 2, 3):
+        worker.submit(item)
+    go_on.release()
+    assert begun.get(timeout=10) == 3 and worker.replaced == 2
+    assert not worker.stop(0.01)
+    go_on.release()
+    assert worker.stop(10.0)
+
+
+def test_a_stopped_or_emptied_worker_works_no_more() -> None:
+    done: list[int] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work(item: int) -> None:
+        begun.set()
+        go_on.wait(10)
+        done.append(item)
+
+    worker = NewestWorker(work)
+    worker.submit(1)
+    assert begun.wait(10)
+    worker.submit(2)
+    worker.discard()
+    go_on.set()
+    assert worker.stop(10.0)
+    worker.submit(3)
+    assert done == [1]
+
+
+def test_statistics_agree_with_numpy() -> None:
+    statistics, times = Statistics(), np.random.default_rng(3).uniform(5, 50, 150)
+    for k, milliseconds in enumerate(times):
+        statistics.add_frame({"network": milliseconds}, finished_s=k / 20)
+    values = statistics.values(now_s=150 / 20)
+    p50, p95 = np.percentile(times[-100:], [50, 95])
+    assert values["network_ms"] == f"p50 {p50:.1f} p95 {p95:.1f}"
+    assert values["rate_hz"] == "20.0" and values["frames_answered"] == "150"
+    assert statistics.values(now_s=1000.0)["rate_hz"] == "0.0"
+
+
+def test_the_worst_problem_gives_the_level_and_all_are_told() -> None:
+    problems = Problems()
+    assert status_message("n", "h", "working", problems.all(), {}).level == OK
+    assert problems.set("depth", "too small") and not problems.set("depth", "too small")
+    assert status_message("n", "h", "working", problems.all(), {"a": "b"}).level == WARN
+    problems.set("frame", "broken", ERROR)
+    status = status_message("n", "h", "working", problems.all(), {})
+    assert (status.level, status.message) == (ERROR, "broken; too small")
+    problems.clear("frame", "depth")
+    assert status_message("n", "h", "working", problems.all(), {}).message == "working"
