@@ -1,7 +1,7 @@
 """Everything mode with a checkpoint of the SAM family, in torch (on a workstation, not on the robot).
 
 The masks are those of segment-anything's `SamAutomaticMaskGenerator` at the same options, up to rounding, and come
-faster; with a class head each mask has the class of the prompt it came from. `SamSegmenter.segment` reads as the recipe.
+faster; with a class head each mask has the class of its prompt. `SamSegmenter.segment` reads as the recipe.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from saom_core.taxonomy import OTHER
 logger = logging.getLogger("saom")
 
 _DECODED_BYTES = {"cpu": 32 * 2**20, "cuda": 2**29}
-_DRAWN_BYTES = {"cpu": 8 * 2**20, "cuda": 2**28}
+_DRAWN_BYTES = {"cpu": 4 * 2**20, "cuda": 2**28}
 """Size of one activation over the prompts decoded, or drawn, at once; on the CPU what its caches hold."""
 
 
@@ -92,7 +92,6 @@ class SamSegmenter:
         self._sam = model.sam
         self._decoder = PointDecoder(model.sam)
 
-    @torch.inference_mode()
     def segment(
         self,
         image_rgb: npt.NDArray[np.uint8],
@@ -105,13 +104,13 @@ class SamSegmenter:
         clock = _Clock(self._sam.device)
         size_hw = (image_rgb.shape[0], image_rgb.shape[1])
         boxes, layers = generate_crop_boxes(size_hw, options.crop_n_layers, options.crop_overlap_ratio)
-        found = Candidates.join(
-            [
+        with torch.inference_mode():
+            parts = [
                 self._segment_crop(image_rgb, box, options.grid_of_layer(layer), options, clock)
                 for box, layer in zip(boxes, layers, strict=True)
             ]
-        )
-        with clock.stage("postprocess"):
+        with clock.stage("postprocess"), torch.inference_mode():
+            found = Candidates.join(parts)
             if len(boxes) > 1:  # of two masks from different crops, that from the smaller crop
                 found = found.without_duplicates(1 / found.crop_area, options.crop_nms_thresh)
             instances = self._instances(found, size_hw, options)
@@ -141,7 +140,7 @@ class SamSegmenter:
             inputs_xy = (points_xy * torch.tensor([input_hw[1] / width, input_hw[0] / height]).double()).to(device)
         with clock.stage("encoder"):
             image = self._decoder.image_tokens(self._sam.image_encoder(batch))
-        parts = []
+        parts: list[Candidates] = []
         per_batch = options.points_per_batch or _at_once(_DECODED_BYTES, image.tokens)
         for begin in range(0, len(points_xy), per_batch):
             chosen = slice(begin, begin + per_batch)
@@ -177,8 +176,8 @@ class SamSegmenter:
             passes = quality > (options.pred_iou_thresh if options.pred_iou_thresh > 0 else -torch.inf)
             drawn = passes.any(dim=1).nonzero()[:, 0]
             class_ids, class_scores = self._classes(prompts.class_token)
-        # At least one, maybe empty, piece: the parts of a crop can be joined whatever was found.
-        for some in drawn.split(_at_once(_DRAWN_BYTES, prompts.image_tokens[0])) or (drawn,):
+        # Of nothing `split` makes one empty piece, so the parts of a crop can be joined whatever was found.
+        for some in drawn.split(_at_once(_DRAWN_BYTES, prompts.image_tokens[0])):
             with clock.stage("decoder"):
                 chosen = passes[some]
                 logits = self._decoder.mask_logits(prompts, some, tokens_hw)[chosen]
@@ -239,7 +238,7 @@ def _used_tokens(input_pixels: int, tokens: int) -> int:
 
 def _at_once(budget_bytes: dict[str, int], tokens: Tensor) -> int:
     """How many prompts keep an activation of the size of `tokens` (N, C) each within the budget of their device."""
-    return max(1, budget_bytes[tokens.device.type] // (4 * tokens.numel()))
+    return max(1, budget_bytes[tokens.device.type] // (4 * int(tokens.numel())))
 
 
 @dataclass

@@ -27,6 +27,7 @@ from saom_core.errors import ModelError
 from saom_core.taxonomy import CLASSES, CLASSES_AND_OTHER
 
 FORMAT = "saom-sam/1"
+_PATCH_SIZE = 16  # of every network of the family; the masks' resolution follows from it
 _DECODER_HEADS = 8  # the one number that no shape tells; ours say it in the header
 _PIXEL_MEAN, _PIXEL_STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
 _NAMES_SHOWN = 4
@@ -92,7 +93,7 @@ def read_checkpoint(path: str | Path) -> SamModel:
     path = Path(path)
     weights, metadata = _read_file(path)
     weights, head = _split(weights, path)
-    sizes = sizes_of(weights, path, int(metadata.get("decoder_heads", _DECODER_HEADS)))
+    sizes = sizes_of(weights, path, _decoder_heads(metadata, path))
     sam = build_sam(sizes, device="meta")
     _check_weights(weights, sam, path)
     sam.load_state_dict({name: weights[name].float() for name in sam.state_dict()}, assign=True)
@@ -173,14 +174,16 @@ def sizes_of(weights: Mapping[str, Tensor], source: object, decoder_heads: int =
         decoder = "mask_decoder."
         dim = weights[decoder + "iou_token.weight"].shape[1]
         iou_depth = _count(weights, decoder + "iou_prediction_head.layers.")
-        return SamSizes(
+        sizes = SamSizes(
             image_size=grid * patch_size,
             patch_size=patch_size,
             encoder_dim=encoder_dim,
             encoder_depth=depth,
             encoder_heads=encoder_dim // spans[0][1],
             encoder_mlp_dim=weights["image_encoder.blocks.0.mlp.lin1.weight"].shape[0],
-            window_size=next(((span[0] + 1) // 2 for span, windowed in zip(spans, windows) if windowed), 0),
+            window_size=next(
+                ((span[0] + 1) // 2 for span, windowed in zip(spans, windows, strict=True) if windowed), 0
+            ),
             global_blocks=tuple(k for k, windowed in enumerate(windows) if not windowed),
             dim=dim,
             mask_prompt_channels=weights["prompt_encoder.mask_downscaling.3.weight"].shape[0],
@@ -195,11 +198,20 @@ def sizes_of(weights: Mapping[str, Tensor], source: object, decoder_heads: int =
         )
     except KeyError as error:
         raise ModelError(
-            f"{source}: expected the weights of a SAM image encoder, prompt encoder and mask decoder, "
-            f"{error.args[0]} is missing: give a checkpoint of segment-anything (vit_b, vit_l, vit_h) or one tuned from it"
+            f"{source}: expected the weights of a SAM image encoder, prompt encoder and mask decoder, {error.args[0]} "
+            "is missing: give a checkpoint of segment-anything (vit_b, vit_l, vit_h) or one tuned from it"
         ) from error
     except (IndexError, ZeroDivisionError) as error:
         raise ModelError(f"{source}: weights of another rank or size than a SAM network has ({error})") from error
+    if (
+        patch_size != _PATCH_SIZE
+        or encoder_dim % sizes.encoder_heads
+        or dim % (decoder_heads * sizes.attention_downsample)
+    ):
+        raise ModelError(
+            f"{source}: expected patches of {_PATCH_SIZE} pixels and widths that the heads divide, got {sizes}"
+        )
+    return sizes
 
 
 def _count(weights: Mapping[str, Tensor], prefix: str) -> int:
@@ -215,7 +227,7 @@ def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     try:
         if path.suffix == ".safetensors" or head[8:9] == b"{":
             with safe_open(str(path), framework="pt") as reader:
-                return {name: reader.get_tensor(name) for name in reader.keys()}, reader.metadata() or {}
+                return {name: reader.get_tensor(name) for name in list(reader.keys())}, reader.metadata() or {}
         if not head.startswith((b"PK", b"\x80")):
             raise ModelError(
                 f"{path}: expected a .pth or .safetensors checkpoint, its first bytes are {head!r}: "
@@ -288,6 +300,13 @@ def _some(names: Sequence[object]) -> str:
     return ", ".join(str(name) for name in names[:_NAMES_SHOWN]) + more
 
 
+def _decoder_heads(metadata: Mapping[str, str], path: Path) -> int:
+    text = metadata.get("decoder_heads", str(_DECODER_HEADS))
+    if not text.isdecimal() or int(text) < 1:
+        raise ModelError(f"{path}: expected a positive number of decoder_heads in the header, got {text!r}")
+    return int(text)
+
+
 def _class_head(head: Mapping[str, Tensor], sizes: SamSizes, path: Path) -> nn.Linear | None:
     if not head:
         return None
@@ -309,9 +328,15 @@ def _class_names(head: nn.Linear | None, metadata: Mapping[str, str], path: Path
         return ()
     rows = head.out_features
     if "class_names" in metadata:
-        names = tuple(json.loads(metadata["class_names"]))
-        if len(names) != rows:
-            raise ModelError(f"{path}: the class head has {rows} rows, the header names {len(names)} classes")
-        return names
+        try:
+            names = json.loads(metadata["class_names"])
+        except ValueError:
+            names = None
+        if not isinstance(names, list) or len(names) != rows:
+            raise ModelError(
+                f"{path}: expected a JSON list of {rows} class names in the header, one per row of the class head, "
+                f"got {metadata['class_names'][:80]}"
+            )
+        return tuple(str(name) for name in names)
     known = {len(CLASSES): CLASSES, len(CLASSES_AND_OTHER): CLASSES_AND_OTHER}
     return known.get(rows, tuple(f"class_{k}" for k in range(rows)))

@@ -5,8 +5,8 @@ two-way transformer is arranged anew, with the same numbers up to rounding. segm
 (64 x 64 x 256 per prompt) to queries, keys, values and outputs ten times per prompt. Here
 
 - what no prompt has touched yet (the image side of the first layer, the positional code) is projected once per image;
-- later projections are folded onto the 7 prompt tokens: `(W x) . q = x . (W^T q)`, so the image tokens are multiplied by
-  7 * heads vectors instead of a full matrix and no projected copy of them is made;
+- later projections are folded onto the 7 prompt tokens: `(W x) . q = x . (W^T q)`, so the image tokens are multiplied
+  by 7 * heads vectors instead of a full matrix, and no projected copy of them is made;
 - the image tokens are upscaled to a mask only for prompts whose predicted quality lets one of their masks through.
 """
 
@@ -49,13 +49,15 @@ class PointDecoder:
         self._decoder = sam.mask_decoder
         self._transformer = sam.mask_decoder.transformer
 
-    def image_tokens(self, embedding: Tensor) -> ImageTokens:
-        """Tokens of an image embedding of shape (1, C, h, w)."""
+    def image_tokens(self, embedding: Tensor, position: Tensor | None = None) -> ImageTokens:
+        """Tokens of an image embedding of shape (1, C, h, w); its positional code, when it is not of the usual size."""
         prompt_encoder = self._sam.prompt_encoder
         no_mask = prompt_encoder.no_mask_embed.weight.reshape(1, -1, 1, 1)
         tokens = (embedding + no_mask).flatten(2)[0].T.contiguous()
-        position = prompt_encoder.get_dense_pe().flatten(2)[0].T.contiguous()
-        return ImageTokens(tokens, position.to(tokens.dtype), (embedding.shape[2], embedding.shape[3]))
+        if position is None:
+            position = prompt_encoder.get_dense_pe()
+        position = position.flatten(2)[0].T.contiguous().to(tokens.dtype)
+        return ImageTokens(tokens, position, (embedding.shape[2], embedding.shape[3]))
 
     def decode(self, image: ImageTokens, points_xy: Tensor) -> DecodedPrompts:
         """Runs the two-way transformer and the quality head.
@@ -73,9 +75,7 @@ class PointDecoder:
         outputs = [0, *range(2, 1 + self._decoder.num_mask_tokens)]
         queries = queries[:, outputs]
         attention = self._transformer.final_attn_token_to_image
-        queries = queries + _tokens_to_image(
-            attention, queries + point_tokens[:, outputs], keys, image.position
-        )
+        queries = queries + _tokens_to_image(attention, queries + point_tokens[:, outputs], keys, image.position)
         queries = self._transformer.norm_final_attn(queries)
         return DecodedPrompts(
             predicted_iou=self._decoder.iou_prediction_head(queries[:, 0])[:, 1:],
@@ -101,13 +101,11 @@ class PointDecoder:
         first, norm, activation, second, last_activation = self._decoder.output_upscaling
         fine = F.layer_norm(_upscale(tokens, first), (norm.weight.numel(),), norm.weight, norm.bias, norm.eps)
         fine = last_activation(_upscale(activation(fine), second))  # (P, h, w, 2*2, 2*2, channels)
-        mlps = self._decoder.output_hypernetworks_mlps
-        hyper = torch.stack(
-            [mlps[k + 1](prompts.mask_tokens[chosen, k]) for k in range(prompts.mask_tokens.shape[1])], dim=1
-        )
+        mlps, count = self._decoder.output_hypernetworks_mlps, prompts.mask_tokens.shape[1]
+        hyper = torch.stack([mlps[k + 1](prompts.mask_tokens[chosen, k]) for k in range(count)], dim=1)
         masks = hyper @ fine.flatten(1, -2).transpose(1, 2)  # (P, M, h * w * 4 * 4)
-        masks = masks.view(len(chosen), -1, used_h, used_w, 2, 2, 2, 2)
-        return masks.permute(0, 1, 2, 4, 6, 3, 5, 7).reshape(len(chosen), -1, 4 * used_h, 4 * used_w)
+        masks = masks.view(len(chosen), count, used_h, used_w, 2, 2, 2, 2)
+        return masks.permute(0, 1, 2, 4, 6, 3, 5, 7).reshape(len(chosen), count, 4 * used_h, 4 * used_w)
 
     def _point_tokens(self, points_xy: Tensor) -> Tensor:
         labels = torch.ones((len(points_xy), 1), dtype=torch.int, device=points_xy.device)
