@@ -63,12 +63,13 @@ class EverythingGraph(nn.Module):
         boxes = answers.boxes[0][picked].clamp(0.0, 1.0)
         logits = self.network.masks(features, answers.mask_embeddings[:, picked])[0].float()
         logits = crop_to_boxes(logits, boxes)
+        class_logits = self.network.classify(features, answers.tokens[:, picked], logits[None])[0]
         stability = stability_score(logits)
         scores = quality[picked] * valid * (stability >= stability_threshold)
         scores = scores * suppress_duplicates(logits > 0, scores, nms_iou)
         scores, order = scores.topk(self.max_instances)
         picked = picked[order]
-        class_scores, class_ids = answers.class_logits[0][picked].float().softmax(-1).max(-1)
+        class_scores, class_ids = class_logits[order].float().softmax(-1).max(-1)
         points = self.grid[0][picked] * size[:2]
         return (
             logits[order],

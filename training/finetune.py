@@ -70,7 +70,9 @@ class TrainingStream(Dataset[TrainingItem]):
         return training_item(self._data[int(order[position])], self._config.augment, rng)
 
 
-def train(data: SimulatedDataset, out: Path, config: TrainConfig, init: Path | None = None) -> Path:
+def train(
+    data: SimulatedDataset, out: Path, config: TrainConfig, init: Path | None = None, stop_after: int | None = None
+) -> Path:
     """Train from nothing, from `init`, or on from the last checkpoint in `out`.
 
     Args:
@@ -78,9 +80,10 @@ def train(data: SimulatedDataset, out: Path, config: TrainConfig, init: Path | N
         out: folder for checkpoints and logs.
         config: the run.
         init: checkpoint to begin from.
+        stop_after: leave the run at this step, to be resumed later; the learning rate follows `config.steps`.
 
     Returns:
-        The folder of the final checkpoint (averaged weights).
+        The folder of the last checkpoint (averaged weights).
 
     Raises:
         TrainingError: no images, or a loss that is not finite.
@@ -116,6 +119,8 @@ def train(data: SimulatedDataset, out: Path, config: TrainConfig, init: Path | N
         if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
             save_resume(out, step + 1, network, average, optimizer)
             save_network(average.module, out / "last", {"steps": step + 1})
+        if step + 1 == stop_after:
+            break
     progress.close()
     log.close()
     return out / "last"

@@ -22,7 +22,7 @@ class LossWeights:
     focal: float = 20.0
     dice: float = 3.0
     quality: float = 1.0
-    classes: float = 0.5
+    classes: float = 1.0
     box: float = 2.0
 
 
@@ -49,7 +49,9 @@ def batch_loss(
         weights: of the terms.
     """
     on_object = torch.stack(targets) != BACKGROUND  # (B, N)
-    logits = network.masks(features, answers.mask_embeddings)[on_object].float()  # (P, h, w)
+    all_logits = network.masks(features, answers.mask_embeddings).float()  # (B, N, h, w)
+    class_logits = network.classify(features, answers.tokens, all_logits)[on_object].float()
+    logits = all_logits[on_object]  # (P, h, w)
     truth = torch.cat([m[t[t != BACKGROUND]] for m, t in zip(masks, targets, strict=True)])
     truth_boxes = torch.cat([b[t[t != BACKGROUND]] for b, t in zip(boxes, targets, strict=True)])
     truth_classes = torch.cat([c[t[t != BACKGROUND]] for c, t in zip(class_ids, targets, strict=True)])
@@ -59,7 +61,7 @@ def batch_loss(
         "focal": sigmoid_focal_loss(logits, truth).mean(dim=(1, 2)).sum() / max(len(truth), 1),
         "dice": dice_loss(logits, truth).sum() / max(len(truth), 1),
         "quality": F.binary_cross_entropy_with_logits(answers.quality_logits.float(), quality),
-        "classes": F.cross_entropy(answers.class_logits[on_object].float(), truth_classes, reduction="sum")
+        "classes": F.cross_entropy(class_logits, truth_classes, reduction="sum")
         / max(len(truth), 1),
         "box": box_loss(answers.boxes[on_object].float(), truth_boxes),
     }

@@ -53,12 +53,12 @@ class PromptAnswers:
 
     mask_embeddings: Tensor  # (B, N, M): dot product with mask_features gives mask logits
     quality_logits: Tensor  # (B, N): sigmoid = predicted IoU of the mask; background prompts score low
-    class_logits: Tensor  # (B, N, C)
     boxes: Tensor  # (B, N, 4) xyxy in 0..1
+    tokens: Tensor  # (B, N, D)
 
 
 class SaomTiny(nn.Module):
-    """The network. Train with `encode` / `decode` / `masks`; `everything.py` of this package wraps it for export."""
+    """The network. `encode`, `decode`, `masks`, `classify` in this order; `EverythingGraph` does it for a grid."""
 
     def __init__(self, config: TinyConfig) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class SaomTiny(nn.Module):
         self.mask_head = mlp(dim, dim, mask_dim)
         self.box_head = mlp(dim, dim, 4)
         self.quality_head = mlp(dim, dim, 1)
-        self.class_head = nn.Linear(dim, len(config.class_names))
+        self.class_head = mlp(2 * dim, 2 * dim, len(config.class_names))
         nn.init.constant_(self.box_head[-1].bias, -2.0)  # boxes begin at about a quarter of the image
 
     def encode(self, image: Tensor, depth: Tensor) -> ImageFeatures:
@@ -123,8 +123,8 @@ class SaomTiny(nn.Module):
         return PromptAnswers(
             mask_embeddings=self.mask_head(tokens),
             quality_logits=self.quality_head(tokens).squeeze(-1),
-            class_logits=self.class_head(tokens),
             boxes=torch.cat([points - left_top, points + right_bottom], dim=-1),
+            tokens=tokens,
         )
 
     def masks(self, features: ImageFeatures, mask_embeddings: Tensor) -> Tensor:
@@ -133,6 +133,19 @@ class SaomTiny(nn.Module):
         flat = features.mask_features.reshape(batch, channels, height * width)
         scale = channels**-0.5
         return (mask_embeddings * scale @ flat).reshape(batch, -1, height, width)
+
+    def classify(self, features: ImageFeatures, tokens: Tensor, mask_logits: Tensor) -> Tensor:
+        """Class logits (B, N, C): what a mask covers says more of what it is than the point that asked for it.
+
+        Args:
+            features: of B images.
+            tokens: (B, N, D) of the prompts.
+            mask_logits: (B, N, H/4, W/4) of the prompts; no gradient goes through them.
+        """
+        weights = F.avg_pool2d(mask_logits.detach().sigmoid(), 2).flatten(2)  # (B, N, H/8 * W/8)
+        weights = weights / weights.sum(-1, keepdim=True).clamp(min=1e-3)
+        pooled = weights @ features.middle.flatten(2).transpose(1, 2).to(weights.dtype)  # (B, N, D)
+        return self.class_head(torch.cat([tokens.to(pooled.dtype), pooled], dim=-1))
 
 
 class PromptBlock(nn.Module):

@@ -1,0 +1,87 @@
+"""The `saom` command as a person calls it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from saom_cli.main import main
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for k in range(2):
+        image = np.full((120, 160, 3), 150, np.uint8)
+        image[40:90, 30 + 20 * k : 80] = rng.integers(0, 255, 3)
+        cv2.imwrite(str(folder / f"{k}.png"), image)
+    return folder
+
+
+def test_segment_one_photo(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, listing = tmp_path / "out.png", tmp_path / "out.json"
+    command = ["segment", str(photos / "0.png"), "-o", str(out), "--json", str(listing), "--score-threshold", "0.1"]
+    assert main(command) == 0
+    assert cv2.imread(str(out)).shape == (120, 160, 3)
+    results = json.loads(listing.read_text())
+    assert f"{len(results)} instances" in capsys.readouterr().out
+    for result in results:
+        assert sum(result["segmentation"]["counts"]) == 120 * 160
+
+
+def test_segment_folder_goes_on_after_a_bad_file(photos: Path, tmp_path: Path) -> None:
+    (photos / "2.png").write_text("no picture")
+    out = tmp_path / "overlays"
+    assert main(["segment", str(photos), "-o", str(out)]) == 1
+    assert sorted(path.name for path in out.iterdir()) == ["0.png", "1.png"]
+
+
+def test_segment_with_depth(photos: Path, tmp_path: Path) -> None:
+    depth = tmp_path / "depth.png"
+    cv2.imwrite(str(depth), np.full((120, 160), 900, np.uint16))
+    arguments = ["--depth", str(depth), "--intrinsics", "150", "150", "80", "60"]
+    assert main(["segment", str(photos / "0.png"), *arguments]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["segment", "missing.jpg"], "expected a photo"),
+        (["segment", "{photo}", "--model", "missing.onnx"], "expected a model file"),
+        (["segment", "{photo}", "--score-threshold", "2"], "score_threshold"),
+        (["segment", "{photo}", "--depth", "{photo}"], "16-bit depth"),
+        (["segment", "{photo}", "-o", "out.unknown"], "out.png"),
+        (["info", "missing.onnx"], "expected a model file"),
+    ],
+)
+def test_errors_are_one_clear_line(
+    photos: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([a.replace("{photo}", str(photos / "0.png")) for a in arguments]) == 1
+    error = capsys.readouterr().err
+    assert message in error and "Traceback" not in error
+
+
+def test_info_and_bench(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info"]) == 0
+    assert "saom-tiny" in capsys.readouterr().out
+    figures = tmp_path / "bench.json"
+    assert main(["bench", "--runs", "3", "--warmup", "1", "--size", "320x240", "--json", str(figures)]) == 0
+    assert set(json.loads(figures.read_text())["stages"]) == {"preprocess", "network", "postprocess", "total"}
+
+
+def test_training_command_without_torch_says_what_to_install(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        import torch  # noqa: F401
+    except ModuleNotFoundError:
+        assert main(["finetune", "--help"]) == 2
+        assert "saom[train]" in capsys.readouterr().err
+    else:
+        with pytest.raises(SystemExit):
+            main(["finetune", "--help"])

@@ -1,0 +1,104 @@
+"""Loading models: the bundled one works and says what it is; broken files and missing providers are refused clearly."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import saom_core.runtime as runtime
+from saom_core.config import SaomConfig
+from saom_core.errors import ModelError
+from saom_core.everything import load_segmenter
+from saom_core.runtime import BUNDLED_MODEL, OUTPUTS, OnnxModel
+from saom_core.taxonomy import CLASSES_AND_OTHER
+
+
+def test_bundled_model_says_what_it_is() -> None:
+    info = OnnxModel().info
+    assert info.name == "saom-tiny" and info.class_names == CLASSES_AND_OTHER
+    assert info.provider == "cpu" and info.uses_depth and info.metadata["license"] == "Apache-2.0"
+    assert BUNDLED_MODEL.stat().st_size <= 20e6
+
+
+def test_ten_lines_of_plain_onnxruntime() -> None:
+    import onnxruntime as ort
+
+    session = ort.InferenceSession(str(BUNDLED_MODEL), providers=["CPUExecutionProvider"])
+    height, width, _ = session.get_inputs()[0].shape
+    image = np.full((height, width, 3), 128, np.uint8)
+    answer = dict(zip(OUTPUTS, session.run(list(OUTPUTS), {"image": image}), strict=True))  # depth, thresholds: defaults
+    rows = len(answer["scores"])
+    assert all(len(answer[name]) == rows for name in OUTPUTS)
+    assert (np.diff(answer["scores"]) <= 0).all()
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="got none"):
+        OnnxModel(str(tmp_path / "none.onnx"))
+
+
+@pytest.mark.parametrize("kept", [0, 100, 0.5])
+def test_truncated_file(tmp_path: Path, kept: float) -> None:
+    data = BUNDLED_MODEL.read_bytes()
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(data[: int(kept * len(data)) if kept < 1 else int(kept)])
+    with pytest.raises(ModelError, match="expected"):
+        OnnxModel(str(broken))
+
+
+def test_not_onnx(tmp_path: Path) -> None:
+    text = tmp_path / "model.onnx"
+    text.write_text("this is a page of an online shop, not a model", encoding="utf-8")
+    with pytest.raises(ModelError, match="ONNX model"):
+        OnnxModel(str(text))
+
+
+def test_another_signature(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx", reason="needs onnx, which the training environment has")
+    helper, TensorProto = onnx.helper, onnx.TensorProto  # noqa: N806
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3])
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [x], [y])
+    path = tmp_path / "other.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+    with pytest.raises(ModelError, match="saom export"):
+        OnnxModel(str(path))
+
+
+def test_without_metadata(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx", reason="needs onnx, which the training environment has")
+    model = onnx.load(str(BUNDLED_MODEL))
+    del model.metadata_props[:]
+    path = tmp_path / "plain.onnx"
+    onnx.save(model, str(path))
+    with pytest.raises(ModelError, match="metadata"):
+        OnnxModel(str(path))
+
+
+def test_damaged_bundled_file_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = shutil.copytree(BUNDLED_MODEL.parent, tmp_path / "models")
+    copy = Path(folder) / BUNDLED_MODEL.name
+    data = bytearray(copy.read_bytes())
+    data[len(data) // 2] ^= 1
+    copy.write_bytes(bytes(data))
+    monkeypatch.setattr(runtime, "BUNDLED_MODEL", copy)
+    with pytest.raises(ModelError, match="SHA-256"):
+        OnnxModel()
+
+
+@pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
+def test_provider_that_is_not_installed(provider: str) -> None:
+    import onnxruntime as ort
+
+    if any(provider in name.lower() for name in ort.get_available_providers()):
+        pytest.skip(f"{provider} is installed here")
+    with pytest.raises(ModelError, match="onnxruntime-gpu"):
+        OnnxModel(provider=provider)
+
+
+def test_loader_refuses_missing_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises((ModelError, ModuleNotFoundError)):
+        load_segmenter(SaomConfig(model=str(tmp_path / "sam_vit_b.pth")))

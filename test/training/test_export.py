@@ -1,0 +1,95 @@
+"""Export: the file equals torch, carries its metadata, and is not written when it does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import training.export as export_module
+from saom_core.config import SaomConfig
+from saom_core.everything import OnnxSegmenter
+from saom_core.runtime import OUTPUTS
+from saom_core.taxonomy import CLASSES_AND_OTHER
+from training.checkpoint import load_network, save_network
+from training.everything_graph import EverythingGraph
+from training.export import ExportError, compare_answers, deployable, example_input, export
+from training.network import SaomTiny, TinyConfig
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights whose scores spread over 0..1, so that thresholds and duplicates have something to decide."""
+    torch.manual_seed(0)
+    network = SaomTiny(TinyConfig(CLASSES_AND_OTHER))
+    with torch.no_grad():
+        network.quality_head[-1].weight *= 30
+        network.mask_head[-1].weight *= 10
+    folder = tmp_path_factory.mktemp("checkpoint")
+    save_network(network.eval(), folder, {"steps": 0})
+    return folder
+
+
+@pytest.mark.parametrize(("size_hw", "grid"), [((96, 128), (8, 8)), ((192, 256), (32, 32)), ((96, 192), (20, 6))])
+def test_file_equals_torch(checkpoint: Path, tmp_path: Path, size_hw: tuple[int, int], grid: tuple[int, int]) -> None:
+    path = tmp_path / "model.onnx"
+    export(checkpoint, path, name="test", size_hw=size_hw, grid=grid, figures={"AP50": 0.1})
+    assert [p.name for p in tmp_path.iterdir()] == ["model.onnx"]
+    segmenter = OnnxSegmenter(SaomConfig(model=str(path), threads=1, score_threshold=0.0, stability_threshold=0.0))
+    info = segmenter.info
+    assert info.name == "test" and info.class_names == CLASSES_AND_OTHER and info.input_size_hw == size_hw
+    assert info.metadata["figures"] == {"AP50": 0.1} and info.metadata["grid"] == list(grid)
+    image, depth = example_input(size_hw, 5)
+    assert len(segmenter.segment(image.numpy(), depth.numpy()).instances) > 0
+
+
+def test_different_results_are_not_written(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real fault: weights stored in half precision after the comparison network was rounded coarser."""
+    genuine = export_module.halve_weights
+
+    def damaged(model: object) -> None:
+        genuine(model)  # type: ignore[arg-type]
+        for weight in model.graph.initializer:  # type: ignore[attr-defined]
+            if weight.name.endswith("_half") and "quality_head" in weight.name:
+                values = np.frombuffer(weight.raw_data, np.float16).copy()
+                weight.raw_data = (values * np.float16(0.5)).tobytes()
+
+    monkeypatch.setattr(export_module, "halve_weights", damaged)
+    with pytest.raises(ExportError, match="not written"):
+        export(checkpoint, tmp_path / "model.onnx", size_hw=(96, 128), grid=(8, 8))
+    assert list(tmp_path.iterdir()) == []
+
+
+@torch.no_grad()
+def test_folding_changes_nothing_but_rounding(checkpoint: Path) -> None:
+    network = load_network(checkpoint)
+    image, depth = example_input((96, 128), 1)
+    points = torch.rand(1, 30, 2, generator=torch.Generator().manual_seed(0))
+    answers = []
+    for net in (network, deployable(network)):
+        features = net.encode(image[None], depth[None])
+        answers.append(net.masks(features, net.decode(features, points).mask_embeddings))
+    difference = (answers[0] - answers[1]).abs().mean() / answers[0].abs().mean()
+    assert difference < 0.02
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in deployable(network).smooth4.modules())
+
+
+@torch.no_grad()
+def test_comparison_sees_what_differs(checkpoint: Path) -> None:
+    graph = EverythingGraph(load_network(checkpoint), columns=8, rows=8, candidates=40, max_instances=20)
+    arguments = (*example_input((96, 128), 2), *map(torch.tensor, (0.0, 0.0, 1.0)))
+    answer = dict(zip(OUTPUTS, (t.numpy() for t in graph(*arguments)), strict=True))
+    compare_answers(answer, answer)
+    order = np.random.default_rng(0).permutation(20)
+    compare_answers(answer, {name: rows[order] for name, rows in answer.items()})
+    fewer = {**answer, "scores": np.where(np.arange(20) < 10, 0, answer["scores"])}
+    with pytest.raises(ExportError, match="10 of 20"):
+        compare_answers(answer, fewer)
+    with pytest.raises(ExportError, match="mask differs"):
+        compare_answers(answer, {**answer, "masks": answer["masks"] * 1.1})
+    with pytest.raises(ExportError, match="score"):
+        compare_answers(answer, {**answer, "scores": answer["scores"] * 0.98})
