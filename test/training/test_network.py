@@ -30,7 +30,7 @@ def test_prompts_are_independent(network: SaomTiny) -> None:
     together = network.decode(features, points)
     for k in range(points.shape[1]):
         alone = network.decode(features, points[:, k : k + 1])
-        torch.testing.assert_close(alone.class_logits[0, 0], together.class_logits[0, k], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(alone.tokens[0, 0], together.tokens[0, k], atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(alone.boxes[0, 0], together.boxes[0, k], atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(
             network.masks(features, alone.mask_embeddings)[0, 0],
@@ -57,11 +57,24 @@ def test_gradients_reach_every_parameter(network: SaomTiny) -> None:
     features = network.encode(*batch(2))
     answers = network.decode(features, torch.rand(2, 4, 2))
     masks = network.masks(features, answers.mask_embeddings)
-    parts = (masks, answers.quality_logits, answers.class_logits, answers.boxes)
+    class_logits = network.classify(features, answers.tokens, masks)
+    parts = (masks, answers.quality_logits, class_logits, answers.boxes)
     sum(part.float().sum() for part in parts).backward()  # type: ignore[union-attr]
     missing = [name for name, p in network.named_parameters() if p.grad is None]
     network.zero_grad(set_to_none=True)
     assert missing == []
+
+
+@torch.no_grad()
+def test_class_pools_what_the_mask_covers(network: SaomTiny) -> None:
+    """Against a naive mean: features outside a sharp mask do not matter."""
+    features = network.encode(*batch(1))
+    tokens = network.decode(features, torch.rand(1, 1, 2)).tokens
+    mask = torch.full((1, 1, 24, 32), -50.0)
+    mask[..., 4:12, 8:20] = 50.0
+    inside = features.middle[0, :, 2:6, 4:10].mean(dim=(1, 2))
+    expected = network.class_head(torch.cat([tokens[0, 0], inside]))
+    torch.testing.assert_close(network.classify(features, tokens, mask)[0, 0], expected, atol=1e-4, rtol=1e-4)
 
 
 def test_plane_has_no_relief_and_a_book_on_it_has() -> None:
