@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ from tqdm import tqdm
 from saom_core.errors import SaomError
 from saom_core.taxonomy import CLASSES_AND_OTHER
 from training.augment import AugmentConfig, TrainingItem, training_item
-from training.checkpoint import load_network, load_resume, save_network, save_resume
+from training.checkpoint import load_network_and_record, load_resume, save_network, save_resume
 from training.dataset import Dataset as SimulatedDataset
 from training.losses import LossWeights, batch_loss
 from training.network import SaomTiny, TinyConfig
@@ -92,7 +93,12 @@ def train(
         raise TrainingError("expected a data set with images in its training split, got none: run `saom collect`")
     torch.manual_seed(config.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = load_network(init) if init else SaomTiny(TinyConfig(class_names=CLASSES_AND_OTHER))
+    before: dict[str, Any] = {}
+    if init:
+        network, before = load_network_and_record(init)
+    else:
+        network = SaomTiny(TinyConfig(class_names=CLASSES_AND_OTHER))
+    record = {"images": len(data), "data": data.info, "config": dataclasses.asdict(config), "init": before}
     network = network.to(device, memory_format=torch.channels_last)
     average = torch.optim.swa_utils.AveragedModel(
         network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
@@ -118,7 +124,7 @@ def train(
             log.add_scalar("learning_rate", rate, step)
         if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
             save_resume(out, step + 1, network, average, optimizer)
-            save_network(average.module, out / "last", {"steps": step + 1})
+            save_network(average.module, out / "last", {"steps": step + 1, **record})
         if step + 1 == stop_after:
             break
     progress.close()
