@@ -44,6 +44,7 @@ class FrameMatcher:
         self.nearest_s: float | None = None  # stamp of the nearest depth minus that of the last image that went alone
         self._images: deque[Frame] = deque()
         self._depths: deque[Image] = deque(maxlen=KEPT)
+        self._gone_alone: deque[Frame] = deque(maxlen=KEPT)
 
     def add_image(self, image: Image | CompressedImage, now_s: float) -> Frame | None:
         """Takes an image; returns the frame that is ready now, if any."""
@@ -65,6 +66,8 @@ class FrameMatcher:
     def add_depth(self, depth: Image) -> Frame | None:
         """Takes a depth image; returns the frame that it completes, if any."""
         self._depths.append(depth)
+        if any(self._apart_s(frame, depth) <= self.tolerance_s for frame in self._gone_alone):
+            self.alone = 0  # waiting would have helped, so the next images wait again
         frame = min(self._images, key=lambda candidate: self._apart_s(candidate, depth), default=None)
         if frame is None or self._apart_s(frame, depth) > self.tolerance_s:
             return None
@@ -79,6 +82,7 @@ class FrameMatcher:
         """Forgets all that waits."""
         self._images.clear()
         self._depths.clear()
+        self._gone_alone.clear()
         self.alone, self.nearest_s = 0, None
 
     def _release(self, frame: Frame) -> Frame:
@@ -93,6 +97,7 @@ class FrameMatcher:
         self.alone += 1
         offsets = [(stamp_ns(depth) - stamp_ns(frame.image)) / 1e9 for depth in self._depths]
         self.nearest_s = min(offsets, key=abs, default=None)
+        self._gone_alone.append(frame)
         return self._release(frame)
 
     @staticmethod

@@ -195,6 +195,7 @@ class SaomNode(LifecycleNode):
                 state = "working" if self.pipeline.wanted() else "idle: nobody subscribes"
                 state = state if self.enabled else "paused by ~/enable"
         values["state"] = state
+        values |= {f"{name}_publishers": str(self.count_publishers(name)) for name in ("image", "depth", "camera_info")}
         message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()
         name, problems = f"{self.get_name()}: segmentation", self._problems.all()

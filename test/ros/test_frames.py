@@ -59,9 +59,9 @@ def test_depth_of_the_same_moment_gives_metres(running: Robot, image_rgb: np.nda
     running.wait_active()
     for encoding, pixels in (("16UC1", depth_mm), ("32FC1", np.where(depth_mm, depth_mm / 1000, np.nan))):
         header = running.header()
-        running.publishers["camera_info"].publish(camera_info(header))
-        running.publishers["depth"].publish(
-            image_message(pixels.astype(np.uint16 if encoding == "16UC1" else np.float32), encoding, header)
+        running.publish("camera_info", camera_info(header))
+        running.publish(
+            "depth", image_message(pixels.astype(np.uint16 if encoding == "16UC1" else np.float32), encoding, header)
         )
         running.show(image_rgb, header)
         answer = running.answer_to(header)
@@ -115,7 +115,7 @@ def test_pictures_of_any_size(running: Robot) -> None:
 def test_a_lying_image_is_reported_and_the_next_one_answered(running: Robot, image_rgb: np.ndarray) -> None:
     liar = image_message(image_rgb, "rgb8", running.header())
     liar.height = 481
-    running.publishers["image"].publish(liar)
+    running.publish("image", liar)
     status = running.until_status("expected 923520 bytes", "got 921600")
     assert status.level == b"\x02"
     running.answer_to(running.show(image_rgb))

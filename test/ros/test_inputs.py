@@ -25,7 +25,7 @@ def with_depth(running: Robot) -> Iterator[Robot]:
 
 def show_rgbd(robot: Robot, depth: np.ndarray, depth_header: Header | None = None) -> Header:
     header = robot.header()
-    robot.publishers["depth"].publish(image_message(depth, "16UC1", depth_header or header))
+    robot.publish("depth", image_message(depth, "16UC1", depth_header or header))
     return robot.show(picture()[0], header)
 
 
@@ -40,7 +40,7 @@ def test_depth_without_camera_info_gives_distances_only(with_depth: Robot) -> No
 def test_camera_info_of_another_size(with_depth: Robot) -> None:
     info = camera_info(with_depth.header())
     info.width, info.height = 1280, 720
-    with_depth.publishers["camera_info"].publish(info)
+    with_depth.publish("camera_info", info)
     with_depth.until(lambda: with_depth.answer_to(show_rgbd(with_depth, picture()[1])), "an answer")
 
     def reported() -> bool:
@@ -48,7 +48,7 @@ def test_camera_info_of_another_size(with_depth: Robot) -> None:
         return "got 1280x720" in with_depth.until_status("camera_info").message
 
     with_depth.until(reported, "the mismatch in the diagnostics")
-    with_depth.publishers["camera_info"].publish(camera_info(with_depth.header()))
+    with_depth.publish("camera_info", camera_info(with_depth.header()))
 
     def located() -> bool:
         answer = with_depth.answer_to(show_rgbd(with_depth, picture()[1]))
@@ -74,17 +74,16 @@ def test_depth_of_another_moment(with_depth: Robot) -> None:
         assert not with_depth.answer_to(header).has_depth
     with_depth.until_status("the nearest depth is", "working without depth", level=WARN)
     # stamps match again, so images wait for their depth again
-    for _ in range(2):
-        header = show_rgbd(with_depth, picture()[1])
-        answer = with_depth.answer_to(header)
-    assert answer.has_depth
+    with_depth.until(
+        lambda: with_depth.answer_to(show_rgbd(with_depth, picture()[1])).has_depth, "an answer with depth"
+    )
 
 
 def test_depth_that_is_no_number(with_depth: Robot) -> None:
     depth = np.full((480, 640), np.nan, np.float32)
     depth[100:200] = np.inf
     header = with_depth.header()
-    with_depth.publishers["depth"].publish(image_message(depth, "32FC1", header))
+    with_depth.publish("depth", image_message(depth, "32FC1", header))
     answer = with_depth.answer_to(with_depth.show(picture()[0], header))
     assert answer.has_depth
     assert all(item.valid_depth_ratio == 0 and np.isnan(item.distance) for item in answer.instances)
@@ -92,8 +91,12 @@ def test_depth_that_is_no_number(with_depth: Robot) -> None:
 
 def test_no_frames(running: Robot) -> None:
     running.until_status("no image on /image", level=WARN)
-    running.answer_to(running.show(picture()[0]))
-    running.until(lambda: running.status and "no image" not in running.status.message, "the trouble to be over")
+
+    def over() -> bool:
+        running.show(picture()[0])
+        return running.status is not None and "no image" not in running.status.message
+
+    running.until(over, "the trouble to be over")
 
 
 def test_compressed_images(start: StartNode, robot: Robot) -> None:
@@ -103,12 +106,12 @@ def test_compressed_images(start: StartNode, robot: Robot) -> None:
     robot.wait_active(process)
     broken = jpeg_message(picture()[0], robot.header())
     broken.data = broken.data[:100]
-    robot.publishers["image"].publish(broken)
+    robot.publish("image", broken)
     robot.until_status("expected JPEG or PNG")
     good = jpeg_message(picture()[0], robot.header())
-    robot.publishers["image"].publish(good)
+    robot.publish("image", good)
     assert len(robot.answer_to(good.header).instances) > 0
     huge = jpeg_message(np.tile(picture()[0], (9, 12, 1)), robot.header())  # 8k
-    robot.publishers["image"].publish(huge)
+    robot.publish("image", huge)
     answer = robot.answer_to(huge.header)
     assert (answer.width, answer.height) == (7680, 4320)

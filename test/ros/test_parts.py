@@ -82,16 +82,21 @@ def test_random_streams_keep_the_promises(seed: int) -> None:
     assert sum(frame.depth is not None for frame in came_out) > 50
 
 
-def test_images_stop_waiting_when_stamps_never_match_and_wait_again_when_they_do() -> None:
+@pytest.mark.parametrize("depth_first", [False, True])
+def test_images_stop_waiting_when_stamps_never_match_and_wait_again_when_they_do(depth_first: bool) -> None:
     pairs = matcher()
     for k in range(PATIENCE):
         assert pairs.add_image(image_at(k), k) is None
         assert pairs.expire(k + 0.5) is not None
     impatient = pairs.add_image(image_at(100.0), 100.0)
     assert impatient is not None and impatient.depth is None
-    depth = image_at(101.0)
-    pairs.add_depth(depth)
-    assert pairs.add_image(image_at(101.0), 101.0) is not None and pairs.alone == 0
+    if depth_first:
+        pairs.add_depth(image_at(101.0))
+        assert pairs.add_image(image_at(101.0), 101.0) is not None
+    else:  # too late for its image, but in time for the next ones
+        assert pairs.add_image(image_at(101.0), 101.0) is not None
+        assert pairs.add_depth(image_at(101.0)) is None
+    assert pairs.alone == 0
     assert pairs.add_image(image_at(102.0), 102.0) is None
 
 
