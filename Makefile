@@ -3,6 +3,7 @@
 #   make demo [IMAGES=folder]   the node at work on the bundled RGB-D sequence, or on your photos
 #   make test                   all tests, over real DDS between processes
 #   make check                  lint, format, types
+#   make train                  saom-tiny from nothing: scenes, training, figures, export (hours; resumes where it was)
 #   make clean                  removes what was built and installed here
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ SHELL := /bin/bash
 ROS := source tools/env.sh &&
 TORCH_FREE_TESTS := test/core test/ros
 
-.PHONY: help demo test check env env-train clean
+.PHONY: help demo test check train env env-train clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -36,6 +37,19 @@ check: env
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
+
+# most steps at a small size, where a step costs less than half; the last ones at the size that is exported
+SAOM := .venv-train/bin/saom
+FRAMES ?= 7200
+STEPS ?= 6000
+train: env-train
+	$(SAOM) collect --out data/rooms --frames $(FRAMES) --size 400x300 --workers $$(nproc) --seed 1000
+	$(SAOM) finetune --data data/rooms --out runs/small --size 256x192 --drop-depth 0.3 --steps $(STEPS)
+	$(SAOM) finetune --data data/rooms --out runs/full --size 384x288 --drop-depth 0.4 --steps $$(($(STEPS) / 3)) \
+	    --learning-rate 8e-4 --init runs/small/last
+	$(SAOM) export runs/full/last runs/saom-tiny.onnx
+	$(SAOM) evaluate --data data/rooms --split test --model runs/saom-tiny.onnx --json runs/figures.json
+	$(SAOM) export runs/full/last runs/saom-tiny.onnx --figures runs/figures.json
 
 clean:
 	rm -rf .venv .venv-train build install log demo_out .mypy_cache .ruff_cache .pytest_cache
