@@ -52,15 +52,22 @@ def load_sam(source: str | Path | SaomConfig, options: SamEverythingOptions | No
         ModelError: the checkpoint cannot be used, or the provider is not there.
     """
     config = source if isinstance(source, SaomConfig) else SaomConfig(model=str(source))
-    path = Path(config.model).expanduser()
-    model = read_checkpoint(path)
+    return segmenter_of(read_checkpoint(Path(config.model).expanduser()), config, options)
+
+
+def segmenter_of(model: SamModel, config: SaomConfig, options: SamEverythingOptions | None = None) -> SamSegmenter:
+    """Everything mode with a network that is already there; it is moved to where `config.provider` says.
+
+    Raises:
+        ModelError: the provider is not there.
+    """
     device, reason = _device(config.provider)
     if config.threads:
         torch.set_num_threads(config.threads)
     size = model.sizes.image_size
     info = ModelInfo(
-        name=model.metadata.get("name", f"{path.stem} ({model.sizes.name})"),
-        path=str(path),
+        name=model.metadata.get("name", f"{Path(config.model).stem} ({model.sizes.name})"),
+        path=config.model,
         class_names=model.class_names,
         provider=device.type,
         provider_requested=config.provider,
@@ -88,7 +95,7 @@ class SamSegmenter:
         self.config = config
         self.options = options
         self.info = info
-        self._model = model
+        self.model = model
         self._sam = model.sam
         self._decoder = PointDecoder(model.sam)
 
@@ -132,7 +139,7 @@ class SamSegmenter:
         device = self._sam.device
         with clock.stage("preprocess"):
             batch, input_hw = self._input(image_rgb[y0:y1, x0:x1])
-            grid_size = self._model.sizes.image_size // self._model.sizes.patch_size
+            grid_size = self.model.sizes.image_size // self.model.sizes.patch_size
             tokens_hw = (_used_tokens(input_hw[0], grid_size), _used_tokens(input_hw[1], grid_size))
             enlarger = MaskEnlarger((4 * tokens_hw[0], 4 * tokens_hw[1]), input_hw, (height, width), device)
             crop = ImageCrop((x0, y0, x1, y1), image_rgb.shape[:2], enlarger, self._sam.mask_threshold)
@@ -154,7 +161,7 @@ class SamSegmenter:
     def _input(self, image_rgb: npt.NDArray[np.uint8]) -> tuple[Tensor, tuple[int, int]]:
         """The network's input (1, 3, S, S) float32, and how much of it the image covers (height, width)."""
         height, width = image_rgb.shape[:2]
-        scale = self._model.sizes.image_size / max(height, width)
+        scale = self.model.sizes.image_size / max(height, width)
         # segment-anything's rounding; only a sliver of an image keeps the one row that it would lose there
         input_hw = (max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5)))
         resized = np.array(resize(to_pil_image(image_rgb), list(input_hw)))
@@ -189,9 +196,9 @@ class SamSegmenter:
 
     def _classes(self, class_token: Tensor) -> tuple[Tensor, Tensor]:
         """Class ids (B,) int64 and probabilities (B,) on the CPU; -1 and 0 without class head."""
-        if self._model.class_head is None:
+        if self.model.class_head is None:
             return torch.full((len(class_token),), -1), torch.zeros(len(class_token))
-        scores, ids = self._model.class_head(class_token).softmax(dim=1).max(dim=1)
+        scores, ids = self.model.class_head(class_token).softmax(dim=1).max(dim=1)
         return ids.cpu(), scores.cpu()
 
     def _instances(self, found: Candidates, size_hw: tuple[int, int], options: SamEverythingOptions) -> Instances:
