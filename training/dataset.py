@@ -20,18 +20,15 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
-from pycocotools import mask as coco_mask
 
 from saom_core.depth import CameraIntrinsics
 from saom_core.errors import InputError
 from saom_core.taxonomy import CLASSES_AND_OTHER
+from training.annotations import CATEGORIES, annotate, decode_masks, encode_mask
 from training.simulator import SPLITS, Frame, Split
 
 FORMAT_VERSION = 1
-MIN_AREA_SHARE = 40 / (400 * 300)  # of the picture: smaller instances are not annotated, their pixels are `ignore`
-MIN_VISIBLE = 0.1
 MAX_FRAMES_PER_EPISODE = 100
-CATEGORIES = [{"id": index, "name": name} for index, name in enumerate(CLASSES_AND_OTHER)]
 SubObjects = Literal["merged", "apart"]
 
 
@@ -40,20 +37,6 @@ def write_atomically(path: Path, content: bytes) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     draft.write_bytes(content)
     os.replace(draft, path)
-
-
-def encode_mask(mask: np.ndarray) -> dict[str, Any]:
-    """COCO's compressed RLE of an (H, W) bool mask, with text counts."""
-    rle = coco_mask.encode(np.asfortranarray(mask).view(np.uint8))
-    return {"size": [int(edge) for edge in rle["size"]], "counts": rle["counts"].decode("ascii")}
-
-
-def decode_masks(rles: Sequence[Mapping[str, Any]], size_hw: tuple[int, int]) -> np.ndarray:
-    """(N, H, W) bool of N RLEs."""
-    if not rles:
-        return np.zeros((0, *size_hw), bool)
-    packed = [{"size": rle["size"], "counts": rle["counts"].encode("ascii")} for rle in rles]
-    return np.ascontiguousarray(coco_mask.decode(packed).transpose(2, 0, 1)).astype(bool)
 
 
 class DatasetWriter:
@@ -79,103 +62,84 @@ class DatasetWriter:
                 )
         else:
             write_atomically(stored_at, json.dumps(wanted, indent=1).encode())
-        self._info = wanted
+        self.info = wanted
 
     def done(self) -> set[int]:
         """Numbers of the episodes that are complete."""
         return {int(path.stem) for path in (self.path / "shards").glob("*.json") if not path.name.startswith(".")}
 
-    def write_episode(self, index: int, frames: Sequence[Frame]) -> None:
+    def write_episode(self, index: int, frames: Sequence[Frame], skipped: Mapping[str, int] | None = None) -> None:
         """Store all frames of an episode; an empty one is remembered as done."""
-        if len(frames) > MAX_FRAMES_PER_EPISODE:
-            raise InputError(
-                f"expected at most {MAX_FRAMES_PER_EPISODE} frames in an episode, got {len(frames)}: make more episodes"
-            )
-        images: list[dict[str, Any]] = []
-        annotations: list[dict[str, Any]] = []
-        parts: list[dict[str, Any]] = []
-        for number, frame in enumerate(frames):
-            image_id = index * MAX_FRAMES_PER_EPISODE + number
-            images.append(self._write_pictures(image_id, frame))
-            found, found_parts, ignore = annotate(frame, image_id)
-            annotations += found
-            parts += found_parts
-            images[-1]["ignore"] = encode_mask(ignore)
-        shard = {
-            "info": self._info,
-            "images": images,
-            "annotations": annotations,
-            "parts": parts,
-            "categories": CATEGORIES,
-        }
-        write_atomically(self.path / "shards" / f"{index:08d}.json", json.dumps(shard, separators=(",", ":")).encode())
+        self.write_files(pack_episode(index, frames, self.info, skipped))
 
-    def _write_pictures(self, image_id: int, frame: Frame) -> dict[str, Any]:
-        name = f"{image_id:010d}.png"
-        depth_mm = np.clip(np.rint(frame.depth_m * 1000), 0, 65535).astype(np.uint16)
-        for folder, picture in (("images", frame.image_rgb[..., ::-1]), ("depth", depth_mm)):
-            _, packed = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-            write_atomically(self.path / folder / name, packed.tobytes())
-        camera = frame.camera
-        return {
-            "id": image_id,
-            "file_name": f"images/{name}",
-            "depth_file_name": f"depth/{name}",
-            "height": camera.height,
-            "width": camera.width,
-            "scene": frame.scene,
-            "split": frame.split,
-            "camera": {"fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy},
-            "pose": [round(float(value), 6) for value in frame.pose.ravel()],
-        }
+    def write_files(self, files: Mapping[str, bytes]) -> None:
+        """Store a packed episode; the shard, which makes it count, comes last."""
+        for name, content in files.items():
+            write_atomically(self.path / name, content)
 
 
-def annotate(frame: Frame, image_id: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]], np.ndarray]:
-    """COCO annotations of a frame.
+def pack_episode(
+    index: int, frames: Sequence[Frame], info: Mapping[str, Any], skipped: Mapping[str, int] | None = None
+) -> dict[str, bytes]:
+    """The files of an episode, path in the data set -> content, the shard last.
 
-    Whole objects have `part_of` null; sub-objects with a class of their own (Drawer, SinkBasin) follow with `part_of` =
-    the whole's id, their pixels being the whole's too. Other parts (handle, lid) are listed apart, with a name and no
-    category. Objects smaller than `MIN_AREA_SHARE` or seen by less than `MIN_VISIBLE` are left out.
-
-    Returns:
-        Annotations, parts, and the (H, W) bool pixels of objects that are left out.
+    Args:
+        index: Number of the episode.
+        frames: Its frames, `MAX_FRAMES_PER_EPISODE` at most.
+        info: Of the writer.
+        skipped: Views that gave no frame, by reason; stored in the shard.
     """
-    ids = iter(range(image_id * 10000, (image_id + 1) * 10000))
+    if len(frames) > MAX_FRAMES_PER_EPISODE:
+        raise InputError(
+            f"expected at most {MAX_FRAMES_PER_EPISODE} frames in an episode, got {len(frames)}: make more episodes"
+        )
+    files: dict[str, bytes] = {}
+    images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     parts: list[dict[str, Any]] = []
-    # columns first, as RLE wants them: the masks below then need no copy
-    object_ids, part_ids = np.asfortranarray(frame.object_ids), np.asfortranarray(frame.part_ids)
-    ignore = np.zeros(object_ids.shape, bool, order="F")
-    min_area = MIN_AREA_SHARE * ignore.size
-    for index in np.unique(object_ids[object_ids >= 0]).tolist():
-        item = frame.objects[index]
-        mask = object_ids == index
-        if mask.sum() < min_area or item.visible < MIN_VISIBLE:
-            ignore |= mask
-            continue
-        common = {"image_id": image_id, "style": item.style, "iscrowd": 0}
-        whole = {"id": next(ids), **common, "category_id": CLASSES_AND_OTHER.index(item.class_name), "part_of": None}
-        annotations.append({**whole, "visible": round(float(item.visible), 3), **_shape(mask)})
-        seen = np.unique(part_ids[mask]).tolist()
-        for part in seen:
-            name = item.parts[part]
-            part_mask = mask & (part_ids == part)
-            if part_mask.sum() < min_area or (len(seen) == 1 and name not in item.sub_objects):
-                continue
-            entry = {"id": next(ids), **common, "name": name, "part_of": whole["id"]}
-            if name in item.sub_objects:
-                category = CLASSES_AND_OTHER.index(item.sub_objects[name])
-                annotations.append({**entry, "category_id": category, **_shape(part_mask)})
-            else:
-                parts.append({**entry, **_shape(part_mask)})
-    return annotations, parts, ignore
+    for number, frame in enumerate(frames):
+        image_id = index * MAX_FRAMES_PER_EPISODE + number
+        image = _image_entry(image_id, frame)
+        files[image["file_name"]] = _png(frame.image_rgb[..., ::-1])
+        files[image["depth_file_name"]] = _png(np.clip(np.rint(frame.depth_m * 1000), 0, 65535).astype(np.uint16))
+        found, found_parts, ignore = annotate(frame, image_id)
+        images.append({**image, "ignore": encode_mask(ignore)})
+        annotations += found
+        parts += found_parts
+    shard = {"info": info, "images": images, "annotations": annotations, "parts": parts, "categories": CATEGORIES}
+    if skipped:
+        shard["skipped"] = dict(skipped)
+    files[shard_name(index)] = json.dumps(shard, separators=(",", ":")).encode()
+    return files
 
 
-def _shape(mask: np.ndarray) -> dict[str, Any]:
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    x, y = int(columns[0]), int(rows[0])
-    box = [x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1]
-    return {"segmentation": encode_mask(mask), "bbox": box, "area": int(mask.sum())}
+def shard_name(index: int) -> str:
+    """Path of an episode's shard in a data set."""
+    return f"shards/{index:08d}.json"
+
+
+def picture_names(image_id: int) -> dict[str, str]:
+    """Paths of a picture's two files in a data set, by the keys they have in a shard."""
+    return {"file_name": f"images/{image_id:010d}.png", "depth_file_name": f"depth/{image_id:010d}.png"}
+
+
+def _png(picture: np.ndarray) -> bytes:
+    _, packed = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    return packed.tobytes()
+
+
+def _image_entry(image_id: int, frame: Frame) -> dict[str, Any]:
+    camera = frame.camera
+    return {
+        "id": image_id,
+        **picture_names(image_id),
+        "height": camera.height,
+        "width": camera.width,
+        "scene": frame.scene,
+        "split": frame.split,
+        "camera": {"fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy},
+        "pose": [round(float(value), 6) for value in frame.pose.ravel()],
+    }
 
 
 @dataclass(frozen=True)

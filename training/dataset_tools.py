@@ -1,8 +1,9 @@
-"""`saom dataset`: statistics, checks, an HTML page to look at, and the import of the authors' format.
+"""`saom dataset`: statistics, checks, an HTML page to look at, merging, and the import of the authors' format.
 
 saom dataset stats data/rooms
 saom dataset check data/rooms
 saom dataset view data/rooms --limit 200       # writes data/rooms/view/index.html
+saom dataset merge data/rooms data/thor --out data/both
 saom dataset import metadata.json --images folder --out data/authors
 """
 
@@ -24,7 +25,9 @@ from tqdm import tqdm
 from saom_core.depth import CameraIntrinsics
 from saom_core.errors import InputError, SaomError
 from saom_core.taxonomy import CLASSES, CLASSES_AND_OTHER, OTHER
-from training.dataset import MAX_FRAMES_PER_EPISODE, Dataset, DatasetWriter, decode_masks
+from training.annotations import decode_masks
+from training.dataset import MAX_FRAMES_PER_EPISODE, Dataset, DatasetWriter
+from training.dataset_merge import merge
 from training.dataset_page import write_page
 from training.simulator import SPLITS, Frame, FrameObject, Split
 
@@ -237,6 +240,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     stats.add_argument("--json", action="store_true", help="print JSON")
     view.add_argument("--limit", type=int, default=200, help="pictures at most, evenly spread (200)")
     view.add_argument("--out", type=Path, help="folder of the page (PATH/view)")
+    merged = commands.add_parser("merge", help="make one data set of several; they stay as they are")
+    merged.add_argument("paths", type=Path, nargs="+", help="folders of data sets")
+    merged.add_argument("--out", type=Path, required=True, help="folder of the new data set")
     authors = commands.add_parser("import", help="convert the metadata that the paper's authors published")
     authors.add_argument("metadata", type=Path)
     authors.add_argument("--images", type=Path, required=True, help="folder that the paths in the metadata start from")
@@ -247,6 +253,9 @@ def run(args: argparse.Namespace) -> int:
     """Do what the parsed arguments say; returns the exit status (1: `check` found something)."""
     if args.action == "import":
         print(f"{import_authors(args.metadata, args.images, args.out)} pictures are in {args.out}")
+        return 0
+    if args.action == "merge":
+        print(f"{merge(args.paths, args.out)} pictures are in {args.out}")
         return 0
     dataset = Dataset.open(args.path, args.split, parts=args.action != "stats")
     if args.action == "check":

@@ -20,8 +20,9 @@ from pycocotools.coco import COCO
 
 from saom_core.errors import InputError
 from saom_core.taxonomy import CLASSES, OTHER
+from training.annotations import annotate, decode_masks, encode_mask
 from training.collect import collect, main, parse_size
-from training.dataset import Dataset, DatasetWriter, annotate, decode_masks, encode_mask, write_atomically
+from training.dataset import Dataset, DatasetWriter, write_atomically
 from training.simulator import CollectOptions, Frame, available_simulators, make_simulator
 
 SIZE_HW = (60, 80)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 
 from saom_core.errors import InputError
-from training.dataset import Dataset, DatasetWriter, encode_mask
+from training.annotations import encode_mask
+from training.dataset import Dataset, DatasetWriter
+from training.dataset_merge import merge
 from training.dataset_tools import import_authors, main, problems, statistics
 from training.simulator import Frame
 
@@ -139,3 +142,47 @@ def test_import_refuses_other_files(tmp_path: Path):
     (tmp_path / "1.png").unlink()
     with pytest.raises(InputError, match="1.png"):
         import_authors(metadata, tmp_path, tmp_path / "out2", quiet=True)
+
+
+def test_merge_keeps_every_sample_and_numbers_it_anew(path: Path, make_frame: Callable[..., Frame]):
+    other = path.parent / "other"
+    DatasetWriter(other, {"simulator": "test", "seed": 2}).write_episode(0, [make_frame(7, "test")])
+    DatasetWriter(other, {"simulator": "test", "seed": 2}).write_episode(5, [make_frame(8, "train")] * 2)
+    out = path.parent / "both"
+    assert main(["merge", str(path), str(other), "--out", str(out)]) == 0
+    assert found(out) == []
+    merged = Dataset.open(out, sub_objects="apart", parts=True)
+    samples = [
+        source[k]
+        for source in (Dataset.open(folder, sub_objects="apart", parts=True) for folder in (path, other))
+        for k in range(len(source))
+    ]
+    assert len(merged) == len(samples) == 9
+    assert len({image["id"] for image in merged.images}) == 9
+    for sample, wanted in zip((merged[k] for k in range(9)), samples, strict=True):
+        for name in ("image_rgb", "depth_m", "masks", "class_ids", "part_of", "ignore"):
+            np.testing.assert_array_equal(getattr(sample, name), getattr(wanted, name))
+        assert (sample.scene, sample.class_names) == (wanted.scene, wanted.class_names)
+    seeds = [json.loads(file.read_text())["info"]["seed"] for file in sorted((out / "shards").iterdir())]
+    assert seeds == [1, 1, 1, 2, 2]
+
+
+def test_a_killed_merge_goes_on(path: Path):
+    out = path.parent / "merged"
+    assert merge([path], out, quiet=True) == 6
+    before = {file.name: file.read_bytes() for file in out.rglob("*.*") if file.is_file()}
+    (out / "shards" / "00000001.json").unlink()
+    assert merge([path], out, quiet=True) == 6
+    assert {file.name: file.read_bytes() for file in out.rglob("*.*") if file.is_file()} == before
+
+
+def test_merge_refuses_a_scene_that_is_in_two_sets(path: Path, tmp_path: Path):
+    with pytest.raises(InputError, match="scene_0"):
+        merge([path, _copy_of(path)], tmp_path / "both", quiet=True)
+    assert not (tmp_path / "both").exists()
+    with pytest.raises(InputError, match="dataset.json"):
+        merge([tmp_path / "nothing"], tmp_path / "new", quiet=True)
+
+
+def _copy_of(path: Path) -> Path:
+    return Path(shutil.copytree(path, path.parent / "copy"))

@@ -7,22 +7,22 @@ floor is z = 0, the room is centred on the origin.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Literal
 
 import numpy as np
 
 from saom_core.taxonomy import OTHER
+from training.rooms.boxes import Boxes, about_z, turned_extent
 from training.rooms.catalogue import BUILDERS
 from training.rooms.catalogue.large import mount_height_m
+from training.rooms.choose import random_object
 from training.rooms.meshes import rotation
-from training.rooms.model import Builder, ObjectModel, Surface, Vec3
+from training.rooms.model import ObjectModel, Surface, Vec3
 from training.rooms.primitives import plain_table
 from training.rooms.shell import Room, make_room
 
 Family = Literal["table", "room"]
 TABLE_SHARE = 0.65
-OFTEN = {"Box": 7, "Bowl": 2, "Book": 3, "Mug": 3, "Cup": 2, "Plate": 2}  # what real tables are full of
 TABLE_CLASSES = ("DiningTable", "CoffeeTable", "Desk", "SideTable", "CounterTop", "TVStand", "Ottoman")
 MAX_MOVABLE = 28
 CLEAR_M = 0.004  # air between things before they fall
@@ -54,34 +54,6 @@ class Scene:
     targets: list[Vec3] = field(default_factory=list)
 
 
-class _Boxes:
-    """Axis-aligned boxes of everything placed, in the order of placing; metres."""
-
-    def __init__(self) -> None:
-        self.low = np.zeros((0, 3))
-        self.high = np.zeros((0, 3))
-
-    def add(self, low: np.ndarray, high: np.ndarray) -> None:
-        self.low, self.high = np.vstack([self.low, low]), np.vstack([self.high, high])
-
-    def hit(self, low: np.ndarray, high: np.ndarray, gap: float = 0.0) -> np.ndarray:
-        """(N,) bool: which boxes come nearer than `gap` to this one."""
-        return ((low < self.high + gap) & (self.low < high + gap)).all(1)
-
-
-def about_z(yaw: float) -> np.ndarray:
-    """(3, 3) matrix of a turn about the vertical, radians."""
-    return rotation((0.0, 0.0, yaw))
-
-
-def _turned_extent(size: Vec3, turn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Low and high corner of an object's bounding box after turning it about its foot's centre."""
-    half = np.asarray(size) / 2
-    corners = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (0, 2)]) * half
-    turned = corners @ turn.T
-    return turned.min(0), turned.max(0)
-
-
 def make_scene(rng: np.random.Generator) -> Scene:
     """A random scene; the same generator state gives the same scene."""
     family: Family = "table" if rng.random() < TABLE_SHARE else "room"
@@ -93,49 +65,13 @@ def make_scene(rng: np.random.Generator) -> Scene:
     return builder.scene
 
 
-@cache
-def _builders(placements: tuple[str, ...]) -> tuple[list[list[Builder]], list[Builder]]:
-    """Builders that can make an object of one of `placements`: by class, and those of no class."""
-    by_class: list[list[Builder]] = []
-    other: list[Builder] = []
-    for name, builders in BUILDERS.items():
-        made = {builder: {builder(np.random.default_rng(seed)).placement for seed in range(4)} for builder in builders}
-        fitting = [builder for builder in builders if made[builder] & set(placements)]
-        if name == OTHER:
-            other = fitting
-        elif fitting:
-            by_class.append(fitting)
-    return by_class, other
-
-
-def random_object(
-    rng: np.random.Generator, placements: tuple[str, ...], fits: Vec3, other_share: float
-) -> ObjectModel | None:
-    """A random object of one of the placements, no larger than `fits` (x, y, z); None after too many that do not.
-
-    Classes come equally often, objects of no class with probability `other_share`.
-    """
-    by_class, other = _builders(placements)
-    for _ in range(6):
-        builders = other if rng.random() < other_share else by_class[rng.integers(len(by_class))]
-        model = builders[rng.integers(len(builders))](rng)
-        if model.placement in placements and _fits(model.size, fits):
-            return model
-    return None
-
-
-def _fits(size: Vec3, room: Vec3) -> bool:
-    wide, deep = sorted(size[:2]), sorted(room[:2])
-    return wide[0] <= deep[0] and wide[1] <= deep[1] and size[2] <= room[2]
-
-
 class _Layout:
     """Places objects one by one without overlap of their bounding boxes."""
 
     def __init__(self, rng: np.random.Generator, family: Family) -> None:
         self.rng = rng
         self.scene = Scene(family, make_room(rng, family))
-        self.boxes = _Boxes()
+        self.boxes = Boxes()
         self.movable = 0
 
     # --- the two families
@@ -144,7 +80,7 @@ class _Layout:
         rng = self.rng
         table, surface = self._table()
         yaw = float(rng.choice([0.0, np.pi / 2])) if rng.random() < 0.5 else float(rng.uniform(0, np.pi))
-        low, high = _turned_extent(table.size, about_z(yaw))
+        low, high = turned_extent(table.size, about_z(yaw))
         limits = np.maximum(np.asarray(self.scene.room.size[:2]) / 2 - high[:2] - 0.02, 0.0)
         x, y = (float(value) for value in rng.uniform(-1, 1, 2) * limits * (rng.random(2) < 0.7))
         self._put(Placed(table, (x, y, 0.0), about_z(yaw), movable=False))
@@ -225,7 +161,7 @@ class _Layout:
     def _in_the_middle(self, model: ObjectModel) -> Placed:
         rng = self.rng
         yaw = float(rng.uniform(-np.pi, np.pi))
-        _, high = _turned_extent(model.size, about_z(yaw))
+        _, high = turned_extent(model.size, about_z(yaw))
         limits = np.maximum(np.asarray(self.scene.room.size[:2]) / 2 - high[:2] - 0.05, 0.0)
         x, y = (float(value) for value in rng.uniform(-1, 1, 2) * limits)
         return Placed(model, (x, y, self._wall_height(model)), about_z(yaw), movable=False)
@@ -283,7 +219,7 @@ class _Layout:
 
     def _rest(self, model: ObjectModel, spot: np.ndarray, turn: np.ndarray, base: Placed | None) -> Placed:
         """Just above whatever lies under the bounding box there."""
-        low, high = _turned_extent(model.size, turn)
+        low, high = turned_extent(model.size, turn)
         center = (low + high) / 2
         shift = np.array([spot[0] - center[0], spot[1] - center[1], spot[2] - low[2] + CLEAR_M])
         lift = 0.0
@@ -315,7 +251,7 @@ class _Layout:
                 if model is None or self.movable >= MAX_MOVABLE:
                     break
                 turn = self._pose(model, 0.5)
-                low, high = _turned_extent(model.size, turn)
+                low, high = turned_extent(model.size, turn)
                 offset = container.turn @ np.array([surface.center[0], surface.center[1], 0.0])
                 x, y, _ = np.asarray(container.pos) + offset - (low + high) / 2
                 z = top - low[2] + CLEAR_M
@@ -324,12 +260,12 @@ class _Layout:
                 top = z + high[2]
 
     def _free(self, placed: Placed, gap: float) -> bool:
-        low, high = _turned_extent(placed.model.size, placed.turn)
+        low, high = turned_extent(placed.model.size, placed.turn)
         return not self.boxes.hit(low + placed.pos, high + placed.pos, gap).any()
 
     def _put(self, placed: Placed) -> None:
         """Accept an object."""
-        low, high = _turned_extent(placed.model.size, placed.turn)
+        low, high = turned_extent(placed.model.size, placed.turn)
         self.scene.objects.append(placed)
         self.boxes.add(low + placed.pos, high + placed.pos)
         self.movable += placed.movable
