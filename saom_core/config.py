@@ -40,7 +40,9 @@ class SaomConfig:
     """
 
     model: str = option_field(
-        "", "Model file: .onnx (saom-*), or .pth/.safetensors of the SAM family; empty: bundled saom-tiny", read_only=True
+        "",
+        "Model file: .onnx (saom-*), or .pth/.safetensors of the SAM family; empty: bundled saom-tiny",
+        read_only=True,
     )
     provider: str = option_field(
         "auto",
@@ -52,7 +54,9 @@ class SaomConfig:
         0, "Threads of the network on the CPU; 0: one per core", minimum=0, maximum=256, read_only=True
     )
     use_depth: bool = option_field(True, "Feed depth to a model that can use it, where the camera gives it")
-    score_threshold: float = option_field(0.5, "Least predicted mask quality (IoU) of an instance", minimum=0.0, maximum=1.0)
+    score_threshold: float = option_field(
+        0.5, "Least predicted mask quality (IoU) of an instance", minimum=0.0, maximum=1.0
+    )
     stability_threshold: float = option_field(
         0.5, "Least stability of a mask: IoU of the mask cut a bit higher and a bit lower", minimum=0.0, maximum=1.0
     )
@@ -103,10 +107,11 @@ def check_options(config: Any) -> None:
 
 
 def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
-    option, wanted = option_of(field), type(field.default)
+    option = option_of(field)
+    wanted: type[Any] = type(field.default)
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if type(value) is not wanted or (wanted is float and not math.isfinite(value)):
+    if type(value) is not wanted or (isinstance(value, float) and not math.isfinite(value)):
         raise ConfigError(f"{field.name}: expected a {wanted.__name__}, got {value!r}: {option.description}")
     if option.choices and value not in option.choices:
         raise ConfigError(f"{field.name}: expected one of {', '.join(option.choices)}, got {value!r}")

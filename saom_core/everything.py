@@ -10,7 +10,7 @@ import dataclasses
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -109,7 +109,7 @@ class OnnxSegmenter:
         timings = {"preprocess": prepared - started, "network": answered - prepared, "postprocess": finished - answered}
         return Segmentation(instances, {stage: 1000 * seconds for stage, seconds in timings.items()})
 
-    def _instances(self, outputs: dict[str, npt.NDArray[np.generic]], box: Letterbox) -> Instances:
+    def _instances(self, outputs: dict[str, npt.NDArray[Any]], box: Letterbox) -> Instances:
         """Masks at camera resolution from the file's low-resolution logits; small ones and padding dropped."""
         kept: list[int] = []
         masks: list[MaskCrop] = []
@@ -193,9 +193,7 @@ class Letterbox:
         pairs = xy.reshape(-1, 2) * (width / inner_width, height / inner_height)
         return np.clip(pairs, 0, (width, height)).reshape(xy.shape)
 
-    def cut_mask(
-        self, logits: npt.NDArray[np.float32], box_xyxy: npt.NDArray[np.float64]
-    ) -> MaskCrop | None:
+    def cut_mask(self, logits: npt.NDArray[np.float32], box_xyxy: npt.NDArray[np.float64]) -> MaskCrop | None:
         """A mask at source resolution, bilinear from logits (h, w) that cover the target; None where it is empty.
 
         Args:

@@ -156,7 +156,7 @@ class Instances:
         boxes = np.array([mask.box_xyxy for mask in masks], np.float32).reshape(n, 4)
         height, width = size_hw
         border = (boxes[:, 0] <= 0) | (boxes[:, 1] <= 0) | (boxes[:, 2] >= width) | (boxes[:, 3] >= height)
-        unsorted = {
+        unsorted: dict[str, Any] = {
             "boxes_xyxy": boxes,
             "scores": scores,
             "stability": unknown if stability is None else stability,
@@ -183,9 +183,7 @@ class Instances:
         chosen = np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen.astype(np.intp).reshape(-1)
         boxes3d = self.boxes3d
         if boxes3d is not None:
-            boxes3d = Boxes3d(
-                boxes3d.centers_m[chosen], boxes3d.quaternions_xyzw[chosen], boxes3d.sizes_m[chosen]
-            )
+            boxes3d = Boxes3d(boxes3d.centers_m[chosen], boxes3d.quaternions_xyzw[chosen], boxes3d.sizes_m[chosen])
         return dataclasses.replace(
             self,
             masks=tuple(self.masks[k] for k in chosen),
@@ -199,7 +197,8 @@ class Instances:
         """All masks, (N, H, W) bool."""
         dense = np.zeros((len(self), *self.size_hw), np.bool_)
         for k, mask in enumerate(self.masks):
-            dense[(k, *mask.window)] = mask.crop
+            rows, columns = mask.window
+            dense[k, rows, columns] = mask.crop
         return dense
 
     def label_image(self) -> npt.NDArray[np.uint16]:

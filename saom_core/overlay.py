@@ -31,7 +31,7 @@ def draw_overlay(image_rgb: Image, instances: Instances, *, alpha: float = 0.45,
     Returns:
         (H, W, 3) uint8, a copy.
     """
-    picture = image_rgb.copy()
+    picture: Image = image_rgb.copy()
     by_area = sorted(range(len(instances)), key=lambda k: -instances.masks[k].area)
     thickness = max(1, round(max(instances.size_hw) / 640))
     for k in by_area:

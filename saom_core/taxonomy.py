@@ -2,12 +2,62 @@
 
 from __future__ import annotations
 
-CLASSES: tuple[str, ...] = tuple(
-    """AlarmClock ArmChair BaseballBat BasketBall Bathtub BathtubBasin Bed Blinds Book Bowl Box Bread Cabinet CoffeeTable
-    CounterTop Cup Desk DiningTable DishSponge Drawer Dresser Fridge GarbageCan Laptop LaundryHamper Microwave Mug
-    Newspaper Ottoman Pan PaperTowelRoll Plate Plunger Pot Safe ScrubBrush Shelf ShowerCurtain ShowerDoor SideTable Sink
-    SinkBasin SoapBar SoapBottle Sofa SprayBottle Statue StoveBurner TVStand TissueBox Toilet ToiletPaper
-    ToiletPaperHanger Vase WateringCan""".split()
+CLASSES: tuple[str, ...] = (
+    "AlarmClock",
+    "ArmChair",
+    "BaseballBat",
+    "BasketBall",
+    "Bathtub",
+    "BathtubBasin",
+    "Bed",
+    "Blinds",
+    "Book",
+    "Bowl",
+    "Box",
+    "Bread",
+    "Cabinet",
+    "CoffeeTable",
+    "CounterTop",
+    "Cup",
+    "Desk",
+    "DiningTable",
+    "DishSponge",
+    "Drawer",
+    "Dresser",
+    "Fridge",
+    "GarbageCan",
+    "Laptop",
+    "LaundryHamper",
+    "Microwave",
+    "Mug",
+    "Newspaper",
+    "Ottoman",
+    "Pan",
+    "PaperTowelRoll",
+    "Plate",
+    "Plunger",
+    "Pot",
+    "Safe",
+    "ScrubBrush",
+    "Shelf",
+    "ShowerCurtain",
+    "ShowerDoor",
+    "SideTable",
+    "Sink",
+    "SinkBasin",
+    "SoapBar",
+    "SoapBottle",
+    "Sofa",
+    "SprayBottle",
+    "Statue",
+    "StoveBurner",
+    "TVStand",
+    "TissueBox",
+    "Toilet",
+    "ToiletPaper",
+    "ToiletPaperHanger",
+    "Vase",
+    "WateringCan",
 )
 """Index = class id of the authors' checkpoints (55 rows of their class head)."""
 

@@ -1,0 +1,1 @@
+"""The training side: simulated scenes, data set, training, evaluation, export."""

@@ -88,5 +88,7 @@ def load_resume(out: Path, network: nn.Module, average: nn.Module, optimizer: to
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
     except (RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError) as error:
-        raise ModelError(f"{path}: expected the state of this run, got: {str(error)[:400]}: use another --out") from error
+        raise ModelError(
+            f"{path}: expected the state of this run, got: {str(error)[:400]}: use another --out"
+        ) from error
     return int(state["step"])

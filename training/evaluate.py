@@ -76,7 +76,8 @@ def table(figures: dict[str, Any]) -> str:
     lines = []
     for name, value in figures.items():
         if name != "per_class":
-            lines.append(f"{name:24s} {'-' if value is None else f'{value:.3f}' if isinstance(value, float) else value}")
+            text = "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+            lines.append(f"{name:24s} {text}")
     lines.append(f"\n{'class':20s} {'objects':>8s} {'recall50':>9s} {'recall75':>9s} {'named right':>12s}")
     for name, row in figures["per_class"].items():
         named = "-" if row["named_right"] is None else f"{row['named_right']:.2f}"

@@ -1,4 +1,4 @@
-"""Write a checkpoint as one ONNX file that is the whole everything mode: `saom export runs/tiny/last saom-tiny.onnx`."""
+"""One ONNX file that is the whole everything mode: `saom export runs/full/last saom-tiny.onnx`."""
 
 from __future__ import annotations
 

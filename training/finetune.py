@@ -149,8 +149,7 @@ def train_step(
         torch.stack([getattr(item, name) for item in items]).to(device) for name in ("image", "depth", "points")
     )
     per_image = {
-        name: [getattr(item, name).to(device) for item in items]
-        for name in ("targets", "masks", "boxes", "class_ids")
+        name: [getattr(item, name).to(device) for item in items] for name in ("targets", "masks", "boxes", "class_ids")
     }
     with torch.autocast(device.type, torch.bfloat16, enabled=config.bf16):
         features = network.encode(image, depth)
@@ -203,7 +202,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `saom finetune`."""
     default = TrainConfig()
     parser.add_argument("--data", type=Path, required=True, help="data set made by `saom collect`")
-    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and logs; resumes what is there")
+    parser.add_argument("--out", type=Path, required=True, help="folder of checkpoints and logs; resumed if there")
     parser.add_argument("--init", type=Path, help="checkpoint folder to begin from")
     parser.add_argument("--steps", type=int, default=default.steps)
     parser.add_argument("--batch", type=int, default=default.batch, help="images per step")

@@ -15,8 +15,10 @@ from training.network import ImageFeatures, PromptAnswers, SaomTiny
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weight of each term. SAM has focal : dice = 20 : 1 (arXiv 2304.02643, section 3); from nothing and with many small
-    objects, dice wants more.
+    """Weight of each term.
+
+    SAM has focal : dice = 20 : 1 (arXiv 2304.02643, section 3); from nothing and with many small objects, dice wants
+    more.
     """
 
     focal: float = 20.0
@@ -61,8 +63,7 @@ def batch_loss(
         "focal": sigmoid_focal_loss(logits, truth).mean(dim=(1, 2)).sum() / max(len(truth), 1),
         "dice": dice_loss(logits, truth).sum() / max(len(truth), 1),
         "quality": F.binary_cross_entropy_with_logits(answers.quality_logits.float(), quality),
-        "classes": F.cross_entropy(class_logits, truth_classes, reduction="sum")
-        / max(len(truth), 1),
+        "classes": F.cross_entropy(class_logits, truth_classes, reduction="sum") / max(len(truth), 1),
         "box": box_loss(answers.boxes[on_object].float(), truth_boxes),
     }
     total = sum(getattr(weights, name) * term for name, term in terms.items())

@@ -81,9 +81,7 @@ def test_measure_finds_distance_and_place() -> None:
 
 
 def test_measure_without_valid_depth_says_so() -> None:
-    instances = Instances.from_masks(
-        (480, 640), [MaskCrop(5, 5, np.ones((10, 10), bool))], np.ones(1, np.float32)
-    )
+    instances = Instances.from_masks((480, 640), [MaskCrop(5, 5, np.ones((10, 10), bool))], np.ones(1, np.float32))
     measured = measure(instances, np.zeros((480, 640), np.float32), CAMERA)
     assert np.isnan(measured.distances_m[0]) and measured.valid_depth_ratio[0] == 0
     assert measured.centroids_m is not None and np.isnan(measured.centroids_m).all()

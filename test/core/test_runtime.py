@@ -29,7 +29,8 @@ def test_ten_lines_of_plain_onnxruntime() -> None:
     session = ort.InferenceSession(str(BUNDLED_MODEL), providers=["CPUExecutionProvider"])
     height, width, _ = session.get_inputs()[0].shape
     image = np.full((height, width, 3), 128, np.uint8)
-    answer = dict(zip(OUTPUTS, session.run(list(OUTPUTS), {"image": image}), strict=True))  # depth, thresholds: defaults
+    # depth and thresholds have defaults in the file
+    answer = dict(zip(OUTPUTS, session.run(list(OUTPUTS), {"image": image}), strict=True))
     rows = len(answer["scores"])
     assert all(len(answer[name]) == rows for name in OUTPUTS)
     assert (np.diff(answer["scores"]) <= 0).all()

@@ -45,9 +45,7 @@ def test_file_equals_torch(checkpoint: Path, tmp_path: Path, size_hw: tuple[int,
     assert len(segmenter.segment(image.numpy(), depth.numpy()).instances) > 0
 
 
-def test_different_results_are_not_written(
-    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_different_results_are_not_written(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A real fault: weights stored in half precision after the comparison network was rounded coarser."""
     genuine = export_module.halve_weights
 

@@ -9,7 +9,7 @@ import torch
 from saom_core.taxonomy import CLASSES_AND_OTHER
 from training.everything_graph import EverythingGraph, crop_to_boxes, stability_score, suppress_duplicates
 from training.export import example_input
-from training.network import SaomTiny, TinyConfig, local_mean, input_channels
+from training.network import SaomTiny, TinyConfig, input_channels, local_mean
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,8 @@ def test_local_mean_against_naive_loop() -> None:
     padded = torch.nn.functional.pad(x, (16, 16, 16, 16))
     mean = local_mean(x)[0, 0]
     for row, column in ((20, 20), (12, 44), (36, 28)):  # four pixels about the common corner of four blocks
-        windows = [padded[0, 0, r : r + 40, c : c + 40].mean() for r in (row - 4, row + 4) for c in (column - 4, column + 4)]
+        corners = [(r, c) for r in (row - 4, row + 4) for c in (column - 4, column + 4)]
+        windows = [padded[0, 0, r : r + 40, c : c + 40].mean() for r, c in corners]
         corner = mean[row + 3 : row + 5, column + 3 : column + 5].mean()
         torch.testing.assert_close(corner, sum(windows) / 4)
 
