@@ -106,6 +106,8 @@ class SaomNode(LifecycleNode):
             self.create_timer(0.05, self._on_clock),
         ]
         self._last_image_s, self._active = time.monotonic(), True
+        if self.pipeline is not None and self._outputs is not None:
+            self._outputs.announce(self.pipeline.segmenter.info)
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:

@@ -6,40 +6,27 @@ A message is made only when somebody subscribes to its topic.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2, PointField
-from std_msgs.msg import ColorRGBA, Header
+from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
-from saom_core.depth import CameraIntrinsics, back_project
-from saom_core.instances import Instances
+from saom_core.depth import back_project
 from saom_core.overlay import draw_overlay, instance_color
 from saom_core.runtime import ModelInfo
+from saom_ros.answer import Answer
 from saom_ros.conversions import byte_array, image_message
 from saom_ros.messages import instances_message
 from saom_ros.msg import InstanceArray
+from saom_ros.vision import VISION_OUTPUTS, label_info
 
 JPEG_QUALITY = 80
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One answered frame and all that the messages about it are made of."""
-
-    header: Header  # of the source image
-    image_rgb: npt.NDArray[np.uint8]  # (H, W, 3)
-    depth_m: npt.NDArray[np.float32] | None  # (H, W), 0 or NaN = invalid
-    camera: CameraIntrinsics | None
-    instances: Instances
-    model: ModelInfo
-    target_class: str = ""  # whose best instance is the target; "": none
 
 
 class Outputs:
@@ -54,6 +41,15 @@ class Outputs:
         self._publishers = {
             name: node.create_lifecycle_publisher(kind, f"~/{name}", 5) for name, (kind, _) in _OUTPUTS.items()
         }
+        self._names: Any = None
+
+    def announce(self, model: ModelInfo) -> None:
+        """Tells once, also to those who subscribe later, what the values of ~/class_image mean (with vision_msgs)."""
+        message = label_info(model)
+        if message is not None and self._names is None:
+            kept = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+            self._names = self._node.create_publisher(type(message), "~/label_info", kept)
+            self._names.publish(message)
 
     def wanted(self) -> bool:
         """Whether anybody subscribes to anything."""
@@ -72,6 +68,9 @@ class Outputs:
         for publisher in self._publishers.values():
             self._node.destroy_lifecycle_publisher(publisher)
         self._publishers = {}
+        if self._names is not None:
+            self._node.destroy_publisher(self._names)
+            self._names = None
 
 
 def instance_array(answer: Answer) -> InstanceArray:
@@ -172,4 +171,5 @@ _OUTPUTS: dict[str, tuple[type[Any], Callable[[Answer], Any]]] = {
     "overlay/compressed": (CompressedImage, overlay_compressed),
     "points": (PointCloud2, points),
     "markers": (MarkerArray, markers),
+    **VISION_OUTPUTS,
 }

@@ -17,10 +17,11 @@ from saom_core.config import SaomConfig
 from saom_core.depth import CameraIntrinsics
 from saom_core.errors import InputError, SaomError
 from saom_core.everything import Segmenter
+from saom_ros.answer import Answer
 from saom_ros.conversions import camera_from_info, depth_from_image, rgb_from_image
 from saom_ros.diagnostics import ERROR, Problems, Statistics
 from saom_ros.matcher import Frame
-from saom_ros.outputs import Answer, Outputs
+from saom_ros.outputs import Outputs
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from std_srvs.srv import SetBool
 
 from saom_core.errors import InputError, SaomError
 from saom_core.instances import Instances
+from saom_ros.answer import Answer
 from saom_ros.conversions import image_message
 from saom_ros.messages import instances_message
-from saom_ros.outputs import Answer
 from saom_ros.srv import Segment, Select
 
 if TYPE_CHECKING:

@@ -1,0 +1,55 @@
+"""Topics of vision_msgs, where it is installed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import StartNode
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from robot import Robot, camera_info, picture
+from sensor_msgs.msg import Image
+
+from saom_ros.conversions import image_message
+from saom_ros.messages import instances_from_message
+
+vision_msgs = pytest.importorskip("vision_msgs.msg", reason="vision_msgs is not on PyPI; it is in every ROS")
+
+
+def test_detections_say_the_same_as_the_instances(start: StartNode, robot: Robot) -> None:
+    process = start()
+    robot.listen(detections=vision_msgs.Detection2DArray, detections_3d=vision_msgs.Detection3DArray)
+    robot.wait_active(process)
+    robot.advertise("depth", Image)
+    image_rgb, depth_mm = picture()
+    robot.publish("camera_info", camera_info(robot.header()))
+
+    def answered() -> bool:
+        header = robot.header()
+        robot.publish("depth", image_message(depth_mm, "16UC1", header))
+        robot.show(image_rgb, header)
+        return bool(robot.answer_to(header, "detections_3d").detections)
+
+    robot.until(answered, "boxes in space")
+    flat, deep, whole = (robot.received[name][-1] for name in ("detections", "detections_3d", "instances"))
+    instances = instances_from_message(whole)
+    assert len(flat.detections) == len(instances)
+    for detection, item in zip(flat.detections, whole.instances, strict=True):
+        assert detection.id == str(item.label)
+        assert detection.results[0].hypothesis.class_id == item.class_name
+        center, box = detection.bbox.center.position, item.box_xyxy
+        assert (center.x - detection.bbox.size_x / 2, center.y + detection.bbox.size_y / 2) == (box[0], box[3])
+    for detection in deep.detections:
+        item = whole.instances[int(detection.id) - 1]
+        assert detection.bbox.center == item.box_pose and detection.bbox.size == item.box_size
+    assert len(deep.detections) == np.isfinite(instances.centroids_m[:, 0]).sum()
+
+
+def test_class_names_come_also_to_those_who_subscribe_late(start: StartNode, robot: Robot) -> None:
+    robot.wait_active(start())
+    got: list[object] = []
+    kept = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    robot.node.create_subscription(vision_msgs.LabelInfo, "/saom/label_info", got.append, kept)
+    robot.until(lambda: got, "the names")
+    header = robot.show(picture()[0])
+    names = robot.answer_to(header).class_names
+    assert [item.class_name for item in got[0].class_map] == ["background", *names]  # type: ignore[attr-defined]
