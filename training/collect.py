@@ -1,6 +1,7 @@
 """Collect a data set from a simulator.
 
-    python -m training.collect --out data/rooms --frames 200 --size 400x300 --workers 2 --seed 1
+    saom collect --out data/rooms --frames 200 --size 400x300 --workers 2 --seed 1
+    saom collect --out data/rooms --frames 200000 --ray auto          # on all machines of a Ray cluster
 
 Stop it or kill it at any moment and give the same command again: finished episodes are kept, the rest is made.
 """
@@ -14,6 +15,7 @@ import logging
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -22,12 +24,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import IO
 
-import cv2
 from tqdm import tqdm
 
 from saom_core.errors import InputError, SaomError
 from training.dataset import DatasetWriter
-from training.simulator import CollectOptions, Simulator, available_simulators, make_simulator
+from training.episodes import Episode, make_episode
+from training.simulator import CollectOptions, available_simulators
+from training.thor import options as ai2thor
 
 MAX_RESTARTS = 20
 log = logging.getLogger(__name__)
@@ -35,27 +38,25 @@ log = logging.getLogger(__name__)
 
 # --- worker process: one simulator each
 
-_simulator: Simulator
+_options: CollectOptions
 _writer: DatasetWriter
 
 
 def _start_worker(options: CollectOptions, out: Path) -> None:
-    global _simulator, _writer  # noqa: PLW0603 - a pool's worker keeps its simulator between tasks
+    global _options, _writer  # noqa: PLW0603 - a pool's worker keeps them between tasks
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     if sys.platform == "linux":  # die with the parent, even if it is killed with -9
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
         if os.getppid() == 1:
             os._exit(1)
-    cv2.setNumThreads(1)  # the workers are the threads, for OpenCV and for Mesa's software OpenGL
-    os.environ.setdefault("LP_NUM_THREADS", "0")
-    _simulator = make_simulator(options)
-    _writer = DatasetWriter(out, options.info())
+    _options, _writer = options, DatasetWriter(out, options.info())
 
 
-def _make_episode(index: int) -> int:
-    frames = _simulator.episode(index)
-    _writer.write_episode(index, frames)
-    return len(frames)
+def _make_episode(index: int) -> Episode:
+    """Make and store an episode; its files, stored now, are not sent to the parent."""
+    made = make_episode(_options, _writer.info, index)
+    _writer.write_files(made.files)
+    return made._replace(files={})
 
 
 # --- parent process
@@ -78,10 +79,13 @@ def _only_collector(out: Path) -> Iterator[None]:
         lock.close()
 
 
-def collect(options: CollectOptions, out: Path, episodes: int, workers: int, quiet: bool = False) -> int:
+def collect(
+    options: CollectOptions, out: Path, episodes: int, workers: int, quiet: bool = False, ray: str | None = None
+) -> int:
     """Make the missing ones of `episodes` episodes.
 
-    A worker that dies (a crash of the driver, out of memory) is replaced and its episodes are made again.
+    A worker that dies (a crash of the driver, out of memory) is replaced and its episodes are made again. With `ray`,
+    the address of a cluster or "local", Ray's tasks make them; see `training.collect_ray`.
 
     Returns:
         The number of frames made now.
@@ -89,14 +93,18 @@ def collect(options: CollectOptions, out: Path, episodes: int, workers: int, qui
     with _only_collector(out):
         writer = DatasetWriter(out, options.info())
         todo = [index for index in range(episodes) if index not in writer.done()]
-        made = 0
+        made, skipped = 0, Counter[str]()
         total = len(todo) * options.frames_per_scene
         with tqdm(total=total, unit="frame", desc="collect", disable=quiet, smoothing=0.05) as bar:
             for _ in range(MAX_RESTARTS):
                 try:
-                    for frames in _run(options, out, todo, workers):
-                        made += frames
+                    for episode in _episodes(options, writer, todo, workers, ray):
+                        made += episode.frames
+                        skipped += episode.skipped
+                        bar.set_postfix_str(f"{skipped.total()} skipped" if skipped else "", refresh=False)
                         bar.update(options.frames_per_scene)
+                    for reason, count in skipped.most_common():
+                        log.info("%d views skipped: %s", count, reason)
                     return made
                 except BrokenProcessPool:
                     done = writer.done()
@@ -105,14 +113,30 @@ def collect(options: CollectOptions, out: Path, episodes: int, workers: int, qui
     raise SaomError(f"workers died {MAX_RESTARTS} times: see the messages above, then give the same command again")
 
 
-def _run(options: CollectOptions, out: Path, todo: Sequence[int], workers: int) -> Iterator[int]:
-    """Yield the frame count of every episode of `todo` as it is finished."""
+def _episodes(
+    options: CollectOptions, writer: DatasetWriter, todo: Sequence[int], workers: int, ray: str | None
+) -> Iterator[Episode]:
+    """Yield every episode of `todo` as it is finished and stored."""
+    if ray is None:
+        yield from _run_in_pool(options, writer.path, todo, workers)
+        return
+    try:
+        from training.collect_ray import run_on_ray
+    except ModuleNotFoundError as error:
+        raise InputError(f"expected the package ray, got {error}: pip install 'saom[train]'") from None
+    for episode in run_on_ray(ray, workers, options, writer.info, todo):
+        writer.write_files(episode.files)
+        yield episode
+
+
+def _run_in_pool(options: CollectOptions, out: Path, todo: Sequence[int], workers: int) -> Iterator[Episode]:
+    """Yield the episodes of `todo`, without their files, as the workers have stored them."""
     pool = ProcessPoolExecutor(
         workers, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(options, out)
     )
     try:
         waiting = iter(todo)
-        running: set[Future[int]] = set()
+        running: set[Future[Episode]] = set()
         while True:
             # few at a time: a Ctrl-C then waits for a handful of episodes, not for all of them
             while len(running) < 2 * workers and (index := next(waiting, None)) is not None:
@@ -144,8 +168,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=parse_size, default=(300, 400), metavar="WxH", help="picture size (400x300)")
     parser.add_argument("--frames-per-scene", type=int, default=6)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes, a simulator each")
+    parser.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="make the episodes on a Ray cluster: its address, or `local` to start one of --workers processes here",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--dry-run", action="store_true", help="say what would be collected, and stop")
+    ai2thor.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -155,14 +185,17 @@ def run(args: argparse.Namespace) -> int:
             f"expected frames and workers of at least 1 and 1 to 100 frames per scene, got {args.frames}, "
             f"{args.workers} and {args.frames_per_scene}"
         )
-    options = CollectOptions(args.simulator, args.seed, args.size, args.frames_per_scene)
+    extra, machine = ai2thor.parsed_options(args)
+    options = CollectOptions(args.simulator, args.seed, args.size, args.frames_per_scene, extra, machine)
     episodes = -(-args.frames // args.frames_per_scene)
     if args.dry_run:
         done = len(list((args.out / "shards").glob("[0-9]*.json")))
         print(f"{args.simulator}: {episodes} scenes x {args.frames_per_scene} frames of "
               f"{args.size[1]}x{args.size[0]} into {args.out}; {done} scenes are done")  # fmt: skip
+        if args.simulator == "ai2thor":
+            print(ai2thor.summary(extra))
         return 0
-    made = collect(options, args.out, episodes, args.workers)
+    made = collect(options, args.out, episodes, args.workers, ray=args.ray)
     print(f"{made} frames made now; the data set is in {args.out}")
     return 0
 

@@ -79,7 +79,8 @@ class Frame:
 class CollectOptions:
     """What a data set is made with: everything that decides its pictures. Stored in `dataset.json`.
 
-    `extra` are options of one simulator alone; their values must be fit for JSON.
+    `extra` are options of one simulator alone; their values must be fit for JSON. `machine` are options of one
+    simulator that change no picture (paths, time-outs): not stored, and a data set may be continued with other ones.
     """
 
     simulator: str
@@ -87,10 +88,12 @@ class CollectOptions:
     size_hw: tuple[int, int]
     frames_per_scene: int
     extra: dict[str, Any] = field(default_factory=dict)
+    machine: dict[str, Any] = field(default_factory=dict)
 
     def info(self) -> dict[str, Any]:
         """For `dataset.json`."""
-        return {**asdict(self), "version": _module(self.simulator).VERSION}
+        decisive = {key: value for key, value in asdict(self).items() if key != "machine"}
+        return {**decisive, "version": _module(self.simulator).VERSION}
 
 
 def _module(name: str) -> Any:
@@ -120,7 +123,10 @@ class Simulator(Protocol):
     version: str
 
     def episode(self, index: int) -> list[Frame]:
-        """All frames of one episode, which lies in one scene; empty if nothing good was found."""
+        """All frames of one episode, which lies in one scene; empty if nothing good was found.
+
+        A simulator that skips views counts them, by reason, in an attribute `skipped` (a Counter).
+        """
         ...
 
     def close(self) -> None:
