@@ -15,6 +15,7 @@ COMMANDS = {
     "info": ("saom_cli.info", "what a model file holds"),
     "compare-sam": ("saom_cli.compare_sam", "same masks and time against segment-anything's generator [train]"),
     "collect": ("training.collect", "simulated RGB-D data set [train]"),
+    "bench-collect": ("training.bench_collect", "frames/s, megabytes, and what kill -9 loses, of collecting [train]"),
     "dataset": ("training.dataset_tools", "stats, check, view, import of a data set [train]"),
     "finetune": ("training.finetune", "train a model [train]"),
     "evaluate": ("training.evaluate", "figures of a model on a data set [train]"),

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
@@ -21,6 +18,7 @@ from pycocotools.coco import COCO
 from saom_core.errors import InputError
 from saom_core.taxonomy import CLASSES, OTHER
 from training.annotations import annotate, decode_masks, encode_mask
+from training.bench_collect import lost_by_kills, rates, step_times_ms
 from training.collect import collect, main, parse_size
 from training.dataset import Dataset, DatasetWriter, write_atomically
 from training.simulator import CollectOptions, Frame, available_simulators, make_simulator
@@ -173,32 +171,8 @@ def test_killed_at_random_moments_it_resumes_to_the_same_data_set(tmp_path: Path
     """Kill -9 the collector again and again: finished episodes stay as they are, and the end is as without a kill."""
     options = CollectOptions("rooms", 5, (48, 64), 2)
     collect(options, tmp_path / "whole", episodes=8, workers=1, quiet=True)
-    killed = tmp_path / "killed"
-    command = [sys.executable, "-m", "training.collect", "--out", str(killed), "--frames", "16", "--size", "64x48"]
-    command += ["--workers", "2", "--seed", "5", "--frames-per-scene", "2"]
-    rng = random.Random(0)
-    finished: dict[str, bytes] = {}
-    for _ in range(3):
-        process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        wanted = len(finished) + rng.randint(1, 2)
-        deadline = time.monotonic() + 120
-        while process.poll() is None and time.monotonic() < deadline:
-            if len(list(killed.glob("shards/[0-9]*.json"))) >= wanted:
-                break
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        now = {path.name: path.read_bytes() for path in killed.glob("shards/[0-9]*.json")}
-        assert finished.items() <= now.items()
-        finished = now
-        for shard in now.values():
-            for image in json.loads(shard)["images"]:
-                assert cv2.imread(str(killed / image["file_name"])) is not None
-                assert cv2.imread(str(killed / image["depth_file_name"]), cv2.IMREAD_UNCHANGED) is not None
-    while main(command[3:]) == 2:  # the workers of the killed one may need a moment to die and free the lock
-        assert time.monotonic() < deadline
-    assert content(killed) == content(tmp_path / "whole")
+    assert lost_by_kills(options, tmp_path / "killed", 8, kills=3, quiet=True) == 0
+    assert content(tmp_path / "killed") == content(tmp_path / "whole")
 
 
 def test_a_killed_worker_is_replaced_and_its_work_is_done_again(tmp_path: Path):
@@ -215,6 +189,15 @@ def test_a_killed_worker_is_replaced_and_its_work_is_done_again(tmp_path: Path):
     assert process.returncode == 0, said
     assert "a worker died" in said
     assert DatasetWriter(tmp_path, json.loads((tmp_path / "dataset.json").read_text())).done() == set(range(12))
+
+
+def test_figures_of_collecting_add_up(tmp_path: Path):
+    options = CollectOptions("rooms", 5, (48, 64), 1)
+    frames_per_s, megabytes = rates(options, tmp_path, 3, workers=1)
+    size = sum(file.stat().st_size for file in tmp_path.rglob("0*.*"))
+    assert frames_per_s > 0 and megabytes == pytest.approx(size / 3 / 1e3)
+    times = step_times_ms(options, 1)
+    assert 0.5 * times["all"] < sum(times.values()) - times["all"] <= times["all"]
 
 
 def test_finished_episodes_are_not_made_again(tmp_path: Path):
