@@ -12,12 +12,12 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from saom_core.errors import SaomError
-from training.simulator import CollectOptions, Frame
+from training.simulator import CollectOptions, EpisodeFailed, Frame
 from training.thor.frames import BadFrame, check_worth, make_frame
 from training.thor.options import MachineOptions, ThorOptions, controller_keywords, initialize_keywords
 from training.thor.process import ActionFailed, SimulatorDied, SimulatorProcess
@@ -79,14 +79,15 @@ class AI2ThorSimulator:
         """Load the scene, randomise it, look at it from places spread over it.
 
         Raises:
-            SaomError: If the simulator does not work at all; a scene that alone fails is left out with a warning.
+            EpisodeFailed: If this scene cannot be shown.
+            SaomError: If the simulator does not work at all.
         """
         scene = self.scene_of(index)
         before = self.skipped.copy()
         try:
             positions = self._set_up_safely(scene, index)
         except (ActionFailed, SimulatorDied) as error:
-            return self._give_up(scene, error)
+            self._give_up(scene, error)
         frames: list[Frame] = []
         deadly = 0
         for view in self._views(positions, index):
@@ -102,7 +103,7 @@ class AI2ThorSimulator:
                 deadly += 1
                 last = error
         if deadly == MAX_DEADLY_VIEWS and not frames:
-            return self._give_up(scene, last)
+            self._give_up(scene, last)
         self._bad_scenes = 0
         for reason, count in (self.skipped - before).items():
             log.info("%s: %d views skipped: %s", scene.name, count, reason)
@@ -112,7 +113,7 @@ class AI2ThorSimulator:
         """End the simulator."""
         self._process.close()
 
-    def _give_up(self, scene: SceneRef, error: Exception) -> list[Frame]:
+    def _give_up(self, scene: SceneRef, error: Exception) -> NoReturn:
         self._bad_scenes += 1
         self._process.close()  # the next scene gets a fresh simulator
         if self._bad_scenes >= MAX_BAD_SCENES:
@@ -120,9 +121,7 @@ class AI2ThorSimulator:
                 f"expected AI2-THOR to show a scene, but {MAX_BAD_SCENES} in a row failed, the last one {scene.name}: "
                 f"{error}. What is done is kept; see ~/.ai2thor/log/unity.log and give the same command again"
             )
-        log.warning("%s is left out: %s", scene.name, error)
-        self.skipped["scene failed"] += self.options.frames_per_scene
-        return []
+        raise EpisodeFailed(f"{scene.name} is left out, the same command will try it again: {error}")
 
     # --- with a simulator that may die at any moment
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -10,8 +11,9 @@ from typing import Any, NamedTuple
 import cv2
 
 from training.dataset import pack_episode
-from training.simulator import CollectOptions, Simulator, make_simulator
+from training.simulator import CollectOptions, EpisodeFailed, Simulator, make_simulator
 
+log = logging.getLogger(__name__)
 _owned: tuple[CollectOptions, Simulator] | None = None
 
 
@@ -24,10 +26,17 @@ class Episode(NamedTuple):
 
 
 def make_episode(options: CollectOptions, info: Mapping[str, Any], index: int) -> Episode:
-    """Make one episode with this process's own simulator, which the first call starts; `info` is the data set's."""
+    """Make one episode with this process's own simulator, which the first call starts; `info` is the data set's.
+
+    An episode that failed has no files: it is tried again when the command is given again.
+    """
     simulator = _own_simulator(options)
     before = Counter(getattr(simulator, "skipped", {}))
-    frames = simulator.episode(index)
+    try:
+        frames = simulator.episode(index)
+    except EpisodeFailed as error:
+        log.warning("%s", error)
+        return Episode({}, 0, Counter({"episode failed": options.frames_per_scene}))
     skipped = Counter(getattr(simulator, "skipped", {})) - before
     return Episode(pack_episode(index, frames, info, skipped), len(frames), skipped)
 

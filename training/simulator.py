@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from saom_core.depth import CameraIntrinsics
-from saom_core.errors import InputError
+from saom_core.errors import InputError, SaomError
 
 SIMULATORS = {"rooms": "training.rooms.rooms_simulator", "ai2thor": "training.ai2thor_simulator"}
 """Name -> module with `VERSION`, and `create(options: CollectOptions) -> Simulator`. Imported only when asked for."""
@@ -116,6 +116,10 @@ def make_simulator(options: CollectOptions) -> Simulator:
     return made
 
 
+class EpisodeFailed(SaomError):
+    """This episode could not be made, others can: it is not stored, and the same command tries it again."""
+
+
 class Simulator(Protocol):
     """Makes episodes. The same simulator, version, seed, options and number give the same frames."""
 
@@ -126,6 +130,9 @@ class Simulator(Protocol):
         """All frames of one episode, which lies in one scene; empty if nothing good was found.
 
         A simulator that skips views counts them, by reason, in an attribute `skipped` (a Counter).
+
+        Raises:
+            EpisodeFailed: If this one cannot be made now.
         """
         ...
 
