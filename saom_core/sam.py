@@ -30,6 +30,7 @@ from saom_core.runtime import ModelInfo
 from saom_core.sam_candidates import Candidates, ImageCrop, PromptLabels, filtered, without_small_regions
 from saom_core.sam_checkpoints import SamModel, read_checkpoint
 from saom_core.sam_decoder import DecodedPrompts, PointDecoder
+from saom_core.sam_encoder import encode
 from saom_core.sam_masks import MaskEnlarger
 from saom_core.sam_options import SamEverythingOptions
 from saom_core.taxonomy import OTHER
@@ -146,7 +147,7 @@ class SamSegmenter:
             points_xy = torch.from_numpy(grid_points(*grid) * (width, height))
             inputs_xy = (points_xy * torch.tensor([input_hw[1] / width, input_hw[0] / height]).double()).to(device)
         with clock.stage("encoder"):
-            image = self._decoder.image_tokens(self._sam.image_encoder(batch))
+            image = self._decoder.image_tokens(encode(self._sam.image_encoder, batch))
         parts: list[Candidates] = []
         per_batch = options.points_per_batch or _at_once(_DECODED_BYTES, image.tokens)
         for begin in range(0, len(points_xy), per_batch):

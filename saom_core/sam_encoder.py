@@ -1,0 +1,49 @@
+"""SAM's image encoder with segment-anything's modules, its global attention taken in pieces.
+
+A global block of ViT-B holds 12 x 4096 x 4096 scores (0.8 GB) several times over. Rows of the scores do not depend on
+each other, so they are made, biased, normalised and used a few rows at a time, in memory that stays in the caches.
+"""
+
+from __future__ import annotations
+
+import torch
+from segment_anything.modeling import ImageEncoderViT
+from segment_anything.modeling.image_encoder import Attention, Block, get_rel_pos
+from torch import Tensor
+
+_SCORE_BYTES = {"cpu": 4 * 2**20, "cuda": 2**30}
+"""Of the scores held at once; on the CPU what its caches hold."""
+
+
+def encode(encoder: ImageEncoderViT, pixels: Tensor) -> Tensor:
+    """`encoder(pixels)`: (1, 3, S, S) normalised pixels to an embedding of (1, C, S / 16, S / 16)."""
+    x = encoder.patch_embed(pixels)
+    if encoder.pos_embed is not None:
+        x = x + encoder.pos_embed
+    for block in encoder.blocks:
+        x = block(x) if block.window_size > 0 or not block.attn.use_rel_pos else _global_block(block, x)
+    return encoder.neck(x.permute(0, 3, 1, 2))
+
+
+def _global_block(block: Block, x: Tensor) -> Tensor:
+    x = x + _attention(block.attn, block.norm1(x))
+    return x + block.mlp(block.norm2(x))
+
+
+def _attention(attention: Attention, x: Tensor) -> Tensor:
+    """`attention(x)` for x (1, h, w, C)."""
+    _, height, width, _ = x.shape
+    tokens = height * width
+    q, k, v = attention.qkv(x).reshape(tokens, 3, attention.num_heads, -1).permute(1, 2, 0, 3).unbind(0)  # (H, N, E)
+    by_place = q.unflatten(1, (height, width))
+    rows = torch.einsum("bhwc,hkc->bhwk", by_place, get_rel_pos(height, height, attention.rel_pos_h)).flatten(1, 2)
+    columns = torch.einsum("bhwc,wkc->bhwk", by_place, get_rel_pos(width, width, attention.rel_pos_w)).flatten(1, 2)
+    q, keys = q * attention.scale, k.mT
+    out = torch.empty_like(v)
+    at_once = max(1, _SCORE_BYTES[x.device.type] // (4 * tokens))
+    for head in range(len(q)):
+        for begin in range(0, tokens, at_once):
+            some = slice(begin, begin + at_once)
+            bias = (rows[head, some, :, None] + columns[head, some, None, :]).flatten(1)  # (n, N)
+            out[head, some] = torch.softmax(torch.addmm(bias, q[head, some], keys[head]), dim=-1) @ v[head]
+    return attention.proj(out.transpose(0, 1).reshape(1, height, width, -1))
