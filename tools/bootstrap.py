@@ -134,7 +134,7 @@ def mend_cmake_exports(venv: Path) -> None:
 
 
 def build_workspace(venv: Path) -> None:
-    """Runs `colcon build` into install/, unless nothing that it installs has come, gone or changed its kind.
+    """Runs `colcon build` into install/, unless no file that it installs has come or gone, and no message changed.
 
     Python files are symbolic links there, so that an edit needs no build.
     """
@@ -145,9 +145,12 @@ def build_workspace(venv: Path) -> None:
         for path in ((ROOT / name).rglob("*") if (ROOT / name).is_dir() else [ROOT / name])
         if path.is_file() and "__pycache__" not in path.parts
     )
+    # with other messages, or another environment, everything begins anew; else colcon only lays new links
     generated_from = [path for path in sources if path.suffix in (".msg", ".srv", ".txt", ".xml")]
-    wanted = digest(generated_from, "\n".join(map(str, sources)) + (venv / "saom-requirements.sha256").read_text())
-    if stamp.is_file() and stamp.read_text() == wanted:
+    environment_stamp = (venv / "saom-requirements.sha256").read_text()
+    wanted = [digest(generated_from, environment_stamp), digest([], "\n".join(map(str, sources)))]
+    built = stamp.read_text().split() if stamp.is_file() else []
+    if built == wanted:
         return
     say("building the ROS package (colcon build)")
     libraries = [venv / "lib", *(venv / "lib").glob("python3.*/site-packages/ros_*.libs")]
@@ -158,24 +161,29 @@ def build_workspace(venv: Path) -> None:
         "LD_LIBRARY_PATH": os.pathsep.join(map(str, libraries)),
         "_ROS_WHEELS_BOOTSTRAP_COMPLETE": "1",
     }
-    workspace = linked_workspace()
+    workspace = linked_workspace(anew=built[:1] != wanted[:1])
     command = [str(venv / "bin" / "colcon"), "--log-base", "log", "build", "--symlink-install"]
     command += ["--base-paths", str(workspace), "--cmake-args", f"-DPython3_EXECUTABLE={venv / 'bin' / 'python'}"]
     run(command, environment)
-    stamp.write_text(wanted)
+    stamp.write_text("\n".join(wanted))
 
 
-def linked_workspace() -> Path:
-    """A workspace of links to this package; install/ and build/ begin anew, so that links to lost files go.
+def linked_workspace(*, anew: bool) -> Path:
+    """A workspace of links to this package, beside what was built before, or `anew` without it.
 
     CMake refuses a package whose source folder holds the libraries it exports, as this checkout holds .venv.
     """
-    for folder in ("install", "build"):
-        shutil.rmtree(ROOT / folder, ignore_errors=True)
+    if anew:
+        for folder in ("install", "build"):
+            shutil.rmtree(ROOT / folder, ignore_errors=True)
+    for link in (ROOT / "install").rglob("*"):
+        if link.is_symlink() and not link.exists():
+            link.unlink()  # its file is gone
     package = ROOT / "build" / "workspace" / "saom_ros"
-    package.mkdir(parents=True)
+    package.mkdir(parents=True, exist_ok=True)
     for name in BUILT_FROM:
-        (package / name).symlink_to(ROOT / name)
+        if not (package / name).is_symlink():
+            (package / name).symlink_to(ROOT / name)
     return package.parent
 
 
