@@ -73,7 +73,7 @@ class AI2ThorSimulator:
     def scene_of(self, index: int) -> SceneRef:
         """The scene of an episode: all scenes in an order of the seed's, then all again."""
         order = np.random.default_rng((self.options.seed, len(self._scenes))).permutation(len(self._scenes))
-        return self._scenes[order[index % len(order)]]
+        return self._scenes[int(order[index % len(order)])]
 
     def episode(self, index: int) -> list[Frame]:
         """Load the scene, randomise it, look at it from places spread over it.
@@ -96,8 +96,8 @@ class AI2ThorSimulator:
             try:
                 frames.append(self._frame_safely(scene, index, view))
                 deadly = 0
-            except BadFrame as reason:
-                self.skipped[str(reason)] += 1
+            except BadFrame as bad:
+                self.skipped[str(bad)] += 1
             except SimulatorDied as error:
                 self.skipped["the simulator died"] += 1
                 deadly += 1

@@ -269,6 +269,16 @@ def test_houses(simulator: Maker, tmp_path: Path):
         one.episode(2)
 
 
+def test_an_episode_that_failed_is_not_stored(tmp_path: Path):
+    """The simulator dies of every picture of the first scene; the same command makes it when it is well again."""
+    arguments = [*ARGUMENTS, "--frames", str(FRAMES), "--out", str(tmp_path / "set"), "--executable"]
+    deadly = command(tmp_path / "state", "--fault exit --at 1 --times 6")  # two views, three tries each
+    assert main([*arguments, deadly]) == 0
+    assert not content(tmp_path / "set" / "shards")
+    assert main([*arguments, deadly]) == 0
+    assert len(Dataset.open(tmp_path / "set")) == FRAMES
+
+
 def test_keywords_are_the_clients_own():
     from ai2thor._quality_settings import QUALITY_SETTINGS
     from ai2thor.controller import Controller
