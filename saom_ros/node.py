@@ -161,8 +161,11 @@ class SaomNode(LifecycleNode):
         self._statistics.count("frames received")
         matcher, node = self._matcher, self.options.node
         matcher.tolerance_s, matcher.timeout_s = node.sync_tolerance_s, node.sync_timeout_s
-        matcher.expects_depth = self.options.core.use_depth and self.count_publishers("depth") > 0
+        matcher.expects_depth = self.options.core.use_depth and self._publishers_of("depth") > 0
         self._submit(matcher.add_image(message, now))
+
+    def _publishers_of(self, topic: str) -> int:
+        return self.count_publishers(self.resolve_topic_name(topic))  # count_publishers alone does not remap
 
     def _on_depth(self, message: Image) -> None:
         self._submit(self._matcher.add_depth(message))
@@ -197,7 +200,7 @@ class SaomNode(LifecycleNode):
                 state = "working" if self.pipeline.wanted() else "idle: nobody subscribes"
                 state = state if self.enabled else "paused by ~/enable"
         values["state"] = state
-        values |= {f"{name}_publishers": str(self.count_publishers(name)) for name in ("image", "depth", "camera_info")}
+        values |= {f"{name}_publishers": str(self._publishers_of(name)) for name in ("image", "depth", "camera_info")}
         message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()
         name, problems = f"{self.get_name()}: segmentation", self._problems.all()
@@ -209,7 +212,7 @@ class SaomNode(LifecycleNode):
         if not self._active or silent_s <= self.options.node.input_timeout_s:
             self._problems.clear("image")
         else:
-            topic, count = self.resolve_topic_name("image"), self.count_publishers("image")
+            topic, count = self.resolve_topic_name("image"), self._publishers_of("image")
             cause = f"{count} publisher(s): same message type and QoS?" if count else "nobody publishes it"
             self._problems.set("image", f"no image on {topic} for {silent_s:.0f} s; {cause}", WARN)
         if self._matcher.alone:

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,13 +22,15 @@ MODEL = os.environ.get("SAOM_TEST_MODEL", "")
 StartNode = Callable[..., "subprocess.Popen[str]"]
 
 
-def start_in(domain: int, log: Path, **parameters: object) -> subprocess.Popen[str]:
-    """The node in a process of its own, as its users run it; keyword arguments become parameters."""
+def start_in(domain: int, log: Path, remap: Sequence[str] = (), **parameters: object) -> subprocess.Popen[str]:
+    """The node in a process of its own, as its users run it; keyword arguments but `remap` become parameters."""
     given = {"model": MODEL, **parameters}
     command = [sys.executable, "-m", "saom_ros.node", "--ros-args"]
     for name, value in given.items():
         if value != "":
             command += ["-p", f"{name}:={str(value).lower() if isinstance(value, bool) else value}"]
+    for rule in remap:
+        command += ["-r", rule]
     environment = os.environ | {"ROS_DOMAIN_ID": str(domain)}
     with log.open("w") as file:
         return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT, text=True)

@@ -141,7 +141,7 @@ class Robot:
         """Waits until the node listens to the camera and the robot to the node."""
 
         def connected() -> bool:
-            heard = all(self.publishers[name].get_subscription_count() for name in ("image", "camera_info"))
+            heard = all(publisher.get_subscription_count() for publisher in self.publishers.values())
             return heard and all(self.node.count_publishers(f"/saom/{topic}") for topic in self.received)
 
         self.until(connected, "an active node", process)

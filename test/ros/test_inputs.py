@@ -115,3 +115,15 @@ def test_compressed_images(start: StartNode, robot: Robot) -> None:
     robot.publish("image", huge)
     answer = robot.answer_to(huge.header)
     assert (answer.width, answer.height) == (7680, 4320)
+
+
+def test_topics_under_other_names(start: StartNode, robot: Robot) -> None:
+    for name in ("image", "camera_info"):
+        robot.withdraw(name)
+    process = start(remap=["image:=/cam/rgb", "depth:=/cam/depth", "camera_info:=/cam/info"])
+    for topic, name, kind in (("/cam/rgb", "image", Image), ("/cam/depth", "depth", Image)):
+        robot.publishers[name] = robot.node.create_publisher(kind, topic, 50)
+        robot.until(lambda name=name: robot.publishers[name].get_subscription_count() > 0, topic, process)
+        robot.until(lambda name=name: robot.fresh_value(f"{name}_publishers") == "1", f"the node to see {topic}")
+    robot.wait_active(process)
+    assert robot.answer_to(show_rgbd(robot, picture()[1])).has_depth
