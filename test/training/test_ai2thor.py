@@ -166,12 +166,14 @@ def alive(pid: int) -> bool:
 
 def test_killed_in_mid_episode_it_loses_no_finished_frame(tmp_path: Path, collected: tuple[Path, list[dict]]):
     """The simulator hangs within the second episode, the collector is killed with -9, the same command goes on."""
+    (tmp_path / "tmp").mkdir()
     out, state = tmp_path / "set", tmp_path / "state"
     hanging = command(state, f"--fault hang --at {FRAMES + 2}")
     arguments = [*ARGUMENTS, "--out", str(out)]
     process = subprocess.Popen(
         [sys.executable, "-m", "training.collect", *arguments, "--executable", hanging, "--step-timeout", "3600"],
         stderr=subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
     )
     deadline = time.monotonic() + 240
     while not (state / "struck").exists():
@@ -182,7 +184,7 @@ def test_killed_in_mid_episode_it_loses_no_finished_frame(tmp_path: Path, collec
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     simulators = [int(path.name[4:]) for path in state.glob("pid-*")]
-    while any(alive(pid) for pid in simulators):  # nothing is left behind
+    while any(alive(pid) for pid in simulators) or list((tmp_path / "tmp").glob("saom*")):  # nothing is left behind
         assert time.monotonic() < deadline
     while main([*arguments, "--executable", command(state)]) == 2:  # the killed one's worker may hold the lock a moment
         assert time.monotonic() < deadline

@@ -52,7 +52,7 @@ class Client:
             try:
                 kind, *arguments = self._connection.recv()
             except EOFError:
-                return
+                return end_group()
             self.reply(*getattr(self, "_" + kind)(*arguments))
 
     def _watch(self) -> None:
@@ -63,8 +63,7 @@ class Client:
         while True:
             ended, _, _ = select.select([sys.stdin], [], [], WATCH_EVERY_S)
             if ended:
-                shutil.rmtree(tempfile.gettempdir(), ignore_errors=True)
-                os.killpg(0, signal.SIGKILL)
+                end_group()
             process = getattr(getattr(self.controller, "server", None), "unity_proc", None)
             if process is not None and process.poll() is not None:
                 self.reply("died", f"the simulator's process ended with status {process.returncode}")
@@ -111,6 +110,12 @@ class Client:
         except Exception as error:
             return ("died", _brief(error.__context__ or error))
         return _outcome(event)
+
+
+def end_group() -> None:
+    """End this process and the simulator, and remove their temporary folder."""
+    shutil.rmtree(tempfile.gettempdir(), ignore_errors=True)
+    os.killpg(0, signal.SIGKILL)
 
 
 def _with_platform(keywords: dict[str, Any]) -> dict[str, Any]:
