@@ -55,7 +55,7 @@ def rates(options: CollectOptions, out: Path, count: int, workers: int) -> tuple
 
 
 def step_times_ms(options: CollectOptions, count: int) -> dict[str, float]:
-    """Milliseconds of each step for one frame, in this process, over `count` episodes after a first one."""
+    """Milliseconds of CPU time of each step for one frame, in one process, over `count` episodes after a first one."""
     seconds: Counter[str] = Counter()
     info = options.info()
     with ExitStack() as stopwatches:
@@ -65,19 +65,19 @@ def step_times_ms(options: CollectOptions, count: int) -> dict[str, float]:
                 stopwatches.enter_context(patch.object(owner, name, timed))
         episodes.make_episode(options, info, 0)
         seconds.clear()
-        start = time.perf_counter()
+        start = time.process_time()
         frames = sum(episodes.make_episode(options, info, index).frames for index in range(1, count + 1))
-        seconds["all"] = time.perf_counter() - start
+        seconds["all"] = time.process_time() - start
     return {step: 1000 * total / frames for step, total in seconds.items()}
 
 
 def _timed(function: Any, step: str, seconds: Counter[str]) -> Any:
     def call(*args: Any, **kwargs: Any) -> Any:
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             return function(*args, **kwargs)
         finally:
-            seconds[step] += time.perf_counter() - start
+            seconds[step] += time.process_time() - start
 
     return call
 
@@ -147,7 +147,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print; returns the exit status (1: a kill lost something)."""
     if min(args.frames, *args.workers) < 1 or args.kills < 0:
         raise InputError(f"expected positive numbers, got {args.frames}, {args.workers} and {args.kills}")
-    print(f"{os.cpu_count()} CPU cores, load {os.getloadavg()[0]:.1f}; frames of 6 to a scene; ms for one frame")
+    print(f"{os.cpu_count()} CPU cores, load {os.getloadavg()[0]:.1f}; frames of 6 to a scene; CPU ms for one frame")
     with tempfile.TemporaryDirectory() as folder:
         for size_hw in args.sizes:
             options = CollectOptions("rooms", 0, size_hw, 6)
