@@ -15,7 +15,6 @@ from training.network import SaomTiny
 
 BOX_IOU = 0.8
 """Prompts whose boxes agree more than this are one candidate; the mask stage below decides the rest."""
-OUTSIDE_LOGIT = -8.0
 STABILITY_OFFSET = 1.0
 """As in segment-anything's calculate_stability_score."""
 
@@ -60,9 +59,7 @@ class EverythingGraph(nn.Module):
         quality = answers.quality_logits[0].float().sigmoid()
         size = torch.tensor([image.shape[1], image.shape[0]] * 2, dtype=torch.float32)
         picked, valid = self._preselect(answers.boxes[0], quality, score_threshold)
-        boxes = answers.boxes[0][picked].clamp(0.0, 1.0)
         logits = self.network.masks(features, answers.mask_embeddings[:, picked])[0].float()
-        logits = crop_to_boxes(logits, boxes)
         class_logits = self.network.classify(features, answers.tokens[:, picked], logits[None])[0]
         stability = stability_score(logits)
         scores = quality[picked] * valid * (stability >= stability_threshold)
@@ -71,15 +68,8 @@ class EverythingGraph(nn.Module):
         picked = picked[order]
         class_scores, class_ids = class_logits[order].float().softmax(-1).max(-1)
         points = self.grid[0][picked] * size[:2]
-        return (
-            logits[order],
-            boxes[order] * size,
-            scores,
-            stability[order],
-            class_ids,
-            class_scores,
-            points,
-        )
+        logits = logits[order]
+        return logits, mask_boxes(logits) * size, scores, stability[order], class_ids, class_scores, points
 
     def _preselect(self, boxes: Tensor, quality: Tensor, score_threshold: Tensor) -> tuple[Tensor, Tensor]:
         """Indices (candidates,) of distinct prompts, best first, and which of them are real (the rest is padding)."""
@@ -91,19 +81,20 @@ class EverythingGraph(nn.Module):
         return padded, valid.float()
 
 
-def crop_to_boxes(logits: Tensor, boxes: Tensor) -> Tensor:
-    """Mask logits (N, h, w) with everything outside the boxes (N, 4) 0..1, widened by a tenth, set to background."""
+def mask_boxes(logits: Tensor) -> Tensor:
+    """Boxes about masks (N, h, w), widened by a mask pixel for what interpolation adds: (N, 4) xyxy in 0..1.
+
+    An empty mask has an empty box.
+    """
     height, width = logits.shape[1:]
-    x = (torch.arange(width, dtype=torch.float32) + 0.5) / width
-    y = (torch.arange(height, dtype=torch.float32) + 0.5) / height
-    # at least two mask pixels of slack, or the box error of a small object cuts it
-    slack = torch.maximum((boxes[:, 2:] - boxes[:, :2]) * 0.1, torch.tensor([2.0 / width, 2.0 / height]))
-    left, top = (boxes[:, :2] - slack).split(1, dim=1)
-    right, bottom = (boxes[:, 2:] + slack).split(1, dim=1)
-    inside_x = (x >= left) & (x <= right)  # (N, w)
-    inside_y = (y >= top) & (y <= bottom)  # (N, h)
-    inside = inside_y[:, :, None] & inside_x[:, None, :]
-    return torch.where(inside, logits, torch.full_like(logits, OUTSIDE_LOGIT))
+    inside = logits > 0
+    edges = []
+    for size, occupied in ((width, inside.any(1)), (height, inside.any(2))):  # (N, w), (N, h)
+        index = torch.arange(size, dtype=torch.float32)
+        low = torch.where(occupied, index - 1, torch.tensor(float(size))).min(1).values
+        high = torch.where(occupied, index + 2, torch.tensor(0.0)).max(1).values
+        edges.append(torch.stack([low, high]) / size)
+    return torch.stack([edges[0][0], edges[1][0], edges[0][1], edges[1][1]], dim=1).clamp(0.0, 1.0)
 
 
 def stability_score(logits: Tensor) -> Tensor:

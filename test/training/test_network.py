@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from saom_core.taxonomy import CLASSES_AND_OTHER
-from training.everything_graph import EverythingGraph, crop_to_boxes, stability_score, suppress_duplicates
+from training.everything_graph import EverythingGraph, mask_boxes, stability_score, suppress_duplicates
 from training.export import example_input
 from training.network import SaomTiny, TinyConfig, input_channels, local_mean
 
@@ -140,12 +140,18 @@ def test_stability_against_definition() -> None:
     assert stability_score(logits)[2] == 0
 
 
-def test_masks_are_cut_at_their_boxes() -> None:
-    logits = torch.full((1, 20, 40), 5.0)
-    cut = crop_to_boxes(logits, torch.tensor([[0.25, 0.5, 0.5, 1.0]]))[0] > 0
-    rows, columns = cut.nonzero(as_tuple=True)
-    assert (rows.min(), rows.max()) == (8, 19)  # 0.5 - 2 pixels of slack
-    assert (columns.min(), columns.max()) == (8, 21)
+@pytest.mark.parametrize("seed", range(3))
+def test_mask_boxes_against_loop(seed: int) -> None:
+    logits = torch.randn(4, 20, 40, generator=torch.Generator().manual_seed(seed)) - 3
+    logits[3] = -1.0
+    for mask, box in zip(logits, mask_boxes(logits), strict=True):
+        rows, columns = (mask > 0).nonzero(as_tuple=True)
+        if len(rows) == 0:
+            assert box[2] <= box[0] and box[3] <= box[1]
+            continue
+        expected = [columns.min() - 1, rows.min() - 1, columns.max() + 2, rows.max() + 2]
+        wanted = torch.tensor([e / s for e, s in zip(expected, (40, 20, 40, 20), strict=True)]).clamp(0, 1)
+        torch.testing.assert_close(box, wanted)
 
 
 @torch.no_grad()
