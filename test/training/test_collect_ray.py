@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from training.collect import collect, main
+from training.collect import collect
 from training.simulator import CollectOptions
 
 # set before Ray is imported, and inherited by the processes of its nodes
@@ -104,8 +104,3 @@ def test_a_lost_machine_changes_nothing(tmp_path: Path, cluster: ray.cluster_uti
     assert "20 frames made now" in said
     collect(OPTIONS, tmp_path / "one", episodes=EPISODES, workers=1, quiet=True)
     assert content(tmp_path / "ray") == content(tmp_path / "one")
-
-
-def test_no_cluster_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    assert main(["--out", str(tmp_path), "--frames", "2", "--ray", f"{LOOPBACK}:1"]) == 2
-    assert "ray start --head" in capsys.readouterr().err
