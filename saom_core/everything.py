@@ -122,7 +122,7 @@ class OnnxSegmenter:
             if len(kept) == self.config.max_instances:  # the file's rows come by falling score
                 break
         class_ids, class_scores = outputs["class_ids"][kept], outputs["class_scores"][kept]
-        ids, names = self._named(class_ids.astype(np.int32), class_scores.astype(np.float32))
+        ids, names = named(class_ids, class_scores, self.info.class_names, self.config.class_score_threshold)
         return Instances.from_masks(
             box.source_hw,
             masks,
@@ -133,15 +133,6 @@ class OnnxSegmenter:
             class_scores=class_scores.astype(np.float32),
             points_xy=box.to_source(outputs["points"][kept].astype(np.float64)).astype(np.float32),
         )
-
-    def _named(
-        self, class_ids: npt.NDArray[np.int32], class_scores: npt.NDArray[np.float32]
-    ) -> tuple[npt.NDArray[np.int32], list[str]]:
-        """Class ids and names; an unsure class becomes Other (or -1 and "" where the model has no Other)."""
-        names = self.info.class_names
-        fallback = names.index(OTHER) if OTHER in names else -1
-        ids = np.where(class_scores >= self.config.class_score_threshold, class_ids, fallback).astype(np.int32)
-        return ids, [names[k] if k >= 0 else "" for k in ids]
 
 
 @dataclass(frozen=True)
@@ -217,6 +208,25 @@ class Letterbox:
         )
         mask = upsampled > 0
         return MaskCrop.from_dense(mask, (int(left), int(top))) if mask.any() else None
+
+
+def named(
+    class_ids: npt.NDArray[np.integer],
+    class_scores: npt.NDArray[np.floating],
+    class_names: tuple[str, ...],
+    threshold: float,
+) -> tuple[npt.NDArray[np.int32], list[str]]:
+    """Ids and names that are given out; an unsure class becomes Other (-1 and "" where the model has no Other).
+
+    Args:
+        class_ids: (N,) the likeliest class of each instance.
+        class_scores: (N,) its probability, 0..1.
+        class_names: of the model.
+        threshold: least probability of a class that is named.
+    """
+    fallback = class_names.index(OTHER) if OTHER in class_names else -1
+    ids = np.where(class_scores >= threshold, class_ids, fallback).astype(np.int32)
+    return ids, [class_names[k] if k >= 0 else "" for k in ids]
 
 
 def check_frame(

@@ -23,7 +23,7 @@ from torchvision.transforms.functional import resize, to_pil_image
 from saom_core.config import SaomConfig
 from saom_core.depth import CameraIntrinsics
 from saom_core.errors import ModelError
-from saom_core.everything import Segmentation, check_frame, measure
+from saom_core.everything import Segmentation, check_frame, measure, named
 from saom_core.grid import grid_points
 from saom_core.instances import Instances
 from saom_core.runtime import ModelInfo
@@ -33,7 +33,6 @@ from saom_core.sam_decoder import DecodedPrompts, PointDecoder
 from saom_core.sam_encoder import encode
 from saom_core.sam_masks import MaskEnlarger
 from saom_core.sam_options import SamEverythingOptions
-from saom_core.taxonomy import OTHER
 
 logger = logging.getLogger("saom")
 
@@ -210,7 +209,9 @@ class SamSegmenter:
         large = [k for k, mask in enumerate(masks) if mask.area >= options.min_area]
         found = found.select(torch.tensor([kept[k] for k in large], dtype=torch.int64))
         class_scores = found.class_scores.numpy()
-        class_ids, class_names = self._named(found.class_ids.numpy(), class_scores)
+        class_ids, class_names = named(
+            found.class_ids.numpy(), class_scores, self.info.class_names, self.config.class_score_threshold
+        )
         instances = Instances.from_masks(
             size_hw,
             [masks[k] for k in large],
@@ -224,15 +225,6 @@ class SamSegmenter:
         if options.max_instances and len(instances) > options.max_instances:
             instances = instances.select(np.arange(options.max_instances))
         return instances
-
-    def _named(
-        self, class_ids: npt.NDArray[np.int64], class_scores: npt.NDArray[np.float32]
-    ) -> tuple[npt.NDArray[np.int32], list[str]]:
-        """Class ids and names; an unsure class becomes Other (or -1 and "" where the model has no Other)."""
-        names = self.info.class_names
-        fallback = names.index(OTHER) if OTHER in names else -1
-        ids = np.where(class_scores >= self.config.class_score_threshold, class_ids, fallback).astype(np.int32)
-        return ids, [names[k] if k >= 0 else "" for k in ids]
 
 
 def _used_tokens(input_pixels: int, tokens: int) -> int:

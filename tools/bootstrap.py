@@ -67,15 +67,19 @@ def missing_packages(environment: str) -> list[str]:
         missing.append("build-essential")
     if environment == "node" and shutil.which("cmake") is None:
         missing.append("cmake")
-    if environment == "train" and not offscreen_library_found():
-        missing.append("libosmesa6")
+    if environment == "train":
+        missing += missing_offscreen_packages()
     return missing
 
 
-def offscreen_library_found() -> bool:
-    """Whether a library is there through which MuJoCo draws without a screen."""
+def missing_offscreen_packages() -> list[str]:
+    """Debian names of what MuJoCo needs to draw without a screen, through EGL and a software driver."""
     listing = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=False).stdout
-    return "libOSMesa" in listing or "libEGL" in listing
+    libraries = {"libEGL.so": "libegl1", "libGL.so": "libgl1", "libOpenGL.so": "libopengl0", "libGLESv2.so": "libgles2"}
+    missing = [package for library, package in libraries.items() if library not in listing]
+    if not any(Path("/usr/lib").glob("*/dri/swrast_dri.so")):
+        missing.append("libgl1-mesa-dri")
+    return missing
 
 
 def install_packages(packages: list[str]) -> bool:
