@@ -7,6 +7,7 @@ one machine. Every worker process owns a simulator. When a process or a machine 
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +23,7 @@ from ray.exceptions import RayError  # noqa: E402
 
 MAX_RETRIES = 20  # of one episode, each after the loss of a process or a machine
 LOCAL = "local"
+CONNECT_TIMEOUT_S = 10.0
 
 
 def _task(options: CollectOptions, info: Mapping[str, Any], index: int) -> Episode:
@@ -42,6 +44,7 @@ def _connected(address: str, workers: int) -> Iterator[None]:
         if address == LOCAL:
             ray.init("local", num_cpus=workers, include_dashboard=False, _node_ip_address="127.0.0.1")
         else:
+            _check_reachable(address)
             ray.init(address)
     except Exception as error:  # Ray raises that very class when a node does not start in time
         ray.shutdown()
@@ -53,6 +56,13 @@ def _connected(address: str, workers: int) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Raise OSError where nobody listens at HOST:PORT: Ray itself would ask again for minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit() and "://" not in address:
+        socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_S).close()
 
 
 def run_on_ray(

@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from saom_core.errors import InputError
 from training.collect import collect
 from training.simulator import CollectOptions
 
@@ -104,3 +106,11 @@ def test_a_lost_machine_changes_nothing(tmp_path: Path, cluster: ray.cluster_uti
     assert "20 frames made now" in said
     collect(OPTIONS, tmp_path / "one", episodes=EPISODES, workers=1, quiet=True)
     assert content(tmp_path / "ray") == content(tmp_path / "one")
+
+
+def test_no_cluster_is_said_at_once(tmp_path: Path):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+        with pytest.raises(InputError, match="ray start --head"):
+            collect(OPTIONS, tmp_path / "data", episodes=2, workers=1, quiet=True, ray=address)
