@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+
+os.environ.setdefault("MUJOCO_GL", "egl")  # before any test module imports mujoco, which looks once
 
 import numpy as np
 import pytest

@@ -11,8 +11,8 @@ import pytest
 
 from saom_core.taxonomy import CLASSES, OTHER
 from training.rooms import shapes
+from training.rooms.bounds import solid_bounds
 from training.rooms.catalogue.small import BUILDERS
-from training.rooms.catalogue.small_kit import extent
 from training.rooms.gallery import plain_spec
 from training.rooms.model import Builder, ObjectModel
 
@@ -95,13 +95,13 @@ def test_model_is_well_formed(name: str, builder: Builder) -> None:
 @every_builder
 def test_bounding_box_is_true_and_stands_on_the_floor(name: str, builder: Builder) -> None:
     for model in draws(builder):
-        boxes = [extent(solid) for solid in model.solids if solid.visible]
+        boxes = [solid_bounds(solid) for solid in model.solids if solid.visible]
         low, high = np.min([b[0] for b in boxes], axis=0), np.max([b[1] for b in boxes], axis=0)
         half = np.array(model.size) / 2
         np.testing.assert_allclose(low, [-half[0], -half[1], 0.0], atol=1e-9)
         np.testing.assert_allclose(high, [half[0], half[1], 2 * half[2]], atol=1e-9)
         # colliders keep to the visible form: else things float beside it or sink into what carries them
-        hulls = [extent(solid) for solid in model.solids if solid.collides]
+        hulls = [solid_bounds(solid) for solid in model.solids if solid.collides]
         lowest, highest = np.min([h[0] for h in hulls], axis=0), np.max([h[1] for h in hulls], axis=0)
         assert np.all(lowest > low - 0.012), (model.style, lowest - low)
         assert np.all(highest < high + 0.012), (model.style, highest - high)
@@ -156,7 +156,7 @@ def lowest_point(model: ObjectModel, data: mujoco.MjData) -> float:
         if solid.visible:
             euler = shapes.euler_of(turn @ shapes.rotation(solid.euler))
             pos = turn @ np.array(solid.pos) + place
-            heights.append(extent(replace(solid, pos=tuple(pos), euler=euler))[0][2])
+            heights.append(solid_bounds(replace(solid, pos=tuple(pos), euler=euler))[0][2])
     return float(min(heights))
 
 
@@ -295,6 +295,6 @@ def test_extent_of_turned_solids_is_tight() -> None:
             else:
                 points = directions * dims[0] + ends
         points = points @ shapes.rotation(euler).T + [1, 2, 3]
-        low, high = extent(Solid(kind, dims, (1.0, 2.0, 3.0), "x", "body", euler))  # type: ignore[arg-type]
+        low, high = solid_bounds(Solid(kind, dims, (1.0, 2.0, 3.0), "x", "body", euler))  # type: ignore[arg-type]
         np.testing.assert_allclose(low, points.min(axis=0), atol=2e-3)
         np.testing.assert_allclose(high, points.max(axis=0), atol=2e-3)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from saom_core.taxonomy import CLASSES, OTHER
+from training.rooms.bounds import solid_bounds
 from training.rooms.boxes import about_z
 from training.rooms.catalogue.large import BUILDERS, MOUNT_HEIGHT_M, mount_height_m
-from training.rooms.catalogue.large_base import solid_bounds
 from training.rooms.materials import layout_of
 from training.rooms.meshes import solid_mesh
 from training.rooms.model import Builder, Look, ObjectModel, Solid, Surface

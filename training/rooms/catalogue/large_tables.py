@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from training.rooms.catalogue.large_base import Assembly, solid_bounds
+from training.rooms.bounds import solid_bounds
+from training.rooms.catalogue.large_base import Assembly
 from training.rooms.catalogue.large_looks import (
     between,
     chance,

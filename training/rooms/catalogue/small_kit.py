@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from training.rooms.bounds import solid_bounds
 from training.rooms.model import Look, LookKind, ObjectModel, Rgb, Solid, Surface, Vec3
 from training.rooms.shapes import Mesh, euler_of, rotation
 
@@ -113,7 +114,7 @@ class Draft:
 
     def finish(self, mass: float, placement: Literal["floor", "table"] = "table") -> ObjectModel:
         """The object, shifted so that its visible solids stand centred on z = 0, with its true bounding box."""
-        boxes = [extent(solid) for solid in self.solids if solid.visible]
+        boxes = [solid_bounds(solid) for solid in self.solids if solid.visible]
         low = np.min([box[0] for box in boxes], axis=0)
         high = np.max([box[1] for box in boxes], axis=0)
         shift = np.array([-(low[0] + high[0]) / 2, -(low[1] + high[1]) / 2, -low[2]])
@@ -135,32 +136,6 @@ def _vec3(values: np.ndarray) -> Vec3:
 
 def _shifted(pos: Vec3, shift: np.ndarray) -> Vec3:
     return _vec3(np.asarray(pos) + shift)
-
-
-def extent(solid: Solid) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper corner, (3,) metres each, of a solid's bounding box."""
-    turn, centre = rotation(solid.euler), np.asarray(solid.pos)
-    if solid.kind == "mesh":
-        if solid.vertices is None:
-            raise ValueError(
-                f"expected vertices in the mesh of part {solid.part!r}, got none; give the mesh its arrays"
-            )
-        points = solid.vertices @ turn.T + centre
-        return points.min(axis=0), points.max(axis=0)
-    if solid.kind == "box":
-        half = np.abs(turn) @ (np.asarray(solid.size) / 2)
-    elif solid.kind == "ellipsoid":
-        half = np.linalg.norm(turn * (np.asarray(solid.size) / 2), axis=1)
-    elif solid.kind == "sphere":
-        half = np.full(3, solid.size[0])
-    else:
-        radius, height = solid.size
-        axis = np.abs(turn[:, 2])
-        if solid.kind == "capsule":
-            half = axis * height / 2 + radius
-        else:
-            half = axis * height / 2 + radius * np.sqrt(np.maximum(0.0, 1 - axis**2))
-    return centre - half, centre + half
 
 
 def pick(rng: np.random.Generator, *options: str) -> str:
