@@ -18,7 +18,6 @@ import numpy.typing as npt
 import torch
 from segment_anything.utils.amg import generate_crop_boxes
 from torch import Tensor
-from torchvision.transforms.functional import resize, to_pil_image
 
 from saom_core.config import SaomConfig
 from saom_core.depth import CameraIntrinsics
@@ -30,7 +29,7 @@ from saom_core.runtime import ModelInfo
 from saom_core.sam_candidates import Candidates, ImageCrop, PromptLabels, filtered, without_small_regions
 from saom_core.sam_checkpoints import SamModel, read_checkpoint
 from saom_core.sam_decoder import DecodedPrompts, PointDecoder
-from saom_core.sam_encoder import encode
+from saom_core.sam_encoder import encode, network_input
 from saom_core.sam_masks import MaskEnlarger
 from saom_core.sam_options import SamEverythingOptions
 
@@ -138,7 +137,7 @@ class SamSegmenter:
         height, width = y1 - y0, x1 - x0
         device = self._sam.device
         with clock.stage("preprocess"):
-            batch, input_hw = self._input(image_rgb[y0:y1, x0:x1])
+            batch, input_hw = network_input(self._sam, image_rgb[y0:y1, x0:x1])
             grid_size = self.model.sizes.image_size // self.model.sizes.patch_size
             tokens_hw = (_used_tokens(input_hw[0], grid_size), _used_tokens(input_hw[1], grid_size))
             enlarger = MaskEnlarger((4 * tokens_hw[0], 4 * tokens_hw[1]), input_hw, (height, width), device)
@@ -157,16 +156,6 @@ class SamSegmenter:
         with clock.stage("postprocess"):
             found = Candidates.join(parts)
             return found.without_duplicates(found.predicted_iou, options.box_nms_thresh)
-
-    def _input(self, image_rgb: npt.NDArray[np.uint8]) -> tuple[Tensor, tuple[int, int]]:
-        """The network's input (1, 3, S, S) float32, and how much of it the image covers (height, width)."""
-        height, width = image_rgb.shape[:2]
-        scale = self.model.sizes.image_size / max(height, width)
-        # segment-anything's rounding; only a sliver of an image keeps the one row that it would lose there
-        input_hw = (max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5)))
-        resized = np.array(resize(to_pil_image(image_rgb), list(input_hw)))
-        pixels = torch.from_numpy(resized).to(self._sam.device).permute(2, 0, 1)[None]
-        return self._sam.preprocess(pixels), input_hw
 
     def _masks(
         self,

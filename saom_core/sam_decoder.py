@@ -13,9 +13,10 @@ two-way transformer is arranged anew, with the same numbers up to rounding. segm
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
-from segment_anything.modeling import Sam
+from segment_anything.modeling import MaskDecoder, PromptEncoder
 from segment_anything.modeling.transformer import Attention, TwoWayAttentionBlock
 from torch import Tensor
 from torch.nn import functional as F
@@ -41,10 +42,17 @@ class DecodedPrompts:
     size_hw: tuple[int, int]  # N = h * w
 
 
-class PointDecoder:
-    """Decodes single foreground points with the weights of a `Sam`; no gradient."""
+class PromptNetwork(Protocol):
+    """What the decoder needs of a network: a `Sam`, or the part of one that is trained."""
 
-    def __init__(self, sam: Sam) -> None:
+    prompt_encoder: PromptEncoder
+    mask_decoder: MaskDecoder
+
+
+class PointDecoder:
+    """Decodes single foreground points with the weights of a network; training takes its gradients through here too."""
+
+    def __init__(self, sam: PromptNetwork) -> None:
         self._sam = sam
         self._decoder = sam.mask_decoder
         self._transformer = sam.mask_decoder.transformer

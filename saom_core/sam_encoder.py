@@ -6,13 +6,35 @@ each other, so they are made, biased, normalised and used a few rows at a time, 
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import torch
-from segment_anything.modeling import ImageEncoderViT
+from segment_anything.modeling import ImageEncoderViT, Sam
 from segment_anything.modeling.image_encoder import Attention, Block, get_rel_pos
 from torch import Tensor
+from torchvision.transforms.functional import resize, to_pil_image
 
 _SCORE_BYTES = {"cpu": 4 * 2**20, "cuda": 2**30}
 """Of the scores held at once; on the CPU what its caches hold."""
+
+
+def network_input(sam: Sam, image_rgb: npt.NDArray[np.uint8]) -> tuple[Tensor, tuple[int, int]]:
+    """What the encoder sees of an image: resized by its longer side, normalised, padded at the right or below.
+
+    Args:
+        sam: the network; the input comes to its device.
+        image_rgb: (H, W, 3) uint8.
+
+    Returns:
+        (1, 3, S, S) float32, and how much of it the image covers (height, width).
+    """
+    height, width = image_rgb.shape[:2]
+    scale = sam.image_encoder.img_size / max(height, width)
+    # segment-anything's rounding; only a sliver of an image keeps the one row that it would lose there
+    input_hw = (max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5)))
+    resized = np.array(resize(to_pil_image(image_rgb), list(input_hw)))
+    pixels = torch.from_numpy(resized).to(sam.device).permute(2, 0, 1)[None]
+    return sam.preprocess(pixels), input_hw
 
 
 def encode(encoder: ImageEncoderViT, pixels: Tensor) -> Tensor:
