@@ -11,14 +11,13 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
 
 from saom_core.errors import SaomError
 from training.simulator import CollectOptions, EpisodeFailed, Frame
-from training.thor.frames import BadFrame, check_worth, make_frame
+from training.thor.frames import BadFrame, SimulatorFault, View, check_worth, is_place, make_frame
 from training.thor.options import MachineOptions, ThorOptions, controller_keywords, initialize_keywords
 from training.thor.process import ActionFailed, SimulatorDied, SimulatorProcess
 from training.thor.scenes import SceneRef
@@ -35,15 +34,6 @@ log = logging.getLogger(__name__)
 def create(options: CollectOptions) -> AI2ThorSimulator:
     """The simulator that `saom collect` asks for; it starts with the first episode."""
     return AI2ThorSimulator(options)
-
-
-@dataclass(frozen=True)
-class View:
-    """Where the robot is put and how it looks."""
-
-    position: dict[str, float]  # metres, Unity's axes
-    heading: float  # degrees, clockwise from above
-    horizon: float  # degrees, positive looks down
 
 
 class AI2ThorSimulator:
@@ -69,6 +59,7 @@ class AI2ThorSimulator:
             machine.step_timeout_s,
         )
         self._bad_scenes = 0
+        self._warned: set[str] = set()
 
     def scene_of(self, index: int) -> SceneRef:
         """The scene of an episode: all scenes in an order of the seed's, then all again."""
@@ -87,9 +78,9 @@ class AI2ThorSimulator:
         try:
             positions = self._set_up_safely(scene, index)
         except (ActionFailed, SimulatorDied) as error:
-            self._give_up(scene, error)
+            self._give_up(scene, str(error))
         frames: list[Frame] = []
-        deadly = 0
+        deadly, faults = 0, []
         for view in self._views(positions, index):
             if len(frames) == self.options.frames_per_scene or deadly == MAX_DEADLY_VIEWS:
                 break
@@ -98,12 +89,13 @@ class AI2ThorSimulator:
                 deadly = 0
             except BadFrame as bad:
                 self.skipped[str(bad)] += 1
+                faults.append(f"{bad}: {bad.detail}" if isinstance(bad, SimulatorFault) else "")
             except SimulatorDied as error:
                 self.skipped["the simulator died"] += 1
                 deadly += 1
-                last = error
-        if deadly == MAX_DEADLY_VIEWS and not frames:
-            self._give_up(scene, last)
+                faults.append(str(error))
+        if not frames and (deadly == MAX_DEADLY_VIEWS or all(faults)):  # else it is a dull scene
+            self._give_up(scene, faults[-1])
         self._bad_scenes = 0
         for reason, count in (self.skipped - before).items():
             log.info("%s: %d views skipped: %s", scene.name, count, reason)
@@ -113,7 +105,12 @@ class AI2ThorSimulator:
         """End the simulator."""
         self._process.close()
 
-    def _give_up(self, scene: SceneRef, error: Exception) -> NoReturn:
+    def _warn_once(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            log.warning("AI2-THOR: %s", text)
+
+    def _give_up(self, scene: SceneRef, error: str) -> NoReturn:
         self._bad_scenes += 1
         self._process.close()  # the next scene gets a fresh simulator
         if self._bad_scenes >= MAX_BAD_SCENES:
@@ -156,8 +153,7 @@ class AI2ThorSimulator:
                     self._set_up_safely(scene, index)
                 return self._frame(scene, view)
             except ActionFailed as error:
-                log.debug("%s: %s", scene.name, error)
-                raise BadFrame("action refused") from None
+                raise SimulatorFault("action refused", str(error)) from None
             except SimulatorDied as error:
                 log.warning("AI2-THOR died in %s (%d of %d): %s", scene.name, number, MAX_TRIES, error)
                 last = error
@@ -169,35 +165,35 @@ class AI2ThorSimulator:
         """Load and randomise; the same scene and episode give the same state. Returns the reachable positions."""
         process, keywords = self._process, initialize_keywords(self.thor)
         process.reset(scene.house or scene.name, {**keywords, "agentMode": scene.agent_mode})
-        start = (scene.house or {}).get("metadata", {}).get("agent")
+        start = ((scene.house or {}).get("metadata") or {}).get("agent")
         if start:
             process.step("TeleportFull", **start)  # a house has no other start
         self._randomize(np.random.default_rng((self.options.seed, index, 1)))
         found = process.step("GetReachablePositions")["action_return"]
-        if not isinstance(found, list) or not found:
-            raise ActionFailed("GetReachablePositions found no position")
-        return sorted(found, key=lambda place: (place["x"], place["z"], place["y"]))
+        places = [place for place in found if is_place(place)] if isinstance(found, list) else []
+        if not places:
+            raise ActionFailed(f"GetReachablePositions found no position, it returned {str(found)[:80]}")
+        return sorted(places, key=lambda place: (place["x"], place["z"], place["y"]))
 
     def _randomize(self, rng: np.random.Generator) -> None:
         seed, spawn_seed = (int(number) for number in rng.integers(1 << 31, size=2))
         chosen = self.thor.randomize
+        spawn = {"forceVisible": False, "placeStationary": True, "numPlacementAttempts": 5}
         if chosen:
-            self._process.step("SetRandomSeed", seed=seed)
+            self._try("SetRandomSeed", seed=seed)
         if "spawn" in chosen:
-            try:
-                self._process.step(
-                    "InitialRandomSpawn",
-                    randomSeed=spawn_seed,
-                    forceVisible=False,
-                    placeStationary=True,
-                    numPlacementAttempts=5,
-                )
-            except ActionFailed as error:  # it is said of scenes where some object found no place
-                log.info("objects stay where they are: %s", error)
+            self._try("InitialRandomSpawn", randomSeed=spawn_seed, **spawn)
         if "materials" in chosen:
-            self._process.step("RandomizeMaterials")
+            self._try("RandomizeMaterials")
         if "lighting" in chosen:
-            self._process.step("RandomizeLighting", brightness=(0.5, 1.5), randomizeColor=True)
+            self._try("RandomizeLighting", brightness=(0.5, 1.5), randomizeColor=True)
+
+    def _try(self, action: str, **keywords: Any) -> None:
+        """An action that some scenes or builds refuse, as where an object finds no place; they stay as they are."""
+        try:
+            self._process.step(action, **keywords)
+        except ActionFailed as error:
+            self._warn_once(f"{error}; such scenes are shown as they are")
 
     def _views(self, positions: list[dict[str, float]], index: int) -> Iterator[View]:
         rng = np.random.default_rng((self.options.seed, index, 2))
@@ -216,7 +212,9 @@ class AI2ThorSimulator:
             horizon=view.horizon,
             **standing,
         )
-        frame = make_frame(event, scene, self.options.size_hw, self.thor.field_of_view)
+        if not event["camera_position"]:
+            self._warn_once("it does not tell the camera's position; poses are those that were asked for")
+        frame = make_frame(event, scene, self.options.size_hw, self.thor.field_of_view, view)
         check_worth(frame, self.thor.min_objects, self.thor.min_area)
         return frame
 

@@ -1,11 +1,14 @@
 """A program that speaks AI2-THOR's FIFO protocol and draws a small room of boxes; it crashes, hangs and lies if told.
 
-    python ai2thor_stand_in.py --state DIR [--fault KIND [--at N] [--times N]]
+    python ai2thor_stand_in.py --state DIR [--manner spare|lavish] [--fault KIND [--at N] [--times N]]
 
 (The client adds -screen-width W -screen-height H.) KIND strikes at the Nth picture since DIR was new, at most --times
-times (0: always): exit-at-start, hang-at-start (whatever N is), exit, abort, hang; refuse: the action fails. These lie
-in all pictures from the Nth on: wrong-size, no-object (ids that belong to no object), empty. DIR/log.jsonl holds all
-actions, DIR/pid-* the processes.
+times (0: always): exit-at-start, hang-at-start (whatever N is), exit, abort, hang; refuse: the action fails; garbage: a
+field of no known kind; sequence: the answer to another request; no-success: whether it succeeded is not told.
+exit-at-reset and no-positions strike from the Nth Reset on. These lie in all pictures from the Nth on: wrong-size,
+no-object (ids that belong to no object), empty. A spare simulator tells no more than the client needs and refuses what
+it need not know; a lavish one adds another agent, a third-party camera, walls among the objects and an alpha channel.
+DIR/log.jsonl holds all actions, DIR/pid-* the processes.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ import msgpack
 import numpy as np
 
 NEAR_M, FAR_M = 0.1, 20.0
-METADATA, ACTION, RGB, DEPTH, IDS, END = 1, 2, 4, 5, 9, 255
+METADATA, ACTION, RGB, DEPTH, IDS, THIRD_PARTY_RGB, UNKNOWN, END = 1, 2, 4, 5, 9, 10, 77, 255
+RANDOM = ("SetRandomSeed", "InitialRandomSpawn", "RandomizeMaterials", "RandomizeLighting")
 ROOM_M = (3.0, 2.6, 3.0)  # half width, height, half depth
 EYE_M = 0.675  # above the agent's position, as in AI2-THOR
 AGENT_Y = 0.9
@@ -61,7 +65,8 @@ class Room:
         self.place, self.heading, self.horizon = (0.0, AGENT_Y, 0.0), 0.0, 0.0
 
     def positions(self) -> list[dict[str, float]]:
-        return [{"x": x / 2, "y": AGENT_Y, "z": z / 2} for x in range(-2, 3) for z in range(-2, 3)]
+        halves = [x // 2 if x % 2 == 0 else x / 2 for x in range(-2, 3)]  # whole numbers without a point, as JSON may
+        return [{"x": x, "y": AGENT_Y, "z": z} for x in halves for z in halves]
 
     def eye(self) -> np.ndarray:
         return np.array([self.place[0], self.place[1] + EYE_M, self.place[2]])
@@ -113,6 +118,8 @@ class Room:
         elif kind == "GetScenesInBuild":
             rooms = [f"FloorPlan{first + n}_physics" for first in (0, 200, 300, 400) for n in range(1, 31)]
             return [*rooms, "FloorPlan_Train1_1", "FloorPlan_Val1_1", "Procedural"]
+        elif kind == "ChangeResolution":  # the client asks for it below 300 pixels; that size it has from the start
+            return None
         elif kind == "GetReachablePositions":
             return self.positions()
         elif kind == "TeleportFull":
@@ -174,16 +181,27 @@ class StandIn:
                 log.write(json.dumps(action) + "\n")
             try:
                 self.misbehave(action)
+                if self.args.manner == "spare" and action["action"] in (*RANDOM, "GetScenesInBuild"):
+                    raise ValueError("no such action")
                 returned, error = self.room.act(action), ""
             except ValueError as refused:
                 returned, error = None, str(refused)
+            if self.args.manner == "spare" and action["action"] == "Initialize":
+                returned = {"version": 1}  # and no clipping planes
+            if action["action"] == "GetReachablePositions" and self.strikes("no-positions", self.count("Reset")):
+                returned = None
             self.answer(out, action, not error, returned, error)
 
-    def pictures(self) -> int:
+    def count(self, action: str) -> int:
         log = self.state / "log.jsonl"
-        return log.read_text().count('"TeleportFull"') if log.exists() else 0
+        return log.read_text().count(f'"action": "{action}"') if log.exists() else 0
+
+    def pictures(self) -> int:
+        return self.count("TeleportFull")
 
     def misbehave(self, action: dict[str, Any]) -> None:
+        if action["action"] == "Reset" and self.strikes("exit-at-reset", self.count("Reset")):
+            os._exit(3)
         if action["action"] != "TeleportFull":
             return
         number = self.pictures()
@@ -233,18 +251,52 @@ class StandIn:
             "cameraPosition": dict(zip("xyz", self.room.eye().tolist(), strict=True)),
             "agent": {"rotation": {"x": 0.0, "y": self.room.heading, "z": 0.0}, "cameraHorizon": self.room.horizon},
         }
-        whole = {"agents": [metadata], "thirdPartyCameras": [], "activeAgentId": 0}
-        whole["sequenceId"] = action["sequenceId"]
         opaque = np.concatenate((ids, np.full((*ids.shape[:2], 1), 255, np.uint8)), 2)
-        for kind, body in (
-            (METADATA, msgpack.packb(whole)),
-            (RGB, image_rgb[::-1].tobytes()),
-            (DEPTH, depth_m[::-1].tobytes()),
-            (IDS, opaque[::-1].tobytes()),
-            (END, b""),
-        ):
+        pictures = [(RGB, image_rgb), (DEPTH, depth_m), (IDS, opaque)]
+        whole = {"agents": [metadata], "thirdPartyCameras": [], "activeAgentId": 0}
+        if self.args.manner == "spare":
+            pictures = [(RGB, image_rgb), (DEPTH, depth_m / np.float32(FAR_M - NEAR_M)), (IDS, ids)]
+            self.spare(metadata)
+        if self.args.manner == "lavish":
+            whole, pictures = self.lavish(metadata, pictures)
+        whole["sequenceId"] = action["sequenceId"]
+        self.send(out, action, whole, pictures)
+
+    def send(self, out: Any, action: dict[str, Any], whole: dict[str, Any], pictures: list[tuple[int, Any]]) -> None:
+        number = self.pictures() if action.get("action") == "TeleportFull" else -1
+        if self.strikes("sequence", number):
+            whole["sequenceId"] += 1
+        if self.strikes("no-success", number):
+            del whole["agents"][0]["lastActionSuccess"]
+        fields = [(METADATA, msgpack.packb(whole)), *((kind, picture[::-1].tobytes()) for kind, picture in pictures)]
+        if self.strikes("garbage", number):
+            fields.append((UNKNOWN, b"?"))
+        for kind, body in (*fields, (END, b"")):
             out.write(struct.pack("!BI", kind, len(body)) + body)
         out.flush()
+
+    def spare(self, metadata: dict[str, Any]) -> None:
+        """Leave out what the client can do without; depth is then a share of the clipping range."""
+        for key in ("lastAction", "depthFormat", "cameraPosition", "agent"):
+            del metadata[key]
+        metadata["objects"] = [{key: item[key] for key in ("objectId", "objectType")} for item in metadata["objects"]]
+        if not metadata["lastActionSuccess"]:
+            metadata["errorCode"] = "InvalidAction"
+
+    def lavish(self, metadata: dict[str, Any], pictures: list[tuple[int, Any]]) -> tuple[dict[str, Any], list[Any]]:
+        """More than was asked for: a second agent that sees nothing, a camera on the wall, walls that are objects."""
+        walls = [{"objectId": name, "objectType": "Wall", "visible": True} for name in WALLS]
+        objects = [*walls, *metadata["objects"], {"objectType": "Mug"}, {"objectId": "thing|1", "objectType": None}]
+        colors = [*metadata["colors"], {"color": [1, 2, 3], "name": "nothing|1"}, {"color": [7, 7, 7], "name": "Floor"}]
+        agent = {**metadata["agent"], "cameraHorizon": int(self.room.horizon), "position": {"x": 0}}
+        agent["rotation"] = {"y": int(self.room.heading)}
+        active = {**metadata, "objects": objects, "colors": colors, "agent": agent}
+        active["thirdPartyCameras"] = [{"thirdPartyCameraId": 0}]
+        image = pictures[0][1]
+        rgba = np.concatenate((image, np.zeros((*image.shape[:2], 1), np.uint8)), 2)
+        both = [(kind, picture) for kind, full in ((RGB, rgba), *pictures[1:]) for picture in (full * 0, full)]
+        agents = [{**active, "objects": [], "thirdPartyCameras": []}, active]
+        return {"agents": agents, "thirdPartyCameras": [], "activeAgentId": 1}, [*both, (THIRD_PARTY_RGB, image)]
 
     def tables(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """`objects` and `colors`; walls have colours and no entry among the objects, one object is never seen."""
@@ -269,6 +321,7 @@ class StandIn:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--state", required=True)
+    parser.add_argument("--manner", choices=("usual", "spare", "lavish"), default="usual")
     parser.add_argument("--fault", default="")
     parser.add_argument("--at", type=int, default=0)
     parser.add_argument("--times", type=int, default=1)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ai2thor_stand_in import RANDOM
 
 from saom_core.errors import SaomError
 from saom_core.taxonomy import OTHER
@@ -23,6 +24,7 @@ from training.ai2thor_simulator import AI2ThorSimulator
 from training.collect import main
 from training.dataset import Dataset
 from training.simulator import CollectOptions, EpisodeFailed, Frame, make_simulator
+from training.thor.frames import UNKNOWN
 from training.thor.options import ThorOptions
 
 STAND_IN = Path(__file__).with_name("ai2thor_stand_in.py")
@@ -195,13 +197,18 @@ def test_killed_in_mid_episode_it_loses_no_finished_frame(tmp_path: Path, collec
 # --- a simulator that dies
 
 
-@pytest.mark.parametrize("fault", ["abort", "exit", "hang", "exit-at-start"])
+@pytest.mark.parametrize("fault", ["abort", "exit", "hang", "exit-at-start", "garbage", "sequence", "no-success"])
 def test_it_goes_on_after_a_death(simulator: Maker, reference: list[Frame], fault: str):
     # a time-out may come too early on a busy machine: then there is one more start, and the frames are the same
     limits = {"step_timeout_s": 10, "start_timeout_s": 120} if fault == "hang" else {}
     one = simulator(f"--fault {fault} --at 3", **limits)
     assert_same(one.episode(0), reference)
     assert not one.skipped
+
+
+def test_a_simulator_that_dies_in_loading_a_scene_is_replaced(simulator: Maker, reference: list[Frame]):
+    """The first Reset is the client's own at its start, the second one is ours: its pipe is broken or at its end."""
+    assert_same(simulator("--fault exit-at-reset --at 2").episode(0), reference)
 
 
 def test_a_simulator_that_hangs_at_the_start_is_replaced(simulator: Maker, reference: list[Frame]):
@@ -246,10 +253,58 @@ def test_useless_pictures_are_skipped_and_counted(simulator: Maker, reference: l
     assert one.skipped == {reason: 4 * FRAMES - 2}
 
 
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("wrong-size", r"wrong size: expected image_rgb of \(48, 64, 3\), got \(46, 64, 3\)"),
+        ("refuse", "action refused: TeleportFull was refused: the place is taken"),
+        ("no-positions", "GetReachablePositions found no position, it returned None"),
+    ],
+)
+def test_a_simulator_of_no_use_is_told_and_nothing_is_stored(simulator: Maker, fault: str, said: str):
+    one = simulator(f"--fault {fault} --times 0")
+    for index in (0, 1):
+        with pytest.raises(EpisodeFailed, match=said):
+            one.episode(index)
+    with pytest.raises(SaomError, match=f"3 in a row failed.*{said}"):
+        one.episode(2)
+
+
 def test_refused_actions_are_skipped_and_counted(simulator: Maker):
     one = simulator("--fault refuse --at 2 --times 2")
     assert len(one.episode(0)) == FRAMES
     assert one.skipped == {"action refused": 2}
+
+
+# --- simulators of other manners
+
+
+def test_a_simulator_that_tells_no_more_than_it_must(simulator: Maker, caplog: pytest.LogCaptureFixture):
+    """No boxes, no camera, no clipping planes, no list of scenes, no randomisation: the pictures are the same."""
+    usual = simulator(thor=ThorOptions(scenes=SCENES)).episode(0)
+    spare = simulator("--manner spare").episode(0)
+    assert len(spare) == FRAMES
+    for frame, other in zip(spare, usual, strict=True):
+        np.testing.assert_array_equal(frame.image_rgb, other.image_rgb)
+        np.testing.assert_allclose(frame.depth_m, other.depth_m, rtol=1e-5)
+        np.testing.assert_allclose(frame.pose, other.pose, atol=1e-9)
+        np.testing.assert_array_equal(frame.object_ids >= 0, other.object_ids >= 0)
+        for number, item in enumerate(other.objects):
+            same = next(k for k, one in enumerate(frame.objects) if one.style == item.style)
+            whole = (other.object_ids == number) & ((other.part_ids == 0) | (item.class_name == "Sink"))
+            np.testing.assert_array_equal(frame.object_ids == same, whole)  # drawers are objects of their own
+    assert all(f"{action} was refused" in caplog.text for action in RANDOM)
+    assert "camera's position" in caplog.text
+
+
+def test_a_simulator_that_tells_more_than_it_was_asked_for(simulator: Maker, reference: list[Frame]):
+    lavish = simulator("--manner lavish").episode(0)
+    assert len(lavish) == FRAMES
+    for frame, other in zip(lavish, reference, strict=True):
+        for name in ("image_rgb", "depth_m", "object_ids", "part_ids", "pose"):
+            np.testing.assert_array_equal(getattr(frame, name), getattr(other, name))
+        assert frame.objects[: len(other.objects)] == other.objects
+        assert [(item.class_name, item.style) for item in frame.objects[len(other.objects) :]] == [(OTHER, UNKNOWN)]
 
 
 def test_houses(simulator: Maker, tmp_path: Path):

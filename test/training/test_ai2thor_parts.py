@@ -14,11 +14,14 @@ import pytest
 from ai2thor_stand_in import BOXES, ROOM_M, StandIn
 
 from saom_core.errors import ConfigError, InputError
+from saom_core.taxonomy import OTHER
 from training.ai2thor_simulator import farthest_points
 from training.collect import main
 from training.simulator import CollectOptions
 from training.thor.frames import (
     BadFrame,
+    SimulatorFault,
+    View,
     camera_of,
     camera_pose,
     check_worth,
@@ -26,12 +29,14 @@ from training.thor.frames import (
     make_frame,
     object_table,
     parents,
+    pose_of,
 )
 from training.thor.options import ThorOptions, parsed_options
 from training.thor.scenes import HouseFile, SceneRef, named_scenes, split_of
 
 SIZE_HW = (48, 64)
 SCENE = SceneRef("FloorPlan1", "train", "default")
+VIEW = View({"x": 0, "y": 0.9, "z": -1}, 0, 0)
 
 
 def stand_in(
@@ -162,6 +167,8 @@ def test_options_survive_json(tmp_path: Path):
         (["--scenes", "FloorPlan1", "--splits", "test"], "choose other scenes"),
         (["--houses", "nothing.json"], "nothing.json"),
         (["--executable", "/nothing/thor"], "/nothing/thor"),
+        (["--executable", " "], "expected a program"),
+        (["--executable", "'thor"], "expected a program"),
         (["--step-timeout", "0"], "time-out"),
         (["--initialize", "gridsize=1"], "gridsize"),
     ],
@@ -255,7 +262,7 @@ def test_sub_objects_find_their_whole():
 
 @pytest.mark.parametrize(("heading", "horizon"), itertools.product((0, 45, 200), (-30, 0, 45)))
 def test_depth_and_pose_give_points_on_the_surfaces(tmp_path: Path, heading: float, horizon: float):
-    frame = make_frame(event_of(stand_in(tmp_path, (0.5, 0.9, -0.5), heading, horizon)), SCENE, SIZE_HW, 90)
+    frame = make_frame(event_of(stand_in(tmp_path, (0.5, 0.9, -0.5), heading, horizon)), SCENE, SIZE_HW, 90, VIEW)
     np.testing.assert_allclose(frame.pose[:3, :3] @ frame.pose[:3, :3].T, np.eye(3), atol=1e-12)
     assert np.linalg.det(frame.pose[:3, :3]) == pytest.approx(1)
     row, column = np.indices(SIZE_HW)
@@ -278,23 +285,44 @@ def test_vertical_field_of_view():
 
 def test_bad_pictures_have_a_reason(tmp_path: Path):
     good = event_of(stand_in(tmp_path))
-    frame = make_frame(good, SCENE, SIZE_HW, 90)
+    frame = make_frame(good, SCENE, SIZE_HW, 90, VIEW)
     check_worth(frame, 2, 0.0005)
     for key in ("image_rgb", "depth_m", "id_colors"):
         for wrong in (None, good[key][1:]):
-            with pytest.raises(BadFrame, match="wrong size"):
-                make_frame({**good, key: wrong}, SCENE, SIZE_HW, 90)
-    with pytest.raises(BadFrame, match="pose"):
-        make_frame({**good, "camera_position": None}, SCENE, SIZE_HW, 90)
+            with pytest.raises(SimulatorFault, match="wrong size"):
+                make_frame({**good, key: wrong}, SCENE, SIZE_HW, 90, VIEW)
     with pytest.raises(BadFrame, match="too few"):
         check_worth(frame, 50, 0.0005)
     with pytest.raises(BadFrame, match="too small"):
         check_worth(frame, 2, 0.49)
-    near = make_frame({**good, "depth_m": good["depth_m"] * 0 + 0.1}, SCENE, SIZE_HW, 90)
+    near = make_frame({**good, "depth_m": good["depth_m"] * 0 + 0.1}, SCENE, SIZE_HW, 90, VIEW)
     with pytest.raises(BadFrame, match="too near"):
         check_worth(near, 2, 0.0005)
     holes = np.where(np.arange(SIZE_HW[1]) % 2, np.float32(np.nan), good["depth_m"])
-    assert (make_frame({**good, "depth_m": holes}, SCENE, SIZE_HW, 90).depth_m[:, 1::2] == 0).all()
+    assert (make_frame({**good, "depth_m": holes}, SCENE, SIZE_HW, 90, VIEW).depth_m[:, 1::2] == 0).all()
+
+
+def test_a_pose_that_is_not_told_is_the_one_that_was_asked_for(tmp_path: Path):
+    view = View({"x": 1, "y": 0.9, "z": -2}, 45, 30)
+    event = event_of(stand_in(tmp_path, (1, 0.9, -2), 45, 30))
+    true = pose_of(event, View({"x": 9, "y": 9, "z": 9}, 0, 0))
+    for missing in (None, {}, {"x": 1.0, "z": None}):
+        silent = {**event, "camera_position": missing, "rotation": missing, "horizon": None}
+        np.testing.assert_allclose(pose_of(silent, view), true, atol=1e-12)
+    np.testing.assert_allclose(pose_of({**event, "rotation": 45}, view), true, atol=1e-12)
+
+
+def test_objects_that_are_told_badly():
+    table, places = object_table(
+        [
+            {"objectType": "Mug"},
+            {"objectId": "Mug|1"},
+            {"objectId": "Drawer|1", "objectType": "Drawer", "axisAlignedBoundingBox": {"center": {"x": 1}, "size": 3}},
+            {"objectId": "StandardWallSize|1", "objectType": "StandardWallSize"},
+        ]
+    )
+    assert [item.class_name for item in table] == [OTHER, "Drawer"]  # no class is guessed from an id
+    assert list(places) == ["Mug|1", "Drawer|1"]
 
 
 def test_farthest_points_against_a_naive_search():

@@ -29,6 +29,8 @@ from typing import Any
 import numpy as np
 
 WATCH_EVERY_S = 0.1
+NO_SCENE_LIST = "No scenes are in your build"  # what the client says if the simulator does not list its scenes
+PLANES = ("cameraNearPlane", "cameraFarPlane")
 OBJECT_KEYS = ("objectId", "objectType", "axisAlignedBoundingBox", "parentReceptacles")
 
 
@@ -53,7 +55,11 @@ class Client:
                 kind, *arguments = self._connection.recv()
             except EOFError:
                 return end_group()
-            self.reply(*getattr(self, "_" + kind)(*arguments))
+            try:
+                answer = getattr(self, "_" + kind)(*arguments)
+            except Exception as error:  # metadata that lack what every event has
+                answer = ("died", f"it answers what is no event of AI2-THOR: {_brief(error)}")
+            self.reply(*answer)
 
     def _watch(self) -> None:
         """End everything when the collector has gone; tell when the simulator has.
@@ -89,8 +95,9 @@ class Client:
         try:
             self.controller.__init__(**_with_platform(keywords))
         except Exception as error:
-            started = getattr(getattr(self.controller, "server", None), "unity_proc", None) is not None
-            return ("died" if started else "unusable", _brief(error))
+            if not _is_up_anyhow(error):
+                started = getattr(getattr(self.controller, "server", None), "unity_proc", None) is not None
+                return ("died" if started else "unusable", _brief(error))
         return ("ok", None)
 
     def _reset(self, scene: str | dict[str, Any], keywords: dict[str, Any]) -> tuple[Any, ...]:
@@ -100,6 +107,9 @@ class Client:
             if isinstance(error, ValueError) and "not contained in build" in str(error):
                 return ("failed", f"this build of AI2-THOR has no scene {scene}")
             return ("died", _brief(error))
+        planes = event.metadata.get("actionReturn")  # of Initialize; after a house it is CreateHouse's
+        if isinstance(planes, dict) and set(PLANES) <= set(planes):
+            self.controller.server.set_init_params(planes)
         return _outcome(event)
 
     def _step(self, keywords: dict[str, Any]) -> tuple[Any, ...]:
@@ -125,6 +135,14 @@ def _with_platform(keywords: dict[str, Any]) -> dict[str, Any]:
     return {**keywords, "platform": getattr(ai2thor.platform, name) if name else None}
 
 
+def _is_up_anyhow(error: Exception) -> bool:
+    """Whether the Controller can be used although making it failed, at one of its last steps.
+
+    A build that does not list its scenes loads them by name; one that tells no clipping planes has the client's own.
+    """
+    return NO_SCENE_LIST in str(error) or (isinstance(error, KeyError) and error.args[0] in PLANES)
+
+
 def _brief(error: BaseException) -> str:
     """Without the traceback that the client writes into its messages."""
     return f"{type(error).__name__}: {error}".partition("\nTraceback")[0][:600]
@@ -137,8 +155,12 @@ def _outcome(event: Any) -> tuple[Any, ...]:
 
 
 def _event(event: Any) -> dict[str, Any]:
-    """The part of an event that a frame needs, as plain data; the pictures are copies."""
+    """The part of an event that a frame needs, as plain data; the pictures are copies.
+
+    With several agents it is the active one's. What a simulator leaves out is None.
+    """
     metadata = event.metadata
+    event = next(one for one in event.events if one.metadata is metadata)
     agent = metadata.get("agent") or {}
     pictures = (event.frame, event.depth_frame, event.instance_segmentation_frame)
     image_rgb, depth_m, id_colors = (None if picture is None else np.array(picture, order="C") for picture in pictures)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -13,8 +15,14 @@ from saom_core.taxonomy import CLASSES, OTHER
 from training.simulator import Frame, FrameObject
 from training.thor.scenes import SceneRef
 
-STRUCTURE = ("Floor", "Wall", "Ceiling", "Room", "Window", "Doorway", "Doorframe", "Undefined")
+EYE_M = 0.675
+"""Height of the standing robot's camera above its position, where the simulator does not tell the camera's own."""
+
+STRUCTURE = ("Floor", "Wall", "Ceiling", "Room", "Window", "Doorway", "Doorframe", "Undefined", "Standard")
 """Types that some builds list among the objects although they are the building: they are background."""
+
+UNKNOWN = "no type told"
+"""The style of an object without a type; its class is never guessed from its id."""
 
 CARRIERS: dict[str, tuple[str, ...]] = {
     "Drawer": (
@@ -39,8 +47,30 @@ MIN_INSIDE = 0.5  # share of a sub-object's box inside the carrier's box
 NEAR_M = 0.3  # a picture whose middle depth is smaller shows the skin of one thing
 
 
+@dataclass(frozen=True)
+class View:
+    """Where the robot is put and how it looks."""
+
+    position: Mapping[str, float]  # metres, Unity's axes
+    heading: float  # degrees, clockwise from above
+    horizon: float  # degrees, positive looks down
+
+
 class BadFrame(Exception):
     """A picture that is not worth keeping; the message is the reason, under which it is counted."""
+
+
+class SimulatorFault(BadFrame):
+    """A picture that is missing, wrong or refused, whatever the view; `detail` says what was wrong."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason)
+        self.detail = detail
+
+
+def is_place(place: Any) -> bool:
+    """Whether it is a position of the simulator's, {x, y, z} in numbers."""
+    return _xyz(place) is not None
 
 
 def parents(objects: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -78,11 +108,20 @@ def _around(item: Mapping[str, Any], carriers: Sequence[Mapping[str, Any]]) -> l
 
 def _box(item: Mapping[str, Any]) -> np.ndarray | None:
     """(2, 3) lower and upper corner, or None if the simulator gives none."""
-    bounds = item.get("axisAlignedBoundingBox") or {}
-    if not bounds.get("center") or not bounds.get("size"):
+    bounds = item.get("axisAlignedBoundingBox")
+    if not isinstance(bounds, Mapping):
         return None
-    center, size = (np.array([bounds[key][axis] for axis in "xyz"], float) for key in ("center", "size"))
+    center, size = (_xyz(bounds.get(key)) for key in ("center", "size"))
+    if center is None or size is None:
+        return None
     return np.stack((center - size / 2, center + size / 2))
+
+
+def _xyz(place: Any) -> np.ndarray | None:
+    """(3,) float64 of a simulator's {x, y, z}, or None if it is none."""
+    if not isinstance(place, Mapping) or not all(isinstance(place.get(axis), Real) for axis in "xyz"):
+        return None
+    return np.array([place[axis] for axis in "xyz"], float)
 
 
 def object_table(objects: Sequence[Mapping[str, Any]]) -> tuple[tuple[FrameObject, ...], dict[str, tuple[int, int]]]:
@@ -90,7 +129,8 @@ def object_table(objects: Sequence[Mapping[str, Any]]) -> tuple[tuple[FrameObjec
 
     What share of an object is in sight AI2-THOR does not tell; `visible` is 1.
     """
-    real = [item for item in objects if item["objectType"] not in STRUCTURE]
+    told = [{**item, "objectType": item.get("objectType") or UNKNOWN} for item in objects if item.get("objectId")]
+    real = [item for item in told if not item["objectType"].startswith(STRUCTURE)]
     whole_of = parents(real)
     types = {item["objectId"]: item["objectType"] for item in real}
     parts: dict[str, list[str]] = {name: ["body"] for name in types if name not in whole_of}
@@ -123,7 +163,7 @@ def id_pictures(
     """
     codes = id_colors.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
     known, inverse = np.unique(codes, return_inverse=True)
-    real = {(r << 16 | g << 8 | b): places[name] for (r, g, b), name in names if name in places}
+    real = {(int(r) << 16 | int(g) << 8 | int(b)): places[name] for (r, g, b, *_), name in names if name in places}
     pairs = np.array([real.get(code, (-1, 0)) for code in known.tolist()], np.int32).reshape(-1, 2)
     both = pairs[inverse.reshape(codes.shape)]
     return np.ascontiguousarray(both[..., 0]), np.ascontiguousarray(both[..., 1])
@@ -154,17 +194,34 @@ def camera_pose(position: Mapping[str, float], yaw: float, horizon: float) -> np
     return pose
 
 
-def make_frame(event: Mapping[str, Any], scene: SceneRef, size_hw: tuple[int, int], field_of_view: float) -> Frame:
-    """The frame of an event.
+def pose_of(event: Mapping[str, Any], view: View) -> np.ndarray:
+    """(4, 4) pose of an event's camera; what the simulator does not tell is as it was asked for."""
+    place = _xyz(event["camera_position"])
+    if place is None:
+        place = np.array([view.position[axis] for axis in "xyz"], float) + [0.0, EYE_M, 0.0]
+    turn = event["rotation"]
+    yaw = turn.get("y") if isinstance(turn, Mapping) else turn
+    horizon = event["horizon"]
+    return camera_pose(
+        dict(zip("xyz", place.tolist(), strict=True)),
+        float(yaw) if isinstance(yaw, Real) else view.heading,
+        float(horizon) if isinstance(horizon, Real) else view.horizon,
+    )
+
+
+def make_frame(
+    event: Mapping[str, Any], scene: SceneRef, size_hw: tuple[int, int], field_of_view: float, view: View
+) -> Frame:
+    """The frame of an event that the robot was sent to `view` for.
 
     Raises:
-        BadFrame: If a picture is missing or of another size, or the metadata tell no pose.
+        SimulatorFault: If a picture is missing or of another size.
     """
     for key, shape in (("image_rgb", (*size_hw, 3)), ("depth_m", size_hw), ("id_colors", (*size_hw, 3))):
-        if event[key] is None or event[key].shape != shape:
-            raise BadFrame("pictures missing or of the wrong size")
-    if not event["camera_position"] or not event["rotation"] or event["horizon"] is None:
-        raise BadFrame("no camera pose")
+        got = None if event[key] is None else event[key].shape
+        if got != shape:
+            detail = f"expected {key} of {shape}, got {'none' if got is None else got}"
+            raise SimulatorFault("pictures missing or of the wrong size", detail)
     objects, places = object_table(event["objects"])
     object_ids, part_ids = id_pictures(event["id_colors"], event["names"], places)
     depth_m = event["depth_m"].astype(np.float32)
@@ -176,7 +233,7 @@ def make_frame(event: Mapping[str, Any], scene: SceneRef, size_hw: tuple[int, in
         part_ids=part_ids,
         objects=objects,
         camera=camera_of(size_hw, field_of_view),
-        pose=camera_pose(event["camera_position"], event["rotation"]["y"], event["horizon"]),
+        pose=pose_of(event, view),
         scene=scene.name,
         split=scene.split,
     )

@@ -116,7 +116,11 @@ class MachineOptions:
     def __post_init__(self) -> None:
         _within("start time-out in seconds", self.start_timeout_s, 1, 3600)
         _within("step time-out in seconds", self.step_timeout_s, 1, 3600)
-        if self.executable and shutil.which(shlex.split(self.executable)[0]) is None:
+        try:
+            program = shlex.split(self.executable)[:1]
+        except ValueError:  # a quote that is not closed
+            program = []
+        if self.executable and not (program and shutil.which(program[0])):
             raise ConfigError(
                 f"expected a program that can be run, got {self.executable!r}: give the build's full path and make it "
                 "executable (chmod +x)"
