@@ -74,13 +74,35 @@ def load_segmenter(config: SaomConfig) -> Segmenter:
     return OnnxSegmenter(config)
 
 
-class OnnxSegmenter:
-    """Everything mode with a saom-*.onnx file."""
+class EverythingModel(Protocol):
+    """The network of everything mode: an exported file, or what has the inputs and outputs of one."""
 
-    def __init__(self, config: SaomConfig) -> None:
+    @property
+    def info(self) -> ModelInfo:
+        """What the model is and where it runs."""
+
+    def run(
+        self,
+        image_rgb: npt.NDArray[np.uint8],
+        depth_m: npt.NDArray[np.float32],
+        thresholds: dict[str, float],
+        prompts_xy: npt.NDArray[np.float32] | None = None,
+    ) -> dict[str, npt.NDArray[Any]]:
+        """See `OnnxModel.run`."""
+
+
+class OnnxSegmenter:
+    """Everything mode with a saom-*.onnx file.
+
+    Args:
+        config: which file, where it runs, thresholds.
+        model: another network in the place of the file.
+    """
+
+    def __init__(self, config: SaomConfig, model: EverythingModel | None = None) -> None:
         self.config = config
-        self._model = OnnxModel(config.model, config.provider, config.threads)
-        self.info = self._model.info
+        self.model: EverythingModel = model or OnnxModel(config.model, config.provider, config.threads)
+        self.info = self.model.info
 
     def segment(
         self,
@@ -100,7 +122,7 @@ class OnnxSegmenter:
             "stability_threshold": self.config.stability_threshold,
             "nms_iou": self.config.nms_iou,
         }
-        outputs = self._model.run(image_in, depth_in, thresholds)
+        outputs = self.model.run(image_in, depth_in, thresholds)
         answered = time.perf_counter()
         instances = self._instances(outputs, box)
         if depth is not None:
