@@ -71,8 +71,12 @@ def annotate(frame: Frame, image_id: int) -> tuple[list[dict[str, Any]], list[di
     return annotations, parts, ignore
 
 
-def _shape(mask: np.ndarray) -> dict[str, Any]:
+def box_of(mask: np.ndarray) -> list[int]:
+    """COCO's [x, y, width, height] in pixels of an (H, W) bool mask that is not empty."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     x, y = int(columns[0]), int(rows[0])
-    box = [x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1]
-    return {"segmentation": encode_mask(mask), "bbox": box, "area": int(mask.sum())}
+    return [x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1]
+
+
+def _shape(mask: np.ndarray) -> dict[str, Any]:
+    return {"segmentation": encode_mask(mask), "bbox": box_of(mask), "area": int(mask.sum())}

@@ -118,6 +118,40 @@ def shard_name(index: int) -> str:
     return f"shards/{index:08d}.json"
 
 
+def shard_paths(path: Path) -> list[Path]:
+    """The shards of a data set, in order.
+
+    Raises:
+        InputError: If there is no data set.
+    """
+    if not (path / "dataset.json").is_file():
+        raise InputError(
+            f"expected a data set with dataset.json in {path}, found none: collect one with `saom collect`"
+        )
+    return sorted((path / "shards").glob("[0-9]*.json"))
+
+
+def read_shard(path: Path) -> dict[str, Any]:
+    """The COCO JSON of one episode.
+
+    Raises:
+        InputError: If the file is broken.
+    """
+    try:
+        shard = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        shard, fault = None, str(error)
+    else:
+        fault = "no lists of images, annotations and parts"
+    if not isinstance(shard, dict) or not all(
+        isinstance(shard.get(key), list) for key in ("images", "annotations", "parts")
+    ):
+        raise InputError(
+            f"expected COCO JSON in {path}, got {fault}: delete the file and give the command that made it again"
+        )
+    return shard
+
+
 def picture_names(image_id: int) -> dict[str, str]:
     """Paths of a picture's two files in a data set, by the keys they have in a shard."""
     return {"file_name": f"images/{image_id:010d}.png", "depth_file_name": f"depth/{image_id:010d}.png"}
@@ -199,19 +233,16 @@ class Dataset:
             parts: Append the parts (handle, lid, ...) after the instances, with class id -1.
 
         Raises:
-            InputError: If there is no data set, or the split does not exist.
+            InputError: If there is no data set, a shard is broken, or the split does not exist.
         """
         path = Path(path)
-        if not (path / "dataset.json").is_file():
-            raise InputError(
-                f"expected a data set with dataset.json in {path}, found none: collect one with `saom collect`"
-            )
+        shards = shard_paths(path)
         if split is not None and split not in SPLITS:
             raise InputError(f"expected a split of {SPLITS}, got {split!r}")
         images: list[dict[str, Any]] = []
         annotations: dict[int, list[dict[str, Any]]] = {}
-        for shard_path in sorted((path / "shards").glob("[0-9]*.json")):
-            shard = json.loads(shard_path.read_bytes())
+        for shard_path in shards:
+            shard = read_shard(shard_path)
             for image in shard["images"]:
                 if split is None or image["split"] == split:
                     images.append(image)

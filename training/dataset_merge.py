@@ -10,7 +10,14 @@ from typing import Any
 from tqdm import tqdm
 
 from saom_core.errors import InputError
-from training.dataset import MAX_FRAMES_PER_EPISODE, DatasetWriter, picture_names, shard_name
+from training.dataset import (
+    MAX_FRAMES_PER_EPISODE,
+    DatasetWriter,
+    picture_names,
+    read_shard,
+    shard_name,
+    shard_paths,
+)
 
 Shard = dict[str, Any]
 
@@ -28,11 +35,11 @@ def merge(sources: Sequence[Path], out: Path, quiet: bool = False) -> int:
             scene that one set trains on and the other one tests with.
     """
     infos = [_info(source) for source in sources]
-    shards = [(source, path) for source in sources for path in sorted((source / "shards").glob("[0-9]*.json"))]
+    shards = [(source, path) for source in sources for path in shard_paths(source)]
     source_of: dict[str, Path] = {}
     pictures = 0
     for source, path in shards:
-        shard = json.loads(path.read_bytes())
+        shard = read_shard(path)
         pictures += len(shard["images"])
         for scene in {image["scene"] for image in shard["images"]}:
             if source_of.setdefault(scene, source) != source:
@@ -44,7 +51,7 @@ def merge(sources: Sequence[Path], out: Path, quiet: bool = False) -> int:
     done = writer.done()
     for index, (source, path) in enumerate(tqdm(shards, unit="scene", desc="merge", disable=quiet)):
         if index not in done:
-            writer.write_files(dict(_renumbered(json.loads(path.read_bytes()), index, source)))
+            writer.write_files(dict(_renumbered(read_shard(path), index, source)))
     return pictures
 
 

@@ -1,4 +1,4 @@
-"""An HTML page of a data set: overlays, depth, and filters by class, split and occlusion. No server, no internet."""
+"""An HTML page of a data set: overlays, depth, and filters by class, occlusion and split. No server, no internet."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from training.dataset import Dataset, Sample
+from training.simulator import Split
 
 COLOURS = np.array(
     [cv2.cvtColor(np.uint8([[[hue, 200, 255]]]), cv2.COLOR_HSV2RGB)[0, 0] for hue in range(0, 180, 9)], np.float32
@@ -24,22 +25,35 @@ main {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1f
 figure {{ margin: 0; background: #fff; border: 1px solid #ddd; border-radius: 6px; overflow: hidden; }}
 figure[hidden] {{ display: none; }} img {{ width: 100%; display: block; }}
 figcaption {{ padding: 6px 8px; font-size: 12px; }} figcaption b {{ font-weight: 600; }}
+.picture {{ position: relative; }} i {{ position: absolute; transform: translate(-50%, -50%); pointer-events: none; }}
+i {{ font: 10px/1.1 system-ui, sans-serif; background: #fffc; padding: 0 2px; border-radius: 2px; }}
+.chosen i {{ background: #fe0; font-size: 13px; }} i[hidden], .bare i {{ display: none; }}
 </style></head><body><header><h1>{title}</h1>
 <label>class <select id="class"><option value="">all</option>{classes}</select></label>
+<label>in sight <select id="visible"><option value="2">all</option><option value="0.95">less than 95 %</option>
+<option value="0.5">less than half</option></select></label>
 <label>split <select id="split"><option value="">all</option>{splits}</select></label>
 <label>show <select id="layer"><option value="overlay">overlay</option><option value="color">colour</option>
 <option value="depth">depth</option></select></label> <span id="count"></span></header>
 <main>{figures}</main><script>
-const figures = [...document.querySelectorAll("figure")];
+const figures = [...document.querySelectorAll("figure")], main = document.querySelector("main");
+const value = id => document.getElementById(id).value;
 function update() {{
-  const wanted = document.getElementById("class").value, split = document.getElementById("split").value;
-  const layer = document.getElementById("layer").value;
+  const wanted = value("class"), visible = Number(value("visible")), split = value("split"), layer = value("layer");
+  const any = !wanted && visible > 1;  // pictures without instances too
   let shown = 0;
   for (const figure of figures) {{
-    const classes = figure.dataset.classes.split(" ");
-    figure.hidden = (wanted && !classes.includes(wanted)) || (split && figure.dataset.split !== split);
-    if (!figure.hidden) {{ shown += 1; figure.querySelector("img").src = figure.dataset.name + "_" + layer + ".jpg"; }}
+    let found = 0;
+    for (const name of figure.querySelectorAll("i")) {{
+      name.hidden = (wanted && name.textContent !== wanted) || Number(name.dataset.visible) >= visible;
+      found += !name.hidden;
+    }}
+    figure.hidden = (split && figure.dataset.split !== split) || !(any || found);
+    if (figure.hidden) continue;
+    shown += 1;
+    figure.querySelector("img").src = figure.querySelector("a").href = figure.dataset.name + "_" + layer + ".jpg";
   }}
+  main.className = (any ? "" : "chosen ") + (layer === "color" ? "bare" : "");
   document.getElementById("count").textContent = shown + " of " + figures.length + " pictures";
 }}
 for (const select of document.querySelectorAll("select")) select.addEventListener("change", update);
@@ -48,17 +62,15 @@ update();
 """
 
 
-def write_page(dataset: Dataset, out: Path, limit: int) -> Path:
-    """Write `out/index.html` with at most `limit` pictures, evenly spread; returns its path."""
+def write_page(path: Path, split: Split | None, out: Path, limit: int) -> Path:
+    """Write `out/index.html` with at most `limit` pictures of a data set, evenly spread; returns its path."""
+    dataset = Dataset.open(path, split, sub_objects="apart", parts=True)
     out.mkdir(parents=True, exist_ok=True)
     chosen = np.unique(np.linspace(0, len(dataset) - 1, min(limit, len(dataset))).astype(int)) if len(dataset) else []
     figures = []
     classes: Counter[str] = Counter()
     for index in tqdm(chosen, unit="picture", desc="view"):
         sample = dataset[int(index)]
-        whole = sample.part_of < 0
-        names = [name for name, is_whole in zip(sample.class_names, whole, strict=True) if is_whole]
-        classes.update(set(names))
         name = f"{sample.image_id:010d}"
         for layer, picture in (
             ("overlay", overlay(sample)),
@@ -66,13 +78,8 @@ def write_page(dataset: Dataset, out: Path, limit: int) -> Path:
             ("depth", depth_view(sample)),
         ):
             cv2.imwrite(str(out / f"{name}_{layer}.jpg"), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
-        counted = ", ".join(f"{n} x {k}" if n > 1 else k for k, n in sorted(Counter(names).items()))
-        split = dataset.images[int(index)]["split"]
-        figures.append(
-            f'<figure data-name="{name}" data-split="{split}" data-classes="{html.escape(" ".join(names))}">'
-            f'<img loading="lazy" alt="{html.escape(counted)}"><figcaption><b>{html.escape(sample.scene)}</b> '
-            f"{split}, {len(names)} instances: {html.escape(counted)}</figcaption></figure>"
-        )
+        figures.append(_figure(sample, name, dataset.images[int(index)]["split"]))
+        classes.update({sample.class_names[row] for row in np.flatnonzero(sample.class_ids >= 0)})
     options = "".join(f'<option value="{name}">{name} ({count})</option>' for name, count in sorted(classes.items()))
     splits = "".join(f"<option>{split}</option>" for split in sorted({image["split"] for image in dataset.images}))
     title = html.escape(f"{dataset.path.name}: {len(chosen)} of {len(dataset)} pictures")
@@ -81,20 +88,51 @@ def write_page(dataset: Dataset, out: Path, limit: int) -> Path:
     return out / "index.html"
 
 
+def _figure(sample: Sample, name: str, split: str) -> str:
+    """One picture, with the name and the share in sight of each instance and sub-object at its innermost pixel."""
+    rows = np.flatnonzero((sample.class_ids >= 0) & sample.masks.any((1, 2)))
+    height, width = sample.depth_m.shape
+    tags = []
+    for row in rows:
+        visible = sample.visible[row if sample.part_of[row] < 0 else sample.part_of[row]]
+        x, y = _innermost(sample.masks[row])
+        place = f"left:{100 * x / width:.1f}%;top:{100 * y / height:.1f}%"
+        tags.append(f'<i data-visible="{visible:.3f}" style="{place}">{html.escape(sample.class_names[row])}</i>')
+    names = Counter(sample.class_names[row] for row in rows)
+    counted = ", ".join(f"{n} x {k}" if n > 1 else k for k, n in sorted(names.items()))
+    return (
+        f'<figure data-name="{name}" data-split="{split}"><div class="picture"><a target="_blank">'
+        f'<img loading="lazy" alt="{html.escape(counted)}"></a>{"".join(tags)}</div>'
+        f"<figcaption><b>{html.escape(sample.scene)}</b> {split}, {len(rows)} instances: {html.escape(counted)}"
+        "</figcaption></figure>"
+    )
+
+
+def _innermost(mask: np.ndarray) -> tuple[int, int]:
+    """The pixel (x, y) of an (H, W) bool mask that lies farthest from its edge."""
+    inside = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    y, x = np.unravel_index(int(inside.argmax()), inside.shape)
+    return int(x), int(y)
+
+
 def overlay(sample: Sample) -> np.ndarray:
-    """(H, W, 3) uint8: whole objects tinted and outlined, parts outlined thinly in white, ignored pixels hatched."""
+    """(H, W, 3) uint8: instances tinted and outlined, parts outlined in white, ignored pixels hatched."""
     picture = sample.image_rgb.astype(np.float32)
-    for row in np.flatnonzero(sample.part_of < 0):
-        mask, colour = sample.masks[row], COLOURS[(row * 7) % len(COLOURS)]
-        picture[mask] = 0.6 * picture[mask] + 0.4 * colour
+    instances = np.flatnonzero(sample.class_ids >= 0)
+    for row in instances:
+        mask = sample.masks[row]
+        picture[mask] = 0.6 * picture[mask] + 0.4 * _colour(row)
     result = picture.astype(np.uint8)
     for row, mask in enumerate(sample.masks):
         outline, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        colour = COLOURS[(row * 7) % len(COLOURS)].tolist() if sample.part_of[row] < 0 else (255, 255, 255)
-        cv2.drawContours(result, outline, -1, colour, 1)
+        cv2.drawContours(result, outline, -1, _colour(row).tolist() if row in instances else (255, 255, 255), 1)
     hatch = (np.add.outer(np.arange(result.shape[0]), np.arange(result.shape[1])) // 2) % 2 == 0
     result[sample.ignore & hatch] = (255, 0, 255)
     return result
+
+
+def _colour(row: int) -> np.ndarray:
+    return COLOURS[(row * 7) % len(COLOURS)]
 
 
 def depth_view(sample: Sample) -> np.ndarray:

@@ -1,10 +1,11 @@
-"""`saom dataset`: counts are right, the check finds what was broken, the authors' format is read."""
+"""`saom dataset`: counts are right, the check finds what was broken, the page shows everything, sets are merged."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections.abc import Callable
+from html.parser import HTMLParser
 from pathlib import Path
 
 import cv2
@@ -14,8 +15,9 @@ import pytest
 from saom_core.errors import InputError
 from training.annotations import encode_mask
 from training.dataset import Dataset, DatasetWriter
+from training.dataset_check import problems
 from training.dataset_merge import merge
-from training.dataset_tools import import_authors, main, problems, statistics
+from training.dataset_tools import main, statistics
 from training.simulator import Frame
 
 
@@ -35,7 +37,7 @@ def change_shard(path: Path, index: int, change) -> None:
 
 
 def found(path: Path) -> list[str]:
-    return list(problems(Dataset.open(path, parts=True), quiet=True))
+    return list(problems(path, quiet=True))
 
 
 def test_statistics(path: Path):
@@ -67,18 +69,45 @@ def test_check_finds_broken_files(path: Path):
     assert main(["check", str(path)]) == 1
 
 
-def test_check_finds_bad_masks_and_leaks(path: Path):
-    def spoil(shard):
-        shard["annotations"][0]["segmentation"] = encode_mask(np.zeros((60, 80), bool))
-        shard["annotations"][1]["part_of"] = 123
-        shard["annotations"][2]["category_id"] = 99
-        shard["annotations"][3]["area"] += 1
-        shard["images"][1]["scene"] = "scene_2"
+def test_check_finds_broken_shards_and_goes_on(path: Path):
+    (path / "shards" / "00000000.json").write_text('{"images": [')
+    change_shard(path, 1, lambda shard: shard.pop("parts"))
+    change_shard(path, 2, lambda shard: shard["annotations"][0].pop("segmentation"))
+    lines = found(path)
+    assert len(lines) == 3
+    assert all(f"0000000{number}.json" in line for number, line in enumerate(lines))
+    assert "segmentation" in lines[2]
+    with pytest.raises(InputError, match=r"00000000.json.*delete the file"):
+        Dataset.open(path)
 
-    change_shard(path, 0, spoil)
-    text = "\n".join(found(path))
-    for wanted in ("empty mask", "part of 123", "unknown category 99", "pixels", "scene_2 is in two splits"):
-        assert wanted in text
+
+BAD = {
+    "empty mask": lambda first, _: first.update(segmentation=encode_mask(np.zeros((60, 80), bool))),
+    "no mask of size [60, 80]": lambda first, _: first["segmentation"].update(counts="zzzzzz"),
+    "no mask of size [60, 80] can": lambda first, _: first["segmentation"].update(counts="0"),  # ends too early
+    "no mask of size": lambda first, _: first["segmentation"].update(size=[80, 60]),
+    "but 1400 pixels": lambda first, _: first.update(area=1),
+    "but the mask's is [10, 10, 50, 30]": lambda first, _: first.update(bbox=[0, 0, 1, 1]),
+    "unknown category 99": lambda first, _: first.update(category_id=99),
+    "unknown category Mug": lambda first, _: first.update(category_id="Mug"),
+    "part of 123, which is not there": lambda first, _: first.update(part_of=123),
+    "is of picture 77, not there": lambda first, _: first.update(image_id=77),
+    "the id is used twice": lambda first, shard: first.update(id=shard["annotations"][-1]["id"]),
+    "its split is 'dev'": lambda _, shard: [image.update(split="dev") for image in shard["images"]],
+    "scene scene_2 is in two splits": lambda _, shard: [image.update(scene="scene_2") for image in shard["images"]],
+}
+
+
+@pytest.mark.parametrize("said", BAD)
+def test_check_finds_what_is_wrong(path: Path, said: str):
+    change_shard(path, 0, lambda shard: BAD[said](shard["annotations"][0], shard))
+    lines = found(path)
+    assert any(said in line for line in lines), lines
+
+
+def test_check_finds_a_picture_that_is_in_two_splits(path: Path):
+    shutil.copy(path / "images" / "0000000000.png", path / "images" / "0000000201.png")
+    assert found(path) == ["picture 201: the same picture is in two splits, train and val"]
 
 
 def test_check_finds_overlapping_wholes(path: Path):
@@ -86,62 +115,54 @@ def test_check_finds_overlapping_wholes(path: Path):
     assert any("overlap on" in line for line in found(path))
 
 
-def test_view_writes_a_page_with_all_its_pictures(path: Path, tmp_path: Path):
+class Page(HTMLParser):
+    """What the filters look at: of each figure its picture's name, its split and the names written into it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.figures: list[tuple[str, str, list[tuple[str, float]]]] = []
+        self.options: list[str] = []
+        self._visible: float | None = None
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "figure":
+            self.figures.append((given["data-name"] or "", given["data-split"] or "", []))
+        self._visible = float(given["data-visible"] or "nan") if tag == "i" else None
+        self._option = tag == "option"
+
+    def handle_data(self, data: str) -> None:
+        if self._visible is not None:
+            self.figures[-1][2].append((data, self._visible))
+            self._visible = None
+        elif self._option:
+            self.options.append(data)
+            self._option = False
+
+
+def test_view_names_every_instance_for_its_filters(path: Path, tmp_path: Path):
     assert main(["view", str(path), "--limit", "4", "--out", str(tmp_path / "page")]) == 0
-    page = (tmp_path / "page" / "index.html").read_text()
-    assert page.count("<figure ") == 4
-    assert '<option value="Mug">Mug (4)</option>' in page
-    for picture in Dataset.open(path).images:
-        name = f"{picture['id']:010d}"
-        if name in page:
-            assert all(
-                (tmp_path / "page" / f"{name}_{layer}.jpg").stat().st_size for layer in ("overlay", "color", "depth")
-            )
+    page = Page((tmp_path / "page" / "index.html").read_text())
+    dataset = Dataset.open(path, sub_objects="apart")
+    samples = {f"{dataset[k].image_id:010d}": dataset[k] for k in range(len(dataset))}
+    splits = {f"{image['id']:010d}": image["split"] for image in dataset.images}
+    assert len({name for name, _, _ in page.figures}) == 4
+    for name, split, tags in page.figures:
+        assert split == splits[name]
+        assert sorted(tag for tag, _ in tags) == sorted(samples[name].class_names)
+        assert dict(tags) == {"Dresser": 0.8, "Drawer": 0.8, "Mug": 1.0, "Other": 1.0}  # a drawer's is its dresser's
+        for layer in ("overlay", "color", "depth"):
+            shown = cv2.imread(str(tmp_path / "page" / f"{name}_{layer}.jpg"))
+            assert shown.shape == samples[name].image_rgb.shape
+    assert {"Drawer (4)", "Dresser (4)", "Mug (4)", "Other (4)", "train", "val"} <= set(page.options)
 
 
-def authors_folder(folder: Path) -> Path:
-    """Two pictures of one training scene and one of a validation scene in the authors' layout."""
-    rng = np.random.default_rng(0)
-    content = {"entity classes": ["Mug", "Painting", "Bowl"], "train_data": [], "val_data": [], "test_data": []}
-    for number, (split, scene) in enumerate((("train", "FloorPlan1"), ("train", "FloorPlan1"), ("val", "FloorPlan21"))):
-        cv2.imwrite(str(folder / f"{number}.png"), rng.integers(0, 255, (40, 50, 3), np.uint8))
-        masks = []
-        for index, (name, box) in enumerate(
-            (("Bowl", (0, 40, 0, 50)), ("Mug", (5, 20, 5, 20)), ("Painting", (25, 35, 5, 45)))
-        ):
-            mask = np.zeros((40, 50, 3), np.uint8)
-            mask[box[0] : box[1], box[2] : box[3]] = 255
-            masks.append(f"{scene}-{number}-{name}-{index}.png")
-            cv2.imwrite(str(folder / masks[-1]), mask)
-        content[f"{split}_data"].append(
-            {"image_name": f"{number}.png", "entity_masks": masks, "entity_indices": [2, 0, 1]}
-        )
-    (folder / "metadata.json").write_text(json.dumps(content))
-    return folder / "metadata.json"
-
-
-def test_import_of_the_authors_format(tmp_path: Path):
-    metadata = authors_folder(tmp_path)
-    assert import_authors(metadata, tmp_path, tmp_path / "out", quiet=True) == 3
-    assert found(tmp_path / "out") == []
-    train, val = Dataset.open(tmp_path / "out", "train"), Dataset.open(tmp_path / "out", "val")
-    assert (len(train), len(val)) == (2, 1)
-    assert {image["scene"] for image in train.images} == {"FloorPlan1"}
-    sample = train[0]
-    assert sample.class_names == ("Bowl", "Mug", "Other")
-    assert sample.masks[1].sum() == 15 * 15
-    assert sample.masks[0].sum() == 40 * 50 - 15 * 15 - 10 * 40  # the larger one lies behind
-    assert not sample.depth_m.any()
-
-
-def test_import_refuses_other_files(tmp_path: Path):
-    (tmp_path / "a.json").write_text('{"images": []}')
-    with pytest.raises(InputError, match="entity classes"):
-        import_authors(tmp_path / "a.json", tmp_path, tmp_path / "out")
-    metadata = authors_folder(tmp_path)
-    (tmp_path / "1.png").unlink()
-    with pytest.raises(InputError, match="1.png"):
-        import_authors(metadata, tmp_path, tmp_path / "out2", quiet=True)
+def test_view_of_one_split_and_of_nothing(path: Path, tmp_path: Path):
+    assert main(["view", str(path), "--split", "val", "--out", str(tmp_path / "val")]) == 0
+    assert {split for _, split, _ in Page((tmp_path / "val" / "index.html").read_text()).figures} == {"val"}
+    assert main(["view", str(path), "--split", "test", "--out", str(tmp_path / "test")]) == 0
+    assert Page((tmp_path / "test" / "index.html").read_text()).figures == []
 
 
 def test_merge_keeps_every_sample_and_numbers_it_anew(path: Path, make_frame: Callable[..., Frame]):
