@@ -25,7 +25,17 @@ BUNDLED_MODEL = Path(__file__).parent / "models" / "saom-tiny.onnx"
 METADATA_KEY = "saom"
 """Key of the ONNX metadata under which a JSON object holds name, class_names, training record, figures, licence."""
 
-OUTPUTS = ("masks", "boxes", "scores", "stability", "class_ids", "class_scores", "points")
+OUTPUTS = (
+    "masks",
+    "boxes",
+    "scores",
+    "stability",
+    "class_ids",
+    "class_scores",
+    "points",
+    "embeddings",
+    "image_embedding",
+)
 THRESHOLDS = ("score_threshold", "stability_threshold", "nms_iou")
 """Scalar inputs with defaults inside the file."""
 
@@ -88,6 +98,7 @@ class OnnxModel:
         image_rgb: npt.NDArray[np.uint8],
         depth_m: npt.NDArray[np.float32],
         thresholds: dict[str, float],
+        prompts_xy: npt.NDArray[np.float32] | None = None,
     ) -> dict[str, npt.NDArray[Any]]:
         """Everything mode on one image of the file's input size.
 
@@ -95,14 +106,19 @@ class OnnxModel:
             image_rgb: (H, W, 3) uint8.
             depth_m: (H, W) float32, metres, 0 = invalid; ignored by a model without depth.
             thresholds: values for some of `THRESHOLDS`.
+            prompts_xy: (N, 2) points to ask about, in pixels of the input image, N as many as the file's grid has;
+                None: the grid, which is everything mode.
 
         Returns:
             `OUTPUTS` by name, K rows each, K fixed by the file; rows with score 0 are padding. masks (K, h, w) float32
-            logits that cover the input image; boxes (K, 4) xyxy and points (K, 2) in its pixels.
+            logits that cover the input image; boxes (K, 4) xyxy and points (K, 2) in its pixels; embeddings (K, E) of
+            what the masks cover. image_embedding (D, h', w') is the image's, without rows.
         """
         feed: dict[str, npt.NDArray[Any]] = {"image": image_rgb}
         if self.info.uses_depth:
             feed["depth"] = depth_m
+        if prompts_xy is not None:
+            feed["prompts"] = prompts_xy
         feed.update({name: np.array(value, np.float32) for name, value in thresholds.items()})
         return dict(zip(OUTPUTS, self._session.run(list(OUTPUTS), feed), strict=True))
 

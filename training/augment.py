@@ -10,11 +10,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from saom_core.taxonomy import CLASSES_AND_OTHER
 from training.assign import BACKGROUND, grid_prompts
 from training.dataset import Sample
+from training.losses import IGNORED
 
 MASK_STRIDE = 4
 """Masks are learned at the network's mask resolution, a quarter of the input."""
+SEMANTIC_STRIDE = 8
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class AugmentConfig:
     background_share: float = 0.25
     grid: tuple[int, int] = (32, 32)
     min_visible_px: int = 24  # of the input; smaller objects are not asked for
+    classes: int = len(CLASSES_AND_OTHER)
 
 
 @dataclass
@@ -38,9 +42,10 @@ class TrainingItem:
     depth: Tensor  # (H, W) float32
     points: Tensor  # (N, 2) float32, 0..1
     targets: Tensor  # (N,) int64 row of masks, or BACKGROUND
-    masks: Tensor  # (T, H/4, W/4) float32, 0 or 1
+    masks: Tensor  # (T, H/4, W/4) float32, share of the mask pixel that the object covers
     boxes: Tensor  # (T, 4) float32 xyxy, 0..1
     class_ids: Tensor  # (T,) int64
+    semantic: Tensor  # (H/8, W/8) int64 class of the pixel, C = background, IGNORED = none
 
 
 def training_item(sample: Sample, config: AugmentConfig, rng: np.random.Generator) -> TrainingItem:
@@ -65,7 +70,7 @@ def training_item(sample: Sample, config: AugmentConfig, rng: np.random.Generato
         kept, targets = kept[1:], targets - 1
     dense = [(ids == k).astype(np.float32) for k in kept]
     small = (width // MASK_STRIDE, height // MASK_STRIDE)
-    masks = [cv2.resize(mask, small, interpolation=cv2.INTER_AREA) > 0.5 for mask in dense]
+    masks = [cv2.resize(mask, small, interpolation=cv2.INTER_AREA) for mask in dense]
     return TrainingItem(
         image=torch.from_numpy(_recolor(image, rng)),
         depth=torch.from_numpy(depth),
@@ -74,7 +79,15 @@ def training_item(sample: Sample, config: AugmentConfig, rng: np.random.Generato
         masks=torch.from_numpy(np.array(masks, np.float32).reshape(-1, small[1], small[0])),
         boxes=torch.from_numpy(np.array([_box_of(mask) for mask in dense], np.float32).reshape(-1, 4)),
         class_ids=torch.from_numpy(np.asarray(sample.class_ids, np.int64)[kept]),
+        semantic=torch.from_numpy(_semantic(ids, sample.class_ids, config.classes)),
     )
+
+
+def _semantic(ids: npt.NDArray[np.int16], class_ids: npt.NDArray[np.int32], classes: int) -> npt.NDArray[np.int64]:
+    """Class of the pixel at the middle of each cell of the semantic grid."""
+    at = ids[SEMANTIC_STRIDE // 2 :: SEMANTIC_STRIDE, SEMANTIC_STRIDE // 2 :: SEMANTIC_STRIDE]
+    labels = np.append(np.asarray(class_ids, np.int64), [IGNORED, classes])  # ids -2 and -1 count from the end
+    return labels[at.astype(np.intp)]
 
 
 def _object_ids(sample: Sample) -> npt.NDArray[np.int16]:

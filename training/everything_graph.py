@@ -1,7 +1,7 @@
 """The whole everything mode of saom-tiny as one module: what training evaluates is what export writes.
 
-image, depth -> encoder -> grid prompts -> decoder -> box pre-selection -> masks -> stability -> mask duplicate
-removal -> the best K, all with static output shapes.
+image, depth -> encoder -> prompts (the grid's, unless others are given) -> decoder -> box pre-selection -> masks ->
+stability -> mask duplicate removal -> the best K, all with static output shapes.
 """
 
 from __future__ import annotations
@@ -20,56 +20,58 @@ STABILITY_OFFSET = 1.0
 
 
 class EverythingGraph(nn.Module):
-    """Everything mode on one image.
+    """Everything mode on one image, or the answers to some prompts on it.
 
     Args:
         network: the trained network, in eval mode.
-        columns: grid points along x.
-        rows: grid points along y.
         candidates: masks computed after box pre-selection.
         max_instances: K, rows of the answer.
     """
 
-    def __init__(
-        self, network: SaomTiny, columns: int = 32, rows: int = 32, candidates: int = 160, max_instances: int = 100
-    ) -> None:
+    def __init__(self, network: SaomTiny, candidates: int = 160, max_instances: int = 100) -> None:
         super().__init__()
         self.network = network
         self.candidates, self.max_instances = candidates, max_instances
-        self.register_buffer("grid", torch.from_numpy(grid_points(columns, rows)).float()[None], persistent=False)
 
     def forward(
-        self, image: Tensor, depth: Tensor, score_threshold: Tensor, stability_threshold: Tensor, nms_iou: Tensor
+        self,
+        image: Tensor,
+        depth: Tensor,
+        prompts: Tensor,
+        score_threshold: Tensor,
+        stability_threshold: Tensor,
+        nms_iou: Tensor,
     ) -> tuple[Tensor, ...]:
         """The outputs that `saom_core.runtime.OUTPUTS` names.
 
         Args:
             image: (H, W, 3) uint8.
             depth: (H, W) float32 metres, 0 = invalid.
+            prompts: (N, 2) float32 xy in pixels; `grid_prompts_xy` for everything mode.
             score_threshold: () float32.
             stability_threshold: () float32.
             nms_iou: () float32.
 
         Returns:
             masks (K, H/4, W/4) logits, boxes (K, 4) and points (K, 2) in pixels, scores, stability, class_ids,
-            class_scores (K,), by falling score; score 0 = padding.
+            class_scores (K,), embeddings (K, E), by falling score; score 0 = padding. image_embedding (D, H/16, W/16).
         """
-        features = self.network.encode(image[None], depth[None])
-        answers = self.network.decode(features, self.grid)
-        quality = answers.quality_logits[0].float().sigmoid()
         size = torch.tensor([image.shape[1], image.shape[0]] * 2, dtype=torch.float32)
+        features = self.network.encode(image[None], depth[None])
+        answers = self.network.decode(features, (prompts / size[:2])[None])
+        quality = answers.quality_logits[0].float().sigmoid()
         picked, valid = self._preselect(answers.boxes[0], quality, score_threshold)
         logits = self.network.masks(features, answers.mask_embeddings[:, picked])[0].float()
-        class_logits = self.network.classify(features, answers.tokens[:, picked], logits[None])[0]
+        embeddings = self.network.embed(features, answers.tokens[:, picked], logits[None])[0]
         stability = stability_score(logits)
         scores = quality[picked] * valid * (stability >= stability_threshold)
         scores = scores * suppress_duplicates(logits > 0, scores, nms_iou)
         scores, order = scores.topk(self.max_instances)
         picked = picked[order]
-        class_scores, class_ids = class_logits[order].float().softmax(-1).max(-1)
-        points = self.grid[0][picked] * size[:2]
-        logits = logits[order]
-        return logits, mask_boxes(logits) * size, scores, stability[order], class_ids, class_scores, points
+        logits, stability, embeddings = logits[order], stability[order], embeddings[order]
+        class_scores, class_ids = self.network.classify(embeddings).float().softmax(-1).max(-1)
+        labels = class_ids, class_scores, prompts[picked], embeddings
+        return logits, mask_boxes(logits) * size, scores, stability, *labels, features.coarse[0]
 
     def _preselect(self, boxes: Tensor, quality: Tensor, score_threshold: Tensor) -> tuple[Tensor, Tensor]:
         """Indices (candidates,) of distinct prompts, best first, and which of them are real (the rest is padding)."""
@@ -79,6 +81,11 @@ class EverythingGraph(nn.Module):
         count = torch.ones_like(kept).sum()
         valid = (torch.arange(self.candidates) < count) & (ranked[padded] > 0)
         return padded, valid.float()
+
+
+def grid_prompts_xy(columns: int, rows: int, size_hw: tuple[int, int]) -> Tensor:
+    """The regular grid as prompts of an image of that size: (columns * rows, 2) float32 xy in pixels."""
+    return torch.from_numpy(grid_points(columns, rows) * (size_hw[1], size_hw[0])).float()
 
 
 def mask_boxes(logits: Tensor) -> Tensor:

@@ -23,8 +23,8 @@ from saom_core.config import SaomConfig
 from saom_core.errors import SaomError
 from saom_core.runtime import METADATA_KEY, OUTPUTS, THRESHOLDS
 from training.checkpoint import load_network_and_record
-from training.everything_graph import EverythingGraph
-from training.network import SaomTiny
+from training.everything_graph import EverythingGraph, grid_prompts_xy
+from training.network import SaomTiny, batch_norm_pairs
 
 OPSET = 18
 HALF_FROM = 256
@@ -59,13 +59,14 @@ def export(
         ExportError: results differ from torch.
     """
     network, record = load_network_and_record(checkpoint)
-    graph = EverythingGraph(deployable(network), columns=grid[0], rows=grid[1]).eval()
+    graph = EverythingGraph(deployable(network)).eval()
+    prompts = grid_prompts_xy(*grid, size_hw)
     temporary = path.with_suffix(".part.onnx")
     torch.onnx.export(
         graph,
-        (*example_input(size_hw, seed=0), *map(torch.tensor, _default_thresholds().values())),
+        (*example_input(size_hw, seed=0), prompts, *map(torch.tensor, _default_thresholds().values())),
         str(temporary),
-        input_names=["image", "depth", *THRESHOLDS],
+        input_names=["image", "depth", "prompts", *THRESHOLDS],
         output_names=list(OUTPUTS),
         opset_version=OPSET,
         dynamo=True,
@@ -74,10 +75,12 @@ def export(
     )
     model = onnx.load(str(temporary))
     halve_weights(model)
-    add_defaults(model, {"depth": np.zeros(size_hw, np.float32), **_default_thresholds()})
+    defaults = {"depth": np.zeros(size_hw, np.float32), "prompts": prompts.numpy(), **_default_thresholds()}
+    add_defaults(model, defaults)
     metadata = {
         "name": name,
         "class_names": list(network.config.class_names),
+        "network": network.config.to_dict(),
         "license": "Apache-2.0",
         "exported": date.today().isoformat(),
         "grid": list(grid),
@@ -88,7 +91,7 @@ def export(
     onnx.checker.check_model(model)
     onnx.save(model, str(temporary))
     try:
-        check_parity(graph, temporary, size_hw)
+        check_parity(graph, temporary, size_hw, prompts)
     except ExportError:
         temporary.unlink()
         raise
@@ -102,22 +105,16 @@ def deployable(network: SaomTiny) -> SaomTiny:
     """
     network = copy.deepcopy(network).eval()
     network.encoder = reparameterize_model(network.encoder)
-    for module in network.modules():
-        if isinstance(module, nn.Sequential):
-            _fold_batch_norms(module)
+    for convolution, norm in batch_norm_pairs(network):
+        replaced = network.get_submodule(norm)
+        fused = nn.utils.fusion.fuse_conv_bn_eval(network.get_submodule(convolution), replaced)
+        network.set_submodule(convolution, fused)
+        network.set_submodule(norm, getattr(replaced, "act", nn.Identity()))  # timm's norms carry an activation
     with torch.no_grad():
         for parameter in network.parameters():
             if parameter.numel() >= HALF_FROM:
                 parameter.copy_(parameter.half().float())
     return network
-
-
-def _fold_batch_norms(sequence: nn.Sequential) -> None:
-    children = list(sequence.named_children())
-    for (name, module), (next_name, following) in zip(children, children[1:], strict=False):
-        if isinstance(module, nn.Conv2d) and isinstance(following, nn.BatchNorm2d):
-            setattr(sequence, name, nn.utils.fusion.fuse_conv_bn_eval(module, following))
-            setattr(sequence, next_name, nn.Identity())
 
 
 def halve_weights(model: onnx.ModelProto) -> None:
@@ -166,8 +163,10 @@ def example_input(size_hw: tuple[int, int], seed: int) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(image // 2 + image // 4 + noise), torch.from_numpy(depth)
 
 
-def check_parity(graph: EverythingGraph, path: Path, size_hw: tuple[int, int], images: int = 3) -> None:
-    """Compare the file with torch by numbers, with and without depth.
+def check_parity(
+    graph: EverythingGraph, path: Path, size_hw: tuple[int, int], grid_xy: Tensor, images: int = 3
+) -> None:
+    """Compare the file with torch by numbers, with and without depth, on the grid and on other prompts.
 
     Nothing is filtered (thresholds 0, no duplicates removed): a filter would hide small differences of most prompts and
     blow up those of the few at its edge.
@@ -181,10 +180,10 @@ def check_parity(graph: EverythingGraph, path: Path, size_hw: tuple[int, int], i
     limits = dict(zip(THRESHOLDS, (0.0, 0.0, 1.0), strict=True))
     for seed in range(images):
         image, depth = example_input(size_hw, seed)
-        for given in (depth, torch.zeros_like(depth)):
+        for given, prompts in ((depth, grid_xy), (torch.zeros_like(depth), grid_xy), (depth, grid_xy.flip(0) * 0.9)):
             with torch.no_grad():
-                expected = [t.numpy() for t in graph(image, given, *map(torch.tensor, limits.values()))]
-            feed = {"image": image.numpy(), "depth": given.numpy()}
+                expected = [t.numpy() for t in graph(image, given, prompts, *map(torch.tensor, limits.values()))]
+            feed = {"image": image.numpy(), "depth": given.numpy(), "prompts": prompts.numpy()}
             feed.update({name: np.array(value, np.float32) for name, value in limits.items()})
             actual = session.run(list(OUTPUTS), feed)
             compare_answers(dict(zip(OUTPUTS, expected, strict=True)), dict(zip(OUTPUTS, actual, strict=True)))

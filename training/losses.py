@@ -12,6 +12,13 @@ from torchvision.ops import generalized_box_iou_loss, sigmoid_focal_loss
 from training.assign import BACKGROUND
 from training.network import ImageFeatures, PromptAnswers, SaomTiny
 
+IGNORED = -100
+"""Pixels whose class is not asked: torch's own number for it."""
+BACKGROUND_WEIGHT = 0.2
+"""Background pixels are many and easy."""
+MAX_RARITY = 12.0
+"""No class weighs more than this times the most frequent one."""
+
 
 @dataclass(frozen=True)
 class LossWeights:
@@ -25,6 +32,7 @@ class LossWeights:
     dice: float = 3.0
     quality: float = 1.0
     classes: float = 1.0
+    semantic: float = 1.0
     box: float = 2.0
 
 
@@ -36,7 +44,10 @@ def batch_loss(
     masks: list[Tensor],
     boxes: list[Tensor],
     class_ids: list[Tensor],
+    semantic: Tensor,
+    class_weights: Tensor,
     weights: LossWeights,
+    fused: bool = False,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Loss of a batch of B images with N prompts each, and its terms.
 
@@ -45,30 +56,45 @@ def batch_loss(
         features: of the B images.
         answers: of the B x N prompts.
         targets: per image (N,) row of the three lists below, or BACKGROUND.
-        masks: per image (T, h, w) float 0/1.
+        masks: per image (T, h, w) float, the share of each mask pixel that the object covers.
         boxes: per image (T, 4).
         class_ids: per image (T,).
+        semantic: (B, H/8, W/8) class of each pixel, C for background, IGNORED for none.
+        class_weights: (C + 1,) of the classes and of background; see `class_weights`.
         weights: of the terms.
+        fused: compile the mask terms with torch.compile, which needs a C++ compiler and half a minute.
     """
     on_object = torch.stack(targets) != BACKGROUND  # (B, N)
     all_logits = network.masks(features, answers.mask_embeddings).float()  # (B, N, h, w)
-    class_logits = network.classify(features, answers.tokens, all_logits)[on_object].float()
+    class_logits = network.classify(network.embed(features, answers.tokens, all_logits)[on_object]).float()
     logits = all_logits[on_object]  # (P, h, w)
     truth = torch.cat([m[t[t != BACKGROUND]] for m, t in zip(masks, targets, strict=True)])
     truth_boxes = torch.cat([b[t[t != BACKGROUND]] for b, t in zip(boxes, targets, strict=True)])
     truth_classes = torch.cat([c[t[t != BACKGROUND]] for c, t in zip(class_ids, targets, strict=True)])
     quality = torch.zeros_like(answers.quality_logits, dtype=torch.float32)
-    quality[on_object] = mask_iou(logits.detach() > 0, truth > 0.5)
+    focal, dice, quality[on_object] = (compiled_mask_terms if fused else mask_terms)(logits, truth)
     terms = {
-        "focal": sigmoid_focal_loss(logits, truth).mean(dim=(1, 2)).sum() / max(len(truth), 1),
-        "dice": dice_loss(logits, truth).sum() / max(len(truth), 1),
+        "focal": focal.sum() / max(len(truth), 1),
+        "dice": dice.sum() / max(len(truth), 1),
         "quality": F.binary_cross_entropy_with_logits(answers.quality_logits.float(), quality),
-        "classes": F.cross_entropy(class_logits, truth_classes, reduction="sum") / max(len(truth), 1),
+        "classes": F.cross_entropy(class_logits, truth_classes, class_weights[:-1], reduction="sum")
+        / max(len(truth), 1),
+        "semantic": semantic_loss(network.semantics(features).float(), semantic, class_weights),
         "box": box_loss(answers.boxes[on_object].float(), truth_boxes),
     }
     total = sum(getattr(weights, name) * term for name, term in terms.items())
     assert isinstance(total, Tensor)
     return total, terms
+
+
+def mask_terms(logits: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Focal and dice loss and true IoU of each mask, (P, h, w) -> (P,) each. No gradient goes through the IoU."""
+    focal = sigmoid_focal_loss(logits, truth).mean(dim=(1, 2))
+    return focal, dice_loss(logits, truth), mask_iou(logits.detach() > 0, truth)
+
+
+# a third of a training step on a CPU is elementwise work on masks: fused it is a fifteenth of that
+compiled_mask_terms = torch.compile(mask_terms, dynamic=True)
 
 
 def dice_loss(logits: Tensor, truth: Tensor) -> Tensor:
@@ -85,7 +111,31 @@ def box_loss(boxes: Tensor, truth: Tensor) -> Tensor:
     return 5 * F.l1_loss(boxes, truth) + generalized_box_iou_loss(boxes, truth, reduction="mean")
 
 
+def semantic_loss(logits: Tensor, truth: Tensor, class_weights: Tensor) -> Tensor:
+    """Weighted cross-entropy of pixels, (B, C + 1, h, w) and (B, h, w) -> (): the mean over pixels not IGNORED."""
+    losses = F.cross_entropy(logits, truth, class_weights, ignore_index=IGNORED, reduction="sum")
+    return losses / (truth != IGNORED).sum().clamp(min=1)
+
+
+def class_weights(counts: Tensor) -> Tensor:
+    """Weights that let rare classes be learned: the inverse root of the frequency, scaled to a mean of 1 per object.
+
+    Args:
+        counts: (C,) objects of each class in the training data.
+
+    Returns:
+        (C + 1,) float32; the last one, for background pixels, is BACKGROUND_WEIGHT.
+    """
+    share = counts.float().clamp(min=1) / counts.sum().clamp(min=1)
+    weights = share.rsqrt().clamp(max=MAX_RARITY * share.max().rsqrt())
+    weights = weights / (weights * share).sum().clamp(min=1e-6)
+    return torch.cat([weights, torch.tensor([BACKGROUND_WEIGHT])])
+
+
 def mask_iou(masks: Tensor, truth: Tensor) -> Tensor:
-    """IoU of bool masks pair by pair, (P, h, w) -> (P,); 0 where both are empty."""
-    intersection = (masks & truth).sum((1, 2)).float()
-    return intersection / (masks | truth).sum((1, 2)).clamp(min=1).float()
+    """IoU pair by pair of bool masks and true coverage 0..1, (P, h, w) -> (P,); 0 where both are empty.
+
+    Coverage between 0 and 1 counts as what it is (sum of minima / sum of maxima).
+    """
+    masks, truth = masks.float(), truth.float()
+    return torch.minimum(masks, truth).sum((1, 2)) / torch.maximum(masks, truth).sum((1, 2)).clamp(min=1.0)

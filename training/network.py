@@ -42,6 +42,7 @@ class ImageFeatures:
 
     fine: Tensor  # (B, M, H/4, W/4) features at prompts and edges
     middle: Tensor  # (B, D, H/8, W/8)
+    coarse: Tensor  # (B, D, H/16, W/16), what keys and values are made of
     keys: list[Tensor]  # per layer (B, heads, S, D / heads), S = H/16 * W/16
     values: list[Tensor]
     mask_features: Tensor  # (B, M, H/4, W/4)
@@ -58,7 +59,7 @@ class PromptAnswers:
 
 
 class SaomTiny(nn.Module):
-    """The network. `encode`, `decode`, `masks`, `classify` in this order; `EverythingGraph` does it for a grid."""
+    """`encode`, `decode`, `masks`, `embed`, `classify`, in this order; `EverythingGraph` does it for a grid."""
 
     def __init__(self, config: TinyConfig) -> None:
         super().__init__()
@@ -79,7 +80,9 @@ class SaomTiny(nn.Module):
         self.mask_head = mlp(dim, dim, mask_dim)
         self.box_head = mlp(dim, dim, 4)
         self.quality_head = mlp(dim, dim, 1)
-        self.class_head = mlp(2 * dim, 2 * dim, len(config.class_names))
+        self.object_head = nn.Sequential(nn.Linear(2 * dim, 2 * dim), nn.ReLU(inplace=True))
+        self.class_head = nn.Linear(2 * dim, len(config.class_names))
+        self.semantic_head = nn.Conv2d(dim, len(config.class_names) + 1, 1)  # training only
         nn.init.constant_(self.box_head[-1].bias, -2.0)  # boxes begin at about a quarter of the image
 
     def encode(self, image: Tensor, depth: Tensor) -> ImageFeatures:
@@ -100,7 +103,7 @@ class SaomTiny(nn.Module):
         memory = p16.flatten(2).transpose(1, 2)  # (B, S, D)
         memory_position = self.key_position(position_code(pixel_centers(*p16.shape[2:], p16)).to(memory.dtype))
         pairs = [block.keys_values(memory, memory_position) for block in self.blocks]
-        return ImageFeatures(p4, p8, [k for k, _ in pairs], [v for _, v in pairs], mask_features)
+        return ImageFeatures(p4, p8, p16, [k for k, _ in pairs], [v for _, v in pairs], mask_features)
 
     def decode(self, features: ImageFeatures, points: Tensor) -> PromptAnswers:
         """Answers of prompts.
@@ -134,8 +137,8 @@ class SaomTiny(nn.Module):
         scale = channels**-0.5
         return (mask_embeddings * scale @ flat).reshape(batch, -1, height, width)
 
-    def classify(self, features: ImageFeatures, tokens: Tensor, mask_logits: Tensor) -> Tensor:
-        """Class logits (B, N, C): what a mask covers says more of what it is than the point that asked for it.
+    def embed(self, features: ImageFeatures, tokens: Tensor, mask_logits: Tensor) -> Tensor:
+        """Object embeddings (B, N, E): what a mask covers says more of what it is than the point that asked for it.
 
         Args:
             features: of B images.
@@ -145,7 +148,19 @@ class SaomTiny(nn.Module):
         weights = F.avg_pool2d(mask_logits.detach().sigmoid(), 2).flatten(2)  # (B, N, H/8 * W/8)
         weights = weights / weights.sum(-1, keepdim=True).clamp(min=1e-3)
         pooled = weights @ features.middle.flatten(2).transpose(1, 2).to(weights.dtype)  # (B, N, D)
-        return self.class_head(torch.cat([tokens.to(pooled.dtype), pooled], dim=-1))
+        return self.object_head(torch.cat([tokens.to(pooled.dtype), pooled], dim=-1))
+
+    def classify(self, embeddings: Tensor) -> Tensor:
+        """Class logits (..., C) of object embeddings (..., E)."""
+        return self.class_head(embeddings)
+
+    def semantics(self, features: ImageFeatures) -> Tensor:
+        """Class logits of every pixel, (B, C + 1, H/8, W/8), the last one background.
+
+        Training only: a loss at every pixel teaches the image features the classes in a fraction of the steps that the
+        few prompts of an image need.
+        """
+        return self.semantic_head(features.middle)
 
 
 class PromptBlock(nn.Module):
@@ -191,6 +206,17 @@ class SeparableConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, D, h, w) -> (B, D, h, w)."""
         return x + self.body(x)
+
+
+def batch_norm_pairs(network: nn.Module) -> list[tuple[str, str]]:
+    """Names of the convolutions that a batch norm follows, and of these batch norms; each in its module's order."""
+    pairs, before = [], ""
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Conv2d):
+            before = name
+        elif isinstance(module, nn.BatchNorm2d):
+            pairs.append((before, name))
+    return pairs
 
 
 def mlp(dim_in: int, dim_hidden: int, dim_out: int) -> nn.Sequential:

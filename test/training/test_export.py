@@ -10,13 +10,15 @@ import torch
 
 import training.export as export_module
 from saom_core.config import SaomConfig
+from saom_core.errors import ModelError
 from saom_core.everything import OnnxSegmenter
 from saom_core.runtime import OUTPUTS
 from saom_core.taxonomy import CLASSES_AND_OTHER
 from training.checkpoint import load_network, save_network
-from training.everything_graph import EverythingGraph
+from training.everything_graph import EverythingGraph, grid_prompts_xy
 from training.export import ExportError, compare_answers, deployable, example_input, export
 from training.network import SaomTiny, TinyConfig
+from training.onnx_weights import network_from_onnx, restore_batch_norms
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +29,10 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.no_grad():
         network.quality_head[-1].weight *= 30
         network.mask_head[-1].weight *= 10
+        for module in network.modules():  # equal values would be stored once, under one name
+            if isinstance(module, torch.nn.BatchNorm2d | torch.nn.LayerNorm):
+                module.weight.uniform_(0.9, 1.1)
+                module.bias.uniform_(-0.1, 0.1)
     folder = tmp_path_factory.mktemp("checkpoint")
     save_network(network.eval(), folder, {"steps": 0})
     return folder
@@ -73,13 +79,14 @@ def test_folding_changes_nothing_but_rounding(checkpoint: Path) -> None:
         answers.append(net.masks(features, net.decode(features, points).mask_embeddings))
     difference = (answers[0] - answers[1]).abs().mean() / answers[0].abs().mean()
     assert difference < 0.02
-    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in deployable(network).smooth4.modules())
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in deployable(network).modules())
 
 
 @torch.no_grad()
 def test_comparison_sees_what_differs(checkpoint: Path) -> None:
-    graph = EverythingGraph(load_network(checkpoint), columns=8, rows=8, candidates=40, max_instances=20)
-    arguments = (*example_input((96, 128), 2), *map(torch.tensor, (0.0, 0.0, 1.0)))
+    graph = EverythingGraph(load_network(checkpoint), candidates=40, max_instances=20)
+    grid = grid_prompts_xy(8, 8, (96, 128))
+    arguments = (*example_input((96, 128), 2), grid, *map(torch.tensor, (0.0, 0.0, 1.0)))
     answer = dict(zip(OUTPUTS, (t.numpy() for t in graph(*arguments)), strict=True))
     compare_answers(answer, answer)
     order = np.random.default_rng(0).permutation(20)
@@ -91,3 +98,30 @@ def test_comparison_sees_what_differs(checkpoint: Path) -> None:
         compare_answers(answer, {**answer, "masks": answer["masks"] * 1.1})
     with pytest.raises(ExportError, match="score"):
         compare_answers(answer, {**answer, "scores": answer["scores"] * 0.98})
+
+
+@torch.no_grad()
+def test_exported_file_can_be_trained_on(checkpoint: Path, tmp_path: Path) -> None:
+    """Back from the file: the same answers, batch norms with the statistics of what they see, and a clear error."""
+    path = tmp_path / "model.onnx"
+    export(checkpoint, path, name="test", grid=(8, 8))  # full size: in smaller files some products are folded
+    network, record = network_from_onnx(path)
+    assert record == {"steps": 0} and network.config.class_names == CLASSES_AND_OTHER
+    original = deployable(load_network(checkpoint))
+    image, depth = (torch.stack(rows) for rows in zip(*(example_input((96, 128), k) for k in range(6)), strict=True))
+
+    def answers(net: SaomTiny) -> torch.Tensor:
+        features = net.encode(image, depth)
+        return net.masks(features, net.decode(features, torch.full((6, 1, 2), 0.4)).mask_embeddings)
+
+    before, scale = answers(network), answers(original).abs().mean()
+    assert (before - answers(original)).abs().mean() < 0.02 * scale
+    restore_batch_norms(network, [(image, depth)])
+    assert (answers(network) - before).abs().mean() < 1e-3 * scale
+    seen: list[torch.Tensor] = []
+    network.encoder.stem.bn.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    network.encode(image, depth)
+    torch.testing.assert_close(network.encoder.stem.bn.running_mean, seen[0].mean((0, 2, 3)), atol=1e-4, rtol=1e-3)
+    (tmp_path / "text.onnx").write_text("no model")
+    with pytest.raises(ModelError, match="expected a saom-tiny"):
+        network_from_onnx(tmp_path / "text.onnx")

@@ -6,7 +6,19 @@ import numpy as np
 import torch
 
 from training.assign import BACKGROUND
-from training.losses import LossWeights, batch_loss, box_loss, dice_loss, mask_iou
+from training.losses import (
+    BACKGROUND_WEIGHT,
+    IGNORED,
+    LossWeights,
+    batch_loss,
+    box_loss,
+    class_weights,
+    compiled_mask_terms,
+    dice_loss,
+    mask_iou,
+    mask_terms,
+    semantic_loss,
+)
 from training.network import SaomTiny, TinyConfig
 
 
@@ -24,6 +36,43 @@ def test_mask_iou_and_empty_masks() -> None:
     a, b = torch.zeros(2, 4, 4, dtype=torch.bool), torch.zeros(2, 4, 4, dtype=torch.bool)
     a[0, :2], b[0, 1:3] = True, True
     torch.testing.assert_close(mask_iou(a, b), torch.tensor([4 / 12, 0.0]))
+    half = torch.full((1, 4, 4), 0.5)  # a mask over pixels that the object half covers
+    torch.testing.assert_close(mask_iou(torch.ones(1, 4, 4), half), torch.tensor([0.5]))
+
+
+def test_compiled_terms_and_gradients_equal_plain_ones() -> None:
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.rand(3, 8, 8, generator=generator)
+    answers = []
+    for terms in (mask_terms, compiled_mask_terms):
+        logits = torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(1)).requires_grad_()
+        focal, dice, iou = terms(logits, truth)
+        (focal.sum() + dice.sum()).backward()
+        answers.append((focal.detach(), dice.detach(), iou, logits.grad))
+    torch.testing.assert_close(answers[0], answers[1])
+
+
+def test_semantic_loss_against_loop() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits, weights = torch.randn(2, 4, 3, 5, generator=generator), torch.tensor([1.0, 2.0, 0.5, 0.2])
+    truth = torch.randint(0, 4, (2, 3, 5), generator=generator)
+    truth[0, 0] = IGNORED
+    costs = []
+    for b, y, x in np.ndindex(2, 3, 5):
+        if truth[b, y, x] != IGNORED:
+            label = truth[b, y, x]
+            costs.append(-weights[label] * logits[b, :, y, x].log_softmax(0)[label])
+    torch.testing.assert_close(semantic_loss(logits, truth, weights), torch.stack(costs).mean())
+    assert semantic_loss(logits, torch.full_like(truth, IGNORED), weights) == 0
+
+
+def test_class_weights_are_one_per_object_and_inverse_roots() -> None:
+    counts = torch.tensor([900, 100, 0, 4])
+    weights = class_weights(counts)
+    assert weights[-1] == BACKGROUND_WEIGHT
+    torch.testing.assert_close(weights[1] / weights[0], torch.tensor(3.0))
+    torch.testing.assert_close((weights[:-1] * counts).sum() / counts.sum(), torch.tensor(1.0), atol=0.02, rtol=0)
+    torch.testing.assert_close(weights[2:4], torch.full((2,), 12.0) * weights[0])  # as rare as it gets
 
 
 def test_perfect_boxes_cost_nothing() -> None:
@@ -44,12 +93,15 @@ def test_background_teaches_quality_only() -> None:
         masks=[torch.zeros(0, 16, 16)],
         boxes=[torch.zeros(0, 4)],
         class_ids=[torch.zeros(0, dtype=torch.long)],
+        semantic=torch.full((1, 8, 8), IGNORED),
+        class_weights=class_weights(torch.tensor([3, 5])),
         weights=LossWeights(),
     )
     assert {name: float(term.detach()) for name, term in terms.items() if name != "quality"} == {
         "focal": 0,
         "dice": 0,
         "classes": 0,
+        "semantic": 0,
         "box": 0,
     }
     expected = torch.nn.functional.softplus(answers.quality_logits).mean()  # BCE with target 0

@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from saom_core.runtime import OUTPUTS
 from saom_core.taxonomy import CLASSES_AND_OTHER
-from training.everything_graph import EverythingGraph, mask_boxes, stability_score, suppress_duplicates
+from training.everything_graph import (
+    EverythingGraph,
+    grid_prompts_xy,
+    mask_boxes,
+    stability_score,
+    suppress_duplicates,
+)
 from training.export import example_input
 from training.network import SaomTiny, TinyConfig, input_channels, local_mean
 
@@ -57,8 +64,8 @@ def test_gradients_reach_every_parameter(network: SaomTiny) -> None:
     features = network.encode(*batch(2))
     answers = network.decode(features, torch.rand(2, 4, 2))
     masks = network.masks(features, answers.mask_embeddings)
-    class_logits = network.classify(features, answers.tokens, masks)
-    parts = (masks, answers.quality_logits, class_logits, answers.boxes)
+    class_logits = network.classify(network.embed(features, answers.tokens, masks))
+    parts = (masks, answers.quality_logits, class_logits, answers.boxes, network.semantics(features))
     sum(part.float().sum() for part in parts).backward()  # type: ignore[union-attr]
     missing = [name for name, p in network.named_parameters() if p.grad is None]
     network.zero_grad(set_to_none=True)
@@ -73,8 +80,8 @@ def test_class_pools_what_the_mask_covers(network: SaomTiny) -> None:
     mask = torch.full((1, 1, 24, 32), -50.0)
     mask[..., 4:12, 8:20] = 50.0
     inside = features.middle[0, :, 2:6, 4:10].mean(dim=(1, 2))
-    expected = network.class_head(torch.cat([tokens[0, 0], inside]))
-    torch.testing.assert_close(network.classify(features, tokens, mask)[0, 0], expected, atol=1e-4, rtol=1e-4)
+    expected = network.object_head(torch.cat([tokens[0, 0], inside]))
+    torch.testing.assert_close(network.embed(features, tokens, mask)[0, 0], expected, atol=1e-4, rtol=1e-4)
 
 
 def test_plane_has_no_relief_and_a_book_on_it_has() -> None:
@@ -156,13 +163,32 @@ def test_mask_boxes_against_loop(seed: int) -> None:
 
 @torch.no_grad()
 def test_everything_graph_shapes_and_order(network: SaomTiny) -> None:
-    graph = EverythingGraph(network, columns=8, rows=6, candidates=40, max_instances=20)
+    graph = EverythingGraph(network, candidates=40, max_instances=20)
     image, depth = example_input((96, 128), 0)
+    grid = grid_prompts_xy(8, 6, (96, 128))
     limits = [torch.tensor(v) for v in (0.0, 0.0, 0.9)]
-    masks, boxes, scores, stability, class_ids, class_scores, points = graph(image, depth, *limits)
-    assert masks.shape == (20, 24, 32) and boxes.shape == (20, 4) and points.shape == (20, 2)
-    assert stability.shape == class_ids.shape == class_scores.shape == (20,)
+    answer = dict(zip(OUTPUTS, graph(image, depth, grid, *limits), strict=True))
+    boxes, scores = answer["boxes"], answer["scores"]
+    assert answer["masks"].shape == (20, 24, 32) and boxes.shape == (20, 4) and answer["points"].shape == (20, 2)
+    assert answer["embeddings"].shape == (20, 256) and answer["image_embedding"].shape == (128, 6, 8)
+    assert answer["stability"].shape == answer["class_ids"].shape == answer["class_scores"].shape == (20,)
     assert (scores[:-1] >= scores[1:]).all() and scores[0] > 0
     assert (boxes[:, 2] <= 128).all() and (boxes >= 0).all()
-    nothing = graph(image, depth, torch.tensor(1.1), *limits[1:])
+    nothing = graph(image, depth, grid, torch.tensor(1.1), *limits[1:])
     assert (nothing[2] == 0).all()
+
+
+@torch.no_grad()
+def test_prompts_of_one_point_answer_that_point(network: SaomTiny) -> None:
+    """All rows the same prompt: one instance, and it is what the network says of that point."""
+    graph = EverythingGraph(network, candidates=40, max_instances=20)
+    image, depth = example_input((96, 128), 0)
+    point = torch.tensor([37.0, 55.0])
+    limits = [torch.tensor(v) for v in (0.0, 0.0, 0.9)]
+    answer = dict(zip(OUTPUTS, graph(image, depth, point.expand(48, 2), *limits), strict=True))
+    features = network.encode(image[None], depth[None])
+    alone = network.decode(features, (point / torch.tensor([128.0, 96.0]))[None, None])
+    assert (answer["scores"] > 0).sum() == 1
+    torch.testing.assert_close(answer["scores"][0], alone.quality_logits.sigmoid()[0, 0], atol=1e-4, rtol=1e-4)
+    expected = network.masks(features, alone.mask_embeddings)[0, 0]
+    torch.testing.assert_close(answer["masks"][0], expected, atol=1e-3, rtol=1e-3)
