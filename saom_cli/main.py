@@ -17,7 +17,7 @@ COMMANDS = {
     "collect": ("training.collect", "simulated RGB-D data set [train]"),
     "bench-collect": ("training.bench_collect", "frames/s, megabytes, and what kill -9 loses, of collecting [train]"),
     "dataset": ("training.dataset_tools", "stats, check, view, import of a data set [train]"),
-    "finetune": ("training.finetune", "train a model [train]"),
+    "finetune": ("training.finetune_command", "train saom-tiny, or fine-tune a SAM checkpoint [train]"),
     "evaluate": ("training.evaluate", "figures of a model on a data set [train]"),
     "export": ("training.export", "checkpoint to one ONNX file [train]"),
 }
