@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Collection
+from typing import Any
 
 from saom_core.config import SaomConfig, option_of
 
 
-def add_config_arguments(parser: argparse.ArgumentParser) -> None:
-    """One option per field of `SaomConfig`."""
+def add_config_arguments(parser: argparse.ArgumentParser, leave_out: Collection[str] = ()) -> None:
+    """One option per field of `SaomConfig`, but those that a command has in a way of its own."""
     group = parser.add_argument_group("segmentation")
     for field in dataclasses.fields(SaomConfig):
+        if field.name in leave_out:
+            continue
         option, name = option_of(field), "--" + field.name.replace("_", "-")
         text = option.description + (f" [{option.unit}]" if option.unit else "") + f" (default: {field.default!r})"
         if isinstance(field.default, bool):
@@ -21,10 +25,12 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
             group.add_argument(name, type=type(field.default), default=field.default, choices=choices, help=text)
 
 
-def config_from(args: argparse.Namespace) -> SaomConfig:
-    """The checked config of parsed arguments.
+def config_from(args: argparse.Namespace, **given: Any) -> SaomConfig:
+    """The checked config of parsed arguments; `given` are fields in the place of arguments of that name.
 
     Raises:
         ConfigError: a value out of range.
     """
-    return SaomConfig(**{field.name: getattr(args, field.name) for field in dataclasses.fields(SaomConfig)})
+    names = [field.name for field in dataclasses.fields(SaomConfig)]
+    values = {name: getattr(args, name) for name in names if name not in given and hasattr(args, name)}
+    return SaomConfig(**values, **given)
