@@ -21,6 +21,7 @@ from saom_core.depth import Boxes3d, CameraIntrinsics, back_project, clean_depth
 from saom_core.errors import InputError
 from saom_core.instances import Instances, MaskCrop
 from saom_core.runtime import ModelInfo, OnnxModel
+from saom_core.taught import match
 from saom_core.taxonomy import OTHER
 
 MIN_POINTS_3D = 16
@@ -143,8 +144,7 @@ class OnnxSegmenter:
                 masks.append(mask)
             if len(kept) == self.config.max_instances:  # the file's rows come by falling score
                 break
-        class_ids, class_scores = outputs["class_ids"][kept], outputs["class_scores"][kept]
-        ids, names = named(class_ids, class_scores, self.info.class_names, self.config.class_score_threshold)
+        ids, names, class_scores = self._named(outputs, kept)
         return Instances.from_masks(
             box.source_hw,
             masks,
@@ -152,9 +152,23 @@ class OnnxSegmenter:
             stability=outputs["stability"][kept].astype(np.float32),
             class_ids=ids,
             class_names=names,
-            class_scores=class_scores.astype(np.float32),
+            class_scores=class_scores,
             points_xy=box.to_source(outputs["points"][kept].astype(np.float64)).astype(np.float32),
         )
+
+    def _named(
+        self, outputs: dict[str, npt.NDArray[Any]], kept: list[int]
+    ) -> tuple[npt.NDArray[np.int32], list[str], npt.NDArray[np.float32]]:
+        """Class ids, names and scores of the kept rows: the model's, or those of the taught class that they match."""
+        model, scores = self.info, outputs["class_scores"][kept].astype(np.float32)
+        ids, names = named(outputs["class_ids"][kept], scores, model.class_names, self.config.class_score_threshold)
+        if model.taught:
+            matched, similarity = match(outputs["embeddings"][kept], model.taught)
+            first = len(model.class_names) - len(model.taught)
+            for k in np.flatnonzero(matched >= 0).tolist():
+                ids[k], scores[k] = first + matched[k], similarity[k]
+                names[k] = model.class_names[ids[k]]
+        return ids, names, scores
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from saom_core.errors import ModelError
+from saom_core.onnx_metadata import sha256_without_entry
+from saom_core.taught import TAUGHT_KEY, TaughtClass, from_json
 
 logger = logging.getLogger("saom")
 
@@ -52,13 +54,14 @@ class ModelInfo:
 
     name: str
     path: str
-    class_names: tuple[str, ...]  # empty: the model names nothing
+    class_names: tuple[str, ...]  # the trained ones, then the taught ones; empty: the model names nothing
     provider: str  # in use: cpu, cuda or tensorrt
     provider_requested: str
     fallback_reason: str  # empty: no fall-back
     input_size_hw: tuple[int, int]
     uses_depth: bool
     metadata: dict[str, Any] = field(default_factory=dict)
+    taught: tuple[TaughtClass, ...] = ()  # their class ids are the last ones
 
 
 class OnnxModel:
@@ -81,16 +84,18 @@ class OnnxModel:
         self._session, in_use, reason = _open_session(file, provider, threads)
         size_hw, uses_depth = _check_signature(self._session, file)
         metadata = _read_metadata(self._session, file)
+        taught = _read_taught(self._session, file)
         self.info = ModelInfo(
             name=str(metadata.get("name", file.stem)),
             path=str(file),
-            class_names=tuple(metadata["class_names"]),
+            class_names=(*metadata["class_names"], *(one.name for one in taught)),
             provider=in_use,
             provider_requested=provider,
             fallback_reason=reason,
             input_size_hw=size_hw,
             uses_depth=uses_depth,
             metadata=metadata,
+            taught=taught,
         )
 
     def run(
@@ -121,6 +126,10 @@ class OnnxModel:
             feed["prompts"] = prompts_xy
         feed.update({name: np.array(value, np.float32) for name, value in thresholds.items()})
         return dict(zip(OUTPUTS, self._session.run(list(OUTPUTS), feed), strict=True))
+
+    def entry(self, key: str) -> str:
+        """Another entry of the file's metadata; "" where it has none."""
+        return str(self._session.get_modelmeta().custom_metadata_map.get(key, ""))
 
 
 def _check_file(file: Path, *, bundled: bool) -> None:
@@ -200,3 +209,14 @@ def _read_metadata(session: ort.InferenceSession, file: Path) -> dict[str, Any]:
             "export it with `saom export`"
         ) from error
     return dict(metadata)
+
+
+def _read_taught(session: ort.InferenceSession, file: Path) -> tuple[TaughtClass, ...]:
+    text = session.get_modelmeta().custom_metadata_map.get(TAUGHT_KEY, "")
+    if not text:
+        return ()
+    size = next(node.shape[-1] for node in session.get_outputs() if node.name == "embeddings")
+    try:
+        return from_json(text, sha256_without_entry(file, TAUGHT_KEY), size)
+    except ModelError as error:
+        raise ModelError(f"{file}: {error}") from error

@@ -1,0 +1,75 @@
+"""Taught classes: the decision against a loop, storing, and what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from saom_core.errors import ModelError
+from saom_core.taught import TaughtClass, from_json, match, normalised, to_json
+
+SHA = "ab" * 32
+
+
+def taught(rng: np.random.Generator, count: int, size: int = 6) -> list[TaughtClass]:
+    prototypes = normalised(rng.normal(size=(count, size)))
+    return [TaughtClass(f"class_{k}", prototypes[k], float(rng.uniform(0.2, 0.7)), {"k": k}) for k in range(count)]
+
+
+def test_match_against_a_loop() -> None:
+    rng = np.random.default_rng(0)
+    some = 0
+    for count, rows in ((1, 5), (3, 40), (4, 1)):
+        classes = taught(rng, count)
+        embeddings = rng.normal(size=(rows, 6)).astype(np.float32)
+        matched, similarity = match(embeddings, classes)
+        for k in range(rows):
+            best, best_cosine = -1, 0.0
+            for row, one in enumerate(classes):
+                length = sum(float(x) ** 2 for x in embeddings[k]) ** 0.5
+                cosine = sum(float(x) * float(p) for x, p in zip(embeddings[k], one.prototype, strict=True)) / length
+                if cosine >= one.threshold and (best < 0 or cosine > best_cosine):
+                    best, best_cosine = row, cosine
+            assert matched[k] == best
+            assert similarity[k] == pytest.approx(best_cosine, abs=1e-5)
+            some += best >= 0
+    assert 5 < some < 40  # both answers were tried
+
+
+def test_the_nearer_class_does_not_count_below_its_own_threshold() -> None:
+    near = TaughtClass("near", np.array([1, 0], np.float32), 0.99, {})
+    far = TaughtClass("far", np.array([0, 1], np.float32), 0.1, {})
+    matched, similarity = match(np.array([[2.0, 1.0]], np.float32), [near, far])
+    assert matched[0] == 1 and similarity[0] == pytest.approx(1 / 5**0.5)
+
+
+def test_nothing_to_match() -> None:
+    classes = taught(np.random.default_rng(1), 2)
+    for embeddings, known in ((np.zeros((0, 6), np.float32), classes), (np.ones((3, 6), np.float32), [])):
+        matched, similarity = match(embeddings, known)
+        assert matched.dtype == np.int32 and similarity.dtype == np.float32
+        assert matched.tolist() == [-1] * len(embeddings) and not similarity.any()
+    assert match(np.zeros((1, 6), np.float32), classes)[0].tolist() == [-1]  # a zero embedding is like nothing
+
+
+def test_stored_classes_come_back_bit_for_bit() -> None:
+    classes = taught(np.random.default_rng(2), 3)
+    again = from_json(to_json(classes, SHA), SHA, 6)
+    for one, two in zip(classes, again, strict=True):
+        assert (one.name, one.threshold, one.record) == (two.name, two.threshold, two.record)
+        assert one.prototype.tobytes() == two.prototype.tobytes() and two.prototype.dtype == np.float32
+
+
+def test_of_another_model_or_damaged() -> None:
+    text = to_json(taught(np.random.default_rng(3), 2), SHA)
+    with pytest.raises(ModelError, match="changed or damaged"):
+        from_json(text, "cd" * 32, 6)
+    with pytest.raises(ModelError, match="size 7"):
+        from_json(text, SHA, 7)
+    entry = json.loads(text)
+    entry["classes"][0]["threshold"] += 1e-9
+    for broken in (json.dumps(entry), text[:-3], "{}", "[]", "no json"):
+        with pytest.raises(ModelError, match="damaged"):
+            from_json(broken, SHA, 6)
