@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -19,14 +20,16 @@ def instance_color(key: int) -> tuple[int, int, int]:
     return int(red * 255), int(green * 255), int(blue * 255)
 
 
-def draw_overlay(image_rgb: Image, instances: Instances, *, alpha: float = 0.45, labels: bool = True) -> Image:
+def draw_overlay(
+    image_rgb: Image, instances: Instances, *, alpha: float = 0.45, labels: bool | Sequence[str] = True
+) -> Image:
     """The image with its instances drawn over it.
 
     Args:
         image_rgb: (H, W, 3) uint8.
         instances: of an image of the same size.
         alpha: opacity of the masks, 0..1.
-        labels: write class, score and, where known, distance beside each instance.
+        labels: write class, score and, where known, distance beside each instance; or a text for each.
 
     Returns:
         (H, W, 3) uint8, a copy.
@@ -43,7 +46,7 @@ def draw_overlay(image_rgb: Image, instances: Instances, *, alpha: float = 0.45,
         cv2.drawContours(picture, contours, -1, color, thickness, cv2.LINE_AA)
     if labels:
         for k in by_area:
-            _draw_label(picture, instances, k)
+            _draw_label(picture, instances, k, _label(instances, k) if labels is True else labels[k])
     return picture
 
 
@@ -53,10 +56,12 @@ def _color_key(instances: Instances, k: int) -> int:
     return track_id if track_id >= 0 else k
 
 
-def _draw_label(picture: Image, instances: Instances, k: int) -> None:
+def _label(instances: Instances, k: int) -> str:
     text = f"{instances.class_names[k] or 'object'} {instances.scores[k]:.2f}"
-    if np.isfinite(instances.distances_m[k]):
-        text += f" {instances.distances_m[k]:.2f}m"
+    return text + f" {instances.distances_m[k]:.2f}m" if np.isfinite(instances.distances_m[k]) else text
+
+
+def _draw_label(picture: Image, instances: Instances, k: int, text: str) -> None:
     scale = max(0.35, max(instances.size_hw) / 640 * 0.38)
     (width, height), baseline = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
     mask = instances.masks[k]
