@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.rooms.meshes import rotation
 from training.rooms.model import Vec3
+from training.rooms.triangles import rotation
 
 
 class Boxes:

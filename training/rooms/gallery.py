@@ -103,7 +103,7 @@ def contact_sheet(builders: Iterable[tuple[str, Builder]], each: int, seed: int,
 
 def main() -> None:
     """Writes the contact sheet."""
-    from training.rooms.catalogue.small import BUILDERS
+    from training.rooms.catalogue import BUILDERS
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("output", type=Path, help="PNG file to write")

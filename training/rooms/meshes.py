@@ -13,6 +13,7 @@ import numpy as np
 
 from training.rooms.materials import Layout, layout_of
 from training.rooms.model import Look, ObjectModel, Solid, Vec3
+from training.rooms.triangles import rotation
 
 SEGMENTS = 24
 
@@ -35,15 +36,6 @@ class Visual:
     layout: Layout
     size: Vec3  # of the first box, for the aspect of printed faces
     mesh: Mesh
-
-
-def rotation(euler: Vec3) -> np.ndarray:
-    """(3, 3) matrix of intrinsic xyz angles in radians."""
-    (cx, cy, cz), (sx, sy, sz) = np.cos(euler), np.sin(euler)
-    about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
-    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
-    return about_x @ about_y @ about_z
 
 
 def object_visuals(model: ObjectModel, looks: dict[str, Look], tile_m: dict[tuple[str, Layout], float]) -> list[Visual]:

@@ -16,10 +16,10 @@ from training.rooms.boxes import Boxes, about_z, turned_extent
 from training.rooms.catalogue import BUILDERS
 from training.rooms.catalogue.large import mount_height_m
 from training.rooms.choose import random_object
-from training.rooms.meshes import rotation
 from training.rooms.model import ObjectModel, Surface, Vec3
 from training.rooms.primitives import plain_table
 from training.rooms.shell import Room, make_room
+from training.rooms.triangles import rotation
 
 Family = Literal["table", "room"]
 TABLE_SHARE = 0.65

@@ -24,9 +24,9 @@ from training.rooms.shapes import sheet
 def shower_curtain(rng: np.random.Generator) -> ObjectModel:
     """A wavy curtain on rings along a rod."""
     w, h, waves = between(rng, 0.9, 1.7), between(rng, 1.7, 1.95), int(rng.integers(5, 11))
-    asm = Assembly(
-        "ShowerCurtain", "shower_curtain", cloth=fabric(rng) if chance(rng, 0.7) else plastic(rng), rod=steel(rng)
-    )
+    style = "cloth" if chance(rng, 0.7) else "plastic"
+    cloth = (fabric if style == "cloth" else plastic)(rng)
+    asm = Assembly("ShowerCurtain", f"shower_curtain_{style}", cloth=cloth, rod=steel(rng))
     columns = waves * 4 + 1
     along = np.linspace(-w / 2, w / 2, columns)
     swing = between(rng, 0.02, 0.045)
@@ -54,6 +54,7 @@ def shower_door(rng: np.random.Generator) -> ObjectModel:
         asm.box(part, "frame", (rail, 0.04, h), (side * (w - rail) / 2, 0, h / 2))
         asm.box("frame", "frame", (w - 2 * rail, 0.04, rail), (0, 0, h / 2 + side * (h - rail) / 2))
     split = between(rng, -0.1, 0.1) * w if w > 0.95 else None
+    asm.style = "shower_door_single" if split is None else "shower_door_double"
     spans = [(-w / 2 + rail, w / 2 - rail)] if split is None else [(-w / 2 + rail, split), (split, w / 2 - rail)]
     for number, (left, right) in enumerate(spans, start=1):
         middle = (left + right) / 2

@@ -80,10 +80,10 @@ def dresser(rng: np.random.Generator) -> ObjectModel:
 def drawer_unit(rng: np.random.Generator) -> ObjectModel:
     """A low roll container or drawer box that stands by itself; of class Drawer as a whole."""
     w, d, h = between(rng, 0.3, 0.45), between(rng, 0.38, 0.6), between(rng, 0.3, 0.65)
-    asm = _shop(rng, "Drawer", "drawer_unit")
+    asm = _shop(rng, "Drawer", "drawer_unit_box")
     base = 0.0
     if chance(rng, 0.6):
-        base = 0.05
+        asm.style, base = "drawer_unit_wheels", 0.05
         corner_legs(asm, "leg", "round", (w - 0.08, d - 0.08), base, 0.045, "wheel")
     asm.box("body", "frame", (w, d, h - base), (0, 0, (h + base) / 2))
     area = Front(0, (h + base) / 2, w - 0.02, h - base - 0.02, -d / 2)
@@ -171,12 +171,14 @@ def tv_stand(rng: np.random.Generator) -> ObjectModel:
     carcass(asm, "frame", (w, d, h - base), base)
     bays = pick(rng, (2, 3))
     wide, first = w / bays, 1
+    kinds = set()
     for bay in range(bays):
         x = -w / 2 + wide * (bay + 0.5)
         if bay:
             asm.box("divider", "frame", (0.018, d - 0.01, h - base - 0.036), (x - wide / 2, 0, (h + base) / 2))
         front = Front(x, (h + base) / 2, wide - 0.02, h - base - 0.01, -d / 2)
         kind = pick(rng, ("open", "board", "door", "drawers"), (3, 2, 2, 2))
+        kinds.add(kind)
         if kind == "drawers":
             asm.box("body", "frame", (wide - 0.03, d - 0.02, h - base - 0.04), (x, 0.0, (h + base) / 2))
             drawer_stack(asm, rng, front, 2, ("front", "knob"), depth=d * 0.7, first=first)
@@ -190,6 +192,7 @@ def tv_stand(rng: np.random.Generator) -> ObjectModel:
             asm.surface((x, 0, middle), (wide - 0.06, d - 0.05), h - middle - 0.018, inside=True)
         else:
             asm.surface((x, 0, base + 0.018), (wide - 0.06, d - 0.05), h - base - 0.036, inside=True)
+    asm.style = f"tvstand_{kinds.pop() if len(kinds) == 1 else 'mixed'}"
     return asm.finish(between(rng, 15, 40), "wall_floor")
 
 
