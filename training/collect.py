@@ -27,7 +27,7 @@ from typing import IO
 from tqdm import tqdm
 
 from saom_core.errors import InputError, SaomError
-from training.dataset import DatasetWriter
+from training.dataset import DatasetWriter, checked_info
 from training.episodes import Episode, make_episode
 from training.simulator import CollectOptions, available_simulators
 from training.thor import options as ai2thor
@@ -158,6 +158,11 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(height), int(width)
 
 
+def parse_sizes(text: str) -> list[tuple[int, int]]:
+    """Turn "400x300,640x480" into [(300, 400), (480, 640)]."""
+    return [parse_size(part) for part in text.split(",")]
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `saom collect`."""
     parser.add_argument(
@@ -165,7 +170,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--simulator", choices=available_simulators(), default="rooms")
     parser.add_argument("--frames", type=int, default=2000, help="pictures in all, done ones included")
-    parser.add_argument("--size", type=parse_size, default=(300, 400), metavar="WxH", help="picture size (400x300)")
+    parser.add_argument(
+        "--size",
+        type=parse_sizes,
+        default=[(300, 400)],
+        metavar="WxH[,WxH...]",
+        help="picture size (400x300); of several sizes each scene has one (rooms)",
+    )
     parser.add_argument("--frames-per-scene", type=int, default=6)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes, a simulator each")
     parser.add_argument(
@@ -178,6 +189,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ai2thor.add_arguments(parser)
 
 
+def _options_of(args: argparse.Namespace) -> CollectOptions:
+    extra, machine = ai2thor.parsed_options(args)
+    size_hw = args.size[0]
+    if len(args.size) > 1:
+        if args.simulator != "rooms":
+            raise InputError(f"expected one size with {args.simulator}, got {len(args.size)}: collect them one by one")
+        size_hw = (max(height for height, _ in args.size), max(width for _, width in args.size))
+        extra["sizes_hw"] = [list(size) for size in args.size]
+    return CollectOptions(args.simulator, args.seed, size_hw, args.frames_per_scene, extra, machine)
+
+
+def _summary(args: argparse.Namespace, options: CollectOptions, episodes: int) -> str:
+    """What a dry run says."""
+    sizes = " or ".join(f"{width}x{height}" for height, width in args.size)
+    checked_info(args.out, options.info())
+    done = len(list((args.out / "shards").glob("[0-9]*.json")))
+    lines = [
+        f"{args.simulator}: {episodes} scenes x {args.frames_per_scene} frames of {sizes} into {args.out}; "
+        f"{done} scenes are done"
+    ]
+    if args.simulator == "ai2thor":
+        lines.append(ai2thor.summary(options.extra))
+    return "\n".join(lines)
+
+
 def run(args: argparse.Namespace) -> int:
     """Collect as told by parsed arguments; returns the exit status."""
     if args.frames < 1 or args.workers < 1 or not 1 <= args.frames_per_scene <= 100:
@@ -185,15 +221,10 @@ def run(args: argparse.Namespace) -> int:
             f"expected frames and workers of at least 1 and 1 to 100 frames per scene, got {args.frames}, "
             f"{args.workers} and {args.frames_per_scene}"
         )
-    extra, machine = ai2thor.parsed_options(args)
-    options = CollectOptions(args.simulator, args.seed, args.size, args.frames_per_scene, extra, machine)
+    options = _options_of(args)
     episodes = -(-args.frames // args.frames_per_scene)
     if args.dry_run:
-        done = len(list((args.out / "shards").glob("[0-9]*.json")))
-        print(f"{args.simulator}: {episodes} scenes x {args.frames_per_scene} frames of "
-              f"{args.size[1]}x{args.size[0]} into {args.out}; {done} scenes are done")  # fmt: skip
-        if args.simulator == "ai2thor":
-            print(ai2thor.summary(extra))
+        print(_summary(args, options, episodes))
         return 0
     made = collect(options, args.out, episodes, args.workers, ray=args.ray)
     print(f"{made} frames made now; the data set is in {args.out}")

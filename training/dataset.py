@@ -39,6 +39,28 @@ def write_atomically(path: Path, content: bytes) -> None:
     os.replace(draft, path)
 
 
+def checked_info(path: Path, info: Mapping[str, Any]) -> dict[str, Any]:
+    """What `dataset.json` holds of a data set that is made as `info` says; nothing is written.
+
+    Raises:
+        InputError: If the folder holds a data set that was made otherwise.
+    """
+    wanted = {"format": FORMAT_VERSION, **json.loads(json.dumps(info))}
+    try:
+        stored = json.loads((path / "dataset.json").read_text())
+    except FileNotFoundError:
+        return wanted
+    except (OSError, ValueError) as error:
+        raise InputError(f"expected JSON in {path / 'dataset.json'}, got {error}: use another folder") from None
+    if stored != wanted:
+        differing = sorted(k for k in {*stored, *wanted} if stored.get(k) != wanted.get(k))
+        raise InputError(
+            f"expected in {path} a data set of { {k: wanted.get(k) for k in differing} }, got one of "
+            f"{ {k: stored.get(k) for k in differing} }: use the same options, or another folder"
+        )
+    return wanted
+
+
 class DatasetWriter:
     """Adds episodes to a data set; several processes may write different episodes of one data set at once.
 
@@ -48,25 +70,15 @@ class DatasetWriter:
 
     def __init__(self, path: Path | str, info: Mapping[str, Any]) -> None:
         self.path = Path(path)
+        self.info = checked_info(self.path, info)
         for folder in ("images", "depth", "shards"):
             (self.path / folder).mkdir(parents=True, exist_ok=True)
-        wanted = {"format": FORMAT_VERSION, **json.loads(json.dumps(info))}
-        stored_at = self.path / "dataset.json"
-        if stored_at.exists():
-            stored = json.loads(stored_at.read_text())
-            if stored != wanted:
-                differing = sorted(k for k in {*stored, *wanted} if stored.get(k) != wanted.get(k))
-                raise InputError(
-                    f"expected in {self.path} a data set of { {k: wanted.get(k) for k in differing} }, got one of "
-                    f"{ {k: stored.get(k) for k in differing} }: use the same options, or another folder"
-                )
-        else:
-            write_atomically(stored_at, json.dumps(wanted, indent=1).encode())
-        self.info = wanted
+        if not (self.path / "dataset.json").exists():
+            write_atomically(self.path / "dataset.json", json.dumps(self.info, indent=1).encode())
 
     def done(self) -> set[int]:
         """Numbers of the episodes that are complete."""
-        return {int(path.stem) for path in (self.path / "shards").glob("*.json") if not path.name.startswith(".")}
+        return {int(path.stem) for path in (self.path / "shards").glob("[0-9]*.json")}
 
     def write_episode(self, index: int, frames: Sequence[Frame], skipped: Mapping[str, int] | None = None) -> None:
         """Store all frames of an episode; an empty one is remembered as done."""

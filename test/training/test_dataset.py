@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from saom_core.errors import InputError
 from saom_core.taxonomy import CLASSES, OTHER
 from training.annotations import annotate, decode_masks, encode_mask
 from training.bench_collect import lost_by_kills, rates, step_times_ms
-from training.collect import collect, main, parse_size
+from training.collect import collect, main, parse_size, parse_sizes
 from training.dataset import Dataset, DatasetWriter, write_atomically
 from training.simulator import CollectOptions, Frame, available_simulators, make_simulator
 
@@ -212,6 +213,45 @@ def test_dry_run_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert not (tmp_path / "new").exists()
 
 
+SMALL = ["--frames", "5", "--frames-per-scene", "1", "--size", "64x48,80x40", "--workers", "1", "--seed", "5"]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A data set of two sizes, and what its making said."""
+    path = tmp_path_factory.mktemp("small") / "set"
+    command = [sys.executable, "-m", "training.collect", *SMALL, "--out", str(path)]
+    return path, subprocess.run(command, check=True, capture_output=True, text=True).stderr
+
+
+def test_several_sizes_in_one_data_set(small: tuple[Path, str]):
+    dataset = Dataset.open(small[0])
+    assert {dataset[k].depth_m.shape for k in range(len(dataset))} == {(48, 64), (40, 80)}
+
+
+def test_progress_tells_rate_and_time_left(small: tuple[Path, str]):
+    assert "5/5" in small[1]
+    assert re.search(r"\d+:\d+<\d+:\d+, +[\d.]+(frame/s|s/frame)", small[1])  # passed < left, rate
+
+
+def test_dry_run_says_what_collecting_would_do_or_refuse(small: tuple[Path, str], capsys: pytest.CaptureFixture[str]):
+    again = [*SMALL, "--out", str(small[0])]
+    assert main([*again, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "5 scenes x 1 frames of 64x48 or 80x40" in said and "5 scenes are done" in said
+    assert main([*again, "--dry-run", "--seed", "1"]) == 2
+    assert "got one of {'seed': 5}" in capsys.readouterr().err
+    assert main([*SMALL, "--out", str(small[0].parent / "new"), "--simulator", "ai2thor"]) == 2
+    assert "expected one size with ai2thor" in capsys.readouterr().err
+
+
+def test_a_broken_description_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "dataset.json").write_text("{")
+    for more in (["--dry-run"], []):
+        assert main(["--out", str(tmp_path), *more]) == 2
+        assert "dataset.json" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [["--frames", "0"], ["--workers", "0"], ["--frames-per-scene", "101"]])
 def test_bad_numbers_are_refused(tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]):
     assert main(["--out", str(tmp_path), *arguments]) == 2
@@ -226,6 +266,7 @@ def test_an_unknown_simulator_is_refused():
 
 def test_sizes():
     assert parse_size("640x480") == (480, 640)
-    for text in ("640", "0x3", "x", "99999x100"):
+    assert parse_sizes("640x480,320x240") == [(480, 640), (240, 320)]
+    for text in ("640", "0x3", "x", "99999x100", "640x480,"):
         with pytest.raises(Exception, match="expected WIDTHxHEIGHT"):
-            parse_size(text)
+            parse_sizes(text)

@@ -24,7 +24,7 @@ SIZE_HW = (120, 160)
 
 @pytest.fixture(scope="module")
 def simulator():
-    made = RoomsSimulator(RoomsOptions(seed=11, size_hw=SIZE_HW, frames=2))
+    made = RoomsSimulator(RoomsOptions(seed=11, sizes_hw=(SIZE_HW,), frames=2))
     yield made
     made.close()
 

@@ -10,11 +10,11 @@ import numpy as np
 from training.rooms.cameras import View, random_lights, random_view
 from training.rooms.mujoco_world import World, WorldObject
 from training.rooms.renderer import Renderer
-from training.rooms.scene import Scene, make_scene
+from training.rooms.scene import make_scene
 from training.rooms.sensor import random_depth_camera, sense_color, sense_depth
 from training.simulator import CollectOptions, Frame, FrameObject, Split
 
-VERSION = "2"  # goes up when the same seed gives other pictures
+VERSION = "3"  # goes up when the same seed gives other pictures
 SPLIT_CYCLE = 20  # of twenty scenes one is for validation and one for the test
 MIN_MEDIAN_DEPTH_M = 0.35
 TRIES_PER_FRAME = 12
@@ -26,7 +26,7 @@ class RoomsOptions:
     """What decides the pictures, besides the episode's number."""
 
     seed: int = 0
-    size_hw: tuple[int, int] = (300, 400)
+    sizes_hw: tuple[tuple[int, int], ...] = ((300, 400),)  # each episode has one of them
     frames: int = 6  # per episode
 
 
@@ -38,7 +38,8 @@ def split_of(index: int) -> Split:
 
 def create(options: CollectOptions) -> RoomsSimulator:
     """The simulator that `saom collect` asks for."""
-    return RoomsSimulator(RoomsOptions(options.seed, options.size_hw, options.frames_per_scene))
+    sizes_hw = tuple((height, width) for height, width in options.extra.get("sizes_hw", [options.size_hw]))
+    return RoomsSimulator(RoomsOptions(options.seed, sizes_hw, options.frames_per_scene))
 
 
 class RoomsSimulator:
@@ -49,20 +50,23 @@ class RoomsSimulator:
 
     def __init__(self, options: RoomsOptions) -> None:
         self.options = options
-        self._renderer = Renderer(options.size_hw)
+        self._largest_hw = tuple(max(edges) for edges in zip(*options.sizes_hw, strict=True))
+        self._renderer = Renderer(self._largest_hw)
 
     def episode(self, index: int) -> list[Frame]:
         """Build scene `index`, let it settle, look at it from several places."""
+        sizes_hw = self.options.sizes_hw
+        size_hw = sizes_hw[np.random.default_rng((self.options.seed, index, 1)).integers(len(sizes_hw))]
         rng = np.random.default_rng((self.options.seed, index))
         scene = make_scene(rng)
         try:
-            world = World(scene, rng, self.options.size_hw)
+            world = World(scene, rng, self._largest_hw)
         except (FloatingPointError, ValueError) as error:
             log.warning("scene %d is left out: %s", index, error)
             return []
         self._renderer.load(world)
         targets = targets_of(world)
-        frames = (self._frame(index, scene, world, targets, rng) for _ in range(self.options.frames))
+        frames = (self._frame(index, world, targets, size_hw, rng) for _ in range(self.options.frames))
         return [frame for frame in frames if frame is not None]
 
     def close(self) -> None:
@@ -70,10 +74,10 @@ class RoomsSimulator:
         self._renderer.close()
 
     def _frame(
-        self, index: int, scene: Scene, world: World, targets: np.ndarray, rng: np.random.Generator
+        self, index: int, world: World, targets: np.ndarray, size_hw: tuple[int, int], rng: np.random.Generator
     ) -> Frame | None:
         for _ in range(TRIES_PER_FRAME):
-            view = random_view(rng, scene, targets, self.options.size_hw)
+            view = random_view(rng, world.scene, targets, size_hw)
             if view is None:
                 continue
             geoms, depth_m = self._renderer.surface(view)
