@@ -62,9 +62,12 @@ def processes_of(folder: Path) -> list[int]:
 
 
 @pytest.fixture
-def folder() -> Iterator[Path]:
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A short path: Ray's sockets lie under it. Whatever the test did, no process of the cluster is left."""
     path = Path(tempfile.mkdtemp(prefix="saom-ray-", dir="/tmp"))
+    # its Cluster notes the head's address in a folder that it does not make, and which may be another cluster's
+    monkeypatch.setenv("RAY_TMPDIR", str(path))
+    (path / "ray").mkdir()
     try:
         yield path
         wait_until(lambda: not processes_of(path), "Ray's processes to end", 30)
