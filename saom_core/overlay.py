@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from saom_core.instances import Instances
+from saom_core.instances import Instances, MaskCrop
 
 Image = npt.NDArray[np.uint8]
 
@@ -34,20 +34,32 @@ def draw_overlay(
     Returns:
         (H, W, 3) uint8, a copy.
     """
-    picture: Image = image_rgb.copy()
+    colors = [instance_color(_color_key(instances, k)) for k in range(len(instances))]
+    picture: Image = _tinted(image_rgb, instances, colors, alpha) if colors else image_rgb.copy()
     by_area = sorted(range(len(instances)), key=lambda k: -instances.masks[k].area)
     thickness = max(1, round(max(instances.size_hw) / 640))
     for k in by_area:
-        mask, color = instances.masks[k], instance_color(_color_key(instances, k))
-        region = picture[mask.window]
-        region[mask.crop] = (region[mask.crop] * (1 - alpha) + np.array(color) * alpha).astype(np.uint8)
+        mask = instances.masks[k]
         padded = np.pad(mask.crop.astype(np.uint8), 1)  # so that outlines close at the crop's edge
         contours, _ = cv2.findContours(padded, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=(mask.x - 1, mask.y - 1))
-        cv2.drawContours(picture, contours, -1, color, thickness, cv2.LINE_AA)
+        cv2.drawContours(picture, contours, -1, colors[k], thickness, cv2.LINE_AA)
     if labels:
         for k in by_area:
             _draw_label(picture, instances, k, _label(instances, k) if labels is True else labels[k])
     return picture
+
+
+def _tinted(image_rgb: Image, instances: Instances, colors: list[tuple[int, int, int]], alpha: float) -> Image:
+    """A copy in which every pixel of an instance is mixed with the colour of the one in front there.
+
+    Whole-image OpenCV calls on bytes: mixing mask by mask in numpy took ten times as long, a third of the network.
+    """
+    front = instances.label_image()
+    rgbx = np.zeros((len(colors) + 1, 4), np.uint8)
+    rgbx[1:, :3] = colors
+    tint = rgbx.view(np.uint32)[:, 0].take(front).view(np.uint8).reshape(*front.shape, 4)
+    mixed = cv2.addWeighted(image_rgb, 1 - alpha, cv2.cvtColor(tint, cv2.COLOR_RGBA2RGB), alpha, 0)
+    return np.asarray(cv2.copyTo(image_rgb, (front == 0).view(np.uint8), mixed), np.uint8)
 
 
 def _color_key(instances: Instances, k: int) -> int:
@@ -64,11 +76,21 @@ def _label(instances: Instances, k: int) -> str:
 def _draw_label(picture: Image, instances: Instances, k: int, text: str) -> None:
     scale = max(0.35, max(instances.size_hw) / 640 * 0.38)
     (width, height), baseline = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
-    mask = instances.masks[k]
-    rows, columns = np.nonzero(mask.crop)
-    # the mask's pixel nearest to its middle: the centre of a bowl's rim may lie outside the rim
-    middle = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
-    x = int(np.clip(mask.x + columns[middle] - width // 2, 0, max(0, picture.shape[1] - width)))
-    y = int(np.clip(mask.y + rows[middle] + height // 2, height + 1, max(height + 1, picture.shape[0] - baseline - 1)))
+    column, row = _anchor_xy(instances.masks[k])
+    x = int(np.clip(column - width // 2, 0, max(0, picture.shape[1] - width)))
+    y = int(np.clip(row + height // 2, height + 1, max(height + 1, picture.shape[0] - baseline - 1)))
     cv2.rectangle(picture, (x - 1, y - height - 2), (x + width + 1, y + baseline), (20, 20, 20), cv2.FILLED)
     cv2.putText(picture, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA)
+
+
+def _anchor_xy(mask: MaskCrop) -> tuple[int, int]:
+    """A pixel of the mask near its middle, x and y in the image: the centre of a bowl's rim may lie outside the rim."""
+    crop = np.ascontiguousarray(mask.crop)
+    moments = cv2.moments(crop.view(np.uint8), binaryImage=True)
+    column, row = moments["m10"] / moments["m00"], moments["m01"] / moments["m00"]
+    if not crop[int(row), int(column)]:
+        step = max(1, min(crop.shape) // 32)  # of a large mask a grid of its pixels is near enough
+        pixels = np.argwhere(crop[::step, ::step]) * step
+        pixels = pixels if pixels.size else np.argwhere(crop)
+        row, column = pixels[np.argmin(((pixels - (row, column)) ** 2).sum(axis=1))]
+    return mask.x + int(column), mask.y + int(row)

@@ -1,0 +1,91 @@
+"""Pictures of instances: what is in front has its colour, all else stays, texts lie on their objects."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from saom_core.instances import Instances, MaskCrop
+from saom_core.overlay import draw_overlay, instance_color
+
+SIZE = (60, 90)
+RNG = np.random.default_rng(5)
+IMAGE = RNG.integers(0, 256, (*SIZE, 3), np.uint8)
+
+
+def instances_of(*masks: np.ndarray) -> Instances:
+    scores = np.linspace(0.9, 0.5, len(masks)).astype(np.float32)
+    return Instances.from_masks(SIZE, [MaskCrop.from_dense(mask) for mask in masks], scores)
+
+
+def rectangle(top: int, left: int, bottom: int, right: int) -> np.ndarray:
+    mask = np.zeros(SIZE, bool)
+    mask[top:bottom, left:right] = True
+    return mask
+
+
+def near_an_edge(mask: np.ndarray) -> np.ndarray:
+    """Pixels that an outline may touch: some neighbour within two pixels has another value, or is off the image."""
+    padded = np.pad(mask, 2)
+    height, width = mask.shape
+    shifted = [padded[i : i + height, j : j + width] for i in range(5) for j in range(5)]
+    return np.logical_or.reduce([shift != mask for shift in shifted])
+
+
+def test_each_pixel_against_the_definition() -> None:
+    table, mug, blob = rectangle(10, 0, 60, 80), rectangle(20, 20, 40, 40), rectangle(30, 30, 55, 70)
+    instances = instances_of(table, mug, blob)
+    drawn = draw_overlay(IMAGE, instances, alpha=0.4, labels=False)
+    # the smallest mask is in front: mug 400 px, blob 1000 px, table 4000 px
+    outline = near_an_edge(table) | near_an_edge(mug) | near_an_edge(blob)
+    checked = 0
+    for y, x in np.argwhere(~outline):
+        front = next((k for k, mask in ((1, mug), (2, blob), (0, table)) if mask[y, x]), None)
+        expected = IMAGE[y, x].astype(float)
+        if front is not None:
+            expected = 0.6 * expected + 0.4 * np.array(instance_color(front))
+        assert np.abs(drawn[y, x] - expected).max() <= 1
+        checked += front is not None
+    assert checked > 1000
+
+
+def test_outlines_have_the_full_colour() -> None:
+    drawn = draw_overlay(IMAGE, instances_of(rectangle(10, 10, 50, 80)), labels=False)
+    assert (
+        np.abs(drawn[10, 20:70].astype(int) - instance_color(0)).max() <= 16
+    )  # OpenCV blends the middle of its lines a little
+
+
+def test_nothing_found_is_the_picture_itself_in_a_copy() -> None:
+    drawn = draw_overlay(IMAGE, Instances.empty(SIZE))
+    np.testing.assert_array_equal(drawn, IMAGE)
+    drawn[:] = 0
+    assert IMAGE.any()
+
+
+@pytest.mark.parametrize("at", [(0, 0), (59, 89), (30, 40)])
+def test_one_pixel(at: tuple[int, int]) -> None:
+    mask = np.zeros(SIZE, bool)
+    mask[at] = True
+    drawn = draw_overlay(IMAGE, instances_of(mask), labels=False)
+    assert (drawn != IMAGE).any(axis=-1)[at]
+    assert draw_overlay(IMAGE, instances_of(mask)).shape == IMAGE.shape
+
+
+def test_a_text_lies_on_its_ring_not_in_its_hole() -> None:
+    y, x = np.mgrid[:300, :300]
+    radius = np.hypot(y - 150, x - 150)
+    ring = (radius < 120) & (radius > 100)
+    image = np.zeros((300, 300, 3), np.uint8)
+    instances = Instances.from_masks((300, 300), [MaskCrop.from_dense(ring)], np.ones(1, np.float32))
+    text = (draw_overlay(image, instances, labels=["x"]) == (20, 20, 20)).all(axis=-1)
+    assert text.any() and np.abs(radius[text] - 110).min() < 10 and not text[150, 150]
+
+
+def test_a_tracked_object_keeps_its_colour() -> None:
+    one, two = rectangle(5, 5, 20, 20), rectangle(30, 30, 50, 60)
+    before = dataclasses.replace(instances_of(one, two), track_ids=np.array([7, 8], np.int32))
+    after = dataclasses.replace(instances_of(two, one), track_ids=np.array([8, 7], np.int32))
+    np.testing.assert_array_equal(draw_overlay(IMAGE, before, labels=False), draw_overlay(IMAGE, after, labels=False))
