@@ -9,11 +9,11 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from saom_core.taxonomy import CLASSES_AND_OTHER
+from training.categories import index_of
 from training.simulator import Frame
 
 MIN_AREA_SHARE = 40 / (400 * 300)  # of the picture: smaller instances are not annotated, their pixels are `ignore`
 MIN_VISIBLE = 0.1
-CATEGORIES = [{"id": index, "name": name} for index, name in enumerate(CLASSES_AND_OTHER)]
 
 
 def encode_mask(mask: np.ndarray) -> dict[str, Any]:
@@ -30,8 +30,10 @@ def decode_masks(rles: Sequence[Mapping[str, Any]], size_hw: tuple[int, int]) ->
     return np.ascontiguousarray(coco_mask.decode(packed).transpose(2, 0, 1)).astype(bool)
 
 
-def annotate(frame: Frame, image_id: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]], np.ndarray]:
-    """COCO annotations of a frame.
+def annotate(
+    frame: Frame, image_id: int, class_names: Sequence[str] = CLASSES_AND_OTHER
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], np.ndarray]:
+    """COCO annotations of a frame; a category is an index in `class_names`.
 
     Whole objects have `part_of` null; sub-objects with a class of their own (Drawer, SinkBasin) follow with `part_of` =
     the whole's id, their pixels being the whole's too. Other parts (handle, lid) are listed apart, with a name and no
@@ -39,6 +41,9 @@ def annotate(frame: Frame, image_id: int) -> tuple[list[dict[str, Any]], list[di
 
     Returns:
         Annotations, parts, and the (H, W) bool pixels of objects that are left out.
+
+    Raises:
+        InputError: If an object's class has no name in the list.
     """
     ids = iter(range(image_id * 10000, (image_id + 1) * 10000))
     annotations: list[dict[str, Any]] = []
@@ -54,7 +59,7 @@ def annotate(frame: Frame, image_id: int) -> tuple[list[dict[str, Any]], list[di
             ignore |= mask
             continue
         common = {"image_id": image_id, "style": item.style, "iscrowd": 0}
-        whole = {"id": next(ids), **common, "category_id": CLASSES_AND_OTHER.index(item.class_name), "part_of": None}
+        whole = {"id": next(ids), **common, "category_id": index_of(item.class_name, class_names), "part_of": None}
         annotations.append({**whole, "visible": round(float(item.visible), 3), **_shape(mask)})
         seen = np.unique(part_ids[mask]).tolist()
         for part in seen:
@@ -64,7 +69,7 @@ def annotate(frame: Frame, image_id: int) -> tuple[list[dict[str, Any]], list[di
                 continue
             entry = {"id": next(ids), **common, "name": name, "part_of": whole["id"]}
             if name in item.sub_objects:
-                category = CLASSES_AND_OTHER.index(item.sub_objects[name])
+                category = index_of(item.sub_objects[name], class_names)
                 annotations.append({**entry, "category_id": category, **_shape(part_mask)})
             else:
                 parts.append({**entry, **_shape(part_mask)})

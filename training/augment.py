@@ -10,7 +10,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from saom_core.taxonomy import CLASSES_AND_OTHER
 from training.assign import BACKGROUND, grid_prompts
 from training.dataset import Sample
 from training.losses import IGNORED
@@ -31,7 +30,6 @@ class AugmentConfig:
     background_share: float = 0.25
     grid: tuple[int, int] = (32, 32)
     min_visible_px: int = 24  # of the input; smaller objects are not asked for
-    classes: int = len(CLASSES_AND_OTHER)
 
 
 @dataclass
@@ -45,7 +43,7 @@ class TrainingItem:
     masks: Tensor  # (T, H/4, W/4) float32, share of the mask pixel that the object covers
     boxes: Tensor  # (T, 4) float32 xyxy, 0..1
     class_ids: Tensor  # (T,) int64
-    semantic: Tensor  # (H/8, W/8) int64 class of the pixel, C = background, IGNORED = none
+    semantic: Tensor  # (H/8, W/8) int64 class of the pixel, BACKGROUND, or IGNORED
 
 
 def training_item(sample: Sample, config: AugmentConfig, rng: np.random.Generator) -> TrainingItem:
@@ -79,14 +77,14 @@ def training_item(sample: Sample, config: AugmentConfig, rng: np.random.Generato
         masks=torch.from_numpy(np.array(masks, np.float32).reshape(-1, small[1], small[0])),
         boxes=torch.from_numpy(np.array([_box_of(mask) for mask in dense], np.float32).reshape(-1, 4)),
         class_ids=torch.from_numpy(np.asarray(sample.class_ids, np.int64)[kept]),
-        semantic=torch.from_numpy(_semantic(ids, sample.class_ids, config.classes)),
+        semantic=torch.from_numpy(_semantic(ids, sample.class_ids)),
     )
 
 
-def _semantic(ids: npt.NDArray[np.int16], class_ids: npt.NDArray[np.int32], classes: int) -> npt.NDArray[np.int64]:
+def _semantic(ids: npt.NDArray[np.int16], class_ids: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
     """Class of the pixel at the middle of each cell of the semantic grid."""
     at = ids[SEMANTIC_STRIDE // 2 :: SEMANTIC_STRIDE, SEMANTIC_STRIDE // 2 :: SEMANTIC_STRIDE]
-    labels = np.append(np.asarray(class_ids, np.int64), [IGNORED, classes])  # ids -2 and -1 count from the end
+    labels = np.append(np.asarray(class_ids, np.int64), [IGNORED, BACKGROUND])  # ids -2 and -1 count from the end
     return labels[at.astype(np.intp)]
 
 

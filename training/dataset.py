@@ -1,12 +1,13 @@
 """The data set on disk: COCO instance JSON with RLE masks, `images/*.png` and `depth/*.png` (16-bit millimetres).
 
-    <path>/dataset.json               what made it: simulator, version, seed, options
+    <path>/dataset.json               what made it: simulator, version, seed, options, class names where not the usual
     <path>/images/00000012.png        8-bit RGB
     <path>/depth/00000012.png         16-bit, millimetres, 0 = invalid
     <path>/shards/00000002.json       COCO JSON of one episode (one scene)
 
 A shard is written last, by an atomic rename: an episode is in the data set exactly if its shard is there, and a killed
 collector leaves nothing half-written that is ever read. `Dataset` merges the shards. Nothing else reads or writes them.
+The classes are the data set's own: `class_names` in dataset.json and the `categories` of each shard name them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ import numpy as np
 from saom_core.depth import CameraIntrinsics
 from saom_core.errors import InputError
 from saom_core.taxonomy import CLASSES_AND_OTHER
-from training.annotations import CATEGORIES, annotate, decode_masks, encode_mask
+from training.annotations import annotate, decode_masks, encode_mask
+from training.categories import categories_of, class_names_of, indices_of
 from training.simulator import SPLITS, Frame, Split
 
 FORMAT_VERSION = 1
@@ -98,7 +100,7 @@ def pack_episode(
     Args:
         index: Number of the episode.
         frames: Its frames, `MAX_FRAMES_PER_EPISODE` at most.
-        info: Of the writer.
+        info: Of the writer; its `class_names` are the classes, else the taxonomy's are.
         skipped: Views that gave no frame, by reason; stored in the shard.
     """
     if len(frames) > MAX_FRAMES_PER_EPISODE:
@@ -109,16 +111,18 @@ def pack_episode(
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     parts: list[dict[str, Any]] = []
+    names = class_names_of(info)
     for number, frame in enumerate(frames):
         image_id = index * MAX_FRAMES_PER_EPISODE + number
         image = _image_entry(image_id, frame)
         files[image["file_name"]] = _png(frame.image_rgb[..., ::-1])
         files[image["depth_file_name"]] = _png(np.clip(np.rint(frame.depth_m * 1000), 0, 65535).astype(np.uint16))
-        found, found_parts, ignore = annotate(frame, image_id)
+        found, found_parts, ignore = annotate(frame, image_id, names)
         images.append({**image, "ignore": encode_mask(ignore)})
         annotations += found
         parts += found_parts
-    shard = {"info": info, "images": images, "annotations": annotations, "parts": parts, "categories": CATEGORIES}
+    shard = {"info": info, "images": images, "annotations": annotations, "parts": parts}
+    shard["categories"] = categories_of(names)
     if skipped:
         shard["skipped"] = dict(skipped)
     files[shard_name(index)] = json.dumps(shard, separators=(",", ":")).encode()
@@ -196,7 +200,7 @@ class Sample:
         image_rgb: (H, W, 3) uint8.
         depth_m: (H, W) float32, metres, 0 = invalid.
         masks: (N, H, W) bool.
-        class_ids: (N,) int32, index into `CLASSES_AND_OTHER`; -1 for parts without a class.
+        class_ids: (N,) int32, index into the data set's class names; -1 for parts without a class.
         class_names: N names; of a part its own name.
         part_of: (N,) int32, row of the whole that this is a part of, -1 for whole objects.
         visible: (N,) float32, share of the surface in sight; NaN for parts.
@@ -217,7 +221,10 @@ class Sample:
 
 
 class Dataset:
-    """Reads a data set: `Dataset.open(path, "train")`, `len(ds)`, `ds[i] -> Sample`."""
+    """Reads a data set: `Dataset.open(path, "train")`, `len(ds)`, `ds[i] -> Sample`.
+
+    `class_names` are all classes of the data set, whatever the split; category ids in `annotations` are their indices.
+    """
 
     def __init__(
         self,
@@ -226,16 +233,20 @@ class Dataset:
         images: list[dict[str, Any]],
         annotations: dict[int, list[dict[str, Any]]],
         sub_objects: SubObjects,
+        class_names: tuple[str, ...],
     ) -> None:
         self.path, self.info, self.images = path, info, images
         self.annotations = annotations
         self.sub_objects = sub_objects
+        self.class_names = class_names
 
     @classmethod
     def open(
         cls, path: Path | str, split: Split | None = None, *, sub_objects: SubObjects = "merged", parts: bool = False
     ) -> Dataset:
         """Merge the shards of a data set.
+
+        Shards with other categories, as after `saom dataset merge`, are joined by the names of the classes.
 
         Args:
             path: The folder.
@@ -253,17 +264,21 @@ class Dataset:
             raise InputError(f"expected a split of {SPLITS}, got {split!r}")
         images: list[dict[str, Any]] = []
         annotations: dict[int, list[dict[str, Any]]] = {}
+        info = json.loads((path / "dataset.json").read_text())
+        names = list(class_names_of(info)) if "class_names" in info else []
         for shard_path in shards:
             shard = read_shard(shard_path)
+            index_of = indices_of(shard, names, shard_path)
             for image in shard["images"]:
                 if split is None or image["split"] == split:
                     images.append(image)
                     annotations[image["id"]] = []
             for entry in shard["annotations"] + (shard["parts"] if parts else []):
                 if entry["image_id"] in annotations:
+                    if "category_id" in entry:
+                        entry["category_id"] = index_of[entry["category_id"]]
                     annotations[entry["image_id"]].append(entry)
-        info = json.loads((path / "dataset.json").read_text())
-        return cls(path, info, images, annotations, sub_objects)
+        return cls(path, info, images, annotations, sub_objects, tuple(names) or CLASSES_AND_OTHER)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -280,7 +295,7 @@ class Dataset:
                 if part_of[row] >= 0 and "category_id" in entry:
                     masks[part_of[row]] &= ~masks[row]
         names = tuple(
-            CLASSES_AND_OTHER[entry["category_id"]] if "category_id" in entry else entry["name"] for entry in entries
+            self.class_names[entry["category_id"]] if "category_id" in entry else entry["name"] for entry in entries
         )
         return Sample(
             image_rgb=self._picture(image["file_name"], cv2.IMREAD_COLOR)[..., ::-1].copy(),

@@ -12,8 +12,8 @@ import numpy as np
 from tqdm import tqdm
 
 from saom_core.errors import InputError
-from saom_core.taxonomy import CLASSES_AND_OTHER
 from training.annotations import box_of, decode_masks, encode_mask
+from training.categories import names_by_id
 from training.dataset import read_shard, shard_paths
 from training.simulator import SPLITS
 
@@ -24,6 +24,7 @@ def problems(path: Path, quiet: bool = False) -> Iterator[str]:
     for shard_path in tqdm(shard_paths(path), unit="scene", desc="check", disable=quiet):
         try:
             shard = read_shard(shard_path)
+            seen.categories = set(names_by_id(shard))
             entries_of: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in shard["images"]}
             for entry in (*shard["annotations"], *shard["parts"]):
                 if entry["image_id"] in entries_of:
@@ -49,6 +50,7 @@ class _Seen:
     def __init__(self) -> None:
         self.ids: set[int] = set()
         self.annotations: set[int] = set()
+        self.categories: set[int] = set()  # of the shard at hand
         self.split_of_scene: dict[str, str] = {}
         self.split_of_content: dict[bytes, str] = {}
 
@@ -92,7 +94,7 @@ def _mask_problems(entries: Sequence[dict[str, Any]], size_hw: tuple[int, int], 
         if entry["id"] in seen.annotations:
             yield f"{name}: the id is used twice"
         seen.annotations.add(entry["id"])
-        if "category_id" in entry and entry["category_id"] not in range(len(CLASSES_AND_OTHER)):
+        if "category_id" in entry and entry["category_id"] not in seen.categories:
             yield f"{name}: unknown category {entry['category_id']}"
         if entry["part_of"] is not None and entry["part_of"] not in ids:
             yield f"{name}: part of {entry['part_of']}, which is not there"

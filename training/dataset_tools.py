@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from saom_core.errors import SaomError
-from saom_core.taxonomy import CLASSES, CLASSES_AND_OTHER
+from saom_core.taxonomy import OTHER
 from training.dataset import Dataset, shard_paths
 from training.dataset_check import problems
 from training.dataset_import import import_authors
@@ -45,12 +45,12 @@ def statistics(dataset: Dataset) -> dict[str, Any]:
     for image in dataset.images:
         wholes = [entry for entry in dataset.annotations[image["id"]] if entry["part_of"] is None]
         per_picture.append(len(wholes))
-        classes.update(CLASSES_AND_OTHER[entry["category_id"]] for entry in wholes)
+        classes.update(dataset.class_names[entry["category_id"]] for entry in wholes)
         areas += [entry["area"] / (image["width"] * image["height"]) for entry in wholes]
         visible += [entry["visible"] for entry in wholes]
         for entry in dataset.annotations[image["id"]]:
             if entry["part_of"] is not None and "category_id" in entry:
-                subs[CLASSES_AND_OTHER[entry["category_id"]]] += 1
+                subs[dataset.class_names[entry["category_id"]]] += 1
     return {
         "pictures": dict(pictures),
         "scenes": scenes,
@@ -60,7 +60,7 @@ def statistics(dataset: Dataset) -> dict[str, Any]:
         "visible_share": _histogram(visible, VISIBLE_BINS),
         "classes": dict(classes.most_common()),
         "sub_objects": dict(subs.most_common()),
-        "classes_without_instances": [name for name in CLASSES if name not in classes and name not in subs],
+        "classes_without_instances": [name for name in dataset.class_names if name not in (*classes, *subs, OTHER)],
         "bytes": sum(
             file.stat().st_size
             for folder in ("images", "depth", "shards")

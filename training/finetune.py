@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import logging
 import math
 import os
 from collections.abc import Iterator
@@ -24,13 +25,14 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from saom_core.errors import SaomError
-from saom_core.taxonomy import CLASSES_AND_OTHER
 from training.augment import AugmentConfig, TrainingItem, training_item
 from training.checkpoint import load_network_and_record, load_resume, save_network, save_resume
 from training.dataset import Dataset as SimulatedDataset
 from training.losses import LossWeights, batch_loss, class_weights
-from training.network import SaomTiny, TinyConfig
+from training.network import SaomTiny, TinyConfig, with_classes
 from training.onnx_weights import network_from_onnx, restore_batch_norms
+
+logger = logging.getLogger("saom")
 
 
 @dataclass(frozen=True)
@@ -95,14 +97,7 @@ def train(
         raise TrainingError("expected a data set with images in its training split, got none: run `saom collect`")
     torch.manual_seed(config.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    before: dict[str, Any] = {}
-    if init and init.suffix == ".onnx":
-        network, before = network_from_onnx(init)
-        restore_batch_norms(network, _some_images(data, config))
-    elif init:
-        network, before = load_network_and_record(init)
-    else:
-        network = SaomTiny(TinyConfig(class_names=CLASSES_AND_OTHER))
+    network, before = initial_network(data, config, init)
     record = {"images": len(data), "data": data.info, "config": dataclasses.asdict(config), "init": before}
     network = network.to(device, memory_format=torch.channels_last)
     average = torch.optim.swa_utils.AveragedModel(
@@ -113,7 +108,10 @@ def train(
     start = load_resume(out, network, average, optimizer)
     if start == 0:
         out.mkdir(parents=True, exist_ok=True)
-        (out / "config.json").write_text(json.dumps(dataclasses.asdict(config), indent=1), encoding="utf-8")
+        said = {**dataclasses.asdict(config), "class_names": network.config.class_names}
+        (out / "config.json").write_text(json.dumps(said, indent=1), encoding="utf-8")
+    else:
+        check_same_classes(out, network.config.class_names)
     log = SummaryWriter(str(out / "tensorboard"), purge_step=start)
     progress = tqdm(total=config.steps, initial=start, unit="step", desc="train", dynamic_ncols=True)
     for step, items in enumerate(_batches(data, config, start), start):
@@ -136,6 +134,40 @@ def train(
     progress.close()
     log.close()
     return out / "last"
+
+
+def initial_network(data: SimulatedDataset, config: TrainConfig, init: Path | None) -> tuple[SaomTiny, dict[str, Any]]:
+    """A new network for the data set's classes, or that of `init` for them; and the training record of `init`."""
+    if init is None:
+        return SaomTiny(TinyConfig(class_names=data.class_names)), {}
+    if init.suffix == ".onnx":
+        network, before = network_from_onnx(init)
+        restore_batch_norms(network, _some_images(data, config))
+    else:
+        network, before = load_network_and_record(init)
+    if network.config.class_names != data.class_names:
+        logger.info(
+            "the data set has other classes than %s: the class layers start anew, for %d instead of %d classes",
+            init,
+            len(data.class_names),
+            len(network.config.class_names),
+        )
+        network = with_classes(network, data.class_names)
+    return network, before
+
+
+def check_same_classes(out: Path, class_names: tuple[str, ...]) -> None:
+    """Whether a run that is resumed is one for these classes.
+
+    Raises:
+        TrainingError: it is not; as many classes with other names would go on as if nothing were.
+    """
+    begun_with = json.loads((out / "config.json").read_text(encoding="utf-8")).get("class_names")
+    if begun_with not in (None, list(class_names)):  # None: of a run that was begun when there was one list only
+        raise TrainingError(
+            f"expected in {out} a run for the classes {', '.join(class_names)}, got one for {', '.join(begun_with)}: "
+            "use another --out"
+        )
 
 
 def train_step(

@@ -59,7 +59,7 @@ def batch_loss(
         masks: per image (T, h, w) float, the share of each mask pixel that the object covers.
         boxes: per image (T, 4).
         class_ids: per image (T,).
-        semantic: (B, H/8, W/8) class of each pixel, C for background, IGNORED for none.
+        semantic: (B, H/8, W/8) class of each pixel, BACKGROUND, or IGNORED.
         class_weights: (C + 1,) of the classes and of background; see `class_weights`.
         weights: of the terms.
         fused: compile the mask terms with torch.compile, which needs a C++ compiler and half a minute.
@@ -113,7 +113,8 @@ def box_loss(boxes: Tensor, truth: Tensor) -> Tensor:
 
 def semantic_loss(logits: Tensor, truth: Tensor, class_weights: Tensor) -> Tensor:
     """Weighted cross-entropy of pixels, (B, C + 1, h, w) and (B, h, w) -> (): the mean over pixels not IGNORED."""
-    losses = F.cross_entropy(logits, truth, class_weights, ignore_index=IGNORED, reduction="sum")
+    last = torch.where(truth == BACKGROUND, logits.shape[1] - 1, truth)
+    losses = F.cross_entropy(logits, last, class_weights, ignore_index=IGNORED, reduction="sum")
     return losses / (truth != IGNORED).sum().clamp(min=1)
 
 

@@ -163,6 +163,15 @@ class SaomTiny(nn.Module):
         return self.semantic_head(features.middle)
 
 
+def with_classes(network: SaomTiny, class_names: tuple[str, ...]) -> SaomTiny:
+    """A network for other classes: everything is kept but the layers that name classes, which start anew."""
+    changed = SaomTiny(dataclasses.replace(network.config, class_names=class_names)).train(network.training)
+    anew = ("class_head.", "semantic_head.")
+    kept = {name: value for name, value in network.state_dict().items() if not name.startswith(anew)}
+    changed.load_state_dict({**changed.state_dict(), **kept})
+    return changed
+
+
 class PromptBlock(nn.Module):
     """Cross-attention of tokens to the image, then a feed-forward layer; pre-norm."""
 
