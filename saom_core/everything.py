@@ -297,20 +297,18 @@ def measure(instances: Instances, depth_m: npt.NDArray[np.float32], camera: Came
     centroids = np.full((n, 3), np.nan, np.float32)
     boxes = Boxes3d(np.full((n, 3), np.nan, np.float32), np.full((n, 4), np.nan, np.float32), centroids.copy())
     for k, mask in enumerate(instances.masks):
-        depths = depth_m[mask.window]
-        valid = mask.crop & (depths > 0)
-        count = int(np.count_nonzero(valid))
-        ratio[k] = count / mask.area
-        if count:
+        depths = depth_m[mask.window].ravel()
+        valid = np.flatnonzero(mask.crop.ravel() & (depths > 0))  # one index a pixel: half the work of rows and columns
+        ratio[k] = valid.size / mask.area
+        if valid.size:
             distance[k] = np.median(depths[valid])
-        if camera is None or count < MIN_POINTS_3D:
+        if camera is None or valid.size < MIN_POINTS_3D:
             continue
-        rows, columns = np.nonzero(valid)
-        if count > MAX_POINTS_3D:
+        if valid.size > MAX_POINTS_3D:
             # a whole-numbered step could fall in with the row length and sample one side of every row
-            some = np.linspace(0, count - 1, MAX_POINTS_3D).astype(np.intp)
-            rows, columns = rows[some], columns[some]
-        points = inlier_depths(back_project(depths[rows, columns], rows + mask.y, columns + mask.x, camera))
+            valid = valid[np.linspace(0, valid.size - 1, MAX_POINTS_3D).astype(np.intp)]
+        rows, columns = np.divmod(valid, mask.crop.shape[1])
+        points = inlier_depths(back_project(depths[valid], rows + mask.y, columns + mask.x, camera))
         centroids[k] = points.mean(axis=0)
         boxes.centers_m[k], boxes.quaternions_xyzw[k], boxes.sizes_m[k] = oriented_box(points)
     return dataclasses.replace(
