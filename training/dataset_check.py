@@ -36,7 +36,7 @@ def problems(path: Path, quiet: bool = False) -> Iterator[str]:
                 yield from (f"{where}: {text}" for text in _picture_problems(path, image, seen))
                 size_hw = (image["height"], image["width"])
                 yield from (f"{where}: {text}" for text in _mask_problems(entries_of[image["id"]], size_hw, seen))
-        except (InputError, KeyError, TypeError, AttributeError) as error:
+        except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
             yield f"{shard_path.name}: {_brief(error)}"
 
 
