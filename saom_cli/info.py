@@ -21,6 +21,8 @@ def run(args: argparse.Namespace) -> int:
     print(f"name      {info.name}\nfile      {info.path}\nprovider  {info.provider}")
     print(f"input     {width}x{height} RGB" + (" + depth (optional)" if info.uses_depth else ""))
     print(f"classes   {len(info.class_names)}: {' '.join(info.class_names)}")
+    for one in info.taught:
+        print(f"taught    {one.name}: accepted from cosine {one.threshold:.2f}; {json.dumps(one.record)}")
     for key, value in info.metadata.items():
         if key not in ("name", "class_names"):
             print(f"{key:9s} {json.dumps(value)}")

@@ -13,6 +13,7 @@ COMMANDS = {
     "segment": ("saom_cli.segment", "whole objects of photos: overlay and JSON"),
     "bench": ("saom_cli.bench", "latency per stage, frames/s, peak memory"),
     "info": ("saom_cli.info", "what a model file holds"),
+    "teach": ("saom_cli.teach", "a new class from a few example pictures, without training"),
     "compare-sam": ("saom_cli.compare_sam", "same masks and time against segment-anything's generator [train]"),
     "collect": ("training.collect", "simulated RGB-D data set [train]"),
     "bench-collect": ("training.bench_collect", "frames/s, megabytes, and what kill -9 loses, of collecting [train]"),

@@ -23,8 +23,10 @@ from saom_core.config import SaomConfig
 from saom_core.errors import SaomError
 from saom_core.runtime import METADATA_KEY, OUTPUTS, THRESHOLDS
 from training.checkpoint import load_network_and_record
+from training.dataset import Dataset
 from training.everything_graph import EverythingGraph, grid_prompts_xy
 from training.network import SaomTiny, batch_norm_pairs
+from training.reference_objects import add_reference
 
 OPSET = 18
 HALF_FROM = 256
@@ -231,6 +233,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="saom-tiny")
     parser.add_argument("--size", default="384x288", help="network input, WIDTHxHEIGHT, divisible by 32")
     parser.add_argument("--grid", default="32x32", help="prompts, COLUMNSxROWS")
+    parser.add_argument("--reference", type=Path, help="data set whose training objects are kept for `saom teach`")
     parser.add_argument("--figures", type=Path, help="JSON of `saom evaluate`, stored in the file's metadata")
 
 
@@ -239,6 +242,9 @@ def run(args: argparse.Namespace) -> int:
     (width, height), grid = (tuple(int(part) for part in text.split("x")) for text in (args.size, args.grid))
     figures = json.loads(args.figures.read_text(encoding="utf-8")) if args.figures else None
     export(args.checkpoint, args.output, name=args.name, size_hw=(height, width), grid=grid, figures=figures)
+    if args.reference:
+        kept = add_reference(args.output, Dataset.open(args.reference, "train"))
+        print(f"{sum(kept.values())} reference objects of {len(kept)} classes")
     write_sha256(args.output)
     print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB, equal to torch")
     return 0

@@ -1,0 +1,196 @@
+"""From what the model sees in the examples to a taught class: prototype, threshold, and when to refuse.
+
+The prototype is the mean of the object's embeddings (arXiv 1703.05175, equation 1), on the unit sphere. The threshold
+lies between what the examples reach and what other objects reach: those in the same pictures, and the reference objects
+of every trained class that `saom export --reference` keeps in the model's file.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+
+from saom_core.errors import ModelError, SaomError
+from saom_core.examples import Sight
+from saom_core.taught import TaughtClass, normalised
+
+REFERENCE_KEY = "saom_reference"
+"""Key of the ONNX metadata under which the reference objects stand, as JSON."""
+MIN_EXAMPLES = 3
+"""With fewer nothing is known of how the examples spread."""
+MIN_OTHERS = 5
+"""With fewer nothing is known of what other objects reach."""
+PASSED = 0.995
+"""Share of the reference objects that the threshold keeps out; of the objects in the pictures it keeps out all."""
+STRANGE = 0.75
+"""An example must be more like the other examples than this share of all other objects is."""
+
+
+class TeachingError(SaomError):
+    """The examples do not make a class that could be told from others."""
+
+
+@dataclass(frozen=True)
+class OtherObjects:
+    """M objects that are not of the new class.
+
+    Attributes:
+        embeddings: (M, E) float32, length 1.
+        names: of each: its class, or where it was seen.
+        seen: (M,) bool: seen in the user's pictures, so surely in the robot's way.
+    """
+
+    embeddings: npt.NDArray[np.float32]
+    names: tuple[str, ...]
+    seen: npt.NDArray[np.bool_]
+
+    @staticmethod
+    def join(parts: Sequence[OtherObjects]) -> OtherObjects:
+        """All of them.
+
+        Raises:
+            ModelError: their embeddings have several sizes.
+        """
+        some = [part for part in parts if part.names]
+        sizes = sorted({part.embeddings.shape[1] for part in some})
+        if len(sizes) > 1:
+            raise ModelError(f"expected embeddings of one size, got {sizes}: export the model anew")
+        return OtherObjects(
+            np.concatenate([part.embeddings for part in some]) if some else np.zeros((0, 0), np.float32),
+            tuple(name for part in some for name in part.names),
+            np.concatenate([np.zeros(0, np.bool_), *(part.seen for part in some)]),
+        )
+
+    @staticmethod
+    def taught(classes: Sequence[TaughtClass]) -> OtherObjects:
+        """The prototypes of what was taught before."""
+        names = tuple(f"the taught {one.name}" for one in classes)
+        return OtherObjects(np.array([one.prototype for one in classes]), names, np.ones(len(classes), np.bool_))
+
+    @staticmethod
+    def in_picture(embeddings: npt.NDArray[np.float32], picture: str) -> OtherObjects:
+        """Objects (M, E) that were seen in a picture."""
+        count = len(embeddings)
+        return OtherObjects(embeddings, (f"an object in {picture}",) * count, np.ones(count, np.bool_))
+
+
+def learn(name: str, sights: Sequence[Sight], others: OtherObjects) -> TaughtClass:
+    """The class that the examples show.
+
+    Args:
+        name: of the class.
+        sights: what the model sees in each example.
+        others: what is not of the class.
+
+    Raises:
+        TeachingError: too few examples or other objects, examples that disagree, or a class that other objects pass
+            for.
+    """
+    if len(sights) < MIN_EXAMPLES:
+        raise TeachingError(
+            f"expected at least {MIN_EXAMPLES} examples that the model sees, got {len(sights)}: add pictures"
+        )
+    if len(others.names) < MIN_OTHERS:
+        raise TeachingError(
+            f"expected at least {MIN_OTHERS} other objects to tell the class from, got {len(others.names)}: give "
+            "pictures of the robot's surroundings without the object (--others), or a model exported with --reference"
+        )
+    agreement, strange = agreements(sights, others)
+    if strange.any():
+        raise TeachingError(
+            "expected examples of one kind of object, got some that are less like the rest than other objects are: "
+            + ", ".join(f"{sights[k].name} (cosine {agreement[k]:.2f})" for k in np.flatnonzero(strange).tolist())
+            + f"; the others agree by {np.median(agreement):.2f}: check the masks, or leave these pictures out"
+        )
+    prototype = prototype_of(sights)
+    reached = others.embeddings @ prototype
+    low, high = float(np.median(agreement)), highest(reached, others.seen)
+    if low <= high:
+        nearest = np.argsort(-reached)[:3]
+        raise TeachingError(
+            f"expected examples that are more like each other (cosine {low:.2f}) than other objects are like them, got "
+            + ", ".join(f"{others.names[k]} ({reached[k]:.2f})" for k in nearest)
+            + ": the model cannot tell them apart: train it with this class (docs/classes.md)"
+        )
+    record = {
+        "examples": [sight.name for sight in sights],
+        "views": sum(len(sight.own) for sight in sights),
+        "agreement": round(low, 4),
+        "others": len(others.names),
+        "others_reach": round(high, 4),
+        "date": date.today().isoformat(),
+    }
+    return TaughtClass(name, prototype, (low + high) / 2, record)
+
+
+def prototype_of(sights: Iterable[Sight]) -> npt.NDArray[np.float32]:
+    """The (E,) prototype of examples; each counts as much, however many of its views the model saw."""
+    return normalised(np.mean([normalised(sight.own.mean(axis=0)) for sight in sights], axis=0))
+
+
+def agreements(sights: Sequence[Sight], others: OtherObjects) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """How much each example is like the rest: cosine of its picture as it is with the prototype of all the others.
+
+    Returns:
+        (N,) cosines, and (N,) whether more than a share 1 - `STRANGE` of other objects is as much like the rest.
+    """
+    cosines, strange = np.zeros(len(sights)), np.zeros(len(sights), np.bool_)
+    for k, sight in enumerate(sights):
+        rest = prototype_of(other for j, other in enumerate(sights) if j != k)
+        cosines[k] = sight.own[0] @ rest
+        strange[k] = np.mean(others.embeddings @ rest < cosines[k]) < STRANGE
+    return cosines, strange
+
+
+def highest(reached: npt.NDArray[np.floating], seen: npt.NDArray[np.bool_]) -> float:
+    """What other objects reach: the best of those seen, and all but a share 1 - `PASSED` of the reference.
+
+    Args:
+        reached: (M,) cosines with the prototype.
+        seen: (M,) as in `OtherObjects`.
+    """
+    best = float(reached[seen].max(initial=-1.0))
+    return best if seen.all() else max(best, float(np.quantile(reached[~seen], PASSED)))
+
+
+def reference_to_json(embeddings: npt.NDArray[np.floating], class_names: Sequence[str]) -> str:
+    """The entry of the file's metadata: directions to 1/127 of their largest component, 341 bytes each at E = 256.
+
+    Args:
+        embeddings: (R, E) of objects of the trained classes.
+        class_names: R names.
+    """
+    unit = normalised(embeddings)
+    scale = np.maximum(np.abs(unit).max(axis=1, keepdims=True), 1e-12)
+    packed = np.rint(127 * unit / scale).astype(np.int8)
+    return json.dumps({"size": embeddings.shape[1], "class_names": list(class_names), "embeddings": _text(packed)})
+
+
+def reference_from_json(text: str) -> OtherObjects:
+    """The reference objects of a file.
+
+    Raises:
+        ModelError: the entry is damaged.
+    """
+    try:
+        entry = json.loads(text)
+        names = tuple(f"a {name}" for name in entry["class_names"])
+        packed = np.frombuffer(base64.b64decode(entry["embeddings"], validate=True), np.int8)
+        embeddings = normalised(packed.reshape(len(names), entry["size"]).astype(np.float32))
+    except (ValueError, KeyError, TypeError, binascii.Error) as error:
+        raise ModelError(
+            f"expected the reference objects that `saom export --reference` wrote, got damaged ones ({error}): "
+            "export the model anew"
+        ) from error
+    return OtherObjects(embeddings, names, np.zeros(len(names), np.bool_))
+
+
+def _text(array: npt.NDArray[np.int8]) -> str:
+    return base64.b64encode(array.tobytes()).decode("ascii")

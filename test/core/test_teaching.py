@@ -1,0 +1,225 @@
+"""Teaching: views and prompts of an example, the prototype and its threshold against loops, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from saom_cli.teach import check_name, find_pictures, read_example
+from saom_core.errors import InputError, ModelError
+from saom_core.examples import Sight, points_inside, views
+from saom_core.taught import normalised
+from saom_core.teaching import (
+    PASSED,
+    STRANGE,
+    OtherObjects,
+    TeachingError,
+    agreements,
+    learn,
+    reference_from_json,
+    reference_to_json,
+)
+
+SIZE = 8
+
+
+def around(rng: np.random.Generator, center: np.ndarray, count: int, spread: float) -> np.ndarray:
+    return normalised(center + rng.normal(0, spread, (count, SIZE)))
+
+
+def examples(rng: np.random.Generator, center: np.ndarray, count: int = 4, spread: float = 0.1) -> list[Sight]:
+    nothing = np.zeros((0, SIZE), np.float32)
+    return [Sight(f"{k}.png", around(rng, center, 3 + k, spread), nothing, 0.9) for k in range(count)]
+
+
+def others(rng: np.random.Generator, count: int = 200) -> OtherObjects:
+    names = tuple(f"a class_{k % 7}" for k in range(count))
+    return OtherObjects(normalised(rng.normal(size=(count, SIZE))), names, rng.random(count) < 0.2)
+
+
+def cosine(a: np.ndarray, b: np.ndarray) -> float:
+    return float(sum(x * y for x, y in zip(a, b, strict=True)) / (sum(a * a) ** 0.5 * sum(b * b) ** 0.5))
+
+
+def test_prototype_and_threshold_against_loops() -> None:
+    rng = np.random.default_rng(0)
+    center = np.eye(SIZE, dtype=np.float32)[0]
+    sights, rest = examples(rng, center), others(rng)
+    one = learn("mug_blue", sights, rest)
+    means = []
+    for sight in sights:
+        mean = sum(sight.own) / len(sight.own)
+        means.append(mean / sum(mean * mean) ** 0.5)
+    assert cosine(one.prototype, sum(means)) == pytest.approx(1, abs=1e-6)
+    assert sum(one.prototype**2) == pytest.approx(1, abs=1e-5)
+    agreement = [cosine(sights[k].own[0], sum(means[j] for j in range(4) if j != k)) for k in range(4)]
+    reached = [cosine(embedding, one.prototype) for embedding in rest.embeddings]
+    seen = max(value for value, is_seen in zip(reached, rest.seen, strict=True) if is_seen)
+    reference = sorted(value for value, is_seen in zip(reached, rest.seen, strict=True) if not is_seen)
+    place = PASSED * (len(reference) - 1)
+    between = reference[int(place)] + (place - int(place)) * (reference[int(place) + 1] - reference[int(place)])
+    expected = (np.median(agreement) + max(seen, between)) / 2
+    assert one.threshold == pytest.approx(expected, abs=1e-5)
+    assert one.name == "mug_blue" and one.record["examples"] == [f"{k}.png" for k in range(4)]
+
+
+def test_agreements_against_a_loop() -> None:
+    rng = np.random.default_rng(1)
+    sights, rest = examples(rng, np.ones(SIZE, np.float32), spread=1.5), others(rng, 60)
+    cosines, strange = agreements(sights, rest)
+    for k, sight in enumerate(sights):
+        means = [normalised(other.own.mean(0)) for j, other in enumerate(sights) if j != k]
+        mean = sum(means)
+        assert cosines[k] == pytest.approx(cosine(sight.own[0], mean), abs=1e-5)
+        below = sum(cosine(embedding, mean) < cosines[k] for embedding in rest.embeddings)
+        assert strange[k] == (below / 60 < STRANGE)
+
+
+def test_an_example_of_something_else_is_named() -> None:
+    rng = np.random.default_rng(2)
+    center = np.eye(SIZE, dtype=np.float32)[0]
+    wrong = Sight("wrong.png", around(rng, -center, 4, 0.1), np.zeros((0, SIZE), np.float32), 0.9)
+    with pytest.raises(TeachingError, match=r"less like the rest.*wrong\.png") as caught:
+        learn("mug_blue", [*examples(rng, center), wrong], others(rng))
+    assert "0.png" not in str(caught.value)
+
+
+def test_a_class_that_others_pass_for_is_refused() -> None:
+    rng = np.random.default_rng(3)
+    center = np.eye(SIZE, dtype=np.float32)[0]
+    rest = others(rng)
+    double = OtherObjects(around(rng, center, 3, 0.01), ("a Mug",) * 3, np.ones(3, np.bool_))
+    with pytest.raises(TeachingError, match=r"cannot tell them apart") as caught:
+        learn("mug_blue", examples(rng, center, spread=0.2), OtherObjects.join([rest, double]))
+    assert "a Mug" in str(caught.value)
+
+
+def test_too_few_examples_or_others() -> None:
+    rng = np.random.default_rng(4)
+    center = np.eye(SIZE, dtype=np.float32)[0]
+    with pytest.raises(TeachingError, match="at least 3 examples"):
+        learn("mug_blue", examples(rng, center, 2), others(rng))
+    with pytest.raises(TeachingError, match="--others"):
+        learn("mug_blue", examples(rng, center), others(rng, 4))
+    nothing = OtherObjects.join([])
+    with pytest.raises(TeachingError, match="got 0"):
+        learn("mug_blue", examples(rng, center), nothing)
+
+
+def test_taught_classes_are_told_from_each_other() -> None:
+    rng = np.random.default_rng(5)
+    center = np.eye(SIZE, dtype=np.float32)[0]
+    first = learn("mug_blue", examples(rng, center), others(rng))
+    with pytest.raises(TeachingError, match="the taught mug_blue"):
+        rest = OtherObjects.join([others(rng), OtherObjects.taught([first]), OtherObjects.taught([])])
+        learn("mug_azure", examples(rng, center), rest)
+
+
+def test_reference_objects_come_back_in_direction() -> None:
+    rng = np.random.default_rng(6)
+    embeddings = np.abs(rng.normal(size=(30, 256))).astype(np.float32) * 12
+    back = reference_from_json(reference_to_json(embeddings, [f"c{k}" for k in range(30)]))
+    assert back.names[3] == "a c3" and not back.seen.any()
+    assert ((back.embeddings * normalised(embeddings)).sum(1) > 0.9999).all()
+    for broken in ("", "{}", reference_to_json(embeddings, ["too", "few"])):
+        with pytest.raises(ModelError, match="damaged"):
+            reference_from_json(broken)
+
+
+def test_embeddings_of_several_sizes_are_refused() -> None:
+    parts = [OtherObjects(np.ones((1, size), np.float32), ("a",), np.ones(1, np.bool_)) for size in (3, 4)]
+    with pytest.raises(ModelError, match="one size"):
+        OtherObjects.join(parts)
+
+
+@pytest.mark.parametrize("box", [(50, 20, 60, 40), (0, 0, 1, 1), (99, 79, 100, 80), (0, 0, 100, 80), (40, 0, 41, 80)])
+def test_views_hold_the_object_and_stay_in_the_picture(box: tuple[int, int, int, int]) -> None:
+    left, top, right, bottom = box
+    mask = np.zeros((80, 100), np.bool_)
+    mask[top:bottom, left:right] = True
+    all_views = list(views(mask))
+    assert len(all_views) == (4 if bottom - top == 80 else 8)
+    for view in all_views:
+        seen = view.of(mask)
+        assert seen.any() and seen.sum() <= mask.sum()
+        height, width = seen.shape
+        assert abs(height / 80 - width / 100) < 0.02  # the picture's own shape
+        if max(bottom - top, right - left) < 40 and min(left, top) > 10:
+            assert seen.sum() == mask.sum()
+    whole, mirrored = all_views[0].of(mask), all_views[1].of(mask)
+    np.testing.assert_array_equal(whole[:, ::-1], mirrored)
+
+
+def test_points_lie_inside_and_away_from_the_edge() -> None:
+    rows, columns = np.indices((60, 80))
+    distance = np.hypot(rows - 30, columns - 40)
+    for mask in (distance < 20, (distance > 10) & (distance < 24), distance < 0.5, np.ones((60, 80), np.bool_)):
+        points = points_inside(mask)
+        assert 1 <= len(points) <= 16
+        x, y = points.T
+        assert mask[y.astype(int), x.astype(int)].all()
+    disc = points_inside(distance < 20)
+    assert np.hypot(disc[:, 1] - 30.5, disc[:, 0] - 40.5).max() < 11
+
+
+def picture(path: Path, channels: int = 3) -> np.ndarray:
+    pixels = np.random.default_rng(0).integers(0, 255, (20, 30, channels), np.uint8)
+    if channels == 4:
+        pixels[..., 3] = 0
+        pixels[5:15, 8:20, 3] = 255
+    cv2.imwrite(str(path), pixels)
+    return pixels
+
+
+def test_files_beside_a_picture_are_its_mask_and_depth(tmp_path: Path) -> None:
+    pixels = picture(tmp_path / "x.png")
+    mask = np.zeros((20, 30), np.uint8)
+    mask[2:9, 3:7] = 1
+    cv2.imwrite(str(tmp_path / "x_mask.png"), mask)
+    cv2.imwrite(str(tmp_path / "x_depth.png"), np.full((20, 30), 1500, np.uint16))
+    picture(tmp_path / "y.jpg")
+    assert [path.name for path in find_pictures([tmp_path])] == ["x.png", "y.jpg"]
+    x, y = (read_example(path) for path in find_pictures([tmp_path]))
+    np.testing.assert_array_equal(x.image_rgb, pixels[..., ::-1])
+    np.testing.assert_array_equal(x.mask, mask > 0)
+    assert x.depth_m is not None and x.depth_m.max() == x.depth_m.min() == 1.5
+    assert y.mask is None and y.depth_m is None
+
+
+def test_alpha_is_the_mask_and_what_is_cut_out_is_grey(tmp_path: Path) -> None:
+    pixels = picture(tmp_path / "x.png", channels=4)
+    example = read_example(tmp_path / "x.png")
+    assert example.mask is not None and example.mask.sum() == 120 and example.mask[5, 8]
+    np.testing.assert_array_equal(example.image_rgb[5:15, 8:20], pixels[5:15, 8:20, 2::-1])
+    assert (example.image_rgb[~example.mask] == 114).all()
+    pixels[..., 3] = 255
+    cv2.imwrite(str(tmp_path / "opaque.png"), pixels)
+    assert read_example(tmp_path / "opaque.png").mask is None
+
+
+def test_mask_pictures_with_colours_or_alpha_are_read(tmp_path: Path) -> None:
+    picture(tmp_path / "x.png")
+    mask = np.zeros((20, 30, 4), np.uint8)
+    mask[..., 3] = 255  # opaque everywhere: says nothing
+    mask[4, 6, 1] = 200
+    for channels in (3, 4):
+        cv2.imwrite(str(tmp_path / "x_mask.png"), mask[..., :channels])
+        found = read_example(tmp_path / "x.png").mask
+        assert found is not None and found.sum() == 1 and found[4, 6]
+    (tmp_path / "x_mask.png").write_text("no picture")
+    with pytest.raises(InputError, match="expected a mask"):
+        read_example(tmp_path / "x.png")
+
+
+@pytest.mark.parametrize("bad", ["", " mug", "mug\n", "Mug", "mug", "Mug_Blue"])
+def test_names_that_are_taken_or_no_text(bad: str) -> None:
+    with pytest.raises(InputError, match="expected"):
+        check_name(bad, ["Mug", "Other", "mug_blue"], ["mug_blue"])
+
+
+@pytest.mark.parametrize("good", ["mug_blue", "mug red", "Tasse größer"])
+def test_new_names_and_those_taught_before(good: str) -> None:
+    check_name(good, ["Mug", "Other", "mug_blue"], ["mug_blue"])
