@@ -1,0 +1,132 @@
+"""`saom finetune`: which network is trained, by which recipe, and the options of each on the command line.
+
+saom finetune --data data/rooms --out runs/tiny                                     saom-tiny (training/finetune.py)
+saom finetune --model sam_vit_b_01ec64.pth --data data/rooms --out runs/saom        a SAM checkpoint, our recipe
+saom finetune --model sam_vit_b_01ec64.pth --recipe paper --data ... --out ...      the paper's recipe
+saom finetune --recipe base --data data/rooms --out runs/base                       a small SAM-like base, from nothing
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from saom_core.config import option_of
+from saom_core.errors import ConfigError
+from saom_core.sam_checkpoints import read_checkpoint
+from training import finetune
+from training.dataset import Dataset
+from training.memory import keep_freed_memory
+from training.sam_base import SamBaseConfig, train_base
+from training.sam_config import RECIPES
+from training.sam_finetune import finetune as finetune_sam
+
+_BASE = "base"
+_OWN = {"model", "recipe", "cache", "classes"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `saom finetune`: those of saom-tiny, and every field of the other recipes' configurations."""
+    finetune.add_arguments(parser)
+    known = _tiny_defaults()
+    parser.set_defaults(**dict.fromkeys(known))  # None: not given; each network has defaults of its own
+    group = parser.add_argument_group("SAM family", "defaults: those of the recipe")
+    group.add_argument("--model", type=Path, help="checkpoint of the SAM family to fine-tune; without: saom-tiny")
+    group.add_argument(
+        "--recipe", choices=(*RECIPES, _BASE), help="saom (default), the paper's, or a SAM-like base from nothing"
+    )
+    group.add_argument("--cache", type=Path, help="folder of kept embeddings; default: embeddings beside --out")
+    group.add_argument("--classes", help="names of the class head, with commas; default: the data set's")
+    for name, (default, text) in _sam_fields().items():
+        if name in known:
+            continue
+        option = "--" + name.replace("_", "-")
+        if isinstance(default, bool):
+            group.add_argument(option, action=argparse.BooleanOptionalAction, default=None, help=text)
+        else:
+            group.add_argument(option, type=_parser_of(default), default=None, help=text)
+
+
+def run(args: argparse.Namespace) -> int:
+    """`saom finetune`."""
+    sam = args.model is not None or args.recipe is not None
+    given = {name for name, value in vars(args).items() if value is not None}
+    known = _tiny_defaults()
+    of_the_other = (set(known) - set(_sam_fields()) if sam else _OWN | set(_sam_fields()) - set(known)) & given
+    of_the_other -= {"data", "out", "threads"}
+    if of_the_other:
+        names = ", ".join("--" + name.replace("_", "-") for name in sorted(of_the_other))
+        raise ConfigError(
+            f"{names}: expected options of {'the SAM family' if sam else 'saom-tiny'}, which has no such option: "
+            f"{'leave them out' if sam else 'give --model or --recipe, or leave them out'}"
+        )
+    if not sam:
+        return finetune.run(argparse.Namespace(**{**vars(args), **{k: v for k, v in known.items() if k not in given}}))
+    keep_freed_memory()
+    torch.set_num_threads(args.threads or os.cpu_count() or 1)
+    data = Dataset.open(args.data, "train", parts=True, sub_objects="apart") if args.recipe == _BASE else None
+    if data is not None:
+        if args.model is not None:
+            raise ConfigError("--recipe base: expected no --model, since it begins from nothing: leave one of them out")
+        final = train_base(data, args.out, dataclasses.replace(SamBaseConfig(), **_given(args, SamBaseConfig)))
+    else:
+        final = _finetune_sam(args)
+    if int(os.environ.get("RANK", "0")) == 0:
+        print(f"checkpoint: {final}")
+    return 0
+
+
+def _finetune_sam(args: argparse.Namespace) -> Path:
+    if args.model is None:
+        raise ConfigError(f"--recipe {args.recipe}: expected a --model to fine-tune, got none: give a SAM checkpoint")
+    recipe = args.recipe or next(iter(RECIPES))
+    config = dataclasses.replace(RECIPES[recipe], **_given(args, type(RECIPES[recipe])))
+    return finetune_sam(
+        read_checkpoint(args.model),
+        Dataset.open(args.data, "train"),
+        args.out,
+        config,
+        class_names=tuple(args.classes.split(",")) if args.classes else None,
+        cache=args.cache,
+        record={"recipe": recipe, "model": args.model.name},
+    )
+
+
+def _given(args: argparse.Namespace, config: type[Any]) -> dict[str, Any]:
+    """The fields of a configuration that the command line sets."""
+    names = [field.name for field in dataclasses.fields(config)]
+    return {name: getattr(args, name) for name in names if getattr(args, name, None) is not None}
+
+
+def _tiny_defaults() -> dict[str, Any]:
+    """The options of saom-tiny and their defaults."""
+    parser = argparse.ArgumentParser()
+    finetune.add_arguments(parser)
+    return vars(parser.parse_args(["--data", "", "--out", ""]))
+
+
+def _sam_fields() -> dict[str, tuple[Any, str]]:
+    """The fields of the SAM recipes: name -> (a value of its type, description)."""
+    fields = {}
+    for config in (*RECIPES.values(), SamBaseConfig()):
+        for field in dataclasses.fields(config):
+            option = option_of(field)
+            text = option.description + (f" [{option.unit}]" if option.unit else "")
+            if option.choices:
+                text += f" ({', '.join(option.choices)})"
+            fields[field.name] = (field.default, text)
+    return fields
+
+
+def _parser_of(default: Any) -> Any:
+    return _columns_rows if isinstance(default, tuple) else type(default)
+
+
+def _columns_rows(text: str) -> tuple[int, ...]:
+    """`32x32` -> (32, 32)."""
+    return tuple(int(part) for part in text.split("x"))

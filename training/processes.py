@@ -1,0 +1,52 @@
+"""One training in several processes, as `torchrun` starts them: who am I, which device is mine, sums over all."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, distributed
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The processes of a run; one alone by default."""
+
+    rank: int
+    count: int
+    device: torch.device
+
+    @staticmethod
+    def join() -> Processes:
+        """Meets the others, if `torchrun` started this process (it sets WORLD_SIZE)."""
+        rank, count = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+        cuda = torch.cuda.is_available()
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu")
+        if cuda:
+            torch.cuda.set_device(device)
+        if count > 1 and not distributed.is_initialized():
+            distributed.init_process_group("nccl" if cuda else "gloo")
+        return Processes(rank, count, device)
+
+    @property
+    def first(self) -> bool:
+        """Whether this one writes logs and checkpoints."""
+        return self.rank == 0
+
+    def total(self, values: Tensor) -> Tensor:
+        """The sum of a tensor over all processes."""
+        if self.count > 1:
+            values = values.clone()
+            distributed.all_reduce(values)
+        return values
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.count > 1:
+            distributed.barrier()
+
+    def leave(self) -> None:
+        """The end of the run."""
+        if self.count > 1:
+            distributed.destroy_process_group()

@@ -1,0 +1,155 @@
+"""Fine-tune a checkpoint of the SAM family to whole objects with classes (arXiv 2403.10780).
+
+    saom finetune --model sam_vit_b_01ec64.pth --data data/rooms --out runs/saom [--recipe paper] [--grid 64x64]
+
+The image encoder stays as it is; prompt encoder, mask decoder and class head are trained. The same command goes on
+where a killed run was. `torchrun --nproc-per-node 4 -m saom_cli.main finetune ...` trains on four GPUs.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from saom_core.sam_checkpoints import SamModel, write_checkpoint
+from training.dataset import Dataset as SimulatedDataset
+from training.embedding_cache import EmbeddingCache, FrozenEncoder, encoder_hash
+from training.finetune import TrainingError
+from training.processes import Processes
+from training.sam_config import SamTuneConfig
+from training.sam_loop import begin, train
+from training.sam_losses import image_terms
+from training.sam_stream import SamStream
+from training.sam_trainee import SamTrainee, model_with
+
+logger = logging.getLogger("saom")
+
+WEIGHTS = "last.safetensors"
+FILLED = "embeddings.done"  # so that a resumed run need not look for each of them
+Embed = Callable[[npt.NDArray[np.uint8]], Tensor]
+
+
+def finetune(
+    model: SamModel,
+    data: SimulatedDataset,
+    out: Path,
+    config: SamTuneConfig,
+    *,
+    class_names: Sequence[str] | None = None,
+    cache: Path | None = None,
+    record: dict[str, Any] | None = None,
+) -> Path:
+    """Fine-tunes a network, from the start or on from the last checkpoint in `out`.
+
+    Args:
+        model: the network to begin from; its decoder is changed in place.
+        data: the training split.
+        out: folder of checkpoints and logs.
+        config: every choice.
+        class_names: of the class head; each must have objects in the data. None: the data set's.
+        cache: folder of kept embeddings; None: "embeddings" beside `out`.
+        record: what else is to be known of the run, JSON types; stored with it.
+
+    Returns:
+        The checkpoint, which `saom segment --model` takes.
+
+    Raises:
+        TrainingError: no objects to train on, a class without objects, or a loss that is not finite.
+        ConfigError: `out` holds a run with other options.
+    """
+    check_data(data, class_names)
+    names = tuple(class_names or data.class_names)
+    processes = Processes.join()
+    torch.manual_seed(config.seed)
+    model = with_class_head(model, names)
+    base = {"encoder": encoder_hash(model.sam), "size": model.sizes.name}
+    begin(out, config, {"class_names": list(names), "base": base, "images": len(data), **(record or {})}, processes)
+    steps = config.total_steps(len(data), processes.count)
+    encoder = FrozenEncoder(model.sam.to(processes.device).eval(), getattr(torch, config.cache_dtype))
+    embed = EmbeddingCache(cache or out.parent / "embeddings", encoder) if config.cache_embeddings else encoder
+    length = steps * config.batch * processes.count
+    stream = SamStream(data, names, model.sizes.image_size, embed, length, config)
+    if config.cache_embeddings:
+        fill(stream, embed, len(data), out, config, processes)
+    trainee = SamTrainee(model)
+    trainee.freeze_unused(quality=config.quality_weight > 0, classes=config.class_weight > 0)
+
+    def save(trained: nn.Module, step: int) -> None:
+        facts = {"steps": step, "data": data.info, "config": vars(config), "base": base, **(record or {})}
+        write_model(model, trained, out, f"SAOM ({model.sizes.name})", facts)
+
+    terms_of = partial(image_terms, config=config)
+    train(trainee, stream, terms_of, save, out, config, steps, processes)
+    processes.leave()
+    return out / WEIGHTS
+
+
+def check_data(data: SimulatedDataset, class_names: Sequence[str] | None) -> None:
+    """Whether there is something to train on.
+
+    Raises:
+        TrainingError: no pictures, no objects, or a class that was asked for and has no object.
+    """
+    if len(data) == 0:
+        raise TrainingError("expected a data set with images in its training split, got none: run `saom collect`")
+    counts = Counter(
+        data.class_names[entry["category_id"]]
+        for entries in data.annotations.values()
+        for entry in entries
+        if "category_id" in entry
+    )
+    if not counts:
+        raise TrainingError(
+            f"expected objects in the {len(data)} training images of {data.path}, got none: look at it with "
+            "`saom dataset view`, or collect it anew"
+        )
+    missing = sorted(set(class_names or data.class_names) - set(counts))
+    if missing and class_names:
+        raise TrainingError(
+            f"expected objects of every class in the training split, got none of {', '.join(missing)}: collect more, "
+            "or leave these classes out"
+        )
+    if missing:
+        logger.warning("no objects of %d classes, which will not be learned: %s", len(missing), ", ".join(missing))
+
+
+def with_class_head(model: SamModel, class_names: tuple[str, ...]) -> SamModel:
+    """The model with a class head for these names: its own where the names are its own, else a new one."""
+    if model.class_head is not None and model.class_names == class_names:
+        return model
+    head = nn.Linear(model.sizes.dim, len(class_names))
+    return SamModel(model.sam, model.sizes, head, class_names, model.metadata)
+
+
+def write_model(model: SamModel, trained: nn.Module, out: Path, name: str, facts: dict[str, Any]) -> None:
+    """Writes `last.safetensors`, whole or not at all; `facts` (JSON types) stand in its header."""
+    assert isinstance(trained, SamTrainee)
+    draft = out / f".{WEIGHTS}.{os.getpid()}.tmp"
+    before = {"before": model.metadata["training"]} if "training" in model.metadata else {}
+    metadata = {"name": name, "training": json.dumps({**facts, **before})}
+    write_checkpoint(model_with(model, trained, metadata), draft)
+    os.replace(draft, out / WEIGHTS)
+
+
+def fill(stream: SamStream, embed: Embed, images: int, out: Path, config: SamTuneConfig, processes: Processes) -> None:
+    """Encodes every view of every picture once, shared among the processes; what is kept already is passed over."""
+    done = out / FILLED
+    if not done.exists():
+        mine = range(processes.rank, images * config.views, processes.count)
+        for number in tqdm(mine, unit="view", desc="embeddings", dynamic_ncols=True, disable=not processes.first):
+            view, image = divmod(number, images)
+            embed(stream.view(image, view).image_rgb)
+        processes.wait()
+        done.touch()

@@ -1,0 +1,195 @@
+"""The training loop of SAM-family networks: one or many processes, resumed after a kill, logged.
+
+What is trained on what is told by the caller (`sam_finetune`, `sam_base`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader, Dataset
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from saom_core.errors import ConfigError
+from training.checkpoint import load_resume, save_resume
+from training.dataset import write_atomically
+from training.finetune import TrainingError
+from training.loss_plot import plot_losses
+from training.processes import Processes
+from training.sam_config import SamRunConfig
+from training.sam_losses import Term
+
+CONFIG, LOG, PLOT = "config.json", "tensorboard", "losses.png"
+_LOG_EVERY = 10  # steps
+_MAY_DIFFER = {"workers", "checkpoint_every"}  # between a run and its resumption
+
+Item = TypeVar("Item")
+Terms = dict[str, Term]
+
+
+def train(
+    trainee: nn.Module,
+    stream: Dataset[Item],
+    terms_of: Callable[[Any, Item], Terms],
+    save: Callable[[nn.Module, int], None],
+    out: Path,
+    config: SamRunConfig,
+    steps: int,
+    processes: Processes,
+) -> None:
+    """Trains from the start, or on from the last checkpoint in `out`.
+
+    Args:
+        trainee: called with a list of items, gives a list of answers.
+        stream: `steps * config.batch * processes.count` items.
+        terms_of: terms of the loss from one item's answers.
+        save: writes the checkpoint of a trainee (the averaged weights) at a step.
+        out: folder of checkpoints and logs.
+        config: optimisation.
+        steps: of the whole run.
+        processes: that train together.
+
+    Raises:
+        TrainingError: a loss that is not finite.
+        ConfigError: `out` holds a run with other options.
+    """
+    device = processes.device
+    trainee.to(device).train()
+    average = torch.optim.swa_utils.AveragedModel(
+        trainee, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
+    )
+    trained = [parameter for parameter in trainee.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, eps=config.adam_epsilon, weight_decay=config.weight_decay)
+    start = load_resume(out, trainee, average, optimizer)
+    network = DistributedDataParallel(trainee) if processes.count > 1 else trainee
+    log = SummaryWriter(str(out / LOG), purge_step=start) if processes.first else None
+    progress = tqdm(total=steps, initial=start, unit="step", desc="train", dynamic_ncols=True, disable=log is None)
+    for step, items in enumerate(batches(stream, config, start, steps, processes), start):
+        rate = learning_rate(step, steps, config)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        values = train_step(network, optimizer, items, terms_of, config, processes)
+        average.update_parameters(trainee)
+        progress.update()
+        if log is not None and (step % _LOG_EVERY == 0 or step + 1 == steps):
+            progress.set_postfix({name: f"{value:.3f}" for name, value in values.items()})
+            for name, value in values.items():
+                log.add_scalar(f"loss/{name}", value, step)
+            log.add_scalar("learning_rate", rate, step)
+        if log is not None and ((step + 1) % config.checkpoint_every == 0 or step + 1 == steps):
+            # the model first: a run that is killed in between makes it once more
+            save(average.module, step + 1)
+            log.flush()
+            save_resume(out, step + 1, trainee, average, optimizer)
+    progress.close()
+    if log is not None:
+        log.close()
+        plot_losses(out / LOG, out / PLOT)
+    processes.wait()
+
+
+def train_step(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    items: list[Item],
+    terms_of: Callable[[Any, Item], Terms],
+    config: SamRunConfig,
+    processes: Processes,
+) -> dict[str, float]:
+    """One optimisation step; the terms, as means over the images of all processes.
+
+    Raises:
+        TrainingError: a term is not finite; all terms are in the message.
+    """
+    items = [to_device(item, processes.device) for item in items]
+    with torch.autocast(processes.device.type, torch.bfloat16, enabled=config.bf16):
+        answers = network(items)
+    per_image = [terms_of(answer, item) for answer, item in zip(answers, items, strict=True)]
+    names = list(per_image[0])
+    sums = torch.stack([sum_of(terms[name].total for terms in per_image) for name in names])
+    counts = sums.new_tensor([sum(terms[name].count for terms in per_image) for name in names])
+    counts = processes.total(counts).clamp(min=1)
+    weights = sums.new_tensor([per_image[0][name].weight for name in names])
+    # DistributedDataParallel takes the mean of the processes' gradients; the sum is wanted
+    total = processes.count * (weights * sums / counts).sum()
+    means = processes.total(sums.detach()) / counts
+    values = {"total": float((weights * means).sum()), **dict(zip(names, means.tolist(), strict=True))}
+    if not all(math.isfinite(value) for value in values.values()):
+        raise TrainingError(f"expected a finite loss, got {values}: lower the learning rate, or check the data set")
+    optimizer.zero_grad(set_to_none=True)
+    total.backward()
+    if config.clip_norm:
+        nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
+    optimizer.step()
+    return values
+
+
+def sum_of(values: Iterator[Tensor]) -> Tensor:
+    """The sum of scalars, as float32."""
+    return torch.stack([value.float() for value in values]).sum()
+
+
+def learning_rate(step: int, steps: int, config: SamRunConfig) -> float:
+    """Linear warm-up, then cosine to nothing, as `CosineAnnealingLR` at every step."""
+    if step < config.warmup_steps:
+        return config.learning_rate * (step + 1) / config.warmup_steps
+    done = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def batches(
+    stream: Dataset[Item], config: SamRunConfig, start: int, steps: int, processes: Processes
+) -> Iterator[list[Item]]:
+    """This process's items of each step: of the step's `batch * count` items its own `batch`."""
+    every = config.batch * processes.count
+    mine = range(processes.rank * config.batch, (processes.rank + 1) * config.batch)
+    return iter(
+        DataLoader(
+            stream,
+            batch_size=config.batch,
+            sampler=[step * every + k for step in range(start, steps) for k in mine],
+            num_workers=config.workers,
+            collate_fn=list,
+            prefetch_factor=4 if config.workers else None,
+        )
+    )
+
+
+def to_device(item: Item, device: torch.device) -> Item:
+    """An item with its tensors on the device."""
+    moved = {f.name: getattr(item, f.name) for f in dataclasses.fields(item)}  # type: ignore[arg-type]
+    return dataclasses.replace(
+        item, **{name: value.to(device) for name, value in moved.items() if isinstance(value, Tensor)}
+    )  # type: ignore[type-var]
+
+
+def begin(out: Path, config: SamRunConfig, record: dict[str, Any], processes: Processes) -> None:
+    """Makes the run's folder with its `config.json`, or checks that the run in it is this one.
+
+    Raises:
+        ConfigError: a run with other options is there.
+    """
+    path = out / CONFIG
+    wanted = json.loads(json.dumps({"config": dataclasses.asdict(config), **record}))
+    if path.is_file():
+        found = json.loads(path.read_text(encoding="utf-8"))
+        known, asked = {**found, **found["config"]}, {**wanted, **wanted["config"]}
+        other = sorted(k for k in {*known, *asked} - {"config", *_MAY_DIFFER} if known.get(k) != asked.get(k))
+        if other:
+            raise ConfigError(
+                f"{out}: expected the run to go on with { ({k: known.get(k) for k in other}) }, got "
+                f"{ ({k: asked.get(k) for k in other}) }: give the same options, or another --out"
+            )
+    elif processes.first:
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(wanted, indent=1).encode())
+    processes.wait()

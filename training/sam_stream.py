@@ -1,0 +1,125 @@
+"""The endless, seeded stream of training items for a SAM-family network: embedding, prompts, targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from training.dataset import Dataset as SimulatedDataset
+from training.sam_config import SamTuneConfig
+from training.sam_prompts import sam_prompts
+from training.sam_views import View, view_of
+
+NO_CLASS = -100
+"""Class id of an object whose class the model does not have: torch's cross-entropy passes it over."""
+LOGIT_STRIDE = 4  # pixels of the encoder's input per mask logit, in every network of the family
+
+
+@dataclass
+class SamItem:
+    """One picture: its embedding (or its pixels), N prompts, T objects."""
+
+    image: Tensor  # (C, h, w) embedding; where the encoder is trained, (3, S, S) float32 normalised pixels
+    input_hw: tuple[int, int]  # how much of the encoder's input the picture covers
+    points_xy: Tensor  # (N, 2) float32, pixels of the encoder's input
+    targets: Tensor  # (N,) int64 row of masks, or BACKGROUND
+    masks: Tensor  # (T, rows, columns) float32: share of each mask logit's area that the object covers
+    class_ids: Tensor  # (T,) int64, or NO_CLASS
+
+
+class SamStream(Dataset[SamItem]):
+    """Item i of the stream; epochs are permutations of the data set, and item i follows from the seed and i alone.
+
+    Args:
+        data: the pictures.
+        class_names: of the class head; objects of other classes teach masks only.
+        image_size: side of the encoder's square input.
+        embed: gives a picture's embedding.
+        length: number of items.
+        config: views, prompts, seed.
+    """
+
+    def __init__(
+        self,
+        data: SimulatedDataset,
+        class_names: Sequence[str],
+        image_size: int,
+        embed: Callable[[npt.NDArray[np.uint8]], Tensor],
+        length: int,
+        config: SamTuneConfig,
+    ) -> None:
+        self._data, self._embed, self._length, self._config = data, embed, length, config
+        self._class_of = {name: k for k, name in enumerate(class_names)}
+        self._image_size = image_size
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, i: int) -> SamItem:
+        config = self._config
+        epoch, position = divmod(i, len(self._data))
+        order = np.random.default_rng([config.seed, 1, epoch]).permutation(len(self._data))
+        rng = np.random.default_rng([config.seed, 2, i])
+        view = self.view(int(order[position]), int(rng.integers(config.views)))
+        input_hw = input_size(view.ignore.shape, self._image_size)
+        embedding = self._embed(view.image_rgb)
+        prompts = sam_prompts(embedding, view.masks, view.background, input_hw, config, rng)
+        return SamItem(
+            embedding,
+            input_hw,
+            torch.from_numpy(prompts.points_xy * np.array(input_hw[::-1], np.float32)),
+            torch.from_numpy(prompts.targets),
+            coverage(view.masks, input_hw),
+            torch.from_numpy(view.class_ids),
+        )
+
+    def view(self, image: int, number: int) -> View:
+        """View `number` of a picture, its class ids those of the class head."""
+        sample = self._data[image]
+        rng = np.random.default_rng([self._config.seed, 3, image, number])
+        ids = [self._class_of.get(name, NO_CLASS) for name in sample.class_names]
+        sample.class_ids[:] = ids
+        return view_of(sample, self._config, number, rng)
+
+
+def input_size(image_hw: tuple[int, ...], image_size: int) -> tuple[int, int]:
+    """How much of the encoder's square input an image covers; the rounding of `network_input`."""
+    scale = image_size / max(image_hw)
+    return max(1, int(image_hw[0] * scale + 0.5)), max(1, int(image_hw[1] * scale + 0.5))
+
+
+def coverage(masks: npt.NDArray[np.bool_], input_hw: tuple[int, int]) -> Tensor:
+    """Share of each mask logit's area that the objects cover: what the logits are to tell.
+
+    A soft target keeps the place of the edge to a fraction of a logit, and objects that are smaller than one.
+
+    Args:
+        masks: (N, H, W) bool, at the image's resolution.
+        input_hw: how much of the encoder's input the image covers.
+
+    Returns:
+        (N, rows, columns) float32, the logits that have a part in the image.
+    """
+    rows, columns = (_lengths(side, length) for side, length in zip(input_hw, masks.shape[1:], strict=True))
+    shares = np.zeros((len(masks), len(rows), len(columns)), np.float32)
+    for mask, share in zip(masks, shares, strict=True):
+        x, y, width, height = cv2.boundingRect(mask.view(np.uint8))  # outside of it there is nothing to add up
+        window = mask[y : y + height, x : x + width].astype(np.float32)
+        share[:] = rows[:, y : y + height] @ window @ columns[:, x : x + width].T
+    return torch.from_numpy(shares)
+
+
+def _lengths(input_pixels: int, image_pixels: int) -> npt.NDArray[np.float32]:
+    """(logits, image pixels): share of each logit's length that each image pixel takes up."""
+    logits = -(-input_pixels // LOGIT_STRIDE)
+    edges = np.arange(logits + 1) * LOGIT_STRIDE * image_pixels / input_pixels
+    pixels = np.arange(image_pixels)
+    overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    return (overlap.clip(0) / np.diff(edges)[:, None]).astype(np.float32)
