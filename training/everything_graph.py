@@ -11,7 +11,7 @@ import torchvision
 from torch import Tensor, nn
 
 from saom_core.grid import grid_points
-from training.network import SaomTiny
+from training.prompt_decoder import PromptNetwork
 
 BOX_IOU = 0.8
 """Prompts whose boxes agree more than this are one candidate; the mask stage below decides the rest."""
@@ -28,7 +28,7 @@ class EverythingGraph(nn.Module):
         max_instances: K, rows of the answer.
     """
 
-    def __init__(self, network: SaomTiny, candidates: int = 160, max_instances: int = 100) -> None:
+    def __init__(self, network: PromptNetwork, candidates: int = 160, max_instances: int = 100) -> None:
         super().__init__()
         self.network = network
         self.candidates, self.max_instances = candidates, max_instances

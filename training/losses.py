@@ -10,7 +10,7 @@ from torch import Tensor
 from torchvision.ops import generalized_box_iou_loss, sigmoid_focal_loss
 
 from training.assign import BACKGROUND
-from training.network import ImageFeatures, PromptAnswers, SaomTiny
+from training.prompt_decoder import ImageFeatures, PromptAnswers, PromptNetwork
 
 IGNORED = -100
 """Pixels whose class is not asked: torch's own number for it."""
@@ -37,7 +37,7 @@ class LossWeights:
 
 
 def batch_loss(
-    network: SaomTiny,
+    network: PromptNetwork,
     features: ImageFeatures,
     answers: PromptAnswers,
     targets: list[Tensor],

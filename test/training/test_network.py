@@ -8,6 +8,7 @@ import torch
 
 from saom_core.runtime import OUTPUTS
 from saom_core.taxonomy import CLASSES_AND_OTHER
+from training.encoders import input_channels, local_mean
 from training.everything_graph import (
     EverythingGraph,
     grid_prompts_xy,
@@ -16,7 +17,7 @@ from training.everything_graph import (
     suppress_duplicates,
 )
 from training.export import example_input
-from training.network import SaomTiny, TinyConfig, input_channels, local_mean
+from training.network import SaomTiny, TinyConfig
 
 
 @pytest.fixture(scope="module")
