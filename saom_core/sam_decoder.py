@@ -8,6 +8,8 @@ two-way transformer is arranged anew, with the same numbers up to rounding. segm
 - later projections are folded onto the 7 prompt tokens: `(W x) . q = x . (W^T q)`, so the image tokens are multiplied
   by 7 * heads vectors instead of a full matrix, and no projected copy of them is made;
 - the image tokens are upscaled to a mask only for prompts whose predicted quality lets one of their masks through.
+
+`training/sam_graph.py` exports it to ONNX from inside a loop, where neither indices nor writing in place can be used.
 """
 
 from __future__ import annotations
@@ -79,11 +81,9 @@ class PointDecoder:
         keys = image.tokens[None]  # (1, N, C) until a layer writes on it: the same for all prompts
         for block in self._transformer.layers:
             queries, keys = _block(block, queries, keys, point_tokens, image.position)
-        # Only the IoU token and the tokens of the masks that are given out matter from here on.
-        outputs = [0, *range(2, 1 + self._decoder.num_mask_tokens)]
-        queries = queries[:, outputs]
+        queries, point_tokens = self._given_out(queries), self._given_out(point_tokens)  # others matter no more
         attention = self._transformer.final_attn_token_to_image
-        queries = queries + _tokens_to_image(attention, queries + point_tokens[:, outputs], keys, image.position)
+        queries = queries + _tokens_to_image(attention, queries + point_tokens, keys, image.position)
         queries = self._transformer.norm_final_attn(queries)
         return DecodedPrompts(
             predicted_iou=self._decoder.iou_prediction_head(queries[:, 0])[:, 1:],
@@ -116,10 +116,20 @@ class PointDecoder:
         return masks.permute(0, 1, 2, 4, 6, 3, 5, 7).reshape(len(chosen), count, 4 * used_h, 4 * used_w)
 
     def _point_tokens(self, points_xy: Tensor) -> Tensor:
-        labels = torch.ones((len(points_xy), 1), dtype=torch.int, device=points_xy.device)
-        prompt, _ = self._sam.prompt_encoder(points=(points_xy[:, None], labels), boxes=None, masks=None)
+        """(B, 2) -> (B, T, C): IoU token, mask tokens, the point, and "no further point".
+
+        As `PromptEncoder` makes them of single points with label 1, whose lookups by label cannot be exported.
+        """
+        encoder = self._sam.prompt_encoder
+        code = encoder.pe_layer.forward_with_coords(points_xy[:, None] + 0.5, encoder.input_image_size)
         outputs = torch.cat([self._decoder.iou_token.weight, self._decoder.mask_tokens.weight])
-        return torch.cat([outputs[None].expand(len(prompt), -1, -1), prompt], dim=1)
+        shared = torch.cat([outputs, encoder.not_a_point_embed.weight])[None].expand(len(points_xy), -1, -1)
+        point = code + encoder.point_embeddings[1].weight
+        return torch.cat([shared[:, :-1], point, shared[:, -1:]], dim=1)
+
+    def _given_out(self, tokens: Tensor) -> Tensor:
+        """Of tokens (B, T, C) the IoU token and those of the masks that are given out."""
+        return torch.cat([tokens[:, :1], tokens[:, 2 : 1 + self._decoder.num_mask_tokens]], dim=1)
 
 
 def _upscale(x: Tensor, layer: torch.nn.ConvTranspose2d) -> Tensor:
@@ -162,8 +172,9 @@ def _tokens_to_image(attention: Attention, q: Tensor, image: Tensor, position: T
     context = torch.softmax(scores, dim=-1) @ image  # (B, H * T, C)
     context = context.unflatten(1, (heads.shape[0], heads.shape[2])).transpose(0, 1)  # (H, B, T, C)
     value_weight = attention.v_proj.weight.unflatten(0, (heads.shape[0], -1))  # (H, E, C)
-    out = context.flatten(1, 2) @ value_weight.mT  # the weights of a softmax sum to 1: the bias passes through
-    return attention.out_proj(_join_heads(out.view_as(heads)) + attention.v_proj.bias)
+    out = torch.einsum("hbtc,hec->hbte", context, value_weight)
+    # the weights of a softmax sum to 1: the bias passes through
+    return attention.out_proj(_join_heads(out) + attention.v_proj.bias)
 
 
 def _image_to_tokens(attention: Attention, image: Tensor, position: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -177,9 +188,10 @@ def _image_to_tokens(attention: Attention, image: Tensor, position: Tensor, k: T
     count, per_head = heads.shape[0], heads.shape[2]
     weights = torch.softmax(scores.unflatten(1, (count, per_head)), dim=2).flatten(1, 2)  # (B, H * T, N)
     values = _by_head(attention.v_proj(v), count)
-    out_weight = attention.out_proj.weight.unflatten(1, (count, -1)).permute(1, 2, 0)  # (H, E, C)
-    folded = (values.flatten(1, 2) @ out_weight).unflatten(1, values.shape[1:3])  # (H, B, T, C)
-    folded[0] += attention.out_proj.bias  # again a softmax: each image token takes 1 of head 0's tokens in all
+    out_weight = attention.out_proj.weight.unflatten(1, (count, -1))  # (C, H, E)
+    folded = torch.einsum("hbte,che->hbtc", values, out_weight)
+    # again a softmax: each image token takes 1 of head 0's tokens in all
+    folded = torch.cat([folded[:1] + attention.out_proj.bias, folded[1:]])
     folded = folded.transpose(0, 1).flatten(1, 2)
     return torch.baddbmm(image.expand(len(folded), -1, -1), weights.mT, folded)
 

@@ -37,22 +37,26 @@ def network_input(sam: Sam, image_rgb: npt.NDArray[np.uint8]) -> tuple[Tensor, t
     return sam.preprocess(pixels), input_hw
 
 
-def encode(encoder: ImageEncoderViT, pixels: Tensor) -> Tensor:
-    """`encoder(pixels)`: (1, 3, S, S) normalised pixels to an embedding of (1, C, S / 16, S / 16)."""
+def encode(encoder: ImageEncoderViT, pixels: Tensor, score_bytes: int = 0) -> Tensor:
+    """`encoder(pixels)`: (1, 3, S, S) normalised pixels to an embedding of (1, C, S / 16, S / 16).
+
+    `score_bytes`: of attention scores held at once; 0: what suits the device.
+    """
+    score_bytes = score_bytes or _SCORE_BYTES[pixels.device.type]
     x = encoder.patch_embed(pixels)
     if encoder.pos_embed is not None:
         x = x + encoder.pos_embed
     for block in encoder.blocks:
-        x = block(x) if block.window_size > 0 or not block.attn.use_rel_pos else _global_block(block, x)
+        x = block(x) if block.window_size > 0 or not block.attn.use_rel_pos else _global_block(block, x, score_bytes)
     return encoder.neck(x.permute(0, 3, 1, 2))
 
 
-def _global_block(block: Block, x: Tensor) -> Tensor:
-    x = x + _attention(block.attn, block.norm1(x))
+def _global_block(block: Block, x: Tensor, score_bytes: int) -> Tensor:
+    x = x + _attention(block.attn, block.norm1(x), score_bytes)
     return x + block.mlp(block.norm2(x))
 
 
-def _attention(attention: Attention, x: Tensor) -> Tensor:
+def _attention(attention: Attention, x: Tensor, score_bytes: int) -> Tensor:
     """`attention(x)` for x (1, h, w, C)."""
     _, height, width, _ = x.shape
     tokens = height * width
@@ -61,11 +65,12 @@ def _attention(attention: Attention, x: Tensor) -> Tensor:
     rows = torch.einsum("bhwc,hkc->bhwk", by_place, get_rel_pos(height, height, attention.rel_pos_h)).flatten(1, 2)
     columns = torch.einsum("bhwc,wkc->bhwk", by_place, get_rel_pos(width, width, attention.rel_pos_w)).flatten(1, 2)
     q, keys = q * attention.scale, k.mT
-    out = torch.empty_like(v)
-    at_once = max(1, _SCORE_BYTES[x.device.type] // (4 * tokens))
+    at_once = max(1, score_bytes // (4 * tokens))
+    pieces = []
     for head in range(len(q)):
         for begin in range(0, tokens, at_once):
             some = slice(begin, begin + at_once)
             bias = (rows[head, some, :, None] + columns[head, some, None, :]).flatten(1)  # (n, N)
-            out[head, some] = torch.softmax(torch.addmm(bias, q[head, some], keys[head]), dim=-1) @ v[head]
+            pieces.append(torch.softmax(torch.addmm(bias, q[head, some], keys[head]), dim=-1) @ v[head])
+    out = torch.cat(pieces).unflatten(0, (len(q), tokens))  # (H, N, E)
     return attention.proj(out.transpose(0, 1).reshape(1, height, width, -1))
