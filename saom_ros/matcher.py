@@ -73,6 +73,11 @@ class FrameMatcher:
             return None
         return self._release(Frame(frame.image, depth, frame.received_s))
 
+    @property
+    def waiting(self) -> bool:
+        """Whether an image waits, so that `expire` must be called."""
+        return bool(self._images)
+
     def expire(self, now_s: float) -> Frame | None:
         """The newest image that has waited too long, if any; to be called regularly."""
         late = [frame for frame in self._images if now_s - frame.received_s >= self.timeout_s]

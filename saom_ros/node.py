@@ -18,16 +18,20 @@ from collections.abc import Sequence
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.executors import ExternalShutdownException
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.signals import SignalHandlerOptions
+from rclpy.subscription import Subscription
+from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from saom_core.errors import SaomError
 from saom_core.everything import load_segmenter
 from saom_ros.diagnostics import ERROR, WARN, Problems, Statistics, status_message
+from saom_ros.executor import NodeExecutor
 from saom_ros.matcher import Frame, FrameMatcher
 from saom_ros.outputs import Outputs
 from saom_ros.parameters import Parameters
@@ -47,14 +51,16 @@ class SaomNode(LifecycleNode):
         self.options = Parameters(self)
         self.enabled = True
         self.pipeline: Pipeline | None = None
-        self._active = False
+        self.active = False
         self._statistics, self._problems = Statistics(), Problems()
         self._matcher = FrameMatcher()
         self._info: CameraInfo | None = None
         self._last_image_s = time.monotonic()
-        self._inputs: list[object] = []
+        self._inputs: list[Subscription] = []
+        self._expiry: Timer | None = None
         self._outputs: Outputs | None = None
         self._worker: NewestWorker[Request] | None = None
+        self.waiting_group = MutuallyExclusiveCallbackGroup()  # of callbacks that wait for other callbacks
         Services(self)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_timer(1.0, self._publish_diagnostics)
@@ -103,24 +109,26 @@ class SaomNode(LifecycleNode):
             self.create_subscription(CompressedImage if compressed else Image, "image", self._on_image, sensor),
             self.create_subscription(Image, "depth", self._on_depth, sensor),
             self.create_subscription(CameraInfo, "camera_info", self._on_info, sensor),
-            self.create_timer(0.05, self._on_clock),
         ]
-        self._last_image_s, self._active = time.monotonic(), True
+        self._expiry = self.create_timer(0.05, self._on_clock)
+        self._expiry.cancel()  # it runs only while an image waits for its depth: each call costs as much as a message
+        self._last_image_s, self.active = time.monotonic(), True
         if self.pipeline is not None and self._outputs is not None:
             self._outputs.announce(self.pipeline.segmenter.info)
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Leaves the camera's topics; the model stays loaded."""
-        self._active = False
-        *subscriptions, timer = self._inputs
-        for subscription in subscriptions:
+        self.active = False
+        for subscription in self._inputs:
             self.destroy_subscription(subscription)
-        self.destroy_timer(timer)
-        self._inputs, self._info = [], None
+        if self._expiry is not None:
+            self.destroy_timer(self._expiry)
+        self._inputs, self._expiry, self._info = [], None, None
         self._matcher.clear()
         if self._worker is not None:
             self._worker.discard()
+        self.refuse_waiting("the node was deactivated")
         self._problems.clear("image", "depth", "camera_info", "sync", "frame")
         return super().on_deactivate(state)
 
@@ -131,10 +139,15 @@ class SaomNode(LifecycleNode):
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Ends all work, from whatever state."""
-        if self._active:
+        if self.active:
             self.on_deactivate(state)
         self._release()
         return super().on_shutdown(state)
+
+    def refuse_waiting(self, reason: str) -> None:
+        """Ends the service calls that wait for the next frame."""
+        if self.pipeline is not None:
+            self.pipeline.refuse_waiting(reason)
 
     def _release(self) -> bool:
         """Ends the worker and forgets the model; False where the worker is still at work after the timeout."""
@@ -149,7 +162,7 @@ class SaomNode(LifecycleNode):
     def close(self) -> bool:
         """Ends all work before the node is destroyed; False where the worker hangs."""
         logging.getLogger("saom").removeHandler(self._core_log)
-        if self._active:
+        if self.active:
             self.trigger_deactivate()
         return self._release()
 
@@ -163,6 +176,8 @@ class SaomNode(LifecycleNode):
         matcher.tolerance_s, matcher.timeout_s = node.sync_tolerance_s, node.sync_timeout_s
         matcher.expects_depth = self.options.core.use_depth and self._publishers_of("depth") > 0
         self._submit(matcher.add_image(message, now))
+        if matcher.waiting and self._expiry is not None and self._expiry.is_canceled():
+            self._expiry.reset()
 
     def _publishers_of(self, topic: str) -> int:
         return self.count_publishers(self.resolve_topic_name(topic))  # count_publishers alone does not remap
@@ -175,6 +190,8 @@ class SaomNode(LifecycleNode):
 
     def _on_clock(self) -> None:
         self._submit(self._matcher.expire(time.monotonic()))
+        if not self._matcher.waiting and self._expiry is not None:
+            self._expiry.cancel()
 
     def _submit(self, frame: Frame | None) -> None:
         if frame is None or self.pipeline is None or self._worker is None or not self.enabled:
@@ -196,7 +213,7 @@ class SaomNode(LifecycleNode):
             info = self.pipeline.segmenter.info
             hardware = f"{info.name} on {info.provider}"
             values |= {"model": info.name, "provider": info.provider, "provider_requested": info.provider_requested}
-            if self._active:
+            if self.active:
                 state = "working" if self.pipeline.wanted() else "idle: nobody subscribes"
                 state = state if self.enabled else "paused by ~/enable"
         values["state"] = state
@@ -209,7 +226,7 @@ class SaomNode(LifecycleNode):
 
     def _judge_inputs(self, now: float) -> None:
         silent_s = now - self._last_image_s
-        if not self._active or silent_s <= self.options.node.input_timeout_s:
+        if not self.active or silent_s <= self.options.node.input_timeout_s:
             self._problems.clear("image")
         else:
             topic, count = self.resolve_topic_name("image"), self._publishers_of("image")
@@ -244,22 +261,19 @@ class _ForwardToRos(logging.Handler):
 def main(args: Sequence[str] | None = None) -> int:
     """Runs the node until SIGINT or SIGTERM; exit code 0 then, also when a frame is being answered.
 
-    The signals are blocked in all threads and taken by the main thread with `sigwait`, so that no callback and no
-    lock is ever interrupted by an exception.
+    The signals only wake this thread: no callback and no lock is ever interrupted by an exception.
     """
-    signals = {signal.SIGINT, signal.SIGTERM}
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    signalled = _signal_pipe()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     node = SaomNode()
-    executor = MultiThreadedExecutor(num_threads=2)  # the second is for ~/segment, which waits for its answer
+    executor = NodeExecutor(slow=node.waiting_group)
     executor.add_node(node)
     failures: list[BaseException] = []
     spinner = threading.Thread(target=_spin, args=(executor, failures), name="saom-executor", daemon=True)
     spinner.start()
-    signal.sigwait(signals)
-    executor.shutdown(timeout_sec=STOP_TIMEOUT_S)
-    spinner.join(STOP_TIMEOUT_S)
-    if spinner.is_alive() or not node.close():
+    os.read(signalled, 1)
+    node.refuse_waiting("the node is ending")
+    if not executor.stop(spinner, STOP_TIMEOUT_S) or not node.close():
         node.get_logger().warning("the frame in work takes long; ending without it")
         sys.stdout.flush()
         os._exit(0)
@@ -268,7 +282,18 @@ def main(args: Sequence[str] | None = None) -> int:
     return 1 if failures else 0
 
 
-def _spin(executor: MultiThreadedExecutor, failures: list[BaseException]) -> None:
+def _signal_pipe() -> int:
+    """A file descriptor that can be read once SIGINT or SIGTERM has come, whichever thread the system gave it to."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})  # see tools/saom_node
+    return reader
+
+
+def _spin(executor: NodeExecutor, failures: list[BaseException]) -> None:
     try:
         executor.spin()
     except ExternalShutdownException:

@@ -5,6 +5,7 @@ A message is made only when somebody subscribes to its topic.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,6 @@ from sensor_msgs.msg import CompressedImage, Image, PointCloud2, PointField
 from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
-from saom_core.depth import back_project
 from saom_core.overlay import draw_overlay, instance_color
 from saom_core.runtime import ModelInfo
 from saom_ros.answer import Answer
@@ -42,6 +42,7 @@ class Outputs:
             name: node.create_lifecycle_publisher(kind, f"~/{name}", 5) for name, (kind, _) in _OUTPUTS.items()
         }
         self._names: Any = None
+        self._lock = threading.Lock()  # publishers may be taken away while the worker makes a message
 
     def announce(self, model: ModelInfo) -> None:
         """Tells once, also to those who subscribe later, what the values of ~/class_image mean (with vision_msgs)."""
@@ -56,21 +57,24 @@ class Outputs:
         return any(publisher.get_subscription_count() for publisher in self._publishers.values())
 
     def publish(self, answer: Answer) -> None:
-        """Publishes what somebody subscribes to."""
-        for name, publisher in self._publishers.items():
-            if publisher.get_subscription_count():
-                message = _OUTPUTS[name][1](answer)
-                if message is not None:
+        """Publishes what somebody subscribes to; nothing once the topics are taken away."""
+        for name, publisher in tuple(self._publishers.items()):
+            with self._lock:
+                wanted = name in self._publishers and publisher.get_subscription_count()
+            message = _OUTPUTS[name][1](answer) if wanted else None
+            with self._lock:
+                if message is not None and name in self._publishers:
                     publisher.publish(message)
 
     def destroy(self) -> None:
         """Takes the topics away."""
-        for publisher in self._publishers.values():
-            self._node.destroy_lifecycle_publisher(publisher)
-        self._publishers = {}
-        if self._names is not None:
-            self._node.destroy_publisher(self._names)
-            self._names = None
+        with self._lock:
+            for publisher in self._publishers.values():
+                self._node.destroy_lifecycle_publisher(publisher)
+            self._publishers = {}
+            if self._names is not None:
+                self._node.destroy_publisher(self._names)
+                self._names = None
 
 
 def instance_array(answer: Answer) -> InstanceArray:
@@ -121,17 +125,21 @@ def points(answer: Answer) -> PointCloud2 | None:
     """The organised, labelled cloud; None without depth or intrinsics."""
     if answer.depth_m is None or answer.camera is None:
         return None
-    rows, columns = np.indices(answer.instances.size_hw, sparse=True)
-    depth = np.where(answer.depth_m > 0, answer.depth_m, np.nan).astype(np.float32)
-    xyz = back_project(depth, rows, columns, answer.camera)
-    cloud = np.empty(answer.instances.size_hw, POINT_FIELDS)
-    cloud["x"], cloud["y"], cloud["z"] = xyz[..., 0], xyz[..., 1], xyz[..., 2]
+    instances, camera = answer.instances, answer.camera
+    height, width = instances.size_hw
+    # REP 118: 0, NaN and infinities mean none; NaN goes through the products below into x and y
+    depth = np.where((answer.depth_m > 0) & (answer.depth_m < np.inf), answer.depth_m, np.float32(np.nan))
+    cloud = np.empty((height, width), POINT_FIELDS)
+    # the formula of `back_project`, with one factor for each column and row in the place of each pixel
+    np.multiply(depth, ((np.arange(width) - camera.cx) / camera.fx).astype(np.float32), out=cloud["x"])
+    np.multiply(depth, ((np.arange(height) - camera.cy) / camera.fy).astype(np.float32)[:, None], out=cloud["y"])
+    cloud["z"] = depth
     red, green, blue = (answer.image_rgb[..., channel].astype(np.uint32) for channel in range(3))
     cloud["rgb"] = (red << 16) | (green << 8) | blue
-    cloud["instance"], cloud["class"] = answer.instances.label_image(), answer.instances.class_image()
+    cloud["instance"], cloud["class"] = instances.label_image(), instances.class_image()
     kinds = {"f4": PointField.FLOAT32, "u4": PointField.FLOAT32, "u2": PointField.UINT16}  # rgb is float by custom
     message = PointCloud2(header=answer.header, point_step=POINT_FIELDS.itemsize, is_dense=False)
-    message.height, message.width = answer.instances.size_hw
+    message.height, message.width = height, width
     message.row_step = message.width * message.point_step
     for name, (kind, offset) in (POINT_FIELDS.fields or {}).items():
         message.fields.append(PointField(name=name, offset=offset, datatype=kinds[kind.str[1:]], count=1))

@@ -76,6 +76,11 @@ class Pipeline:
         self._waiting.append(future)
         return future
 
+    def refuse_waiting(self, reason: str) -> None:
+        """Tells all who wait for the next frame that none will be answered."""
+        while self._waiting:
+            self._waiting.pop().set_exception(InputError(f"no frame is answered: {reason}"))
+
     def process(self, request: Request) -> None:
         """Answers a frame and publishes the answer; never raises."""
         started = time.monotonic()

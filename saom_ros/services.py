@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from std_srvs.srv import SetBool
 
 from saom_core.errors import InputError, SaomError
@@ -34,9 +33,8 @@ class Services:
         self._node = node
         node.create_service(SetBool, "~/enable", self._enable)
         node.create_service(Select, "~/select", self._select)
-        # its own group: it waits for an answer while frames go on coming in
-        group = MutuallyExclusiveCallbackGroup()
-        node.create_service(Segment, "~/segment", self._segment, callback_group=group)
+        # it waits for an answer while frames go on coming in
+        node.create_service(Segment, "~/segment", self._segment, callback_group=node.waiting_group)
 
     def _enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self._node.enabled = request.data
@@ -68,6 +66,9 @@ class Services:
             topic = self._node.resolve_topic_name("image")
             response.message = f"no frame came within {NEXT_FRAME_TIMEOUT_S:.0f} s: is there a camera on {topic}?"
             return response
+        except Exception as error:  # whatever a network makes its runtime raise, the caller must be answered
+            response.message = f"{type(error).__name__}: {error}"
+            return response
         has_depth = answer.depth_m is not None
         response.instances = instances_message(chosen, answer.header, answer.model, has_depth=has_depth)
         response.label_image = image_message(chosen.label_image(), "mono16", answer.header)
@@ -79,6 +80,9 @@ class Services:
         if pipeline is None:
             raise InputError("no model is loaded: configure the node first")
         if not request.image.data:
+            if not self._node.active or not self._node.enabled:
+                state = "paused by ~/enable" if self._node.active else "not active"
+                raise InputError(f"the node is {state}, so no frame comes: resume it, or send an image")
             return pipeline.next_answer().result(NEXT_FRAME_TIMEOUT_S)
         depth = request.depth if request.depth.data else None
         info = request.camera_info if request.camera_info.width else None

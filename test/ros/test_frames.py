@@ -11,7 +11,8 @@ from sensor_msgs.msg import Image, PointCloud2
 from std_srvs.srv import SetBool
 from visualization_msgs.msg import Marker, MarkerArray
 
-from saom_ros.conversions import image_message, rgb_from_image
+from saom_core.depth import back_project
+from saom_ros.conversions import camera_from_info, image_message, rgb_from_image
 from saom_ros.messages import instances_from_message
 
 
@@ -81,6 +82,14 @@ def test_depth_of_the_same_moment_gives_metres(running: Robot, image_rgb: np.nda
     z = data[..., fields["z"] : fields["z"] + 4].copy().view("<f4")[..., 0]
     np.testing.assert_allclose(z[depth_mm > 0], depth_mm[depth_mm > 0] / 1000, rtol=1e-5)
     assert np.isnan(z[depth_mm == 0]).all()
+    camera = camera_from_info(camera_info(header), (480, 640))
+    rows, columns = np.nonzero(depth_mm)
+    expected = back_project((depth_mm[rows, columns] / 1000).astype(np.float32), rows, columns, camera)
+    for axis, name in enumerate("xyz"):
+        values = data[..., fields[name] : fields[name] + 4].copy().view("<f4")[..., 0]
+        np.testing.assert_allclose(values[rows, columns], expected[:, axis], rtol=1e-4, atol=1e-6)
+    packed = data[..., fields["rgb"] : fields["rgb"] + 4].copy().view("<u4")[..., 0]
+    np.testing.assert_array_equal(np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=-1), image_rgb)
     label = data[..., fields["instance"] : fields["instance"] + 2].copy().view("<u2")[..., 0]
     np.testing.assert_array_equal(label, instances_from_message(answer).label_image())
     running.until(lambda: running.received["markers"], "markers")
@@ -154,6 +163,24 @@ def test_segment_answers_in_one_reply(running: Robot, image_rgb: np.ndarray) -> 
     assert not refused.success and "640x480" in refused.message
     request.image.encoding = "32FC1"
     assert "depth topic" in running.call(Segment, "/saom/segment", request).message
+
+
+def test_segment_without_an_image_waits_for_the_next_frame(running: Robot, image_rgb: np.ndarray) -> None:
+    assert running.call(SetBool, "/saom/enable", SetBool.Request(data=False)).success
+    assert "paused" in running.call(Segment, "/saom/segment", Segment.Request()).message
+    assert running.call(SetBool, "/saom/enable", SetBool.Request(data=True)).success
+    client = running.node.create_client(Segment, "/saom/segment")
+    running.until(client.service_is_ready, "the service")
+    answer, shown = client.call_async(Segment.Request()), []
+
+    def answered() -> bool:  # the frame must come after the request
+        shown.append(running.show(image_rgb))
+        running.answer_to(shown[-1])
+        return answer.done()
+
+    running.until(answered, "the answer")
+    assert answer.result().success and answer.result().instances.header in shown
+    running.node.destroy_client(client)
 
 
 def test_a_selected_class_gets_a_mask_of_its_own(running: Robot, image_rgb: np.ndarray) -> None:

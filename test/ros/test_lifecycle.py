@@ -12,6 +12,7 @@ import pytest
 from conftest import MODEL, StartNode
 from lifecycle_msgs.msg import State, Transition
 from robot import ROOT, Robot, picture
+from saom_ros.srv import Segment
 
 from saom_core.config import SaomConfig, option_of
 from saom_ros.parameters import NodeConfig, defaults_yaml
@@ -135,6 +136,27 @@ def test_a_signal_ends_the_node_cleanly_while_it_works(
     for _ in range(3):
         robot.show(image)
     process.send_signal(number)
+    assert process.wait(20) == 0
+    assert "Traceback" not in log.read_text() and "rror" not in log.read_text()
+
+
+def test_a_service_call_that_waits_is_answered_when_the_node_ends(start: StartNode, robot: Robot, log: Path) -> None:
+    process = start()
+    robot.wait_active(process)
+    client = robot.node.create_client(Segment, "/saom/segment")
+    robot.until(client.service_is_ready, "the service", process)
+    answer = client.call_async(Segment.Request())
+    robot.fresh_value("state")  # a second later: the call has come
+    assert robot.change_state(Transition.TRANSITION_DEACTIVATE)
+    robot.until(answer.done, "an answer", process)
+    assert not answer.result().success and "was deactivated" in answer.result().message
+    assert "not active" in robot.call(Segment, "/saom/segment", Segment.Request()).message
+    assert robot.change_state(Transition.TRANSITION_ACTIVATE)
+    answer = client.call_async(Segment.Request())
+    robot.fresh_value("state")
+    process.terminate()
+    robot.until(answer.done, "an answer")
+    assert not answer.result().success and "is ending" in answer.result().message
     assert process.wait(20) == 0
     assert "Traceback" not in log.read_text() and "rror" not in log.read_text()
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+import rclpy
 from builtin_interfaces.msg import Time
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from saom_ros.diagnostics import ERROR, OK, WARN, Problems, Statistics, status_message
+from saom_ros.executor import NodeExecutor
 from saom_ros.matcher import KEPT, PATIENCE, Frame, FrameMatcher, stamp_ns
 from saom_ros.worker import NewestWorker
 
@@ -138,6 +143,44 @@ def test_a_stopped_or_emptied_worker_works_no_more() -> None:
     assert worker.stop(10.0)
     worker.submit(3)
     assert done == [1]
+
+
+def test_the_executor_goes_on_while_a_slow_callback_waits() -> None:
+    context = rclpy.Context()
+    context.init(domain_id=0)
+    node = rclpy.create_node("parts", context=context)
+    slow_group = MutuallyExclusiveCallbackGroup()
+    begun, go_on, done = threading.Event(), threading.Event(), threading.Event()
+    ticks: list[int] = []
+
+    def slow() -> None:
+        begun.set()
+        assert go_on.wait(10)
+        timer.cancel()
+        done.set()
+
+    timer = node.create_timer(0.0, slow, callback_group=slow_group)
+    node.create_timer(0.01, lambda: ticks.append(threading.get_ident()))
+    executor = NodeExecutor(slow_group, context=context)
+    executor.add_node(node)
+    spinner = threading.Thread(target=executor.spin)
+    spinner.start()
+    assert begun.wait(10)
+    before = len(ticks)
+    assert wait_until(lambda: len(ticks) > before + 3) and not done.is_set()
+    assert not executor.stop(spinner, 0.1)  # the slow one still waits, the spinner has ended
+    assert not spinner.is_alive() and set(ticks) == {spinner.ident}
+    go_on.set()
+    assert executor.stop(spinner, 10.0) and done.is_set()
+    node.destroy_node()
+    context.shutdown()
+
+
+def wait_until(done: Callable[[], bool], limit_s: float = 10.0) -> bool:
+    end = time.monotonic() + limit_s
+    while not done() and time.monotonic() < end:
+        time.sleep(0.01)
+    return done()
 
 
 def test_statistics_agree_with_numpy() -> None:
