@@ -208,9 +208,15 @@ class Instances:
         """
         return self._painted(np.arange(1, len(self) + 1), np.dtype(np.uint16))
 
-    def class_image(self) -> npt.NDArray[np.uint8]:
-        """Which class each pixel belongs to, (H, W) uint8: 0 background, class id + 1; 255 where no class is known."""
-        return self._painted(np.where(self.class_ids < 0, 255, self.class_ids + 1), np.dtype(np.uint8))
+    def class_image(self, classes: int = 0) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
+        """Which class each pixel belongs to, (H, W): 0 background, class id + 1, the largest value where none is known.
+
+        Args:
+            classes: of the model. Up to 254 of them fit into uint8, with 255 for the unknown; more need uint16.
+        """
+        dtype = np.dtype(np.uint8 if classes < 255 else np.uint16)
+        unknown = np.iinfo(dtype).max
+        return self._painted(np.where(self.class_ids < 0, unknown, self.class_ids + 1), dtype)
 
     def _painted(self, values: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
         image = np.zeros(self.size_hw, dtype)

@@ -88,8 +88,9 @@ def label_image(answer: Answer) -> Image:
 
 
 def class_image(answer: Answer) -> Image:
-    """Which class each pixel belongs to: mono8, 0 background, class id + 1, 255 unknown."""
-    return image_message(answer.instances.class_image(), "mono8", answer.header)
+    """Which class each pixel belongs to: mono8, 0 background, class id + 1, 255 unknown; mono16 above 254 classes."""
+    pixels = answer.instances.class_image(len(answer.model.class_names))
+    return image_message(pixels, "mono8" if pixels.dtype == np.uint8 else "mono16", answer.header)
 
 
 def overlay(answer: Answer) -> Image:
@@ -136,7 +137,7 @@ def points(answer: Answer) -> PointCloud2 | None:
     cloud["z"] = depth
     red, green, blue = (answer.image_rgb[..., channel].astype(np.uint32) for channel in range(3))
     cloud["rgb"] = (red << 16) | (green << 8) | blue
-    cloud["instance"], cloud["class"] = instances.label_image(), instances.class_image()
+    cloud["instance"], cloud["class"] = instances.label_image(), instances.class_image(len(answer.model.class_names))
     kinds = {"f4": PointField.FLOAT32, "u4": PointField.FLOAT32, "u2": PointField.UINT16}  # rgb is float by custom
     message = PointCloud2(header=answer.header, point_step=POINT_FIELDS.itemsize, is_dense=False)
     message.height, message.width = height, width

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -67,6 +69,14 @@ def test_smaller_object_stands_in_front_in_label_image() -> None:
     labels = two_instances().label_image()
     assert labels.dtype == np.uint16
     assert labels[20, 25] == 2 and labels[12, 25] == 1 and labels[0, 0] == 0
+
+
+def test_class_image_of_many_classes_has_more_bits() -> None:
+    instances = two_instances()
+    many = dataclasses.replace(instances, class_ids=np.array([300, -1], np.int32))
+    assert many.class_image(254).dtype == np.uint8 and many.class_image(255).dtype == np.uint16
+    assert set(np.unique(many.class_image(400))) == {0, 301, 65535}
+    np.testing.assert_array_equal(instances.class_image(400), instances.class_image(56).astype(np.uint16))
 
 
 def test_class_image_marks_the_unknown() -> None:
