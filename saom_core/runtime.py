@@ -154,6 +154,8 @@ def _open_session(file: Path, provider: str, threads: int) -> tuple[ort.Inferenc
     wishes = [provider] if provider != "auto" else [p for p in ("cuda", "cpu") if _PROVIDERS[p] in available]
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
+    # threads that wait for each other by spinning double the CPU time, and the latency, beside other busy processes
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     reason = ""
     for wish in wishes:
