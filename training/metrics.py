@@ -1,50 +1,47 @@
 """Figures of everything mode against ground truth: what a robot gets, not what a well-placed prompt could give.
 
-AP comes from pycocotools; whole-object recall, over-segmentation, duplicates and class accuracy are counted here from
-the IoU matrix.
+AP is pycocotools'; the rest is counted here from the overlaps of one image's predictions and objects (`Comparison`).
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pycocotools import mask as coco_mask
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
-from saom_core.instances import Instances
+from saom_core.instances import Instances, MaskCrop
+from training.average_precision import AveragePrecision
+from training.class_figures import ClassRegions, PanopticSums, mean_quality
+from training.comparison import Comparison, GroundTruth, Outcome
+from training.overlap_figures import OverlapFigures, overlap_figures
 
-BoolArray = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class GroundTruth:
-    """The objects of one image."""
-
-    masks: BoolArray  # (N, H, W)
-    class_names: tuple[str, ...]
+FOUND_IOU = 0.5
+LEAST_IOU = 0.1
+"""A mask that shares less with an object is another object's, or nobody's: not this one's mask, however bad."""
+INSIDE, COVERED = 0.8, 0.5
+"""A piece lies inside its object by this share of itself; an object is in pieces if they cover this share of it."""
 
 
 @dataclass
 class Counts:
-    """Sums over images from which the figures follow."""
+    """Sums over images."""
 
     objects: int = 0
     predictions: int = 0
-    found50: int = 0  # whole: the best match has IoU >= .5
+    found50: int = 0  # whole: matched one to one at IoU >= .5
     found75: int = 0
     in_pieces: int = 0  # not found, but at least two predictions inside it cover half of it
     duplicates: int = 0  # predictions of an object that a better prediction already found
     class_right: int = 0  # of found50, over objects whose class the model knows
     class_asked: int = 0
-    iou_sum: float = 0.0  # of found50
-    per_class: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0, 0]))
+
+    def add(self, other: Counts) -> None:
+        """Adds the other's sums."""
+        for field in fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
 
 
 class EverythingMetrics:
@@ -54,174 +51,141 @@ class EverythingMetrics:
         class_names: of the model; objects of other classes count as objects, but their class is not asked.
         operating_score: AP ranks all predictions; everything else counts those that a robot gets, with at least
             this score.
-        min_area_px: smaller objects of the ground truth are not asked for and cost nothing when found.
     """
 
-    def __init__(self, class_names: tuple[str, ...], operating_score: float = 0.5, min_area_px: int = 100) -> None:
+    def __init__(self, class_names: tuple[str, ...], operating_score: float = 0.5) -> None:
         self._names = class_names
         self._operating_score = operating_score
-        self._min_area = min_area_px
-        self._truth: list[dict[str, Any]] = []
-        self._results: list[dict[str, Any]] = []
-        self._images: list[dict[str, Any]] = []
-        self.counts = Counts()
+        self._precision = AveragePrecision(class_names)
+        self._counts = Counts()
+        self._counts_of: dict[str, Counts] = defaultdict(Counts)
+        self._regions = ClassRegions()
+        self._panoptic = PanopticSums()
+        self._panoptic_of: dict[str, PanopticSums] = defaultdict(PanopticSums)
+        self._overlaps: list[OverlapFigures] = []
 
-    def add(self, instances: Instances, truth: GroundTruth) -> None:
-        """One image: its predictions and its objects."""
-        image_id = len(self._images) + 1
-        height, width = instances.size_hw
-        self._images.append({"id": image_id, "height": height, "width": width})
-        truth_rles, small = [], []
-        for mask, name in zip(truth.masks, truth.class_names, strict=True):
-            rle = coco_mask.encode(np.asfortranarray(mask, np.uint8))
-            area = float(coco_mask.area(rle))
-            truth_rles.append(rle)
-            small.append(area < self._min_area)
-            self._truth.append(
-                {
-                    "id": len(self._truth) + 1,
-                    "image_id": image_id,
-                    "category_id": self._category(name),
-                    "segmentation": rle,
-                    "area": area,
-                    "bbox": coco_mask.toBbox(rle).tolist(),
-                    "iscrowd": 0,
-                }
-            )
-        rles = [coco_mask.encode(np.asfortranarray(m.dense(instances.size_hw), np.uint8)) for m in instances.masks]
-        for k, rle in enumerate(rles):
-            self._results.append(
-                {
-                    "image_id": image_id,
-                    "category_id": self._category(instances.class_names[k]),
-                    "segmentation": rle,
-                    "score": float(instances.scores[k]),
-                    "named_score": float(instances.scores[k] * instances.class_scores[k]),
-                }
-            )
-        asked = [k for k, is_small in enumerate(small) if not is_small]
-        shown = int(np.count_nonzero(instances.scores >= self._operating_score))
-        instances, rles = instances.select(np.arange(shown)), rles[:shown]
-        ious = coco_mask.iou(rles, truth_rles, [0] * len(truth_rles)) if rles and truth_rles else None
-        matrix = np.asarray(ious).reshape(len(rles), len(truth_rles)) if ious is not None else np.zeros((len(rles), 0))
-        inside = coco_mask.iou(rles, truth_rles, [1] * len(truth_rles)) if rles and truth_rles else matrix
-        self._count(instances, truth, matrix, np.asarray(inside).reshape(matrix.shape), asked)
+    def add(self, instances: Instances, truth: GroundTruth) -> float | None:
+        """One image: its predictions and its objects.
 
-    def _count(
-        self,
-        instances: Instances,
-        truth: GroundTruth,
-        ious: npt.NDArray[np.float64],
-        inside: npt.NDArray[np.float64],
-        asked: list[int],
-    ) -> None:
-        counts = self.counts
-        counts.objects += len(asked)
-        counts.predictions += len(instances)
-        matches = match(ious)
-        for k in range(len(instances)):
-            if k not in matches.values() and ious.shape[1] and ious[k].max() >= 0.5:
-                counts.duplicates += 1
-        for g in asked:
-            name = truth.class_names[g]
-            row = counts.per_class[name]
-            row[0] += 1
-            if g in matches:
-                k = matches[g]
-                counts.found50 += 1
-                counts.found75 += ious[k, g] >= 0.75
-                counts.iou_sum += float(ious[k, g])
-                row[1] += 1
-                row[2] += int(ious[k, g] >= 0.75)
-                if name in self._names:
-                    counts.class_asked += 1
-                    right = instances.class_names[k] == name
-                    counts.class_right += right
-                    row[3] += right
-            elif ious.shape[0]:
-                pieces = [k for k in np.flatnonzero(inside[:, g] >= 0.8) if ious[k, g] > 0]
-                covered = np.zeros(instances.size_hw, np.bool_)
-                for k in pieces:
-                    mask = instances.masks[k]
-                    covered[mask.window] |= mask.crop
-                share = (covered & truth.masks[g]).sum() / max(1, truth.masks[g].sum())
-                counts.in_pieces += len(pieces) >= 2 and share >= 0.5
+        Returns:
+            The image's own PQ, whatever the class; None where there is neither object nor prediction.
+        """
+        self._precision.add(instances, truth)
+        compared = Comparison.of(instances.select(instances.scores >= self._operating_score), truth)
+        outcome = compared.outcome(FOUND_IOU)
+        self._count(compared, outcome)
+        self._add_regions(compared)
+        self._add_classes(compared)
+        self._overlaps.append(_overlaps(compared))
+        _add(self._panoptic, compared, outcome)
+        own = PanopticSums()
+        _add(own, compared, outcome)
+        return own.quality
 
     def figures(self) -> dict[str, Any]:
-        """All figures by name; AP in 0..1."""
-        c = self.counts
-        unmatched = c.predictions - c.found50
+        """All figures by name, shares in 0..1, None where nothing was asked; `per_class` by class of the objects."""
+        c, n = self._counts, max(1, self._counts.objects)
+        plain, named = self._precision.whatever_class(), self._precision.with_class()
         return {
-            "images": len(self._images),
+            "images": len(self._overlaps),
             "objects": c.objects,
             "predictions": c.predictions,
-            **self._average_precision(),
-            "recall50": c.found50 / max(1, c.objects),
-            "recall75": c.found75 / max(1, c.objects),
+            "AP": plain.ap,
+            "AP50": plain.ap50,
+            "AP75": plain.ap75,
+            "recall50": c.found50 / n,
+            "recall75": c.found75 / n,
             "precision50": c.found50 / max(1, c.predictions),
-            "pq_class_agnostic": c.iou_sum / max(1.0, c.found50 + 0.5 * unmatched + 0.5 * (c.objects - c.found50)),
-            "over_segmentation_rate": c.in_pieces / max(1, c.objects),
+            "pq_class_agnostic": self._panoptic.quality,
+            "over_segmentation_rate": c.in_pieces / n,
             "duplicate_rate": c.duplicates / max(1, c.predictions),
+            "mIoU": self._regions.mean_iou,
+            "mAcc": self._regions.mean_accuracy,
+            **_means(self._overlaps),
+            "AP_class": named.ap,
+            "AP50_class": named.ap50,
+            "pq": mean_quality(self._panoptic_of) if self._names else None,
             "class_accuracy": c.class_right / c.class_asked if c.class_asked else None,
-            "per_class": {
-                name: {"objects": n, "recall50": a / n, "recall75": b / n, "named_right": r / a if a else None}
-                for name, (n, a, b, r) in sorted(c.per_class.items())
-            },
+            "per_class": {name: self._row(name, named.per_class_ap50) for name in sorted(self._counts_of)},
         }
 
-    def _category(self, name: str) -> int:
-        return self._names.index(name) + 1 if name in self._names else len(self._names) + 1
-
-    def _average_precision(self) -> dict[str, float | None]:
-        """COCO AP of masks whatever their class, and with class (mean over the classes that occur)."""
-        if not self._truth:
-            return {"AP": None, "AP50": None, "AP75": None, "AP_class": None, "AP50_class": None}
-        plain = self._coco_eval([{**r, "category_id": 1} for r in self._results], agnostic=True)
-        named = self._coco_eval([{**r, "score": r["named_score"]} for r in self._results], agnostic=False)
+    def _row(self, name: str, ap50: dict[str, float]) -> dict[str, Any]:
+        c, region = self._counts_of[name], self._regions.rows[name]
         return {
-            "AP": plain[0],
-            "AP50": plain[1],
-            "AP75": plain[2],
-            "AP_class": named[0],
-            "AP50_class": named[1],
+            "objects": c.objects,
+            "iou": region.iou,
+            "acc": region.accuracy,
+            "recall50": c.found50 / c.objects,
+            "recall75": c.found75 / c.objects,
+            "named_right": c.class_right / c.class_asked if c.class_asked else None,
+            "pq": self._panoptic_of[name].quality if name in self._names else None,
+            "AP50": ap50.get(name),
         }
 
-    def _coco_eval(self, results: list[dict[str, Any]], *, agnostic: bool) -> list[float]:
-        if not results:
-            return [0.0, 0.0, 0.0]
-        count = 1 if agnostic else len(self._names) + 1
-        truth = COCO()
-        annotations = [{**t, "category_id": 1} for t in self._truth] if agnostic else self._truth
-        truth.dataset = {
-            "images": self._images,
-            "annotations": annotations,
-            "categories": [{"id": i + 1, "name": str(i)} for i in range(count)],
-        }
-        with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
-            truth.createIndex()
-            evaluation = COCOeval(truth, truth.loadRes([dict(r) for r in results]), "segm")
-            # objects outside the range are ignored, and so are unmatched predictions of that size
-            evaluation.params.areaRng, evaluation.params.areaRngLbl = [[self._min_area, 1e10]], ["all"]
-            evaluation.evaluate()
-            evaluation.accumulate()
-            evaluation.summarize()
-        return [float(value) for value in evaluation.stats[:3]]
+    def _count(self, compared: Comparison, outcome: Outcome) -> None:
+        truth, ious, matches = compared.truth, compared.ious, outcome.matches
+        self._counts.predictions += len(matches) + len(outcome.false_alarms)
+        self._counts.duplicates += int((ious[outcome.false_alarms][:, truth.asked] >= FOUND_IOU).any(1).sum())
+        for g in np.flatnonzero(truth.asked).tolist():
+            name, one = truth.class_names[g], Counts(objects=1)
+            if g in matches:
+                k = matches[g]
+                one.found50, one.found75 = 1, int(ious[k, g] >= 0.75)
+                one.class_asked = int(name in self._names)
+                one.class_right = int(name in self._names and compared.predicted.class_names[k] == name)
+            else:
+                one.in_pieces = int(_in_pieces(compared, g))
+            self._counts.add(one)
+            self._counts_of[name].add(one)
+
+    def _add_regions(self, compared: Comparison) -> None:
+        """The paper's sums, each object with the mask that everything mode found of it, if any."""
+        truth = compared.truth
+        matches = compared.outcome(LEAST_IOU).matches
+        for g in np.flatnonzero(truth.asked).tolist():
+            shared, union, area = 0, int(truth.areas[g]), int(truth.areas[g])
+            if g in matches:
+                shared, union = int(compared.intersections[matches[g], g]), int(compared.unions[matches[g], g])
+            self._regions.add(truth.class_names[g], shared, union, area)
+
+    def _add_classes(self, compared: Comparison) -> None:
+        """PQ's sums of each class; what lies on an object of unknown class cannot be named wrongly."""
+        named, names = _names(compared.predicted.class_names), _names(compared.truth.class_names)
+        known = np.isin(names, _names(self._names))
+        for name in {*named, *names} & set(self._names):
+            outcome = compared.outcome(FOUND_IOU, asked=known, predictions=named == name, objects=names == name)
+            _add(self._panoptic_of[name], compared, outcome)
 
 
-def match(ious: npt.NDArray[np.float64], threshold: float = 0.5) -> dict[int, int]:
-    """One-to-one matches, the highest IoU first: ground-truth index -> prediction index.
+def _add(sums: PanopticSums, compared: Comparison, outcome: Outcome) -> None:
+    ious = [float(compared.ious[k, g]) for g, k in outcome.matches.items()]
+    sums.add(ious, len(outcome.false_alarms), len(outcome.missed))
 
-    Args:
-        ious: (predictions, objects).
-        threshold: least IoU of a match.
-    """
-    matches: dict[int, int] = {}
-    used: set[int] = set()
-    for flat in np.argsort(-ious, axis=None, kind="stable"):
-        k, g = (int(i) for i in np.unravel_index(flat, ious.shape))
-        if ious[k, g] < threshold:
-            break
-        if g not in matches and k not in used:
-            matches[g] = k
-            used.add(k)
-    return matches
+
+def _names(names: tuple[str, ...]) -> npt.NDArray[np.str_]:
+    return np.array(names, np.str_)
+
+
+def _in_pieces(compared: Comparison, g: int) -> bool:
+    """Whether at least two predictions that lie in an object cover half of it together."""
+    inside = compared.intersections[:, g] / np.maximum(compared.predicted_areas, 1) >= INSIDE
+    if np.count_nonzero(inside) < 2:
+        return False
+    covered = compared.predicted.select(inside).dense_masks().any(0)
+    return bool(np.count_nonzero(covered & compared.truth.masks[g]) >= COVERED * compared.truth.areas[g])
+
+
+def _overlaps(compared: Comparison) -> OverlapFigures:
+    """Each pixel belongs to one mask: the smaller one, which lies in front."""
+    truth = compared.truth
+    objects = [MaskCrop.from_dense(mask) for mask in truth.masks[truth.asked]]
+    truth_image = Instances.from_masks(truth.ignore.shape, objects, np.ones(len(objects), np.float32)).label_image()
+    return overlap_figures(np.where(truth.void(truth.asked), 0, compared.predicted.label_image()), truth_image)
+
+
+def _means(figures: list[OverlapFigures]) -> dict[str, float | None]:
+    """Means over images, by name."""
+    return {
+        field.name: float(np.mean([getattr(one, field.name) for one in figures])) if figures else None
+        for field in fields(OverlapFigures)
+    }
