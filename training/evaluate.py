@@ -1,118 +1,192 @@
-"""Figures of a model on a data set: `saom evaluate --data data/rooms --split test`.
+"""Figures of models on a data set, side by side.
 
-Everything mode as a robot gets it: no prompt comes from the ground truth.
+    saom evaluate --data data/rooms --split test                                 the bundled saom-tiny
+    saom evaluate --data data/rooms --protocol both --html figures.html --model runs/full/last
+    saom evaluate --data data/rooms --protocol both --model base.safetensors --model saom.safetensors
+
+Two protocols: `everything` is what a robot gets, no prompt comes from the ground truth; `paper` is the SAOM paper's,
+in which each object's own mask chooses the point that asks for it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
+from saom_cli.options import add_config_arguments, config_from
 from saom_core.config import SaomConfig
-from saom_core.everything import Segmenter, load_segmenter
+from saom_core.errors import ConfigError, InputError
 from saom_core.instances import Instances, MaskCrop
-from saom_core.overlay import draw_overlay
+from training.comparison import GroundTruth
 from training.dataset import Dataset, Sample
-from training.metrics import EverythingMetrics, GroundTruth
+from training.evaluated_models import EvaluatedModel, load_model
+from training.evaluation_page import page_of, write_pictures
+from training.evaluation_pictures import Gallery, ImageAnswer
+from training.evaluation_report import ModelReport, Report, text_of
+from training.metrics import EverythingMetrics
+from training.paper_protocol import PaperMetrics, PromptedAnswers
 
 AP_SCORE = 0.05
 """Score from which predictions are ranked for AP: low, so that AP sees the whole curve."""
+_REPORTED = ("stability_threshold", "nms_iou", "min_area_px", "class_score_threshold")
+PROTOCOLS = {"everything": {"everything"}, "paper": {"paper"}, "both": {"everything", "paper"}}
 
 
 def evaluate(
-    segmenter: Segmenter,
+    models: Sequence[EvaluatedModel],
     data: Dataset,
     *,
+    protocol: str = "everything",
     limit: int | None = None,
     use_depth: bool = True,
     operating_score: float = 0.5,
-    pictures: Path | None = None,
-    n_pictures: int = 12,
-) -> dict[str, Any]:
-    """Everything-mode figures of a model on a data set.
+    pictures: int = 6,
+    options: dict[str, Any] | None = None,
+) -> tuple[Report, Gallery]:
+    """Figures of models on a data set, and the images that say most about them.
 
     Args:
-        segmenter: the model.
+        models: at least one, made with a score threshold of `AP_SCORE`.
         data: one split.
-        limit: first images only.
-        use_depth: give depth to the model.
+        protocol: everything, paper or both.
+        limit: so many images at most, evenly spread.
+        use_depth: give depth to the models that can use it.
         operating_score: predictions below it count for AP only, and are not drawn.
-        pictures: folder for side-by-side pictures (prediction left, ground truth right) of the first images.
-        n_pictures: how many.
+        pictures: images of each kind in the gallery.
+        options: what else the report is to say of how it came about.
+
+    Raises:
+        InputError: no images.
     """
-    metrics = EverythingMetrics(segmenter.info.class_names, operating_score)
-    for i in tqdm(range(min(len(data), limit or len(data))), unit="image", desc="evaluate", dynamic_ncols=True):
+    if len(data) == 0:
+        raise InputError(f"expected images in {data.path}, got none in this split: choose another with --split")
+    images = np.linspace(0, len(data) - 1, min(len(data), limit or len(data))).round().astype(int).tolist()
+    boards = [Scoreboard(model, PROTOCOLS[protocol], operating_score) for model in models]
+    gallery = Gallery(min(pictures, (len(images) + 1) // 2), len(models))  # none both among the best and the worst
+    for i in tqdm(images, unit="image", desc="evaluate", dynamic_ncols=True):
         sample = data[i]
-        instances = segmenter.segment(sample.image_rgb, sample.depth_m if use_depth else None).instances
-        metrics.add(instances, GroundTruth(sample.masks, tuple(sample.class_names)))
-        if pictures is not None and i < n_pictures:
-            pictures.mkdir(parents=True, exist_ok=True)
-            right = draw_overlay(sample.image_rgb, truth_instances(sample))
-            shown = instances.select(instances.scores >= operating_score)
-            left = draw_overlay(sample.image_rgb, shown)
-            cv2.imwrite(str(pictures / f"{i:04d}.png"), np.hstack([left, right])[:, :, ::-1])
-    return metrics.figures()
+        gallery.offer(i, [board.add(sample, use_depth) for board in boards])
+    facts = {"name": data.path.resolve().name, "images": len(images)}
+    for key in ("split", "scene"):
+        facts[key + "s"] = sorted({data.images[i][key] for i in images})
+    options = {"depth": "given" if use_depth else "not given", "operating_score": operating_score, **(options or {})}
+    titles = column_titles(models)
+    return Report(facts, options, [b.report(t) for b, t in zip(boards, titles, strict=True)]), gallery
 
 
-def truth_instances(sample: Sample) -> Instances:
-    """The ground truth of a sample as instances with score 1, to be drawn."""
-    kept = [k for k in range(len(sample.masks)) if sample.masks[k].any()]
-    return Instances.from_masks(
-        sample.image_rgb.shape[:2],
-        [MaskCrop.from_dense(sample.masks[k]) for k in kept],
-        np.ones(len(kept), np.float32),
-        class_names=[sample.class_names[k] for k in kept],
+class Scoreboard:
+    """Figures of one model while a data set goes by."""
+
+    def __init__(self, model: EvaluatedModel, protocols: set[str], operating_score: float) -> None:
+        self._model, self._operating_score = model, operating_score
+        names = model.info.class_names
+        self._everything = EverythingMetrics(names, operating_score) if "everything" in protocols else None
+        self._paper = PaperMetrics(model.grid) if "paper" in protocols else None
+
+    def add(self, sample: Sample, use_depth: bool) -> ImageAnswer:
+        """One picture; what is returned is everything mode's, where it is asked for."""
+        depth, truth = sample.depth_m if use_depth else None, GroundTruth.of(sample)
+        answer = ImageAnswer(Instances.empty(sample.image_rgb.shape[:2]), None)
+        if self._paper:
+            prompted = self._paper.add(self._model.prompted.encode(sample.image_rgb, depth), truth)
+            answer = _drawable(prompted, truth)
+        if self._everything:
+            instances = self._model.segmenter.segment(sample.image_rgb, depth).instances
+            quality = self._everything.add(instances, truth)
+            answer = ImageAnswer(instances.select(instances.scores >= self._operating_score), quality)
+        return answer
+
+    def report(self, title: str) -> ModelReport:
+        """The figures so far."""
+        everything = self._everything.figures() if self._everything else None
+        paper = self._paper.figures() if self._paper else None
+        return ModelReport(title, self._model.info.path, self._model.info.provider, everything, paper)
+
+
+def _drawable(prompted: PromptedAnswers, truth: GroundTruth) -> ImageAnswer:
+    """The masks of prompts, each with its object's name and its IoU in the place of a score."""
+    kept = np.flatnonzero(prompted.masks.any((1, 2)))
+    instances = Instances.from_masks(
+        truth.ignore.shape,
+        [MaskCrop.from_dense(prompted.masks[k]) for k in kept],
+        prompted.ious[kept].astype(np.float32),
+        class_names=[truth.class_names[prompted.rows[k]] for k in kept],
+        points_xy=prompted.points_xy[kept].astype(np.float32),
     )
+    return ImageAnswer(instances, float(prompted.ious.mean()) if len(prompted.ious) else None)
 
 
-def table(figures: dict[str, Any]) -> str:
-    """The figures as lines of text, the classes below."""
-    lines = []
-    for name, value in figures.items():
-        if name != "per_class":
-            text = "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
-            lines.append(f"{name:24s} {text}")
-    lines.append(f"\n{'class':20s} {'objects':>8s} {'recall50':>9s} {'recall75':>9s} {'named right':>12s}")
-    for name, row in figures["per_class"].items():
-        named = "-" if row["named_right"] is None else f"{row['named_right']:.2f}"
-        lines.append(f"{name:20s} {row['objects']:8d} {row['recall50']:9.2f} {row['recall75']:9.2f} {named:>12s}")
-    return "\n".join(lines)
+def column_titles(models: Sequence[EvaluatedModel]) -> list[str]:
+    """A name for each model; those of the same name get their file's too."""
+    names = [model.info.name for model in models]
+    return [
+        name if names.count(name) == 1 else f"{name} {Path(model.info.path).parent.name}/{Path(model.info.path).name}"
+        for name, model in zip(names, models, strict=True)
+    ]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `saom evaluate`."""
     parser.add_argument("--data", type=Path, required=True, help="data set made by `saom collect`")
     parser.add_argument("--split", default="test", choices=("train", "val", "test"))
-    parser.add_argument("--model", default="", help="model file; empty: bundled saom-tiny")
+    parser.add_argument(
+        "--model",
+        action="append",
+        help="saom-*.onnx, checkpoint of the SAM family (.pth, .safetensors), or saom-tiny checkpoint folder; "
+        "again for a further one beside it; none: bundled saom-tiny",
+    )
+    parser.add_argument("--protocol", default="everything", choices=tuple(PROTOCOLS), help="(default: everything)")
+    parser.add_argument("--grid", help="points, COLUMNSxROWS (default: the model's own, or 32x32)")
     parser.add_argument("--no-depth", action="store_true", help="RGB alone")
-    parser.add_argument("--limit", type=int, help="first images only")
+    parser.add_argument("--limit", type=int, help="so many images at most, evenly spread")
     parser.add_argument(
         "--operating-score", type=float, default=SaomConfig().score_threshold, help="score from which a robot acts"
     )
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: one per core")
     parser.add_argument("--json", type=Path, help="write the figures here")
-    parser.add_argument("--pictures", type=Path, help="folder for pictures: prediction left, ground truth right")
+    parser.add_argument("--html", type=Path, help="write a page with the figures and telling pictures here")
+    parser.add_argument("--pictures", type=Path, help="folder for the page's pictures as files")
+    parser.add_argument("--picture-count", type=int, default=6, help="pictures of each kind (default: 6)")
+    add_config_arguments(parser, leave_out=("model", "use_depth", "score_threshold"))
 
 
 def run(args: argparse.Namespace) -> int:
     """`saom evaluate`."""
-    config = SaomConfig(model=args.model, score_threshold=AP_SCORE, threads=args.threads)
     data = Dataset.open(args.data, args.split)
-    figures = evaluate(
-        load_segmenter(config),
+    grid = parse_grid(args.grid) if args.grid else None
+    configs = [config_from(args, model=model, score_threshold=AP_SCORE) for model in args.model or [""]]
+    report, gallery = evaluate(
+        [load_model(config, grid) for config in configs],
         data,
+        protocol=args.protocol,
         limit=args.limit,
         use_depth=not args.no_depth,
         operating_score=args.operating_score,
-        pictures=args.pictures,
+        pictures=args.picture_count if args.html or args.pictures else 0,
+        options={name: getattr(configs[0], name) for name in _REPORTED},
     )
-    print(table(figures))
+    print(text_of(report))
     if args.json:
-        args.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+        args.json.write_text(json.dumps(report.to_json(), indent=1), encoding="utf-8")
+    if args.html:
+        args.html.write_text(page_of(report, gallery.sections, data), encoding="utf-8")
+    if args.pictures:
+        write_pictures(report, gallery.sections, data, args.pictures)
     return 0
+
+
+def parse_grid(text: str) -> tuple[int, int]:
+    """COLUMNSxROWS as numbers.
+
+    Raises:
+        ConfigError: anything else.
+    """
+    parts: list[Any] = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isdecimal() and int(part) for part in parts):
+        raise ConfigError(f"grid: expected COLUMNSxROWS such as 32x32, got {text!r}")
+    return int(parts[0]), int(parts[1])

@@ -1,0 +1,126 @@
+"""Any model, ready to be evaluated: a SAM checkpoint, an exported file, or a saom-tiny checkpoint folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from saom_core.config import SaomConfig
+from saom_core.errors import ConfigError, ModelError
+from saom_core.everything import OnnxSegmenter, Segmenter, load_segmenter
+from saom_core.runtime import OUTPUTS, THRESHOLDS, ModelInfo
+from saom_core.sam import SamSegmenter
+from saom_core.sam_options import SamEverythingOptions
+from training.checkpoint import WEIGHTS, load_network_and_record
+from training.everything_graph import EverythingGraph, grid_prompts_xy
+from training.prompted_models import PromptedFile, PromptedModel, PromptedSam
+
+DEFAULT_GRID = (32, 32)
+DEFAULT_SIZE_HW = (288, 384)
+"""Input of a saom-tiny checkpoint whose record does not say on what it was trained."""
+
+
+@dataclass(frozen=True)
+class EvaluatedModel:
+    """A model in both its uses."""
+
+    segmenter: Segmenter
+    prompted: PromptedModel
+    grid: tuple[int, int]  # columns and rows of its points
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the model is and where it runs."""
+        return self.segmenter.info
+
+
+def load_model(config: SaomConfig, grid: tuple[int, int] | None = None) -> EvaluatedModel:
+    """The model that `config.model` names.
+
+    Args:
+        config: the model, where it runs, thresholds.
+        grid: columns and rows of the points; None: the model's own, 32 x 32 where it has none.
+
+    Raises:
+        ModelError: the model cannot be loaded.
+        ConfigError: an exported file has another grid.
+    """
+    if (Path(config.model) / WEIGHTS).is_file():
+        network = CheckpointNetwork(Path(config.model), config.provider, config.threads, grid or DEFAULT_GRID)
+        return _of_file(OnnxSegmenter(config, network), grid)
+    segmenter = load_segmenter(config)
+    if isinstance(segmenter, SamSegmenter):
+        options = SamEverythingOptions.from_config(config)
+        segmenter.options = dataclasses.replace(options, points_per_side=grid or DEFAULT_GRID)
+        return EvaluatedModel(segmenter, PromptedSam(segmenter.model), grid or DEFAULT_GRID)
+    assert isinstance(segmenter, OnnxSegmenter)
+    return _of_file(segmenter, grid)
+
+
+def _of_file(segmenter: OnnxSegmenter, grid: tuple[int, int] | None) -> EvaluatedModel:
+    columns, rows = segmenter.info.metadata["grid"]
+    if grid not in (None, (columns, rows)):
+        raise ConfigError(
+            f"{segmenter.info.path}: expected a grid of {columns}x{rows}, which is built into the file, got "
+            f"{grid[0]}x{grid[1]}: leave --grid out, or export the checkpoint with --grid"
+        )
+    return EvaluatedModel(segmenter, PromptedFile(segmenter.model), (columns, rows))
+
+
+class CheckpointNetwork:
+    """A saom-tiny checkpoint in torch, on the CPU, with the inputs and outputs of an exported file (`OnnxModel`).
+
+    Args:
+        folder: written by training.
+        provider: auto or cpu.
+        threads: CPU threads; 0: torch's own choice.
+        grid: columns and rows of the points.
+
+    Raises:
+        ModelError: no such checkpoint, or a provider that is not there.
+    """
+
+    def __init__(self, folder: Path, provider: str, threads: int, grid: tuple[int, int]) -> None:
+        if provider not in ("auto", "cpu"):
+            raise ModelError(
+                f"provider {provider}: expected auto or cpu for a checkpoint folder: export it with `saom export` first"
+            )
+        network, record = load_network_and_record(folder)
+        if threads:
+            torch.set_num_threads(threads)
+        size_hw = record.get("config", {}).get("augment", {}).get("size_hw", DEFAULT_SIZE_HW)
+        height, width = int(size_hw[0]), int(size_hw[1])
+        self._graph = EverythingGraph(network).eval()
+        self._grid_xy = grid_prompts_xy(*grid, (height, width))
+        self.info = ModelInfo(
+            name=f"{folder.parent.name}/{folder.name}",
+            path=str(folder),
+            class_names=tuple(network.config.class_names),
+            provider="cpu",
+            provider_requested=provider,
+            fallback_reason="",
+            input_size_hw=(height, width),
+            uses_depth=True,
+            metadata={"grid": list(grid), "training": record},
+        )
+
+    @torch.inference_mode()
+    def run(
+        self,
+        image_rgb: npt.NDArray[np.uint8],
+        depth_m: npt.NDArray[np.float32],
+        thresholds: dict[str, float],
+        prompts_xy: npt.NDArray[np.float32] | None = None,
+    ) -> dict[str, npt.NDArray[Any]]:
+        """See `OnnxModel.run`."""
+        defaults = SaomConfig()
+        values = [torch.tensor(float(thresholds.get(name, getattr(defaults, name)))) for name in THRESHOLDS]
+        prompts = self._grid_xy if prompts_xy is None else torch.from_numpy(prompts_xy)
+        answers = self._graph(torch.from_numpy(image_rgb), torch.from_numpy(depth_m), prompts, *values)
+        return {name: answer.numpy() for name, answer in zip(OUTPUTS, answers, strict=True)}
