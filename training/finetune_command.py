@@ -27,7 +27,6 @@ from training.sam_config import RECIPES
 from training.sam_finetune import finetune as finetune_sam
 
 _BASE = "base"
-_OWN = {"model", "recipe", "cache", "classes"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,38 +53,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """`saom finetune`."""
-    sam = args.model is not None or args.recipe is not None
-    given = {name for name, value in vars(args).items() if value is not None}
-    known = _tiny_defaults()
-    of_the_other = (set(known) - set(_sam_fields()) if sam else _OWN | set(_sam_fields()) - set(known)) & given
-    of_the_other -= {"data", "out", "threads"}
-    if of_the_other:
-        names = ", ".join("--" + name.replace("_", "-") for name in sorted(of_the_other))
-        raise ConfigError(
-            f"{names}: expected options of {'the SAM family' if sam else 'saom-tiny'}, which has no such option: "
-            f"{'leave them out' if sam else 'give --model or --recipe, or leave them out'}"
-        )
-    if not sam:
-        return finetune.run(argparse.Namespace(**{**vars(args), **{k: v for k, v in known.items() if k not in given}}))
     keep_freed_memory()
+    if args.model is None and args.recipe is None:
+        known = _tiny_defaults()
+        _check_options(args, "saom-tiny", set(known))
+        given = {name: value for name, value in vars(args).items() if value is not None}
+        return finetune.run(argparse.Namespace(**{**known, **given}))
     torch.set_num_threads(args.threads or os.cpu_count() or 1)
-    data = Dataset.open(args.data, "train", parts=True, sub_objects="apart") if args.recipe == _BASE else None
-    if data is not None:
-        if args.model is not None:
-            raise ConfigError("--recipe base: expected no --model, since it begins from nothing: leave one of them out")
-        final = train_base(data, args.out, dataclasses.replace(SamBaseConfig(), **_given(args, SamBaseConfig)))
-    else:
-        final = _finetune_sam(args)
+    final = _train_base(args) if args.recipe == _BASE else _finetune_sam(args)
     if int(os.environ.get("RANK", "0")) == 0:
         print(f"checkpoint: {final}")
     return 0
+
+
+def _check_options(args: argparse.Namespace, what: str, known: set[str]) -> None:
+    """Options are for one network: what another one would make of them is no guess to take."""
+    given = {name for name, value in vars(args).items() if value is not None}
+    other = sorted(given - known - {"data", "out", "threads", "command"})
+    if other:
+        names = ", ".join("--" + name.replace("_", "-") for name in other)
+        raise ConfigError(f"{names}: expected options of {what}, which has no such option: leave them out")
+
+
+def _train_base(args: argparse.Namespace) -> Path:
+    given = _given(args, SamBaseConfig)
+    _check_options(args, "--recipe base, from nothing", {"recipe", *given})
+    data = Dataset.open(args.data, "train", parts=True, sub_objects="apart")
+    return train_base(data, args.out, dataclasses.replace(SamBaseConfig(), **given))
 
 
 def _finetune_sam(args: argparse.Namespace) -> Path:
     if args.model is None:
         raise ConfigError(f"--recipe {args.recipe}: expected a --model to fine-tune, got none: give a SAM checkpoint")
     recipe = args.recipe or next(iter(RECIPES))
-    config = dataclasses.replace(RECIPES[recipe], **_given(args, type(RECIPES[recipe])))
+    given = _given(args, type(RECIPES[recipe]))
+    _check_options(args, f"--recipe {recipe}", {"model", "recipe", "cache", "classes", *given})
+    config = dataclasses.replace(RECIPES[recipe], **given)
     return finetune_sam(
         read_checkpoint(args.model),
         Dataset.open(args.data, "train"),

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
+import safetensors.torch
 import torch
 
 from saom_core.depth import CameraIntrinsics
 from saom_core.sam_checkpoints import SamModel, SamSizes, build_sam
 from saom_core.taxonomy import CLASSES_AND_OTHER
 from training.dataset import Dataset, DatasetWriter
+from training.sam_config import SAOM
 from training.simulator import Frame, FrameObject
 
 TINY = SamSizes(64, 16, 32, 2, 2, 64, 0, (0, 1), 32, 16, 3, 2, 32, 2, 3, 32, 2)
 """4 x 4 image tokens of 32 channels, masks of 16 x 16: a step takes milliseconds."""
 
 COLOURS = {"Mug": (220, 40, 40), "Book": (40, 60, 220), "Bowl": (40, 200, 60)}
+
+
+QUICK = dataclasses.replace(
+    SAOM, steps=4, batch=2, bf16=False, workers=0, checkpoint_every=2, warmup_steps=1, grid=(8, 8), views=2
+)
+"""A run of seconds at most."""
 
 
 def tiny_model(seed: int = 0, sizes: SamSizes = TINY) -> SamModel:
@@ -57,6 +68,33 @@ def write_data(path: Path, frames: int = 4, **kwargs: object) -> Path:
 def open_data(path: Path, frames: int = 4, **kwargs: object) -> Dataset:
     """The training split of a new data set."""
     return Dataset.open(write_data(path, frames, **kwargs), "train")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """So that other processes, told to use one thread too, add up in the same order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return safetensors.torch.load_file(run / "last.safetensors")
+
+
+def losses(run: Path, name: str = "total") -> list[float]:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    log = EventAccumulator(str(run / "tensorboard"))
+    log.Reload()
+    return [event.value for event in log.Scalars(f"loss/{name}")]
+
+
+def assert_equal(actual: dict[str, torch.Tensor], expected: dict[str, torch.Tensor], **tolerance: float) -> None:
+    assert actual.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(actual[name], value, msg=name, **tolerance)
 
 
 assert set(COLOURS) <= set(CLASSES_AND_OTHER)

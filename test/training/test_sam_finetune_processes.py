@@ -1,0 +1,84 @@
+"""SAM fine-tuning killed with SIGKILL, and spread over two real processes."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from sam_scenes import QUICK, assert_equal, losses, one_thread, tiny_model, weights, write_data  # noqa: F401
+
+from saom_core.sam_checkpoints import read_checkpoint, write_checkpoint
+from training.dataset import Dataset
+from training.sam_config import SAOM
+from training.sam_finetune import finetune
+
+RUN = (sys.executable, "-m", "saom_cli.main", "finetune")
+
+
+def options_of(config: object, default: object) -> list[str]:
+    """The command line that makes `config` of `default`."""
+    words = []
+    for field in dataclasses.fields(config):  # type: ignore[arg-type]
+        value, name = getattr(config, field.name), field.name.replace("_", "-")
+        if value != getattr(default, field.name):
+            if isinstance(value, bool):
+                words.append(f"--{name}" if value else f"--no-{name}")
+            else:
+                words += [f"--{name}", "x".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+    return words
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "data")
+    config = dataclasses.replace(QUICK, steps=40)
+    write_checkpoint(tiny_model(), tmp_path / "start.safetensors")
+    record = {"recipe": "saom", "model": "start.safetensors"}
+
+    def run(out: str) -> Path:
+        model = read_checkpoint(tmp_path / "start.safetensors")
+        return finetune(model, Dataset.open(data, "train"), tmp_path / out, config, record=record).parent
+
+    whole = run("whole")
+    command = [
+        *RUN,
+        "--model",
+        str(tmp_path / "start.safetensors"),
+        "--data",
+        str(data),
+        "--out",
+        str(tmp_path / "cut"),
+    ]
+    process = subprocess.Popen([*command, "--threads", "1", *options_of(config, SAOM)], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 200
+    while not (tmp_path / "cut" / "resume.pt").exists():
+        assert process.poll() is None and time.monotonic() < deadline, "ended before its first checkpoint"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    reached = torch.load(tmp_path / "cut" / "resume.pt", weights_only=True)["step"]
+    assert 0 < reached < 40
+    assert_equal(weights(run("cut")), weights(whole), rtol=0, atol=0)
+    assert losses(tmp_path / "cut")[-1] == pytest.approx(losses(whole)[-1], rel=1e-6)
+
+
+def test_two_processes_have_the_loss_of_one_with_the_same_global_batch(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "data")
+    config = dataclasses.replace(QUICK, steps=3, batch=4)
+    alone = finetune(tiny_model(), Dataset.open(data, "train"), tmp_path / "alone", config)
+    write_checkpoint(tiny_model(), tmp_path / "start.safetensors")
+    words = options_of(dataclasses.replace(config, batch=2), SAOM)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *RUN[1:]]
+    files = ["--model", str(tmp_path / "start.safetensors"), "--data", str(data), "--out", str(tmp_path / "two")]
+    command = [*torchrun, *files, "--threads", "1", *words]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=250)
+    assert done.returncode == 0, done.stderr[-3000:]
+    for term in ("total", "dice", "focal", "class", "quality"):
+        assert losses(tmp_path / "two", term) == pytest.approx(losses(alone.parent, term), rel=1e-4), term
+    assert_equal(weights(tmp_path / "two"), weights(alone.parent), rtol=1e-3, atol=2e-4)
+    assert done.stdout.count("checkpoint:") == 1

@@ -1,0 +1,128 @@
+"""Whole runs of SAM fine-tuning: to everything mode and back, killed, spread over processes, refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sam_scenes import QUICK, TINY, assert_equal, frame, losses, one_thread, open_data, tiny_model, weights, write_data  # noqa: F401
+
+from saom_cli.main import main
+from saom_core.config import SaomConfig
+from saom_core.errors import ConfigError, ModelError
+from saom_core.sam import segmenter_of
+from saom_core.sam_checkpoints import SamModel, read_checkpoint
+from saom_core.sam_options import SamEverythingOptions
+from saom_core.taxonomy import CLASSES_AND_OTHER
+from training.dataset import Dataset, DatasetWriter
+from training.finetune import TrainingError
+from training.sam_config import PAPER
+from training.sam_finetune import finetune, with_class_head
+
+
+def test_from_pictures_to_everything_mode(tmp_path: Path) -> None:
+    """The loss falls, the checkpoint gives whole objects, and each mask has the class of its own object."""
+    data = open_data(tmp_path / "data", frames=2)
+    config = dataclasses.replace(
+        QUICK, steps=220, learning_rate=4e-3, checkpoint_every=300, views=1, prompts_per_object=6, ema_decay=0.9
+    )
+    path = finetune(tiny_model(), data, tmp_path / "run", config, class_names=("Book", "Bowl", "Mug"))
+    assert losses(tmp_path / "run")[-1] < 0.25 * losses(tmp_path / "run")[0]
+    assert (tmp_path / "run" / "losses.png").read_bytes()[:4] == b"\x89PNG"
+    model = read_checkpoint(path)
+    assert model.class_names == ("Book", "Bowl", "Mug")
+    record = json.loads(model.metadata["training"])
+    assert record["steps"] == 220 and record["config"]["grid"] == [8, 8] and model.metadata["name"].startswith("SAOM")
+    options = SamEverythingOptions((8, 8), pred_iou_thresh=0.5, stability_score_thresh=0.5, box_nms_thresh=0.5)
+    segmenter = segmenter_of(model, SaomConfig(model=str(path), class_score_threshold=0.3, threads=1), options)
+    for sample in (data[0], data[1]):
+        instances = segmenter.segment(sample.image_rgb).instances
+        found = {}
+        for mask, name in zip(instances.dense_masks(), instances.class_names, strict=True):
+            ious = [(mask & truth).sum() / (mask | truth).sum() for truth in sample.masks]
+            if max(ious) > 0.6:
+                found[sample.class_names[int(np.argmax(ious))]] = name
+        assert found == {name: name for name in sample.class_names}
+
+
+def test_the_paper_s_recipe_trains_what_the_paper_trains(tmp_path: Path) -> None:
+    data = open_data(tmp_path / "data")
+    model = tiny_model()
+    before = {f"model.{name}": value.clone() for name, value in model.sam.state_dict().items()}
+    config = dataclasses.replace(PAPER, steps=3, grid=(8, 8))
+    after = weights(finetune(model, data, tmp_path / "run", config).parent)
+    changed = {name for name, value in before.items() if not torch.equal(after[name], value)}
+    assert {name.split(".")[1] for name in changed} == {"prompt_encoder", "mask_decoder"}
+    assert not any("iou_prediction_head" in name or "mask_downscaling" in name for name in changed)
+    assert after["classifier.weight"].shape == (len(CLASSES_AND_OTHER), TINY.dim)
+    assert not (tmp_path / "embeddings").exists()
+
+
+def test_kept_embeddings_change_nothing_but_the_time(tmp_path: Path) -> None:
+    data = open_data(tmp_path / "data")
+    kept = finetune(tiny_model(), data, tmp_path / "kept", QUICK)
+    assert len(list((tmp_path / "embeddings").rglob("*.safetensors"))) == 8  # 4 pictures, 2 views
+    config = dataclasses.replace(QUICK, cache_embeddings=False)
+    assert_equal(weights(kept.parent), weights(finetune(tiny_model(), data, tmp_path / "anew", config).parent))
+
+
+def test_a_loss_that_is_not_finite_stops_with_every_term(tmp_path: Path) -> None:
+    data = open_data(tmp_path / "data")
+    config = dataclasses.replace(QUICK, steps=30, warmup_steps=0, learning_rate=1e12, clip_norm=0.0)
+    with pytest.raises(TrainingError, match="dice.*focal.*class.*quality.*learning rate"):
+        finetune(tiny_model(), data, tmp_path / "run", config)
+
+
+def test_data_that_cannot_be_trained_on_is_refused(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "data")
+    with pytest.raises(TrainingError, match="got none: run `saom collect`"):
+        finetune(tiny_model(), Dataset.open(data, "val"), tmp_path / "run", QUICK)
+    with pytest.raises(TrainingError, match="none of Sofa, Toilet: collect more"):
+        finetune(
+            tiny_model(), Dataset.open(data, "train"), tmp_path / "run", QUICK, class_names=("Toilet", "Mug", "Sofa")
+        )
+    DatasetWriter(tmp_path / "bare", {}).write_episode(0, [frame(0, objects=0)])
+    with pytest.raises(TrainingError, match="expected objects in the 1 training images"):
+        finetune(tiny_model(), Dataset.open(tmp_path / "bare", "train"), tmp_path / "run", QUICK)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
+    data = open_data(tmp_path / "data")
+    finetune(tiny_model(), data, tmp_path / "run", QUICK)
+    with pytest.raises(ConfigError, match="dice_weight': 1.0.*dice_weight': 2.0.*another --out"):
+        finetune(tiny_model(), data, tmp_path / "run", dataclasses.replace(QUICK, dice_weight=2.0))
+    with pytest.raises(ConfigError, match="base"):
+        finetune(tiny_model(seed=1), data, tmp_path / "run", QUICK)
+    state = torch.load(tmp_path / "run" / "resume.pt", weights_only=True)
+    state["network"]["class_head.weight"] = torch.zeros(3, TINY.dim)
+    torch.save(state, tmp_path / "run" / "resume.pt")
+    with pytest.raises(ModelError, match="class_head.weight"):
+        finetune(tiny_model(), data, tmp_path / "run", QUICK)
+
+
+def test_a_class_head_of_the_same_names_is_kept() -> None:
+    head = torch.nn.Linear(TINY.dim, 2)
+    model = SamModel(tiny_model().sam, TINY, head, ("Mug", "Book"))
+    assert with_class_head(model, ("Mug", "Book")).class_head is head
+    other = with_class_head(model, ("Mug", "Book", "Bowl"))
+    assert other.class_head is not head and other.class_head is not None and other.class_head.out_features == 3
+
+
+def test_options_of_the_other_network_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = ["--data", str(tmp_path), "--out", str(tmp_path / "run")]
+    cases = [
+        (["--model", "x.pth", "--size", "256x192"], "--size: expected options of --recipe saom"),
+        (["--model", "x.pth", "--prompts", "3"], "--prompts: expected options of --recipe saom"),
+        (["--grid", "8x8", "--cache", "x"], "--cache, --grid: expected options of saom-tiny"),
+        (["--recipe", "base", "--model", "x.pth"], "--model: expected options of --recipe base"),
+        (["--recipe", "paper"], "expected a --model to fine-tune"),
+        (["--model", str(tmp_path / "none.pth")], "expected a checkpoint file"),
+    ]
+    for words, message in cases:
+        assert main(["finetune", *files, *words]) == 1
+        assert message in capsys.readouterr().err
