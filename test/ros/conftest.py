@@ -22,10 +22,21 @@ MODEL = os.environ.get("SAOM_TEST_MODEL", "")
 StartNode = Callable[..., "subprocess.Popen[str]"]
 
 
-def start_in(domain: int, log: Path, remap: Sequence[str] = (), **parameters: object) -> subprocess.Popen[str]:
-    """The node in a process of its own, as its users run it; keyword arguments but `remap` become parameters."""
+def start_in(
+    domain: int, log: Path, remap: Sequence[str] = (), first: str = "", **parameters: object
+) -> subprocess.Popen[str]:
+    """The node in a process of its own, as its users run it.
+
+    Args:
+        domain: of ROS.
+        log: where it writes.
+        remap: rules, old:=new.
+        first: Python that the process runs before, to give the node a machine unlike this one.
+        parameters: of the node.
+    """
     given = {"model": MODEL, **parameters}
-    command = [sys.executable, "-m", "saom_ros.node", "--ros-args"]
+    how = ["-c", f"import sys; {first}; from saom_ros.node import main; sys.exit(main())"]
+    command = [sys.executable, *(how if first else ["-m", "saom_ros.node"]), "--ros-args"]
     for name, value in given.items():
         if value != "":
             command += ["-p", f"{name}:={str(value).lower() if isinstance(value, bool) else value}"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 import numpy as np
 import pytest
 from robot import Robot, camera_info, picture
@@ -115,21 +117,47 @@ def test_only_the_newest_of_a_burst_is_answered(running: Robot, image_rgb: np.nd
 
 
 def test_pictures_of_any_size(running: Robot) -> None:
-    for size_hw in ((1, 1), (3, 1000), (1080, 1920)):
+    for size_hw in ((1, 1), (3, 1000), (1080, 1920), (4320, 7680)):
         image = np.random.default_rng(0).integers(0, 256, (*size_hw, 3), np.uint8)
         answer = running.answer_to(running.show(image))
         assert (answer.height, answer.width) == size_hw
 
 
-def test_a_lying_image_is_reported_and_the_next_one_answered(running: Robot, image_rgb: np.ndarray) -> None:
+@pytest.mark.parametrize(
+    ("lie", "reason"),
+    [
+        ({"height": 481}, "expected 923520 bytes"),
+        ({"step": 1000}, "step of at least 1920"),
+        ({"encoding": "rgb9"}, "got 'rgb9'"),
+        ({"encoding": "rgb16"}, "step of at least 3840"),
+        ({"encoding": "32FC1"}, "depth topic"),
+        ({"width": 0}, "got 0x480"),
+        ({"width": 0, "height": 0, "step": 0, "data": array("B")}, "got 0x0"),
+        ({"data": array("B", bytes(100))}, "got 100"),
+    ],
+)
+def test_a_lying_image_is_reported_and_the_next_one_answered(
+    running: Robot, image_rgb: np.ndarray, lie: dict[str, object], reason: str
+) -> None:
     liar = image_message(image_rgb, "rgb8", running.header())
-    liar.height = 481
+    for name, value in lie.items():
+        setattr(liar, name, value)
     running.publish("image", liar)
-    status = running.until_status("expected 923520 bytes", "got 921600")
-    assert status.level == b"\x02"
+    assert running.until_status(reason).level == b"\x02"
     running.answer_to(running.show(image_rgb))
-    running.until(lambda: running.status and "bytes" not in running.status.message, "the trouble to be over")
+    running.until(lambda: running.status and reason not in running.status.message, "the trouble to be over")
     assert int(running.fresh_value("frames_failed")) >= 1
+
+
+def test_byte_order_and_row_padding_change_nothing(running: Robot, image_rgb: np.ndarray) -> None:
+    plain = instances_from_message(running.answer_to(running.show(image_rgb)))
+    rows = (image_rgb.astype(np.uint16) * 256).astype(">u2").reshape(480, -1).view(np.uint8)
+    padded = np.pad(rows, ((0, 0), (0, 7)), constant_values=0xA5)
+    message = Image(header=running.header(), height=480, width=640, encoding="rgb16", is_bigendian=1)
+    message.step, message.data = padded.shape[1], array("B", padded.tobytes())
+    running.publish("image", message)
+    other = instances_from_message(running.answer_to(message.header))
+    np.testing.assert_array_equal(other.label_image(), plain.label_image())
 
 
 def test_nobody_subscribes_costs_nothing(running: Robot, image_rgb: np.ndarray) -> None:

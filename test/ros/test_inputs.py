@@ -66,6 +66,21 @@ def test_depth_of_another_size(with_depth: Robot) -> None:
     with_depth.until(lambda: "320x240" not in with_depth.status.message, "the trouble to be over")
 
 
+@pytest.mark.parametrize(
+    ("lie", "reason"),
+    [({"step": 100}, "step of at least 1280"), ({"encoding": "rgb8"}, "colour topic"), ({"height": 0}, "got 640x0")],
+)
+def test_lying_depth_is_left_out(with_depth: Robot, lie: dict[str, object], reason: str) -> None:
+    header = with_depth.header()
+    depth = image_message(picture()[1], "16UC1", header)
+    for name, value in lie.items():
+        setattr(depth, name, value)
+    with_depth.publish("depth", depth)
+    assert not with_depth.answer_to(with_depth.show(picture()[0], header)).has_depth
+    with_depth.until_status(reason, "working without depth", level=WARN)
+    assert with_depth.answer_to(show_rgbd(with_depth, picture()[1])).has_depth
+
+
 def test_depth_of_another_moment(with_depth: Robot) -> None:
     for _ in range(8):  # more than the node's patience: later images do not wait
         early = with_depth.header()

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 from conftest import MODEL, StartNode
 from lifecycle_msgs.msg import State, Transition
@@ -92,6 +93,18 @@ def test_a_model_that_cannot_be_used_leaves_a_node_that_can_be_tried_again(
     robot.wait_active(process)
     robot.answer_to(robot.show(picture()[0]))
     assert "Traceback" not in log.read_text()
+
+
+def test_a_fall_back_to_the_cpu_is_told(start: StartNode, robot: Robot, log: Path) -> None:
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("onnxruntime-gpu is installed here")
+    providers = "['CUDAExecutionProvider', 'CPUExecutionProvider']"
+    process = start(first=f"import onnxruntime; onnxruntime.get_available_providers = lambda: {providers}")
+    robot.wait_active(process)
+    status = robot.until_status("running on cpu", "cuda", level=b"\x01")
+    assert "on cpu" in status.hardware_id
+    assert (robot.value("provider"), robot.value("provider_requested")) == ("cpu", "auto")
+    assert "RUNNING ON THE CPU" in log.read_text() and "fell back to cpu" in log.read_text()
 
 
 def test_a_bad_value_at_the_start_is_told_and_can_be_set_right(start: StartNode, robot: Robot, log: Path) -> None:
