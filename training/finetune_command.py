@@ -19,10 +19,11 @@ import torch
 from saom_core.config import option_of
 from saom_core.errors import ConfigError
 from saom_core.sam_checkpoints import read_checkpoint
-from training import finetune
+from training import finetune, object_classes
 from training.dataset import Dataset
 from training.memory import keep_freed_memory
-from training.sam_base import SamBaseConfig, train_base
+from training.sam_base import train_base
+from training.sam_base_config import SamBaseConfig
 from training.sam_config import RECIPES
 from training.sam_finetune import finetune as finetune_sam
 
@@ -58,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
         known = _tiny_defaults()
         _check_options(args, "saom-tiny", set(known))
         given = {name: value for name, value in vars(args).items() if value is not None}
-        return finetune.run(argparse.Namespace(**{**known, **given}))
+        chosen = argparse.Namespace(**{**known, **given})
+        return object_classes.run(chosen) if chosen.classes_only else finetune.run(chosen)
     torch.set_num_threads(args.threads or os.cpu_count() or 1)
     final = _train_base(args) if args.recipe == _BASE else _finetune_sam(args)
     if int(os.environ.get("RANK", "0")) == 0:

@@ -14,7 +14,9 @@ from torch import nn
 from saom_core.sam_checkpoints import SamModel
 from saom_core.sam_decoder import PointDecoder
 from training.assign import BACKGROUND
-from training.sam_base import BaseAnswers, BaseItem, SamBaseConfig, base_terms
+from training.sam_base import BaseAnswers, base_terms
+from training.sam_base_config import SamBaseConfig
+from training.sam_base_stream import BaseItem
 from training.sam_config import PAPER, SAOM, SamTuneConfig
 from training.sam_losses import Term, image_terms, mask_losses, soft_iou
 from training.sam_stream import NO_CLASS, SamItem

@@ -1,0 +1,135 @@
+"""The SAM-like base: its items mean what they say, it learns, and its checkpoint is one of the SAM family."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sam_scenes import losses, one_thread, write_data  # noqa: F401
+
+from saom_cli.main import main
+from saom_core.errors import ConfigError
+from saom_core.sam_checkpoints import SamModel, build_sam, read_checkpoint
+from saom_core.sam_decoder import PointDecoder
+from training.dataset import Dataset, DatasetWriter
+from training.sam_base import new_base, train_base
+from training.sam_base_config import SamBaseConfig
+from training.sam_base_stream import BaseStream, points_on, regions
+from training.simulator import Frame
+
+QUICK = SamBaseConfig(
+    steps=60, batch=2, learning_rate=2e-3, warmup_steps=5, ema_decay=0.9, bf16=False, workers=0, checkpoint_every=60,
+    views=1, image_size=64, encoder_dim=32, encoder_depth=1, encoder_heads=2, dim=64, prompts=12,
+)  # fmt: skip
+
+
+def open_with_parts(path: Path) -> Dataset:
+    return Dataset.open(path, "train", parts=True, sub_objects="apart")
+
+
+def stream_of(data: Dataset, config: SamBaseConfig) -> BaseStream:
+    model = SamModel(build_sam(config.sizes()), config.sizes())
+    return BaseStream(data, model, 100, config)
+
+
+def test_items_are_consistent(tmp_path: Path, make_frame: Callable[..., Frame]) -> None:
+    DatasetWriter(tmp_path / "data", {}).write_episode(0, [make_frame()])
+    data = open_with_parts(tmp_path / "data")
+    assert "Drawer" in data[0].class_names
+    config = dataclasses.replace(QUICK, views=3)
+    both_levels = 0
+    for i in range(12):
+        item = stream_of(data, config)[i]
+        again = stream_of(data, config)[i]
+        assert torch.equal(item.points_xy, again.points_xy) and torch.equal(item.image, again.image)
+        assert item.image.shape == (3, 64, 64) and item.input_hw == (48, 64)
+        assert item.holds.shape == (12, len(item.masks)) and item.masks.shape[1:] == (12, 16)
+        assert bool(item.holds.gather(1, item.targets[:, None]).all()), "a point lies off its own mask"
+        for (x, y), held in zip(item.points_xy, item.holds, strict=True):
+            assert bool((item.masks[held, int(y) // 4, int(x) // 4] > 0).all())
+        both_levels += int((item.holds.sum(1) > 1).sum())
+        assert item.tokens.shape == (57, 4, 4)
+        assert float(item.tokens.sum(0)[3].max()) == 0, "there are tokens in the padding"
+        assert float(item.tokens.sum(0).max()) <= 1 + 1e-5
+    assert both_levels > 12
+
+
+def test_drawers_are_part_of_their_dressers(tmp_path: Path, make_frame: Callable[..., Frame]) -> None:
+    DatasetWriter(tmp_path / "data", {}).write_episode(0, [make_frame()])
+    item = stream_of(open_with_parts(tmp_path / "data"), dataclasses.replace(QUICK, prompts=200))[0]
+    areas = item.masks.sum((1, 2))
+    inside = (item.masks[:, None] * item.masks[None]).sum((2, 3)) / areas[:, None]
+    wholes = [k for k in range(len(areas)) if not any(inside[k, j] > 0.9 for j in range(len(areas)) if j != k)]
+    parts = [k for k in range(len(areas)) if k not in wholes]
+    assert len(parts) >= 3  # body and drawer of the dresser, handle and body of the mug
+
+
+def test_regions_and_points() -> None:
+    background = np.zeros((20, 30), bool)
+    background[:, :8], background[:, 12:] = True, True
+    background[0, 10] = True  # a speck
+    pieces = regions(background)
+    assert sorted(int(piece.sum()) for piece in pieces) == [160, 360]
+    assert regions(np.zeros((20, 30), bool)).shape == (0, 20, 30)
+    points, rows = points_on(pieces, 31, np.random.default_rng(0))
+    assert sorted(np.bincount(rows).tolist()) == [15, 16]
+    assert all(pieces[row, y, x] for (x, y), row in zip(points, rows, strict=True))
+    assert points_on(pieces[:0], 5, np.random.default_rng(0))[0].shape == (0, 2)
+
+
+def test_a_base_learns_and_is_a_sam_checkpoint(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "data", frames=2)
+    path = train_base(open_with_parts(data), tmp_path / "run", QUICK)
+    total = losses(tmp_path / "run")
+    assert total[-1] < 0.75 * total[0]
+    model = read_checkpoint(path)
+    assert model.sizes == QUICK.sizes() and model.sizes.decoder_heads == 4 and model.class_head is None
+    assert json.loads(model.metadata["training"])["recipe"] == "base"
+    assert train_base(open_with_parts(data), tmp_path / "run", QUICK) == path  # done already: nothing is left to do
+
+
+def test_prompts_attend_to_their_places_from_the_start() -> None:
+    """Before any training the point tokens look at where the point is."""
+    model = new_base(SamBaseConfig(image_size=256, encoder_depth=1, encoder_dim=64, encoder_heads=2))
+    decoder = PointDecoder(model.sam)
+    image = decoder.image_tokens(torch.zeros(1, 128, 16, 16))
+    attention = model.sam.mask_decoder.transformer.layers[0].cross_attn_token_to_image
+    points = torch.tensor([[40.0, 200.0], [230.0, 20.0], [120.0, 120.0]])
+    with torch.no_grad():
+        sparse, _ = model.sam.prompt_encoder((points[:, None], torch.ones(3, 1)), None, None)
+        query = attention.q_proj(sparse[:, 0])
+        scores = query @ attention.k_proj(image.position).T
+    for (x, y), row in zip(points.tolist(), scores, strict=True):
+        at = int(row.argmax())
+        assert abs((at % 16 + 0.5) * 16 - x) <= 24 and abs((at // 16 + 0.5) * 16 - y) <= 24
+
+
+def test_sizes_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ConfigError, match="divisible by 16"):
+        SamBaseConfig(image_size=250)
+    with pytest.raises(ConfigError, match="encoder_dim by encoder_heads"):
+        SamBaseConfig(encoder_dim=100, encoder_heads=3)
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = write_data(tmp_path / "data", frames=1)
+    words = ["--recipe", "base", "--data", str(data), "--out", str(tmp_path / "run"), "--steps", "1", "--batch", "1"]
+    words += [
+        "--image-size",
+        "64",
+        "--encoder-dim",
+        "32",
+        "--encoder-depth",
+        "1",
+        "--encoder-heads",
+        "2",
+        "--dim",
+        "64",
+    ]
+    assert main(["finetune", *words, "--workers", "0", "--threads", "1", "--no-bf16"]) == 0
+    assert f"checkpoint: {tmp_path / 'run' / 'last.safetensors'}" in capsys.readouterr().out

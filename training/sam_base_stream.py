@@ -1,0 +1,111 @@
+"""What a SAM-like base is trained on: pictures, points on objects and parts, every mask that holds each point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from saom_core.sam_checkpoints import SamModel
+from saom_core.sam_encoder import network_input
+from saom_core.taxonomy import CLASSES_AND_OTHER
+from training.dataset import Dataset as SimulatedDataset
+from training.sam_base_config import SamBaseConfig
+from training.sam_stream import LOGIT_STRIDE, SamItem, coverage
+from training.sam_views import areas, view_of
+
+_LEAST_REGION = 0.02  # of the picture: smaller pieces of background are no region
+
+
+@dataclass
+class BaseItem(SamItem):
+    """One picture: pixels, N prompts, T masks that may lie on each other; `targets` and `class_ids` are not asked."""
+
+    holds: Tensor  # (N, T) bool: which masks hold which points: all of them are right answers
+    tokens: Tensor  # (classes + 1, h, w) float32: share of each image token's area, the last is the background's
+
+
+class BaseStream(Dataset[BaseItem]):
+    """Item i of an endless, seeded stream; it follows from the seed and i alone."""
+
+    def __init__(self, data: SimulatedDataset, model: SamModel, length: int, config: SamBaseConfig) -> None:
+        self._data, self._sam, self._length, self._config = data, model.sam, length, config
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, i: int) -> BaseItem:
+        config = self._config
+        epoch, position = divmod(i, len(self._data))
+        order = np.random.default_rng([config.seed, 1, epoch]).permutation(len(self._data))
+        rng = np.random.default_rng([config.seed, 2, i])
+        sample = self._data[int(order[position])]
+        for part, whole in enumerate(sample.part_of):  # drawers and basins are cut out of their wholes: put them back
+            if whole >= 0:
+                sample.masks[whole] |= sample.masks[part]
+        view = view_of(sample, config, int(rng.integers(config.views)), rng)
+        pixels, input_hw = network_input(self._sam, view.image_rgb)
+        background = view.background
+        masks = np.concatenate([view.masks, regions(background)])
+        points, rows = points_on(masks, config.prompts, rng)
+        height, width = view.ignore.shape
+        scaled = (points + 0.5) * np.array([input_hw[1] / width, input_hw[0] / height])
+        shares = coverage(np.concatenate([masks, background[None]]), input_hw)
+        wholes = np.flatnonzero(view.part_of < 0)
+        labels = np.append(view.class_ids[wholes], len(CLASSES_AND_OTHER))
+        return BaseItem(
+            image=pixels[0],
+            input_hw=input_hw,
+            points_xy=torch.from_numpy(scaled.astype(np.float32)),
+            targets=torch.from_numpy(rows),
+            masks=shares[:-1],
+            class_ids=torch.zeros(len(masks), dtype=torch.int64),
+            holds=torch.from_numpy(masks[:, points[:, 1], points[:, 0]].T),
+            tokens=token_shares(shares[[*wholes, -1]], labels, self._sam.image_encoder.img_size),
+        )
+
+
+def regions(background: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """(R, H, W) bool: the connected pieces of the background, which SAM gives as masks too."""
+    count, labels = cv2.connectedComponents(background.astype(np.uint8), connectivity=4)
+    pieces = labels == np.arange(1, count)[:, None, None]
+    return pieces[areas(pieces) >= _LEAST_REGION * background.size]
+
+
+def points_on(
+    masks: npt.NDArray[np.bool_], count: int, rng: np.random.Generator
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Random pixels (N, 2) xy, as many on each mask as on any other, and the masks' rows (N,); none without masks."""
+    if not len(masks):
+        return np.zeros((0, 2), np.int64), np.zeros(0, np.int64)
+    rows = rng.permutation(np.resize(rng.permutation(len(masks)), count)).astype(np.int64)
+    points = np.zeros((count, 2), np.int64)
+    for row in np.unique(rows):
+        pixels = np.flatnonzero(masks[row])
+        mine = np.flatnonzero(rows == row)
+        y, x = np.divmod(pixels[rng.integers(len(pixels), size=len(mine))], masks.shape[2])
+        points[mine] = np.stack([x, y], axis=1)
+    return points, rows
+
+
+def token_shares(shares: Tensor, labels: npt.NDArray[np.int64], image_size: int) -> Tensor:
+    """What share of each image token's area is of each class.
+
+    Args:
+        shares: (K, rows, columns) shares of the mask logits' area, of whole objects and background.
+        labels: (K,) class, the last one the background's.
+        image_size: side of the encoder's input.
+
+    Returns:
+        (classes + 1, h, w) float32.
+    """
+    side = image_size // LOGIT_STRIDE
+    padded = F.pad(shares, (0, side - shares.shape[2], 0, side - shares.shape[1]))
+    coarse = F.avg_pool2d(padded, 4)
+    return torch.zeros(len(CLASSES_AND_OTHER) + 1, *coarse.shape[1:]).index_add_(0, torch.from_numpy(labels), coarse)
