@@ -19,7 +19,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from saom_core.sam_checkpoints import SamModel, build_sam
-from saom_core.taxonomy import CLASSES_AND_OTHER
 from training.dataset import Dataset as SimulatedDataset
 from training.processes import Processes
 from training.sam_base_config import SamBaseConfig
@@ -43,9 +42,9 @@ class BaseAnswers:
 class BaseTrainee(SamTrainee):
     """A whole network in training; `tokens` is dropped afterwards."""
 
-    def __init__(self, model: SamModel) -> None:
+    def __init__(self, model: SamModel, classes: int) -> None:
         super().__init__(model, with_encoder=True)
-        self.tokens = nn.Conv2d(model.sizes.dim, len(CLASSES_AND_OTHER) + 1, 1)
+        self.tokens = nn.Conv2d(model.sizes.dim, classes + 1, 1)
 
     def forward(self, items: list[BaseItem]) -> list[BaseAnswers]:  # type: ignore[override]
         """The answers to each item's prompts."""
@@ -121,7 +120,7 @@ def train_base(data: SimulatedDataset, out: Path, config: SamBaseConfig) -> Path
     begin(out, config, {"recipe": "base", "images": len(data)}, processes)
     steps = config.total_steps(len(data), processes.count)
     stream = BaseStream(data, model, steps * config.batch * processes.count, config)
-    trainee = BaseTrainee(model)
+    trainee = BaseTrainee(model, len(data.class_names))
     trainee.freeze_unused(quality=config.quality_weight > 0, classes=False)
 
     def save(trained: nn.Module, step: int) -> None:

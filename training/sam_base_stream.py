@@ -14,7 +14,6 @@ from torch.utils.data import Dataset
 
 from saom_core.sam_checkpoints import SamModel
 from saom_core.sam_encoder import network_input
-from saom_core.taxonomy import CLASSES_AND_OTHER
 from training.dataset import Dataset as SimulatedDataset
 from training.sam_base_config import SamBaseConfig
 from training.sam_stream import LOGIT_STRIDE, SamItem, coverage
@@ -58,7 +57,7 @@ class BaseStream(Dataset[BaseItem]):
         scaled = (points + 0.5) * np.array([input_hw[1] / width, input_hw[0] / height])
         shares = coverage(np.concatenate([masks, background[None]]), input_hw)
         wholes = np.flatnonzero(view.part_of < 0)
-        labels = np.append(view.class_ids[wholes], len(CLASSES_AND_OTHER))
+        labels = np.append(view.class_ids[wholes], len(self._data.class_names))
         return BaseItem(
             image=pixels[0],
             input_hw=input_hw,
@@ -67,7 +66,9 @@ class BaseStream(Dataset[BaseItem]):
             masks=shares[:-1],
             class_ids=torch.zeros(len(masks), dtype=torch.int64),
             holds=torch.from_numpy(masks[:, points[:, 1], points[:, 0]].T),
-            tokens=token_shares(shares[[*wholes, -1]], labels, self._sam.image_encoder.img_size),
+            tokens=token_shares(
+                shares[[*wholes, -1]], labels, len(self._data.class_names), self._sam.image_encoder.img_size
+            ),
         )
 
 
@@ -94,12 +95,13 @@ def points_on(
     return points, rows
 
 
-def token_shares(shares: Tensor, labels: npt.NDArray[np.int64], image_size: int) -> Tensor:
+def token_shares(shares: Tensor, labels: npt.NDArray[np.int64], classes: int, image_size: int) -> Tensor:
     """What share of each image token's area is of each class.
 
     Args:
         shares: (K, rows, columns) shares of the mask logits' area, of whole objects and background.
-        labels: (K,) class, the last one the background's.
+        labels: (K,) class; the background's is `classes`.
+        classes: how many there are.
         image_size: side of the encoder's input.
 
     Returns:
@@ -108,4 +110,4 @@ def token_shares(shares: Tensor, labels: npt.NDArray[np.int64], image_size: int)
     side = image_size // LOGIT_STRIDE
     padded = F.pad(shares, (0, side - shares.shape[2], 0, side - shares.shape[1]))
     coarse = F.avg_pool2d(padded, 4)
-    return torch.zeros(len(CLASSES_AND_OTHER) + 1, *coarse.shape[1:]).index_add_(0, torch.from_numpy(labels), coarse)
+    return torch.zeros(classes + 1, *coarse.shape[1:]).index_add_(0, torch.from_numpy(labels), coarse)
