@@ -1,10 +1,11 @@
-"""`saom dataset`: statistics, checks, an HTML page to look at, merging, and the import of the authors' format.
+"""`saom dataset`: statistics, checks, an HTML page to look at, merging, and the import of other formats.
 
 saom dataset stats data/rooms
 saom dataset check data/rooms
 saom dataset view data/rooms --limit 200       # writes data/rooms/view/index.html
 saom dataset merge data/rooms data/thor --out data/both
 saom dataset import metadata.json --images folder --out data/authors
+saom dataset import instances.json --images folder --depth folder --out data/mine     # any COCO instance file
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from saom_core.errors import SaomError
 from saom_core.taxonomy import OTHER
 from training.dataset import Dataset, shard_paths
 from training.dataset_check import problems
+from training.dataset_coco import import_coco, is_coco_file
 from training.dataset_import import import_authors
 from training.dataset_merge import merge
 from training.dataset_page import write_page
@@ -114,16 +116,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     merged = commands.add_parser("merge", help="make one data set of several; they stay as they are")
     merged.add_argument("paths", type=Path, nargs="+", help="folders of data sets")
     merged.add_argument("--out", type=Path, required=True, help="folder of the new data set")
-    authors = commands.add_parser("import", help="convert the metadata that the paper's authors published")
-    authors.add_argument("metadata", type=Path)
+    authors = commands.add_parser(
+        "import", help="convert COCO instances, or the metadata that the paper's authors published"
+    )
+    authors.add_argument("metadata", type=Path, help="JSON of either kind")
     authors.add_argument("--images", type=Path, required=True, help="folder that the paths in the metadata start from")
+    authors.add_argument("--depth", type=Path, help="of COCO: folder of 16-bit depth PNGs in millimetres, same names")
     authors.add_argument("--out", type=Path, required=True, help="folder of the new data set")
 
 
 def run(args: argparse.Namespace) -> int:
     """Do what the parsed arguments say; returns the exit status (1: `check` found something)."""
     if args.action == "import":
-        print(f"{import_authors(args.metadata, args.images, args.out)} pictures are in {args.out}")
+        if is_coco_file(args.metadata):
+            count = import_coco(args.metadata, args.images, args.out, args.depth)
+        else:
+            count = import_authors(args.metadata, args.images, args.out)
+        print(f"{count} pictures are in {args.out}")
         return 0
     if args.action == "merge":
         print(f"{merge(args.paths, args.out)} pictures are in {args.out}")
