@@ -42,8 +42,9 @@ def is_coco(content: Any) -> bool:
 def import_coco(path: Path, images: Path, out: Path, depth: Path | None = None, quiet: bool = False) -> int:
     """Convert a COCO instance file to a data set; returns the number of pictures.
 
-    Crowds become pixels that are not asked about. An image may say its `scene` (else each is one of its own), `split` and `camera` (fx, fy, cx, cy in pixels; else 60
-    degrees across are assumed). An import that was killed goes on when asked for again.
+    Crowds become pixels that are not asked about. An image may say its `scene` (else each is one of its own), `split`
+    and `camera` (fx, fy, cx, cy in pixels; else 60 degrees across are assumed). An import that was killed goes on when
+    asked for again.
 
     Args:
         path: the JSON: polygons or RLE, any category ids.
