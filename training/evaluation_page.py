@@ -61,7 +61,7 @@ LEGEND = (
 )
 SCORES = {
     "everything": "Numbers on predictions are the model's own scores, the mask quality that it expects.",
-    "paper": "Numbers on masks are their IoU; names are the objects', since their own masks asked for them.",
+    "paper": "Dots are the points that ask, numbers the IoU with the object asked for, names its class.",
 }
 
 
@@ -168,7 +168,8 @@ def _row(report: Report, picked: Picked, data: Dataset) -> Iterator[tuple[str, I
     sample = data[picked.index]
     truth = GroundTruth.of(sample)
     for model, answer in zip(report.models, picked.answers, strict=True):
-        yield f"{model.name}: {answer.quality:.2f}", draw_answer(sample.image_rgb, answer.instances, truth)
+        picture = draw_answer(sample.image_rgb, answer.instances, truth, points=model.everything is None)
+        yield f"{model.name}: {answer.quality:.2f}", picture
     yield "ground truth", draw_truth(sample.image_rgb, truth, picked.answers[-1].instances)
 
 

@@ -86,13 +86,14 @@ class Gallery:
         return {title: extremes.picked for title, extremes in self._kinds.items()}
 
 
-def draw_answer(image_rgb: Image, instances: Instances, truth: GroundTruth) -> Image:
+def draw_answer(image_rgb: Image, instances: Instances, truth: GroundTruth, *, points: bool = False) -> Image:
     """Predictions over the image: in their object's colour where they found one, else outlined in red.
 
     Args:
         image_rgb: (H, W, 3) uint8.
         instances: of the image.
         truth: what is there.
+        points: draw the points that asked for them, too.
     """
     outcome = Comparison.of(instances, truth).outcome(FOUND_IOU)
     keys = np.arange(len(instances), dtype=np.int32) + len(truth.masks)
@@ -100,7 +101,11 @@ def draw_answer(image_rgb: Image, instances: Instances, truth: GroundTruth) -> I
         keys[k] = g
     instances = dataclasses.replace(instances, track_ids=keys)
     texts = [f"{n or 'object'} {s:.2f}" for n, s in zip(instances.class_names, instances.scores, strict=True)]
-    return _drawn(image_rgb, instances, texts, outcome.false_alarms)
+    picture = _drawn(image_rgb, instances, texts, outcome.false_alarms)
+    for x, y in instances.points_xy * _factor(image_rgb) if points else ():
+        cv2.circle(picture, (int(x), int(y)), 5, (0, 0, 0), cv2.FILLED, cv2.LINE_AA)
+        cv2.circle(picture, (int(x), int(y)), 3, (255, 255, 255), cv2.FILLED, cv2.LINE_AA)
+    return picture
 
 
 def draw_truth(image_rgb: Image, truth: GroundTruth, instances: Instances) -> Image:
@@ -121,7 +126,7 @@ def draw_truth(image_rgb: Image, truth: GroundTruth, instances: Instances) -> Im
 
 def _drawn(image_rgb: Image, instances: Instances, texts: list[str], marked: list[int]) -> Image:
     """The image, enlarged if it is small, with its instances; some of them outlined in red."""
-    factor = max(1, _WIDTH // image_rgb.shape[1])
+    factor = _factor(image_rgb)
     instances = _enlarged(instances, factor)
     enlarged = cv2.resize(image_rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
     picture = draw_overlay(enlarged, instances, labels=texts)
@@ -131,6 +136,11 @@ def _drawn(image_rgb: Image, instances: Instances, texts: list[str], marked: lis
         outline, _ = cv2.findContours(padded, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(mask.x - 1, mask.y - 1))
         cv2.drawContours(picture, outline, -1, _MISTAKE_RGB, 3, cv2.LINE_AA)
     return picture
+
+
+def _factor(image_rgb: Image) -> int:
+    """By how much a small image is enlarged."""
+    return max(1, _WIDTH // image_rgb.shape[1])
 
 
 def _enlarged(instances: Instances, factor: int) -> Instances:

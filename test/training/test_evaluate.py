@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from html.parser import HTMLParser
@@ -216,6 +217,9 @@ def test_pictures_show_what_was_found_and_what_was_not() -> None:
     red = (255, 40, 40)
     assert tuple(answered[30, 300]) == red and tuple(there[30, 600]) == red, "a false alarm, and a missed object"
     assert tuple(answered[30, 20]) != red and tuple(there[30, 20]) != red
+    pointed = dataclasses.replace(predicted, points_xy=np.array([[650, 30], [700, 40]], np.float32))
+    assert (draw_answer(image, pointed, truth, points=True)[30, 650] == 255).all()
+    assert (draw_answer(image, pointed, truth)[30, 650] == 128).all()
     assert (answered[30, 650] == 128).all() and (there[5, 400] == 42).all(), "nothing there; not known what is there"
 
 
