@@ -36,7 +36,9 @@ class SamBaseConfig(SamRunConfig):
     decoder_heads: int = option_field(4, "Attention heads of the decoder", minimum=1)
     # --- what it learns
     prompts: int = option_field(32, "Points per image", minimum=1)
-    focal_weight: float = option_field(20.0, "Of the focal loss (SAM: 20)", minimum=0.0)
+    focal_weight: float = option_field(
+        5.0, "Of the focal loss (SAM: 20; from nothing it first drives every mask to nothing)", minimum=0.0
+    )
     focal_alpha: float = option_field(0.25, "Weight of the object's pixels", minimum=0.0, maximum=1.0)
     focal_gamma: float = option_field(2.0, "How little easy pixels count", minimum=0.0)
     dice_weight: float = option_field(
