@@ -1,6 +1,6 @@
 """Models that answer single points, behind one small interface: what the paper's protocol asks of them.
 
-`PromptedSam` is a network of the SAM family; `PromptedFile` is saom-tiny, exported or as a checkpoint folder.
+`PromptedSam` is a network of the SAM family in torch; `PromptedFile` is an exported file, or a checkpoint folder.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class _SamImage:
 
 
 class PromptedFile:
-    """saom-tiny: a file, or a checkpoint with a file's inputs and outputs."""
+    """An exported file, or a checkpoint with a file's inputs and outputs."""
 
     def __init__(self, model: EverythingModel) -> None:
         self.model = model
@@ -114,25 +114,29 @@ class _FileImage:
         self, model: EverythingModel, box: Letterbox, image: npt.NDArray[np.uint8], depth: npt.NDArray[np.float32]
     ) -> None:
         self._model, self._box, self._image, self._depth = model, box, image, depth
-        embedding = torch.from_numpy(model.run(image, depth, _OPEN)["image_embedding"]).float()
+        everything = model.run(image, depth, _OPEN)
+        # a prompt with several masks (SAM's) may lose its best one to another prompt's and keep a worse one
+        answering = everything["points"][everything["scores"] > 0]
+        self._at_once = _FILE_PROMPTS if len(np.unique(answering, axis=0)) == len(answering) else 1
+        embedding = torch.from_numpy(everything["image_embedding"]).float()
         side = max(embedding.shape[1:])
         self.embedding = F.pad(embedding, (0, side - embedding.shape[2], 0, side - embedding.shape[1]))
         self.input_hw = box.target_hw
         source, inner = np.array(box.source_hw), np.array(box.inner_hw)
         height, width = np.maximum(source, np.rint(np.array(box.target_hw) * source / inner).astype(int)).tolist()
-        self.canvas_hw = (height, width)  # saom-tiny's grid lies on the whole input
+        self.canvas_hw = (height, width)  # a file's grid lies on the whole input
 
     def best_masks(self, points_xy: npt.NDArray[np.floating]) -> BoolArray:
-        """See `EncodedImage.best_masks`; a point has one mask.
+        """See `EncodedImage.best_masks`.
 
-        A file answers as many points as its grid has and drops those whose boxes coincide with a better one's: points
-        are asked together, and what was dropped once more by itself.
+        A file answers as many points as its grid has and drops masks whose boxes coincide with a better one's: points
+        with one mask each are asked together, and what was dropped once more by itself.
         """
         points = (np.asarray(points_xy) * self._box.target_hw[::-1]).astype(np.float32)
         distinct, which = np.unique(points, axis=0, return_inverse=True)
         masks = np.zeros((len(distinct), *self._box.source_hw), np.bool_)
         left = list(range(len(distinct)))
-        for at_once in (_FILE_PROMPTS, 1):
+        for at_once in (self._at_once, 1):
             unanswered = []
             for begin in range(0, len(left), at_once):
                 asked = left[begin : begin + at_once]

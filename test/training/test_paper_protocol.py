@@ -15,7 +15,7 @@ from saom_core.config import SaomConfig
 from saom_core.errors import ConfigError, ModelError
 from saom_core.everything import Letterbox
 from saom_core.grid import grid_points
-from saom_core.runtime import BUNDLED_MODEL
+from saom_core.runtime import BUNDLED_MODEL, ModelInfo
 from saom_core.sam_checkpoints import write_checkpoint
 from training.checkpoint import load_network, save_network
 from training.comparison import GroundTruth
@@ -25,7 +25,7 @@ from training.location_prior import nearest_grid_points
 from training.network import SaomTiny, TinyConfig
 from training.onnx_weights import network_from_onnx
 from training.paper_protocol import PaperMetrics, assigned_points
-from training.prompted_models import PromptedSam
+from training.prompted_models import PromptedFile, PromptedSam
 
 SIZE = (64, 96)
 
@@ -112,6 +112,43 @@ def check_answers(model: EvaluatedModel, network: SaomTiny, points: np.ndarray, 
     rows = input_hw[0] // 16
     torch.testing.assert_close(encoded.embedding[:, :rows], features.coarse[0], atol=1e-2, rtol=1e-2)
     assert encoded.embedding.shape[1] == encoded.embedding.shape[2] and not encoded.embedding[:, rows:].any()
+
+
+class Nested:
+    """A file that answers each point with two squares around it, of which the last point's outer ones win."""
+
+    info = ModelInfo("nested", "", (), "cpu", "cpu", "", (64, 64), False, {"grid": [2, 2]})
+
+    def run(
+        self,
+        image_rgb: np.ndarray,
+        depth_m: np.ndarray,
+        thresholds: dict[str, float],
+        prompts_xy: np.ndarray | None = None,
+    ) -> dict[str, np.ndarray]:
+        points = (grid_points(2, 2) * 64 if prompts_xy is None else prompts_xy).astype(np.float32)
+        candidates = [(0.5 + k / 100, p, 4.0) for k, p in enumerate(points)]
+        candidates += [(0.6 + k / 100, p, 20.0) for k, p in enumerate(points)]
+        kept: list[tuple[float, np.ndarray, float]] = []
+        for one in sorted(candidates, key=lambda entry: -entry[0]):
+            if all(one[2] != other[2] or np.abs(one[1] - other[1]).max() > one[2] / 10 for other in kept):
+                kept.append(one)
+        y, x = np.mgrid[:16, :16] * 4 + 2
+        masks = [np.where(np.maximum(abs(x - p[0]), abs(y - p[1])) < r, 1.0, -1.0) for _, p, r in kept]
+        points = np.array([p for _, p, _ in kept], np.float32)
+        return {
+            "masks": np.array(masks, np.float32),
+            "boxes": np.tile(np.array([0, 0, 64, 64], np.float32), (len(kept), 1)),
+            "scores": np.array([score for score, _, _ in kept], np.float32),
+            "points": points,
+            "image_embedding": np.zeros((8, 4, 4), np.float32),
+        }
+
+
+def test_of_several_masks_of_a_prompt_the_best_one_answers() -> None:
+    encoded = PromptedFile(Nested()).encode(np.zeros((64, 64, 3), np.uint8), None)
+    found = encoded.best_masks(np.array([[0.5, 0.5], [0.52, 0.5]]))  # asked together, one would lose its better mask
+    assert found.sum((1, 2)).min() > 30**2
 
 
 def test_the_canvas_of_saom_tiny_has_the_shape_of_its_input(folder: Path) -> None:
