@@ -134,7 +134,7 @@ def column_titles(models: Sequence[EvaluatedModel]) -> list[str]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `saom evaluate`."""
     parser.add_argument("--data", type=Path, required=True, help="data set made by `saom collect`")
-    parser.add_argument("--split", default="test", choices=("train", "val", "test"))
+    parser.add_argument("--split", default="test", choices=("train", "val", "test", "all"), help="(default: test)")
     parser.add_argument(
         "--model",
         action="append",
@@ -157,7 +157,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """`saom evaluate`."""
-    data = Dataset.open(args.data, args.split)
+    data = Dataset.open(args.data, None if args.split == "all" else args.split)
     grid = parse_grid(args.grid) if args.grid else None
     configs = [config_from(args, model=model, score_threshold=AP_SCORE) for model in args.model or [""]]
     report, gallery = evaluate(
