@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -136,8 +137,10 @@ def write(model: Path, output: Path, classes: Sequence[TaughtClass]) -> None:
         draft.write_bytes(with_entry(model.read_bytes(), TAUGHT_KEY, entry))
         os.replace(draft, output)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise InputError(f"expected a place that can be written, got {output} ({error})") from error
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def _beside(path: Path, suffix: str) -> Path:

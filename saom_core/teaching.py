@@ -136,7 +136,9 @@ def prototype_of(sights: Iterable[Sight]) -> npt.NDArray[np.float32]:
 
 
 def agreements(sights: Sequence[Sight], others: OtherObjects) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """How much each example is like the rest: cosine of its picture as it is with the prototype of all the others.
+    """How much each example is like the rest: mean cosine of its views with the prototype of all the others.
+
+    Views count, not the picture as it is alone: nearly equal pictures would ask too much of the robot's.
 
     Returns:
         (N,) cosines, and (N,) whether more than a share 1 - `STRANGE` of other objects is as much like the rest.
@@ -144,7 +146,7 @@ def agreements(sights: Sequence[Sight], others: OtherObjects) -> tuple[npt.NDArr
     cosines, strange = np.zeros(len(sights)), np.zeros(len(sights), np.bool_)
     for k, sight in enumerate(sights):
         rest = prototype_of(other for j, other in enumerate(sights) if j != k)
-        cosines[k] = sight.own[0] @ rest
+        cosines[k] = np.mean(sight.own @ rest)
         strange[k] = np.mean(others.embeddings @ rest < cosines[k]) < STRANGE
     return cosines, strange
 
