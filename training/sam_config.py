@@ -82,7 +82,7 @@ class SamTuneConfig(SamRunConfig):
     quality_weight: float = option_field(0.0, "Of the error of all three predicted IoUs; 0: not trained", minimum=0.0)
     suppress_duplicates: bool = option_field(False, "A prompt's masks that were not chosen must score 0")
     # --- the frozen encoder
-    cache_embeddings: bool = option_field(False, "Keep the frozen encoder's embeddings on disk instead of each epoch")
+    cache_embeddings: bool = option_field(False, "Encode each view once and keep it on disk (SAM ViT: 2 MB)")
     cache_dtype: str = option_field("float16", "Of kept embeddings", choices=("float16", "bfloat16", "float32"))
 
     def __post_init__(self) -> None:

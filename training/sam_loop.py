@@ -60,7 +60,6 @@ def train(
 
     Raises:
         TrainingError: a loss that is not finite.
-        ConfigError: `out` holds a run with other options.
     """
     device = processes.device
     trainee.to(device).train()
@@ -179,7 +178,8 @@ def begin(out: Path, config: SamRunConfig, record: dict[str, Any], processes: Pr
         ConfigError: a run with other options is there.
     """
     path = out / CONFIG
-    wanted = json.loads(json.dumps({"config": dataclasses.asdict(config), **record}))
+    facts = {"config": dataclasses.asdict(config), "processes": processes.count, **record}
+    wanted = json.loads(json.dumps(facts))  # as it will be read
     if path.is_file():
         found = json.loads(path.read_text(encoding="utf-8"))
         known, asked = {**found, **found["config"]}, {**wanted, **wanted["config"]}
