@@ -20,6 +20,12 @@ def instance_color(key: int) -> tuple[int, int, int]:
     return int(red * 255), int(green * 255), int(blue * 255)
 
 
+def color_of(instances: Instances, k: int) -> tuple[int, int, int]:
+    """The colour of an instance; a tracked object keeps it from frame to frame."""
+    track_id = int(instances.track_ids[k])
+    return instance_color(track_id if track_id >= 0 else k)
+
+
 def draw_overlay(
     image_rgb: Image, instances: Instances, *, alpha: float = 0.45, labels: bool | Sequence[str] = True
 ) -> Image:
@@ -34,7 +40,7 @@ def draw_overlay(
     Returns:
         (H, W, 3) uint8, a copy.
     """
-    colors = [instance_color(_color_key(instances, k)) for k in range(len(instances))]
+    colors = [color_of(instances, k) for k in range(len(instances))]
     picture: Image = _tinted(image_rgb, instances, colors, alpha) if colors else image_rgb.copy()
     by_area = sorted(range(len(instances)), key=lambda k: -instances.masks[k].area)
     thickness = max(1, round(max(instances.size_hw) / 640))
@@ -60,12 +66,6 @@ def _tinted(image_rgb: Image, instances: Instances, colors: list[tuple[int, int,
     tint = rgbx.view(np.uint32)[:, 0].take(front).view(np.uint8).reshape(*front.shape, 4)
     mixed = cv2.addWeighted(image_rgb, 1 - alpha, cv2.cvtColor(tint, cv2.COLOR_RGBA2RGB), alpha, 0)
     return np.asarray(cv2.copyTo(image_rgb, (front == 0).view(np.uint8), mixed), np.uint8)
-
-
-def _color_key(instances: Instances, k: int) -> int:
-    """Tracked objects keep their colour from frame to frame."""
-    track_id = int(instances.track_ids[k])
-    return track_id if track_id >= 0 else k
 
 
 def _label(instances: Instances, k: int) -> str:

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
 
 KEPT = 8
 """Images and depths that wait for each other; at 30 Hz a quarter of a second."""
@@ -23,9 +24,9 @@ class Frame:
     received_s: float  # monotonic clock, when the image came
 
 
-def stamp_ns(message: Image | CompressedImage) -> int:
-    """A message's stamp in nanoseconds."""
-    return int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)
+def stamp_ns(header: Header) -> int:
+    """A header's stamp in nanoseconds."""
+    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
 
 
 class FrameMatcher:
@@ -100,11 +101,11 @@ class FrameMatcher:
 
     def _release_alone(self, frame: Frame) -> Frame:
         self.alone += 1
-        offsets = [(stamp_ns(depth) - stamp_ns(frame.image)) / 1e9 for depth in self._depths]
+        offsets = [(stamp_ns(depth.header) - stamp_ns(frame.image.header)) / 1e9 for depth in self._depths]
         self.nearest_s = min(offsets, key=abs, default=None)
         self._gone_alone.append(frame)
         return self._release(frame)
 
     @staticmethod
     def _apart_s(frame: Frame, depth: Image) -> float:
-        return abs(stamp_ns(frame.image) - stamp_ns(depth)) / 1e9
+        return abs(stamp_ns(frame.image.header) - stamp_ns(depth.header)) / 1e9

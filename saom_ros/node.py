@@ -96,7 +96,7 @@ class SaomNode(LifecycleNode):
         self.options.locked = True
         self._outputs = Outputs(self)
         self.pipeline = Pipeline(
-            segmenter, lambda: self.options.core, self._outputs, self._statistics, self._problems, self.get_logger()
+            segmenter, self.options, self._outputs, self._statistics, self._problems, self.get_logger()
         )
         self._worker = NewestWorker(self.pipeline.process)
         return super().on_configure(state)

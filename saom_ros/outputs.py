@@ -18,7 +18,7 @@ from sensor_msgs.msg import CompressedImage, Image, PointCloud2, PointField
 from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
-from saom_core.overlay import draw_overlay, instance_color
+from saom_core.overlay import color_of, draw_overlay
 from saom_core.runtime import ModelInfo
 from saom_ros.answer import Answer
 from saom_ros.conversions import byte_array, image_message
@@ -106,12 +106,9 @@ def overlay_compressed(answer: Answer) -> CompressedImage:
 
 
 def target_mask(answer: Answer) -> Image:
-    """Mono8, 255 on the best instance of the selected class, else 0."""
+    """Mono8, 255 on the selected object, else 0."""
     mask = np.zeros(answer.instances.size_hw, np.uint8)
-    wanted = answer.target_class.casefold()
-    # instances come best first
-    names = enumerate(answer.instances.class_names)
-    target = next((k for k, name in names if wanted and name.casefold() == wanted), None)
+    target = answer.target()
     if target is not None:
         chosen = answer.instances.masks[target]
         mask[chosen.window][chosen.crop] = 255
@@ -156,7 +153,7 @@ def markers(answer: Answer) -> MarkerArray:
         return message
     for k in np.flatnonzero(np.isfinite(boxes.centers_m).all(axis=1)).tolist():
         center, size, turn = boxes.centers_m[k].tolist(), boxes.sizes_m[k].tolist(), boxes.quaternions_xyzw[k].tolist()
-        red, green, blue = (channel / 255 for channel in instance_color(k))
+        red, green, blue = (channel / 255 for channel in color_of(answer.instances, k))
         pose = Pose(position=Point(x=center[0], y=center[1], z=center[2]))
         pose.orientation = Quaternion(x=turn[0], y=turn[1], z=turn[2], w=turn[3])
         box = Marker(header=answer.header, ns="boxes", id=k, type=Marker.CUBE, pose=pose)

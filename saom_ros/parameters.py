@@ -48,6 +48,10 @@ class NodeConfig:
     sync_timeout_s: float = option_field(
         0.2, "How long an image waits for its depth before it goes without", unit="s", minimum=0.0, maximum=10.0
     )
+    tracking: bool = option_field(True, "Give an object the same track_id from frame to frame")
+    track_memory_s: float = option_field(
+        1.0, "How long an object that is not seen keeps its track_id", unit="s", minimum=0.0, maximum=60.0
+    )
     input_timeout_s: float = option_field(
         2.0, "Without an image for longer than this the diagnostics warn", unit="s", minimum=0.1, maximum=3600.0
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,15 +13,16 @@ import numpy.typing as npt
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from saom_core.config import SaomConfig
 from saom_core.depth import CameraIntrinsics
 from saom_core.errors import InputError, SaomError
 from saom_core.everything import Segmenter
+from saom_core.tracker import Tracker
 from saom_ros.answer import Answer
 from saom_ros.conversions import camera_from_info, depth_from_image, rgb_from_image
 from saom_ros.diagnostics import ERROR, Problems, Statistics
-from saom_ros.matcher import Frame
+from saom_ros.matcher import Frame, stamp_ns
 from saom_ros.outputs import Outputs
+from saom_ros.parameters import Parameters
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Pipeline:
 
     Args:
         segmenter: the loaded model; its `config` is exchanged between frames.
-        config: gives the options of now.
+        options: the options of now.
         outputs: where answers go.
         statistics: times and counters.
         problems: troubles of now.
@@ -50,20 +51,21 @@ class Pipeline:
     def __init__(
         self,
         segmenter: Segmenter,
-        config: Callable[[], SaomConfig],
+        options: Parameters,
         outputs: Outputs,
         statistics: Statistics,
         problems: Problems,
         logger: RcutilsLogger,
     ) -> None:
         self.segmenter = segmenter
-        self.target_class = ""
-        self._config = config
+        self.target_class, self.target_track_id = "", 0
+        self._options = options
         self._outputs = outputs
         self._statistics = statistics
         self._problems = problems
         self._logger = logger
         self._busy = threading.Lock()  # the worker and the service ~/segment share the model
+        self._tracker = Tracker()
         self._waiting: list[concurrent.futures.Future[Answer]] = []
 
     def wanted(self) -> bool:
@@ -87,6 +89,7 @@ class Pipeline:
         try:
             answer, stages_ms = self.answer(request.frame.image, request.frame.depth, request.info)
             self._problems.clear("frame")
+            answer = self._tracked(answer)
             published = time.monotonic()
             self._outputs.publish(answer)
         except SaomError as error:
@@ -124,7 +127,7 @@ class Pipeline:
         camera = self._camera(info, image_rgb.shape[:2], needed=depth_m is not None)
         decoded = time.monotonic()
         with self._busy:
-            self.segmenter.config = self._config()
+            self.segmenter.config = self._options.core
             segmentation = self.segmenter.segment(image_rgb, depth_m, camera)
         answer = Answer(
             header=image.header,
@@ -134,8 +137,18 @@ class Pipeline:
             instances=segmentation.instances,
             model=self.segmenter.info,
             target_class=self.target_class,
+            target_track_id=self.target_track_id,
         )
         return answer, {"decode": 1000 * (decoded - started), **segmentation.timings_ms}
+
+    def _tracked(self, answer: Answer) -> Answer:
+        """An answer of the camera's stream with track ids; the time is the image's, as recordings run at any pace."""
+        node = self._options.node
+        if not node.tracking:
+            return answer
+        self._tracker.memory_s = node.track_memory_s
+        instances = self._tracker.update(answer.instances, stamp_ns(answer.header) / 1e9)
+        return dataclasses.replace(answer, instances=instances)
 
     def _depth(self, message: Image | None, size_hw: tuple[int, ...]) -> npt.NDArray[np.float32] | None:
         if message is None:

@@ -51,8 +51,13 @@ class Services:
             names = ", ".join(pipeline.segmenter.info.class_names)
             response.message = f"expected one of the model's classes, got {request.class_name!r}: {names}"
             return response
-        pipeline.target_class = request.class_name
-        response.success, response.message = True, f"target: {request.class_name or 'none'}"
+        if request.track_id < 0 or (request.track_id and request.class_name):
+            got = f"{request.track_id} and {request.class_name!r}"
+            response.message = f"expected a class_name, or a track_id from 1 on, got {got}: give one of them"
+            return response
+        pipeline.target_class, pipeline.target_track_id = request.class_name, request.track_id
+        chosen = f"track {request.track_id}" if request.track_id else request.class_name or "none"
+        response.success, response.message = True, f"target: {chosen}"
         return response
 
     def _segment(self, request: Segment.Request, response: Segment.Response) -> Segment.Response:

@@ -21,14 +21,14 @@ except ImportError:
 
 
 def detections(answer: Answer) -> Any:
-    """Detection2DArray: box, class name and score of each instance; id is Instance.label."""
+    """Detection2DArray: box, class name and score of each instance; id is Instance.track_id, "" without tracking."""
     message = vision_msgs.Detection2DArray(header=answer.header)
     for k, (left, top, right, bottom) in enumerate(answer.instances.boxes_xyxy.tolist()):
         box = vision_msgs.BoundingBox2D(size_x=right - left, size_y=bottom - top)
         box.center.position.x, box.center.position.y = (left + right) / 2, (top + bottom) / 2
         results = [_hypothesis(answer, k)]
         message.detections.append(
-            vision_msgs.Detection2D(header=answer.header, results=results, bbox=box, id=str(k + 1))
+            vision_msgs.Detection2D(header=answer.header, results=results, bbox=box, id=_track(answer, k))
         )
     return message
 
@@ -47,7 +47,7 @@ def detections_3d(answer: Answer) -> Any:
         result = _hypothesis(answer, k)
         result.pose.pose = box.center
         message.detections.append(
-            vision_msgs.Detection3D(header=answer.header, results=[result], bbox=box, id=str(k + 1))
+            vision_msgs.Detection3D(header=answer.header, results=[result], bbox=box, id=_track(answer, k))
         )
     return message
 
@@ -60,6 +60,11 @@ def label_info(model: ModelInfo) -> Any:
         vision_msgs.VisionClass(class_id=number + 1, class_name=name) for number, name in enumerate(model.class_names)
     ]
     return vision_msgs.LabelInfo(class_map=[vision_msgs.VisionClass(class_id=0, class_name="background"), *classes])
+
+
+def _track(answer: Answer, k: int) -> str:
+    track_id = int(answer.instances.track_ids[k])
+    return str(track_id) if track_id >= 0 else ""
 
 
 def _hypothesis(answer: Answer, k: int) -> Any:

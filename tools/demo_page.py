@@ -54,16 +54,17 @@ class Summary:
 
 
 def row_of(item: Instance) -> tuple[str, ...]:
-    """An instance as texts: label, class, its score, mask score, box, distance, size."""
+    """An instance as texts: label, track, class, its score, mask score, box, distance, size."""
     box = " ".join(f"{value:.0f}" for value in item.box_xyxy)
     distance = f"{item.distance:.2f} m" if math.isfinite(item.distance) else "-"
     edges = (item.box_size.x, item.box_size.y, item.box_size.z)
     size = " x ".join(f"{100 * edge:.0f}" for edge in edges) + " cm" if math.isfinite(sum(edges)) else "-"
     name = item.class_name or "object"
-    return str(item.label), name, f"{item.class_score:.2f}", f"{item.score:.2f}", box, distance, size
+    numbers = str(item.label), str(item.track_id)
+    return *numbers, name, f"{item.class_score:.2f}", f"{item.score:.2f}", box, distance, size
 
 
-HEAD = ("#", "class", "p(class)", "mask", "box x0 y0 x1 y1", "distance", "size")
+HEAD = ("#", "track", "class", "p(class)", "mask", "box x0 y0 x1 y1", "distance", "size")
 
 
 def print_tables(shots: list[Shot], summary: Summary) -> None:

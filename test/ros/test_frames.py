@@ -102,6 +102,7 @@ def test_depth_of_the_same_moment_gives_metres(running: Robot, image_rgb: np.nda
 
 
 def test_only_the_newest_of_a_burst_is_answered(running: Robot, image_rgb: np.ndarray) -> None:
+    running.answer_to(running.show(image_rgb))
     before = int(running.fresh_value("frames_dropped"))
     first_answered = len(running.received["instances"])
     received = int(running.value("frames_received"))
@@ -227,6 +228,36 @@ def test_a_selected_class_gets_a_mask_of_its_own(running: Robot, image_rgb: np.n
     np.testing.assert_array_equal(mask > 0, instances.masks[best].dense((480, 640)))
     assert running.call(Select, "/saom/select", Select.Request()).success
     running.deaf("target_mask")
+
+
+def test_objects_keep_their_track_ids_and_can_be_selected_by_them(running: Robot, image_rgb: np.ndarray) -> None:
+    def ids() -> list[int]:
+        return [item.track_id for item in running.answer_to(running.show(image_rgb)).instances]
+
+    # the robot's stamps lie a second apart, which is just what an object is remembered for
+    first = ids()
+    assert len(set(first)) == len(first) > 1 and min(first) >= 1
+    assert ids() == first
+    running.listen(target_mask=Image)
+    running.wait_active()
+    both = running.call(Select, "/saom/select", Select.Request(class_name="Mug", track_id=1))
+    assert not both.success and "give one of them" in both.message
+    assert running.call(Select, "/saom/select", Select.Request(track_id=first[-1])).success
+    header = running.show(image_rgb)
+    instances = instances_from_message(running.answer_to(header))
+    mask = mono8_pixels(running.answer_to(header, "target_mask"))
+    np.testing.assert_array_equal(mask > 0, instances.masks[len(first) - 1].dense((480, 640)))
+    assert running.call(Select, "/saom/select", Select.Request(track_id=2**31 - 1)).success  # nowhere to be seen
+    assert not any(running.answer_to(running.show(image_rgb), "target_mask").data)
+    assert running.call(Select, "/saom/select", Select.Request()).success
+    running.deaf("target_mask")
+    past = running.header()
+    past.stamp.sec = 0
+    begun_again = running.answer_to(running.show(image_rgb, past))
+    assert not {item.track_id for item in begun_again.instances} & set(first)
+    assert running.set_parameter("tracking", False).successful
+    assert set(ids()) == {-1}
+    assert running.set_parameter("tracking", True).successful
 
 
 def mono8_pixels(message: Image) -> np.ndarray:

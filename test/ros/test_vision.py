@@ -34,12 +34,13 @@ def test_detections_say_the_same_as_the_instances(start: StartNode, robot: Robot
     instances = instances_from_message(whole)
     assert len(flat.detections) == len(instances)
     for detection, item in zip(flat.detections, whole.instances, strict=True):
-        assert detection.id == str(item.label)
+        assert detection.id == str(item.track_id)
         assert detection.results[0].hypothesis.class_id == item.class_name
         center, box = detection.bbox.center.position, item.box_xyxy
         assert (center.x - detection.bbox.size_x / 2, center.y + detection.bbox.size_y / 2) == (box[0], box[3])
+    by_track = {str(item.track_id): item for item in whole.instances}
     for detection in deep.detections:
-        item = whole.instances[int(detection.id) - 1]
+        item = by_track[detection.id]
         assert detection.bbox.center == item.box_pose and detection.bbox.size == item.box_size
     assert len(deep.detections) == np.isfinite(instances.centroids_m[:, 0]).sum()
 

@@ -1,0 +1,144 @@
+"""Track ids: stable while objects move, new after a loss, never given twice."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from saom_core.config import SaomConfig
+from saom_core.everything import OnnxSegmenter
+from saom_core.instances import Instances, MaskCrop
+from saom_core.tracker import LEAST_IOU, Tracker, mask_ious, match
+
+SIZE = (60, 80)
+RNG = np.random.default_rng(11)
+SEQUENCE = Path(__file__).resolve().parents[2] / "demo" / "sequence"
+
+
+def blob(top: int, left: int, height: int = 12, width: int = 16) -> MaskCrop:
+    mask = np.zeros(SIZE, bool)
+    mask[max(0, top) : top + height, max(0, left) : left + width] = True
+    return MaskCrop.from_dense(mask)
+
+
+def frame(*masks: MaskCrop) -> Instances:
+    return Instances.from_masks(SIZE, masks, np.linspace(0.9, 0.5, len(masks)).astype(np.float32))
+
+
+def ids(tracker: Tracker, stamp_s: float, *masks: MaskCrop) -> list[int]:
+    return tracker.update(frame(*masks), stamp_s).track_ids.tolist()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ious_against_dense_masks(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+
+    def random_mask() -> MaskCrop:
+        mask = np.zeros(SIZE, bool)
+        top, left = rng.integers(0, 40), rng.integers(0, 60)
+        mask[top : top + rng.integers(1, 20), left : left + rng.integers(1, 20)] = True
+        mask &= rng.random(SIZE) < rng.choice([0.5, 1.0])
+        mask[top, left] = True
+        return MaskCrop.from_dense(mask)
+
+    ones, others = ([random_mask() for _ in range(12)] for _ in range(2))
+    others[3] = ones[5]
+    for least in (0.0, LEAST_IOU, 0.5):
+        ious = mask_ious(ones, others, least)
+        for (a, one), (b, other) in itertools.product(enumerate(ones), enumerate(others)):
+            dense, other_dense = one.dense(SIZE), other.dense(SIZE)
+            iou = (dense & other_dense).sum() / (dense | other_dense).sum()
+            assert ious[a, b] == pytest.approx(iou if iou >= least else 0.0)
+        assert ious[5, 3] == 1.0
+
+
+def test_ious_of_nothing_and_of_one_pixel() -> None:
+    assert mask_ious([], []).shape == (0, 0) and mask_ious([blob(0, 0)], []).shape == (1, 0)
+    pixel = blob(59, 79, 1, 1)
+    np.testing.assert_array_equal(mask_ious([pixel], [pixel, blob(58, 79, 1, 1)]), [[1.0, 0.0]])
+
+
+def test_matching_takes_the_best_pair_first() -> None:
+    assert match(np.array([[0.6, 0.9], [0.5, 0.8]])) == {1: 0, 0: 1}
+    assert match(np.array([[0.0, 0.9], [0.0, 0.8]])) == {1: 0}
+    for _ in range(20):
+        ious = RNG.random((5, 7)) * (RNG.random((5, 7)) < 0.6)
+        pairs, left = match(ious), ious.copy()
+        while left.max() > 0:  # the definition, step by step
+            row, column = np.unravel_index(left.argmax(), left.shape)
+            assert pairs[int(column)] == row
+            left[row], left[:, column] = 0, 0
+        assert len(set(pairs.values())) == len(pairs)
+
+
+def test_moving_objects_keep_their_ids_whatever_their_order() -> None:
+    tracker = Tracker()
+    assert ids(tracker, 0.0, blob(5, 0), blob(40, 60)) == [1, 2]
+    for k in range(1, 12):
+        right, left = blob(5, 4 * k), blob(40, 60 - 4 * k)
+        assert ids(tracker, k / 30, *((right, left) if k % 2 else (left, right))) == ([1, 2] if k % 2 else [2, 1])
+
+
+def test_a_whole_and_its_part_keep_apart() -> None:
+    tracker = Tracker()
+    table, mug = blob(0, 0, 60, 80), blob(20, 20)
+    assert ids(tracker, 0.0, table, mug) == [1, 2]
+    assert ids(tracker, 0.1, mug) == [2]
+    assert ids(tracker, 0.2, mug, table) == [2, 1]
+
+
+def test_an_object_that_flickers_keeps_its_id_for_the_memory() -> None:
+    tracker = Tracker(memory_s=1.0)
+    assert ids(tracker, 0.0, blob(5, 5)) == [1]
+    assert ids(tracker, 0.5) == []
+    assert ids(tracker, 1.0, blob(5, 5)) == [1]
+    assert ids(tracker, 2.5, blob(5, 5)) == [2]  # too late, and the number is not given again
+
+
+def test_another_object_in_the_place_of_a_lost_one_is_new() -> None:
+    tracker = Tracker()
+    assert ids(tracker, 0.0, blob(5, 5)) == [1]
+    assert ids(tracker, 0.1) == []
+    assert ids(tracker, 0.2, blob(11, 5)) == [2]  # IoU 0.33: enough from frame to frame, not after a loss
+
+
+def test_time_that_jumps_back_and_another_image_size_begin_anew_without_old_ids() -> None:
+    tracker = Tracker()
+    assert ids(tracker, 10.0, blob(5, 5)) == [1]
+    assert ids(tracker, 10.0, blob(5, 5)) == [1]  # the same moment again is no jump
+    assert ids(tracker, 9.9, blob(5, 5)) == [2]
+    assert ids(tracker, 9.95, blob(5, 5)) == [2]
+    other = Instances.from_masks((600, 800), [blob(5, 5)], np.ones(1, np.float32))
+    assert tracker.update(other, 10.0).track_ids.tolist() == [3]
+
+
+def test_random_streams_never_give_an_id_twice() -> None:
+    tracker, last_seen, now = Tracker(memory_s=0.3), {}, 0.0
+    for _ in range(300):
+        now += RNG.uniform(0.02, 0.2)
+        masks = [blob(int(RNG.integers(-5, 55)), int(RNG.integers(-5, 75))) for _ in range(RNG.integers(0, 6))]
+        given = ids(tracker, now, *masks)
+        assert len(set(given)) == len(given) and min(given, default=1) >= 1
+        for number in given:
+            assert now - last_seen.get(number, now) <= 0.3
+            last_seen[number] = now
+
+
+def test_the_demo_sequence() -> None:
+    """The camera goes about a table, far from picture to picture: large objects keep their ids all the same."""
+    segmenter, tracker = OnnxSegmenter(SaomConfig(threads=1)), Tracker()
+    table: list[int] = []
+    for k in range(6):
+        image_rgb = cv2.cvtColor(cv2.imread(str(SEQUENCE / f"image_{k:03d}.jpg")), cv2.COLOR_BGR2RGB)
+        depth_mm = cv2.imread(str(SEQUENCE / f"depth_{k:03d}.png"), cv2.IMREAD_UNCHANGED)
+        found = segmenter.segment(image_rgb, depth_mm.astype(np.float32) / 1000).instances
+        tracked = tracker.update(found, k / 3)
+        held = tracker.update(found, k / 3 + 0.1)  # the same picture again
+        np.testing.assert_array_equal(held.track_ids, tracked.track_ids)
+        largest = int(np.argmax([mask.area for mask in tracked.masks]))
+        table.append(int(tracked.track_ids[largest]))
+    assert len(set(table)) == 1
