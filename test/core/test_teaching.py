@@ -8,10 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
-from saom_cli.teach import check_name, find_pictures, read_example
+from saom_cli.teach import check_name, find_pictures, read_example, write
+from saom_core.config import SaomConfig
 from saom_core.errors import InputError, ModelError
-from saom_core.examples import Sight, points_inside, views
-from saom_core.taught import normalised
+from saom_core.everything import OnnxSegmenter
+from saom_core.examples import Example, Sight, answers, look, points_inside, views
+from saom_core.runtime import BUNDLED_MODEL
+from saom_core.taught import TaughtClass, normalised
 from saom_core.teaching import (
     PASSED,
     STRANGE,
@@ -226,3 +229,34 @@ def test_names_that_are_taken_or_no_text(bad: str) -> None:
 @pytest.mark.parametrize("good", ["mug_blue", "mug red", "Tasse größer"])
 def test_new_names_and_those_taught_before(good: str) -> None:
     check_name(good, ["Mug", "Other", "mug_blue"], ["mug_blue"])
+
+
+def boxes_on_a_table() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    depth = np.repeat(np.linspace(1.4, 0.7, 480, dtype=np.float32)[:, None], 640, axis=1)
+    image = np.full((480, 640, 3), (170, 150, 120), np.uint8)
+    for k in range(6):
+        top, left = 96 + 144 * (k // 3), 64 + 192 * (k % 3)
+        window = np.s_[top : top + 96, left : left + 91]
+        image[window], depth[window] = rng.integers(0, 255, 3), depth[window].min() - 0.15
+    return image, depth
+
+
+def test_the_bundled_model_names_what_it_was_taught_and_nothing_else_changes(tmp_path: Path) -> None:
+    image, depth = boxes_on_a_table()
+    bundled = OnnxSegmenter(SaomConfig(threads=1))
+    masks, embeddings = answers(bundled.model, image, depth)
+    assert len(masks) >= 2
+    sight = look(bundled.model, Example("x.png", image, masks[0], depth))
+    assert sight.iou >= 0.5 and len(sight.own) >= 4
+    unit = normalised(embeddings)
+    nearest = float((unit[1:] @ unit[0]).max())
+    write(BUNDLED_MODEL, tmp_path / "mine.onnx", [TaughtClass("box_0", unit[0], (1 + nearest) / 2, {})])
+    mine = OnnxSegmenter(SaomConfig(model=str(tmp_path / "mine.onnx"), threads=1))
+    assert mine.info.class_names == (*bundled.info.class_names, "box_0")
+    before, after = (one.segment(image, depth).instances for one in (bundled, mine))
+    assert after.class_names[0] == "box_0" and after.class_ids[0] == len(bundled.info.class_names)
+    assert after.class_names[1:] == before.class_names[1:]
+    for name in ("class_ids", "class_scores", "scores", "boxes_xyxy"):
+        assert getattr(after, name)[1:].tobytes() == getattr(before, name)[1:].tobytes()
+    assert [mask.crop.tobytes() for mask in after.masks] == [mask.crop.tobytes() for mask in before.masks]
