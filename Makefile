@@ -49,7 +49,7 @@ train: env-train
 	    --learning-rate 8e-4 --init runs/small/last
 	$(SAOM) export runs/full/last runs/saom-tiny.onnx
 	$(SAOM) evaluate --data data/rooms --split test --model runs/saom-tiny.onnx --json runs/figures.json
-	$(SAOM) export runs/full/last runs/saom-tiny.onnx --figures runs/figures.json
+	$(SAOM) export runs/full/last runs/saom-tiny.onnx --figures runs/figures.json --reference data/rooms
 
 clean:
 	rm -rf .venv .venv-train build install log demo_out .mypy_cache .ruff_cache .pytest_cache
