@@ -6,8 +6,8 @@ ros2 launch saom_ros saom.launch.py image:=/camera/color/image_raw depth:=/camer
 
 from pathlib import Path
 
-from ament_index_python.packages import get_package_share_directory
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix, get_package_share_directory
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, SetEnvironmentVariable
 from launch.conditions import IfCondition
 from launch.launch_context import LaunchContext
 from launch.launch_description_entity import LaunchDescriptionEntity
@@ -39,13 +39,17 @@ def generate_launch_description() -> LaunchDescription:
         for name, (default, description) in ARGUMENTS.items()
     ]
     profile = SetEnvironmentVariable("FASTDDS_DEFAULT_PROFILES_FILE", LaunchConfiguration("dds_profile"))
-    rviz = Node(
-        package="rviz2",
-        executable="rviz2",
-        arguments=["-d", str(SHARE / "rviz" / "saom.rviz"), "-f", LaunchConfiguration("frame")],
-        condition=IfCondition(LaunchConfiguration("rviz")),
-    )
+    rviz = OpaqueFunction(function=rviz_node, condition=IfCondition(LaunchConfiguration("rviz")))
     return LaunchDescription([*declared, profile, OpaqueFunction(function=saom_node), rviz])
+
+
+def rviz_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    try:
+        get_package_prefix("rviz2")
+    except PackageNotFoundError:  # a robot often has none; the node must run all the same
+        return [LogInfo(msg="rviz:=true, but rviz2 is not installed here: apt install ros-$ROS_DISTRO-rviz2")]
+    arguments = ["-d", str(SHARE / "rviz" / "saom.rviz"), "-f", LaunchConfiguration("frame")]
+    return [Node(package="rviz2", executable="rviz2", arguments=arguments)]
 
 
 def saom_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:

@@ -39,6 +39,7 @@ from saom_ros.pipeline import Pipeline, Request
 from saom_ros.services import Services
 from saom_ros.worker import NewestWorker
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 STOP_TIMEOUT_S = 4.0
 """`ros2 launch` asks again, harder, after 5 s."""
 
@@ -272,6 +273,8 @@ def main(args: Sequence[str] | None = None) -> int:
     spinner = threading.Thread(target=_spin, args=(executor, failures), name="saom-executor", daemon=True)
     spinner.start()
     os.read(signalled, 1)
+    for number in SIGNALS:  # Ctrl-C goes to `ros2 launch` too, which hands it on: the second one must not cut the end
+        signal.signal(number, signal.SIG_IGN)
     node.refuse_waiting("the node is ending")
     if not executor.stop(spinner, STOP_TIMEOUT_S) or not node.close():
         node.get_logger().warning("the frame in work takes long; ending without it")
@@ -287,9 +290,9 @@ def _signal_pipe() -> int:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, lambda *_: None)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})  # see tools/saom_node
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # see tools/saom_node
     return reader
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import signal
 import subprocess
@@ -171,6 +172,18 @@ def test_a_service_call_that_waits_is_answered_when_the_node_ends(start: StartNo
     robot.until(answer.done, "an answer")
     assert not answer.result().success and "is ending" in answer.result().message
     assert process.wait(20) == 0
+    assert "Traceback" not in log.read_text() and "rror" not in log.read_text()
+
+
+def test_more_signals_do_not_cut_the_end(start: StartNode, robot: Robot, log: Path) -> None:
+    process = start()
+    robot.wait_active(process)
+    robot.answer_to(robot.show(picture()[0]))
+    while process.poll() is None:  # Ctrl-C goes to the whole group, and `ros2 launch` hands it on
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.01)
+    assert process.returncode == 0
     assert "Traceback" not in log.read_text() and "rror" not in log.read_text()
 
 
