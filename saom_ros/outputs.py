@@ -39,7 +39,7 @@ class Outputs:
     def __init__(self, node: LifecycleNode) -> None:
         self._node = node
         self._publishers = {
-            name: node.create_lifecycle_publisher(kind, f"~/{name}", 5) for name, (kind, _) in _OUTPUTS.items()
+            name: node.create_lifecycle_publisher(kind, f"~/{name}", 5) for name, (kind, _) in OUTPUTS.items()
         }
         self._names: Any = None
         self._lock = threading.Lock()  # publishers may be taken away while the worker makes a message
@@ -61,7 +61,7 @@ class Outputs:
         for name, publisher in tuple(self._publishers.items()):
             with self._lock:
                 wanted = name in self._publishers and publisher.get_subscription_count()
-            message = _OUTPUTS[name][1](answer) if wanted else None
+            message = OUTPUTS[name][1](answer) if wanted else None
             with self._lock:
                 if message is not None and name in self._publishers:
                     publisher.publish(message)
@@ -168,7 +168,7 @@ def markers(answer: Answer) -> MarkerArray:
     return message
 
 
-_OUTPUTS: dict[str, tuple[type[Any], Callable[[Answer], Any]]] = {
+OUTPUTS: dict[str, tuple[type[Any], Callable[[Answer], Any]]] = {
     "instances": (InstanceArray, instance_array),
     "label_image": (Image, label_image),
     "class_image": (Image, class_image),
@@ -179,3 +179,4 @@ _OUTPUTS: dict[str, tuple[type[Any], Callable[[Answer], Any]]] = {
     "markers": (MarkerArray, markers),
     **VISION_OUTPUTS,
 }
+"""Topic below the node's name -> message type, and the function that makes it."""

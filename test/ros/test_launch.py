@@ -1,0 +1,50 @@
+"""What is installed beside the node: the view of rviz shows topics that the node has; the launch file, where ROS is."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from robot import ROOT, Robot, picture
+
+from saom_ros.outputs import OUTPUTS
+
+MESSAGES = {"Image": "Image", "PointCloud2": "PointCloud2", "MarkerArray": "MarkerArray"}
+"""Display of rviz_default_plugins -> the message type that it subscribes to."""
+
+
+def test_rviz_shows_topics_of_the_node_in_their_types() -> None:
+    view = yaml.safe_load((ROOT / "rviz" / "saom.rviz").read_text())
+    displays = view["Visualization Manager"]["Displays"]
+    assert len(displays) >= 3
+    for display in displays:
+        plugin, name = display["Class"].split("/")
+        topic = display["Topic"]["Value"].removeprefix("/saom/")
+        assert plugin == "rviz_default_plugins" and OUTPUTS[topic][0].__name__ == MESSAGES[name]
+        # the node publishes reliably and keeps nothing for those who come late
+        assert display["Topic"]["Reliability Policy"] in ("Reliable", "Best Effort")
+        assert display["Topic"].get("Durability Policy", "Volatile") == "Volatile"
+
+
+def test_the_launch_file_starts_a_node_that_answers(robot: Robot, tmp_path: Path) -> None:
+    pytest.importorskip("launch_ros", reason="launch is not on PyPI; it is in every ROS")
+    log = tmp_path / "launch.log"
+    command = ["ros2", "launch", "saom_ros", "saom.launch.py", "image:=/image", "camera_info:=/camera_info"]
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            ["env", f"ROS_DOMAIN_ID={robot.domain}", *command, "provider:=cpu", "rviz:=true"],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    try:
+        robot.wait_active(process)
+        assert robot.answer_to(robot.show(picture()[0])).instances
+        assert robot.value("provider_requested") == "cpu"
+    finally:
+        process.send_signal(signal.SIGINT)
+        returned = process.wait(20)
+    assert returned == 0 and "process has finished cleanly" in log.read_text()
