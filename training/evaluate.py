@@ -68,7 +68,8 @@ def evaluate(
         raise InputError(f"expected images in {data.path}, got none in this split: choose another with --split")
     images = np.linspace(0, len(data) - 1, min(len(data), limit or len(data))).round().astype(int).tolist()
     boards = [Scoreboard(model, PROTOCOLS[protocol], operating_score) for model in models]
-    gallery = Gallery(min(pictures, (len(images) + 1) // 2), len(models))  # none both among the best and the worst
+    pictures = min(pictures, max(1, len(images) // 2))  # none both among the best and the worst
+    gallery = Gallery(pictures, len(models))
     for i in tqdm(images, unit="image", desc="evaluate", dynamic_ncols=True):
         sample = data[i]
         gallery.offer(i, [board.add(sample, use_depth) for board in boards])

@@ -70,7 +70,7 @@ def _of_file(segmenter: OnnxSegmenter, grid: tuple[int, int] | None) -> Evaluate
             f"{segmenter.info.path}: expected a grid of {columns}x{rows}, which is built into the file, got "
             f"{grid[0]}x{grid[1]}: leave --grid out, or export the checkpoint with --grid"
         )
-    return EvaluatedModel(segmenter, PromptedFile(segmenter.model), (columns, rows))
+    return EvaluatedModel(segmenter, PromptedFile(segmenter.model, segmenter.config), (columns, rows))
 
 
 class CheckpointNetwork:

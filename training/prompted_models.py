@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from saom_core.everything import EverythingModel, Letterbox
+from saom_core.config import SaomConfig
+from saom_core.everything import EverythingModel, Letterbox, check_frame
 from saom_core.sam_checkpoints import SamModel
 from saom_core.sam_decoder import PointDecoder
 from saom_core.sam_encoder import encode, network_input
@@ -98,15 +99,16 @@ class _SamImage:
 
 
 class PromptedFile:
-    """An exported file, or a checkpoint with a file's inputs and outputs."""
+    """An exported file, or a checkpoint with a file's inputs and outputs; `config` says which depth is valid."""
 
-    def __init__(self, model: EverythingModel) -> None:
-        self.model = model
+    def __init__(self, model: EverythingModel, config: SaomConfig) -> None:
+        self.model, self.config = model, config
 
     def encode(self, image_rgb: npt.NDArray[np.uint8], depth_m: npt.NDArray[np.float32] | None) -> EncodedImage:
         """See `PromptedModel.encode`."""
+        depth = check_frame(image_rgb, depth_m, self.config)
         box = Letterbox.fit(image_rgb.shape[:2], self.model.info.input_size_hw)
-        return _FileImage(self.model, box, box.image(image_rgb), box.depth(depth_m))
+        return _FileImage(self.model, box, box.image(image_rgb), box.depth(depth))
 
 
 class _FileImage:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sam_scenes import TINY, tiny_model
+from sam_scenes import TINY, frame, tiny_model
 from segment_anything import SamPredictor
 
 from saom_core.config import SaomConfig
@@ -20,11 +20,11 @@ from saom_core.sam_checkpoints import write_checkpoint
 from training.checkpoint import load_network, save_network
 from training.comparison import GroundTruth
 from training.evaluated_models import EvaluatedModel, load_model
-from training.export import example_input
 from training.location_prior import nearest_grid_points
 from training.network import SaomTiny, TinyConfig
 from training.onnx_weights import network_from_onnx
 from training.paper_protocol import PaperMetrics, assigned_points
+from training.prompt_decoder import PromptNetwork
 from training.prompted_models import PromptedFile, PromptedSam
 
 SIZE = (64, 96)
@@ -49,8 +49,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def picture(size_hw: tuple[int, int], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    image, depth = example_input(size_hw, seed)
-    return image.numpy(), depth.numpy()
+    one = frame(seed, size_hw=size_hw)
+    return one.image_rgb, one.depth_m
 
 
 @pytest.mark.parametrize("size_hw", [(96, 128), (110, 70)])
@@ -94,14 +94,21 @@ def test_the_bundled_file_answers_each_point_by_itself() -> None:
 
 
 @torch.no_grad()
-def check_answers(model: EvaluatedModel, network: SaomTiny, points: np.ndarray, size_hw: tuple[int, int]) -> None:
+def check_answers(
+    model: EvaluatedModel, network: PromptNetwork, points: np.ndarray, size_hw: tuple[int, int]
+) -> None:
     """Whether the model answers as its network does, asked for each point by itself."""
     image, depth = picture(size_hw)
-    encoded = model.prompted.encode(image, depth)
+    beyond = np.where(
+        np.arange(size_hw[1]) % 9 == 0, 50.0, depth
+    )  # farther than depth is believed: as if there were none
+    depth = np.where(beyond > 10, 0, beyond).astype(np.float32)
+    encoded = model.prompted.encode(image, beyond.astype(np.float32))
     found = encoded.best_masks(points)
     input_hw = model.info.input_size_hw
     box = Letterbox.fit(size_hw, input_hw)
-    features = network.encode(torch.from_numpy(box.image(image))[None], torch.from_numpy(box.depth(depth))[None])
+    depth_in = torch.from_numpy(box.depth(depth))[None] if model.info.uses_depth else None
+    features = network.encode(torch.from_numpy(box.image(image))[None], depth_in)
     answers = network.decode(features, torch.from_numpy(points).float()[None])
     logits = network.masks(features, answers.mask_embeddings)[0].numpy()
     expected = [box.cut_mask(low, np.array([0.0, 0.0, size_hw[1], size_hw[0]])) for low in logits]
@@ -146,7 +153,7 @@ class Nested:
 
 
 def test_of_several_masks_of_a_prompt_the_best_one_answers() -> None:
-    encoded = PromptedFile(Nested()).encode(np.zeros((64, 64, 3), np.uint8), None)
+    encoded = PromptedFile(Nested(), SaomConfig()).encode(np.zeros((64, 64, 3), np.uint8), None)
     found = encoded.best_masks(np.array([[0.5, 0.5], [0.52, 0.5]]))  # asked together, one would lose its better mask
     assert found.sum((1, 2)).min() > 30**2
 
