@@ -24,6 +24,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from saom_ros.msg import InstanceArray
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -34,9 +35,6 @@ from tools.demo_camera import read_pictures
 from tools.demo_page import Shot, Summary, print_tables, write_page
 
 ROOT = Path(__file__).resolve().parent.parent
-MEASURE_S = 8.0
-"""How long rate and latency are measured, once every picture has been answered."""
-
 LIMIT_S = 50.0
 
 
@@ -80,6 +78,9 @@ def main() -> int:
     parser.add_argument("--images", type=Path, default=ROOT / "demo" / "sequence", help="folder of photos or RGB-D")
     parser.add_argument("--out", type=Path, default=ROOT / "demo_out")
     parser.add_argument("--rate", type=float, default=30.0, help="frames per second of the camera")
+    parser.add_argument(
+        "--measure", type=float, default=8.0, help="seconds of rate and latency, once every picture has been answered"
+    )
     parser.add_argument("--model", default="", help="model file; empty: the bundled saom-tiny")
     arguments = parser.parse_args()
     images = arguments.images.expanduser()
@@ -92,6 +93,7 @@ def main() -> int:
         node += ["-r", f"{name}:=/camera/{topic}"]
     if arguments.model:
         node += ["-p", f"model:={arguments.model}"]
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # ends as Ctrl-C does
     arguments.out.mkdir(parents=True, exist_ok=True)
     with (arguments.out / "node.log").open("w") as log:
         processes = {
@@ -99,11 +101,13 @@ def main() -> int:
             "camera": subprocess.Popen(camera, cwd=ROOT),
         }
         try:
-            recorder = record(names, processes)
+            recorder = record(names, processes, arguments.measure)
         except KeyboardInterrupt:
             print("\nstopped")
             return 130
         finally:
+            for number in (signal.SIGINT, signal.SIGTERM):  # a second one must not leave processes behind
+                signal.signal(number, signal.SIG_IGN)
             stop(processes)
     if isinstance(recorder, str):
         print(f"{recorder}\nThe node's log:\n{(arguments.out / 'node.log').read_text()}", file=sys.stderr)
@@ -111,19 +115,19 @@ def main() -> int:
     return show(recorder, arguments.out, arguments.rate)
 
 
-def record(names: set[str], processes: dict[str, subprocess.Popen[bytes]]) -> Recorder | str:
+def record(names: set[str], processes: dict[str, subprocess.Popen[bytes]], measure_s: float) -> Recorder | str:
     """Listens until every picture is answered and the rate is measured; a text where something went wrong."""
-    rclpy.init()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     recorder, executor = Recorder(), SingleThreadedExecutor()
     executor.add_node(recorder)
     began, measured_from = time.monotonic(), None
     with tqdm(total=len(names), desc="pictures answered", unit="", bar_format="{desc}: {bar:30} {n}/{total}") as bar:
-        while measured_from is None or time.monotonic() - measured_from < MEASURE_S:
+        while measured_from is None or time.monotonic() - measured_from < measure_s:
             executor.spin_once(timeout_sec=0.1)
             bar.update(len(recorder.shots) - bar.n)
             if measured_from is None and set(recorder.shots) >= names:
                 measured_from = time.monotonic()
-                bar.set_description("measuring rate and latency")
+                bar.set_description_str("measuring rate and latency")
                 recorder.arrived_s.clear()
                 recorder.latencies_ms.clear()
             failed = [name for name, process in processes.items() if process.poll() is not None]
