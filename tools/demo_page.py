@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from saom_ros.msg import Instance, InstanceArray
 
+from saom_core.overlay import instance_color
+
 TABLES = 2
 ROWS = 12
 """How many pictures, and rows of each, are printed; the page has all."""
@@ -89,13 +91,20 @@ def write_page(path: Path, shots: list[Shot], summary: Summary) -> None:
     path.write_text(_PAGE.format(figures=figures, shots="".join(map(_shot_html, shots))), encoding="utf-8")
 
 
+def _color(item: Instance) -> tuple[int, int, int]:
+    """The colour that the instance has in the overlay."""
+    return instance_color(item.track_id if item.track_id >= 0 else item.label - 1)
+
+
 def _shot_html(shot: Shot) -> str:
     quality = [cv2.IMWRITE_JPEG_QUALITY, 88]
     jpeg = cv2.imencode(".jpg", cv2.cvtColor(shot.overlay_rgb, cv2.COLOR_RGB2BGR), quality)[1]
     picture = base64.b64encode(jpeg.tobytes()).decode()
     head = "".join(f"<th>{text}</th>" for text in HEAD)
     rows = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in row_of(item)) + "</tr>"
+        f'<tr style="--color:rgb{_color(item)}">'
+        + "".join(f"<td>{html.escape(text)}</td>" for text in row_of(item))
+        + "</tr>"
         for item in shot.answer.instances
     )
     return (
@@ -109,12 +118,13 @@ _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>SAOM: what the camera saw</title>
 <style>
-body {{ font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 1300px; padding: 0 1rem; color: #1c2127 }}
+body {{ font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 1400px; padding: 0 1rem; color: #1c2127 }}
 p {{ margin: .2rem 0 }}
 section div {{ display: flex; gap: 1.2rem; align-items: flex-start; flex-wrap: wrap }}
-img {{ max-width: min(640px, 100%); border-radius: 4px }}
+img {{ max-width: min(600px, 100%); border-radius: 4px }}
 table {{ border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums }}
-th, td {{ text-align: left; padding: .15rem .6rem; border-bottom: 1px solid #dde1e6; white-space: nowrap }}
+td:first-child {{ border-left: 12px solid var(--color) }}
+th, td {{ text-align: left; padding: .15rem .5rem; border-bottom: 1px solid #dde1e6; white-space: nowrap }}
 </style></head><body>
 <h1>Whole objects, as the node published them</h1>
 {figures}
