@@ -44,12 +44,13 @@ FRAMES ?= 7200
 STEPS ?= 6000
 train: env-train
 	$(SAOM) collect --out data/rooms --frames $(FRAMES) --size 400x300 --workers $$(nproc) --seed 1000
-	$(SAOM) finetune --data data/rooms --out runs/small --size 256x192 --drop-depth 0.3 --steps $(STEPS)
+	$(SAOM) finetune --data data/rooms --out runs/small --size 256x192 --drop-depth 0.4 --steps $(STEPS) --fused
 	$(SAOM) finetune --data data/rooms --out runs/full --size 384x288 --drop-depth 0.4 --steps $$(($(STEPS) / 3)) \
-	    --learning-rate 8e-4 --init runs/small/last
-	$(SAOM) export runs/full/last runs/saom-tiny.onnx
+	    --learning-rate 8e-4 --init runs/small/last --fused
+	$(SAOM) finetune --data data/rooms --out runs/named --classes-only --drop-depth 0.35 --init runs/full/last
+	$(SAOM) export runs/named/last runs/saom-tiny.onnx
 	$(SAOM) evaluate --data data/rooms --split test --model runs/saom-tiny.onnx --json runs/figures.json
-	$(SAOM) export runs/full/last runs/saom-tiny.onnx --figures runs/figures.json --reference data/rooms
+	$(SAOM) export runs/named/last runs/saom-tiny.onnx --figures runs/figures.json --reference data/rooms
 
 clean:
 	rm -rf .venv .venv-train build install log demo_out .mypy_cache .ruff_cache .pytest_cache

@@ -62,7 +62,7 @@ class PointDecoder:
     def image_tokens(self, embedding: Tensor, position: Tensor | None = None) -> ImageTokens:
         """Tokens of an image embedding of shape (1, C, h, w); its positional code, when it is not of the usual size."""
         prompt_encoder = self._sam.prompt_encoder
-        no_mask = prompt_encoder.no_mask_embed.weight.reshape(1, -1, 1, 1)
+        no_mask = prompt_encoder.no_mask_embed.weight.reshape(1, -1, 1, 1).to(embedding.dtype)
         tokens = (embedding + no_mask).flatten(2)[0].T.contiguous()
         if position is None:
             position = prompt_encoder.get_dense_pe()
@@ -93,27 +93,30 @@ class PointDecoder:
             size_hw=image.size_hw,
         )
 
-    def mask_logits(self, prompts: DecodedPrompts, chosen: Tensor, used_hw: tuple[int, int]) -> Tensor:
+    def mask_logits(self, prompts: DecodedPrompts, chosen: Tensor | None, used_hw: tuple[int, int]) -> Tensor:
         """Low-resolution mask logits of some of the prompts.
 
         Args:
             prompts: the decoded prompts.
-            chosen: (P,) int64 indices of prompts.
+            chosen: (P,) int64 indices of prompts; None: all.
             used_hw: how many rows and columns of image tokens are not padding; the rest is left out.
 
         Returns:
             (P, M, 4 * used rows, 4 * used columns): SAM's low-resolution masks without their padding.
         """
-        (height, width), (used_h, used_w) = prompts.size_hw, used_hw
-        tokens = prompts.image_tokens[chosen].unflatten(1, (height, width))[:, :used_h, :used_w]
+        used_h, used_w = used_hw
+        tokens, mask_tokens = prompts.image_tokens, prompts.mask_tokens
+        if chosen is not None:
+            tokens, mask_tokens = tokens[chosen], mask_tokens[chosen]
+        tokens = tokens.unflatten(1, prompts.size_hw)[:, :used_h, :used_w]
         first, norm, activation, second, last_activation = self._decoder.output_upscaling
         fine = F.layer_norm(_upscale(tokens, first), (norm.weight.numel(),), norm.weight, norm.bias, norm.eps)
         fine = last_activation(_upscale(activation(fine), second))  # (P, h, w, 2*2, 2*2, channels)
-        mlps, count = self._decoder.output_hypernetworks_mlps, prompts.mask_tokens.shape[1]
-        hyper = torch.stack([mlps[k + 1](prompts.mask_tokens[chosen, k]) for k in range(count)], dim=1)
+        mlps, count = self._decoder.output_hypernetworks_mlps, mask_tokens.shape[1]
+        hyper = torch.stack([mlps[k + 1](mask_tokens[:, k]) for k in range(count)], dim=1)
         masks = hyper @ fine.flatten(1, -2).transpose(1, 2)  # (P, M, h * w * 4 * 4)
-        masks = masks.view(len(chosen), count, used_h, used_w, 2, 2, 2, 2)
-        return masks.permute(0, 1, 2, 4, 6, 3, 5, 7).reshape(len(chosen), count, 4 * used_h, 4 * used_w)
+        masks = masks.view(len(tokens), count, used_h, used_w, 2, 2, 2, 2)
+        return masks.permute(0, 1, 2, 4, 6, 3, 5, 7).reshape(len(tokens), count, 4 * used_h, 4 * used_w)
 
     def _point_tokens(self, points_xy: Tensor) -> Tensor:
         """(B, 2) -> (B, T, C): IoU token, mask tokens, the point, and "no further point".

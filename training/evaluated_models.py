@@ -1,4 +1,4 @@
-"""Any model, ready to be evaluated: a SAM checkpoint, an exported file, or a saom-tiny checkpoint folder."""
+"""Any model, ready to be evaluated: a SAM checkpoint, an exported file, or a folder of `saom finetune`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ from saom_core.everything import OnnxSegmenter, Segmenter, load_segmenter
 from saom_core.runtime import OUTPUTS, THRESHOLDS, ModelInfo
 from saom_core.sam import SamSegmenter
 from saom_core.sam_options import SamEverythingOptions
-from training.checkpoint import WEIGHTS, load_network_and_record
-from training.everything_graph import EverythingGraph, grid_prompts_xy
+from training.checkpoint import WEIGHTS
+from training.everything_graph import grid_prompts_xy
+from training.exportable import load_exportable
 from training.prompted_models import PromptedFile, PromptedModel, PromptedSam
 
 DEFAULT_GRID = (32, 32)
-DEFAULT_SIZE_HW = (288, 384)
-"""Input of a saom-tiny checkpoint whose record does not say on what it was trained."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def _of_file(segmenter: OnnxSegmenter, grid: tuple[int, int] | None) -> Evaluate
 
 
 class CheckpointNetwork:
-    """A saom-tiny checkpoint in torch, on the CPU, with the inputs and outputs of an exported file (`OnnxModel`).
+    """A checkpoint folder (saom-tiny, fast head) in torch on the CPU, with an exported file's inputs and outputs.
 
     Args:
         folder: written by training.
@@ -91,23 +90,25 @@ class CheckpointNetwork:
             raise ModelError(
                 f"provider {provider}: expected auto or cpu for a checkpoint folder: export it with `saom export` first"
             )
-        network, record = load_network_and_record(folder)
         if threads:
             torch.set_num_threads(threads)
-        size_hw = record.get("config", {}).get("augment", {}).get("size_hw", DEFAULT_SIZE_HW)
-        height, width = int(size_hw[0]), int(size_hw[1])
-        self._graph = EverythingGraph(network).eval()
+        source = load_exportable(folder)
+        # of the size it was trained on, where that is one size
+        trained_hw = source.record.get("config", {}).get("augment", {}).get("size_hw", source.default_size_hw)
+        height, width = int(trained_hw[0]), int(trained_hw[1])
+        source.check_size((height, width))
+        self._graph = source.graph
         self._grid_xy = grid_prompts_xy(*grid, (height, width))
         self.info = ModelInfo(
             name=f"{folder.parent.name}/{folder.name}",
             path=str(folder),
-            class_names=tuple(network.config.class_names),
+            class_names=source.class_names,
             provider="cpu",
             provider_requested=provider,
             fallback_reason="",
             input_size_hw=(height, width),
-            uses_depth=True,
-            metadata={"grid": list(grid), "training": record},
+            uses_depth=source.uses_depth,
+            metadata={"grid": list(grid), "training": source.record},
         )
 
     @torch.inference_mode()
@@ -121,6 +122,7 @@ class CheckpointNetwork:
         """See `OnnxModel.run`."""
         defaults = SaomConfig()
         values = [torch.tensor(float(thresholds.get(name, getattr(defaults, name)))) for name in THRESHOLDS]
+        depth = torch.from_numpy(depth_m) if self.info.uses_depth else None
         prompts = self._grid_xy if prompts_xy is None else torch.from_numpy(prompts_xy)
-        answers = self._graph(torch.from_numpy(image_rgb), torch.from_numpy(depth_m), prompts, *values)
+        answers = self._graph(torch.from_numpy(image_rgb), depth, prompts, *values)
         return {name: answer.numpy() for name, answer in zip(OUTPUTS, answers, strict=True)}

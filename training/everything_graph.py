@@ -1,7 +1,8 @@
-"""The whole everything mode of saom-tiny as one module: what training evaluates is what export writes.
+"""The whole everything mode of a network with shared keys as one module: what is evaluated is what export writes.
 
 image, depth -> encoder -> prompts (the grid's, unless others are given) -> decoder -> box pre-selection -> masks ->
-stability -> mask duplicate removal -> the best K, all with static output shapes.
+stability -> mask duplicate removal -> the best K, all with static output shapes. `SamEverythingGraph`
+(training/sam_graph.py) is the same for SAM's two-way decoder.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import torchvision
 from torch import Tensor, nn
 
 from saom_core.grid import grid_points
-from training.prompt_decoder import PromptNetwork
+from training.chunks import in_chunks
+from training.object_head import mask_boxes
+from training.prompt_decoder import SharedKeysNetwork
 
 BOX_IOU = 0.8
 """Prompts whose boxes agree more than this are one candidate; the mask stage below decides the rest."""
@@ -26,17 +29,21 @@ class EverythingGraph(nn.Module):
         network: the trained network, in eval mode.
         candidates: masks computed after box pre-selection.
         max_instances: K, rows of the answer.
+        prompts_at_once: bounds the memory of attention; changes no result; 0: all.
     """
 
-    def __init__(self, network: PromptNetwork, candidates: int = 160, max_instances: int = 100) -> None:
+    def __init__(
+        self, network: SharedKeysNetwork, candidates: int = 160, max_instances: int = 100, prompts_at_once: int = 0
+    ) -> None:
         super().__init__()
         self.network = network
         self.candidates, self.max_instances = candidates, max_instances
+        self.prompts_at_once = prompts_at_once
 
     def forward(
         self,
         image: Tensor,
-        depth: Tensor,
+        depth: Tensor | None,
         prompts: Tensor,
         score_threshold: Tensor,
         stability_threshold: Tensor,
@@ -46,7 +53,7 @@ class EverythingGraph(nn.Module):
 
         Args:
             image: (H, W, 3) uint8.
-            depth: (H, W) float32 metres, 0 = invalid.
+            depth: (H, W) float32 metres, 0 = invalid; None for a network without depth.
             prompts: (N, 2) float32 xy in pixels; `grid_prompts_xy` for everything mode.
             score_threshold: () float32.
             stability_threshold: () float32.
@@ -57,51 +64,53 @@ class EverythingGraph(nn.Module):
             class_scores (K,), embeddings (K, E), by falling score; score 0 = padding. image_embedding (D, H/16, W/16).
         """
         size = torch.tensor([image.shape[1], image.shape[0]] * 2, dtype=torch.float32)
-        features = self.network.encode(image[None], depth[None])
-        answers = self.network.decode(features, (prompts / size[:2])[None])
-        quality = answers.quality_logits[0].float().sigmoid()
-        picked, valid = self._preselect(answers.boxes[0], quality, score_threshold)
-        logits = self.network.masks(features, answers.mask_embeddings[:, picked])[0].float()
-        embeddings = self.network.embed(features, answers.tokens[:, picked], logits[None])[0]
+        features = self.network.encode(image[None], None if depth is None else depth[None])
+
+        def answered(points: Tensor) -> tuple[Tensor, ...]:
+            answers = self.network.decode(features, points[None])
+            return tuple(rows[0] for rows in (answers.mask_embeddings, answers.quality_logits, answers.boxes))
+
+        mask_embeddings, quality_logits, boxes = in_chunks(answered, prompts / size[:2], self.prompts_at_once)
+        quality = quality_logits.float().sigmoid()
+        passing = torch.where(quality >= score_threshold, quality, torch.zeros_like(quality))
+        picked, valid = preselect(boxes, passing, self.candidates)
+        logits = self.network.masks(features, mask_embeddings[None, picked])[0].float()
         stability = stability_score(logits)
         scores = quality[picked] * valid * (stability >= stability_threshold)
-        scores = scores * suppress_duplicates(logits > 0, scores, nms_iou)
-        scores, order = scores.topk(self.max_instances)
+        scores, order = best_distinct(logits > 0, scores, nms_iou, self.max_instances)
         picked = picked[order]
-        logits, stability, embeddings = logits[order], stability[order], embeddings[order]
+        logits, stability = logits[order], stability[order]
+        embeddings = self.network.embed(image, depth, logits, features)
         class_scores, class_ids = self.network.classify(embeddings).float().softmax(-1).max(-1)
-        labels = class_ids, class_scores, prompts[picked], embeddings
-        return logits, mask_boxes(logits) * size, scores, stability, *labels, features.coarse[0]
+        labels = class_ids, class_scores, prompts[picked], embeddings.float()
+        return logits, mask_boxes(logits) * size, scores, stability, *labels, features.coarse[0].float()
 
-    def _preselect(self, boxes: Tensor, quality: Tensor, score_threshold: Tensor) -> tuple[Tensor, Tensor]:
-        """Indices (candidates,) of distinct prompts, best first, and which of them are real (the rest is padding)."""
-        ranked = torch.where(quality >= score_threshold, quality, torch.zeros_like(quality))
-        kept = torchvision.ops.nms(boxes, ranked, BOX_IOU)
-        padded = torch.cat([kept, torch.zeros(self.candidates, dtype=kept.dtype)])[: self.candidates]
-        count = torch.ones_like(kept).sum()
-        valid = (torch.arange(self.candidates) < count) & (ranked[padded] > 0)
-        return padded, valid.float()
+
+def preselect(boxes: Tensor, scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Candidates whose boxes differ, best first.
+
+    Args:
+        boxes: (N, 4) xyxy.
+        scores: (N,); 0: not wanted.
+        count: C.
+
+    Returns:
+        (C,) indices, and (C,) float which of them are real (1; the rest is padding).
+    """
+    kept = torchvision.ops.nms(boxes, scores, BOX_IOU)
+    padded = torch.cat([kept, torch.zeros(count, dtype=kept.dtype)])[:count]
+    real = torch.arange(count) < torch.ones_like(kept).sum()
+    return padded, (real & (scores[padded] > 0)).float()
+
+
+def best_distinct(masks: Tensor, scores: Tensor, nms_iou: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The best K of masks (C, h, w) bool with scores (C,), duplicates left out: (K,) scores, 0 = padding, and rows."""
+    return (scores * suppress_duplicates(masks, scores, nms_iou)).topk(count)
 
 
 def grid_prompts_xy(columns: int, rows: int, size_hw: tuple[int, int]) -> Tensor:
     """The regular grid as prompts of an image of that size: (columns * rows, 2) float32 xy in pixels."""
     return torch.from_numpy(grid_points(columns, rows) * (size_hw[1], size_hw[0])).float()
-
-
-def mask_boxes(logits: Tensor) -> Tensor:
-    """Boxes about masks (N, h, w), widened by a mask pixel for what interpolation adds: (N, 4) xyxy in 0..1.
-
-    An empty mask has an empty box.
-    """
-    height, width = logits.shape[1:]
-    inside = logits > 0
-    edges = []
-    for size, occupied in ((width, inside.any(1)), (height, inside.any(2))):  # (N, w), (N, h)
-        index = torch.arange(size, dtype=torch.float32)
-        low = torch.where(occupied, index - 1, torch.tensor(float(size))).min(1).values
-        high = torch.where(occupied, index + 2, torch.tensor(0.0)).max(1).values
-        edges.append(torch.stack([low, high]) / size)
-    return torch.stack([edges[0][0], edges[1][0], edges[0][1], edges[1][1]], dim=1).clamp(0.0, 1.0)
 
 
 def stability_score(logits: Tensor) -> Tensor:

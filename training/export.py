@@ -1,250 +1,188 @@
-"""One ONNX file that is the whole everything mode: `saom export runs/full/last saom-tiny.onnx`."""
+"""One ONNX file that is the whole everything mode.
+
+saom export runs/full/last saom-tiny.onnx                                a saom-tiny
+saom export runs/fast/last saom-fast.onnx --precision fp16               a fast head on a SAM encoder
+saom export sam_vit_b_01ec64.pth saom-vit-b.onnx --prompts-at-once 8     a SAM checkpoint with its own decoder
+"""
 
 from __future__ import annotations
 
 import argparse
-import copy
-import hashlib
+import gc
 import json
 import os
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime as ort
+import numpy.typing as npt
 import torch
-from onnx import TensorProto, helper, numpy_helper
-from timm.utils import reparameterize_model
-from torch import Tensor, nn
 
 from saom_core.config import SaomConfig
-from saom_core.errors import SaomError
-from saom_core.runtime import METADATA_KEY, OUTPUTS, THRESHOLDS
-from training.checkpoint import load_network_and_record
+from saom_core.errors import ConfigError
+from saom_core.runtime import THRESHOLDS
 from training.dataset import Dataset
-from training.everything_graph import EverythingGraph, grid_prompts_xy
-from training.network import SaomTiny, batch_norm_pairs
+from training.everything_graph import grid_prompts_xy
+from training.export_file import converted, message, write, write_sha256
+from training.export_int8 import Int8Options, check_weights, write_int8
+from training.export_parity import cases, check_parity, torch_answer
+from training.export_precision import PRECISIONS, TOLERANCES, halve_weights, to_half
+from training.exportable import Exportable, load_exportable
 from training.reference_objects import add_reference
 
-OPSET = 18
-HALF_FROM = 256
-"""Float weights with at least so many values are stored in half precision."""
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What the file is to be; None: what suits the network."""
+
+    name: str | None = None
+    size_hw: tuple[int, int] | None = None  # of the input
+    grid: tuple[int, int] = (32, 32)  # columns and rows of the prompts
+    precision: str = "fp32"
+    prompts_at_once: int | None = None  # bounds memory; 0: all
+    figures: dict[str, Any] | None = None  # measured quality, stored in the metadata
+    license: str | None = None
+    int8: Int8Options | None = None  # for that precision
 
 
-class ExportError(SaomError):
-    """The file would not give what torch gives."""
-
-
-def export(
-    checkpoint: Path,
-    path: Path,
-    *,
-    name: str = "saom-tiny",
-    size_hw: tuple[int, int] = (288, 384),
-    grid: tuple[int, int] = (32, 32),
-    figures: dict[str, Any] | None = None,
-) -> None:
+def export(checkpoint: Path, path: Path, options: ExportOptions | None = None) -> None:
     """Export a checkpoint; the file is written only when onnxruntime agrees with torch on it.
 
     Args:
-        checkpoint: folder written by training.
+        checkpoint: see `load_exportable`.
         path: of the .onnx file.
-        name: of the model.
-        size_hw: network input, divisible by 32.
-        grid: columns and rows of the prompts.
-        figures: measured quality, stored in the metadata.
+        options: what the file is to be.
 
     Raises:
         ModelError: no such checkpoint.
-        ExportError: results differ from torch.
+        ConfigError: a size or a precision that the network cannot have.
+        ExportError: results differ from torch, or figures fall with int8.
     """
-    network, record = load_network_and_record(checkpoint)
-    graph = EverythingGraph(deployable(network)).eval()
-    prompts = grid_prompts_xy(*grid, size_hw)
-    temporary = path.with_suffix(".part.onnx")
-    torch.onnx.export(
-        graph,
-        (*example_input(size_hw, seed=0), prompts, *map(torch.tensor, _default_thresholds().values())),
-        str(temporary),
-        input_names=["image", "depth", "prompts", *THRESHOLDS],
-        output_names=list(OUTPUTS),
-        opset_version=OPSET,
-        dynamo=True,
-        external_data=False,
-        verbose=False,
-    )
-    model = onnx.load(str(temporary))
+    options = options or ExportOptions()
+    if options.precision not in PRECISIONS:
+        raise ConfigError(f"precision: expected one of {', '.join(PRECISIONS)}, got {options.precision!r}")
+    int8 = options.int8 if options.precision == "int8" else None
+    if options.precision == "int8" and int8 is None:
+        raise ConfigError("precision int8: expected a data set to calibrate and measure with, got none: give --data")
+    source = load_exportable(checkpoint, options.prompts_at_once)
+    size_hw = options.size_hw or source.default_size_hw
+    source.check_size(size_hw)
+    if int8:
+        check_weights(sum(parameter.numel() for parameter in source.graph.parameters()))
+    prompts = grid_prompts_xy(*options.grid, size_hw)
+    tried = cases(size_hw, prompts, depth=source.uses_depth, thorough=not source.costly)
+    expected = [(case, torch_answer(source.graph, case)) for case in tried]
+    half = options.precision == "fp16"
+    if half:
+        to_half(source.graph)
+    model = converted(source.graph, expected[0][0])
+    source.graph = torch.nn.Identity()  # the model holds the weights now, and lets go of them below
+    whole = message(model) if int8 else None
     halve_weights(model)
-    defaults = {"depth": np.zeros(size_hw, np.float32), "prompts": prompts.numpy(), **_default_thresholds()}
-    add_defaults(model, defaults)
-    metadata = {
-        "name": name,
-        "class_names": list(network.config.class_names),
-        "network": network.config.to_dict(),
-        "license": "Apache-2.0",
-        "exported": date.today().isoformat(),
-        "grid": list(grid),
-        "training": record,
-        "figures": figures or {},
-    }
-    helper.set_model_props(model, {METADATA_KEY: json.dumps(metadata)})
-    onnx.checker.check_model(model)
-    onnx.save(model, str(temporary))
+    halved = message(model)
+    del model
+    gc.collect()
+    draft, exact = path.with_suffix(".part.onnx"), path.with_suffix(".fp32.part.onnx")
     try:
-        check_parity(graph, temporary, size_hw, prompts)
-    except ExportError:
-        temporary.unlink()
-        raise
-    os.replace(temporary, path)
+        write(
+            draft, halved, _metadata(source, size_hw, options), _defaults(size_hw, prompts.numpy(), source.uses_depth)
+        )
+        del halved
+        check_parity(draft, expected, TOLERANCES["fp16" if half else "fp32"])
+        if int8 and whole is not None:
+            os.replace(draft, exact)
+            write_int8(whole, exact, draft, expected[0][0], int8)
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+        exact.unlink(missing_ok=True)
 
 
-def deployable(network: SaomTiny) -> SaomTiny:
-    """A copy for inference: branches and batch norms folded, weights rounded to half precision.
-
-    The rounding happens here, so that torch and the file with half-precision weights compute with the same numbers.
-    """
-    network = copy.deepcopy(network).eval()
-    network.encoder = reparameterize_model(network.encoder)
-    for convolution, norm in batch_norm_pairs(network):
-        replaced = network.get_submodule(norm)
-        fused = nn.utils.fusion.fuse_conv_bn_eval(network.get_submodule(convolution), replaced)
-        network.set_submodule(convolution, fused)
-        network.set_submodule(norm, getattr(replaced, "act", nn.Identity()))  # timm's norms carry an activation
-    with torch.no_grad():
-        for parameter in network.parameters():
-            if parameter.numel() >= HALF_FROM:
-                parameter.copy_(parameter.half().float())
-    return network
+def _metadata(source: Exportable, size_hw: tuple[int, int], options: ExportOptions) -> dict[str, Any]:
+    return {
+        "name": options.name or source.name,
+        "class_names": list(source.class_names),
+        "network": source.network,
+        "license": options.license or source.license,
+        "exported": date.today().isoformat(),
+        "precision": options.precision,
+        "size": [size_hw[1], size_hw[0]],
+        "grid": list(options.grid),
+        "prompts_at_once": source.prompts_at_once,
+        "thresholds": _thresholds(),
+        "training": source.record,
+        "figures": options.figures or {},
+    }
 
 
-def halve_weights(model: onnx.ModelProto) -> None:
-    """Store large float32 weights as float16 with a cast that onnxruntime folds when it loads the file."""
-    graph = model.graph
-    casts = []
-    for weight in graph.initializer:
-        values = numpy_helper.to_array(weight)
-        if weight.data_type != TensorProto.FLOAT or values.size < HALF_FROM:
-            continue
-        original = weight.name
-        weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), original + "_half"))
-        casts.append(helper.make_node("Cast", [original + "_half"], [original], to=TensorProto.FLOAT))
-    for cast in reversed(casts):
-        graph.node.insert(0, cast)
-
-
-def add_defaults(model: onnx.ModelProto, defaults: dict[str, np.ndarray | float]) -> None:
-    """Give inputs a default, so that the image alone is enough (an initializer of the input's name, ONNX IR >= 4)."""
-    for name, value in defaults.items():
-        model.graph.initializer.append(numpy_helper.from_array(np.asarray(value, np.float32), name))
-
-
-def _default_thresholds() -> dict[str, float]:
+def _thresholds() -> dict[str, float]:
     config = SaomConfig()
     return {name: float(getattr(config, name)) for name in THRESHOLDS}
 
 
-def example_input(size_hw: tuple[int, int], seed: int) -> tuple[Tensor, Tensor]:
-    """A picture of random boxes on a ramp and its depth: more like a scene than noise is.
-
-    Returns:
-        (H, W, 3) uint8 and (H, W) float32 metres with holes.
-    """
-    rng = np.random.default_rng(seed)
-    height, width = size_hw
-    depth = np.repeat(np.linspace(1.6, 0.8, height, dtype=np.float32)[:, None], width, axis=1)
-    image = np.full((height, width, 3), rng.integers(60, 200, 3), np.uint8)
-    for _ in range(12):
-        top, left = rng.integers(0, height - 40), rng.integers(0, width - 40)
-        window = np.s_[top : top + rng.integers(15, 40), left : left + rng.integers(15, 40)]
-        image[window] = rng.integers(0, 255, 3)
-        depth[window] = depth[window].min() - 0.08
-    depth[rng.random(size_hw) < 0.02] = 0.0
-    noise = rng.integers(0, 12, image.shape, dtype=np.uint8)
-    return torch.from_numpy(image // 2 + image // 4 + noise), torch.from_numpy(depth)
-
-
-def check_parity(
-    graph: EverythingGraph, path: Path, size_hw: tuple[int, int], grid_xy: Tensor, images: int = 3
-) -> None:
-    """Compare the file with torch by numbers, with and without depth, on the grid and on other prompts.
-
-    Nothing is filtered (thresholds 0, no duplicates removed): a filter would hide small differences of most prompts and
-    blow up those of the few at its edge.
-
-    Raises:
-        ExportError: see `compare_answers`.
-    """
-    options = ort.SessionOptions()
-    options.log_severity_level = 3  # else it warns of every input that has a default
-    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    limits = dict(zip(THRESHOLDS, (0.0, 0.0, 1.0), strict=True))
-    for seed in range(images):
-        image, depth = example_input(size_hw, seed)
-        for given, prompts in ((depth, grid_xy), (torch.zeros_like(depth), grid_xy), (depth, grid_xy.flip(0) * 0.9)):
-            with torch.no_grad():
-                expected = [t.numpy() for t in graph(image, given, prompts, *map(torch.tensor, limits.values()))]
-            feed = {"image": image.numpy(), "depth": given.numpy(), "prompts": prompts.numpy()}
-            feed.update({name: np.array(value, np.float32) for name, value in limits.items()})
-            actual = session.run(list(OUTPUTS), feed)
-            compare_answers(dict(zip(OUTPUTS, expected, strict=True)), dict(zip(OUTPUTS, actual, strict=True)))
-
-
-def compare_answers(expected: dict[str, np.ndarray], actual: dict[str, np.ndarray]) -> None:
-    """Raise ExportError unless two unfiltered answers of one image agree, prompt by prompt.
-
-    Prompts are matched by their points. Nine in ten must be in both answers (box pre-selection may decide a tie
-    otherwise); of these, scores agree to 0.005 and mask logits to 0.05 + 1 %.
-    """
-    rows = {tuple(point): k for k, point in enumerate(actual["points"].round(2).tolist()) if actual["scores"][k] > 0}
-    pairs = [
-        (k, rows.get(tuple(point)))
-        for k, point in enumerate(expected["points"].round(2).tolist())
-        if expected["scores"][k] > 0
-    ]
-    common = [(k, j) for k, j in pairs if j is not None]
-    if len(common) < 0.9 * max(len(pairs), len(rows)):
-        raise ExportError(
-            f"expected onnxruntime to answer the prompts that torch answers, got {len(common)} of {len(pairs)} "
-            f"(and {len(rows)} in all): the file is not written"
-        )
-    for k, j in common:
-        score, logits = expected["scores"][k], expected["masks"][k]
-        off = np.abs(actual["masks"][j] - logits) > 0.05 + 0.01 * np.abs(logits)
-        if abs(actual["scores"][j] - score) > 0.005 or off.any():
-            raise ExportError(
-                f"expected onnxruntime to give what torch gives, but the prompt at {expected['points'][k]} has score "
-                f"{actual['scores'][j]:.4f} instead of {score:.4f} and {off.mean():.1%} of its mask differs: "
-                "the file is not written"
-            )
-
-
-def write_sha256(path: Path) -> None:
-    """SHA256SUMS beside the file, which the loader of bundled models checks."""
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    (path.parent / "SHA256SUMS").write_text(f"{digest}  {path.name}\n", encoding="utf-8")
+def _defaults(
+    size_hw: tuple[int, int], prompts: npt.NDArray[np.float32], depth: bool
+) -> dict[str, npt.NDArray[np.float32]]:
+    """What inputs are when they are not given: no depth, the grid, the thresholds of `SaomConfig`."""
+    values: dict[str, npt.NDArray[np.float32]] = {"depth": np.zeros(size_hw, np.float32)} if depth else {}
+    thresholds = {name: np.array(value, np.float32) for name, value in _thresholds().items()}
+    return {**values, "prompts": prompts, **thresholds}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `saom export`."""
-    parser.add_argument("checkpoint", type=Path, help="checkpoint folder, e.g. runs/tiny/last")
+    default = ExportOptions()
+    parser.add_argument("checkpoint", type=Path, help="folder of `saom finetune`, or a checkpoint of the SAM family")
     parser.add_argument("output", type=Path, help="the .onnx file")
-    parser.add_argument("--name", default="saom-tiny")
-    parser.add_argument("--size", default="384x288", help="network input, WIDTHxHEIGHT, divisible by 32")
+    parser.add_argument("--name", help="of the model; default: what it is")
+    parser.add_argument("--size", help="network input, WIDTHxHEIGHT; default: 384x288, SAM 1024x768")
     parser.add_argument("--grid", default="32x32", help="prompts, COLUMNSxROWS")
+    parser.add_argument("--precision", choices=PRECISIONS, default=default.precision, help="fp16: GPU; int8: CPU")
+    parser.add_argument(
+        "--prompts-at-once",
+        type=int,
+        help="bounds memory: prompts decoded at once; 0: all; default: 16 (two-way decoder)",
+    )
+    parser.add_argument("--license", help="stored in the file; default: the checkpoint's")
+    parser.add_argument(
+        "--data", type=Path, help="int8: data set that is calibrated with (train) and measured on (val)"
+    )
+    parser.add_argument("--measured-images", type=int, default=100, help="int8: measured on at most so many pictures")
+    parser.add_argument("--allowed-drop", type=float, default=0.01, help="int8: of AP, AP50, and AP50 with class")
     parser.add_argument("--reference", type=Path, help="data set whose training objects are kept for `saom teach`")
     parser.add_argument("--figures", type=Path, help="JSON of `saom evaluate`, stored in the file's metadata")
 
 
 def run(args: argparse.Namespace) -> int:
     """`saom export`."""
-    (width, height), grid = (tuple(int(part) for part in text.split("x")) for text in (args.size, args.grid))
-    figures = json.loads(args.figures.read_text(encoding="utf-8")) if args.figures else None
-    export(args.checkpoint, args.output, name=args.name, size_hw=(height, width), grid=grid, figures=figures)
+    size, grid = (_pair(name, getattr(args, name)) for name in ("size", "grid"))
+    options = ExportOptions(
+        name=args.name,
+        size_hw=None if size is None else (size[1], size[0]),
+        grid=grid or (32, 32),
+        precision=args.precision,
+        prompts_at_once=args.prompts_at_once,
+        figures=json.loads(args.figures.read_text(encoding="utf-8")) if args.figures else None,
+        license=args.license,
+        int8=Int8Options(args.data, args.measured_images, args.allowed_drop) if args.data else None,
+    )
+    export(args.checkpoint, args.output, options)
     if args.reference:
         kept = add_reference(args.output, Dataset.open(args.reference, "train"))
         print(f"{sum(kept.values())} reference objects of {len(kept)} classes")
     write_sha256(args.output)
-    print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB, equal to torch")
+    judged = "figures as with fp32" if args.precision == "int8" else "equal to torch"
+    print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB, {judged}")
     return 0
+
+
+def _pair(name: str, text: str | None) -> tuple[int, int] | None:
+    """`384x288` -> (384, 288)."""
+    if text is None:
+        return None
+    parts = text.split("x")
+    if len(parts) != 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise ConfigError(f"{name}: expected two positive numbers as in 384x288, got {text!r}")
+    return int(parts[0]), int(parts[1])

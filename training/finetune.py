@@ -189,7 +189,7 @@ def train_step(
         for name in ("image", "depth", "points", "semantic")
     )
     per_image = {
-        name: [getattr(item, name).to(device) for item in items] for name in ("targets", "masks", "boxes", "class_ids")
+        name: [getattr(item, name).to(device) for item in items] for name in ("targets", "masks", "boxes")
     }
     with torch.autocast(device.type, torch.bfloat16, enabled=config.bf16):
         features = network.encode(image, depth)
@@ -275,16 +275,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", default="384x288", help="network input, WIDTHxHEIGHT, divisible by 32")
     parser.add_argument("--seed", type=int, default=default.seed)
     parser.add_argument("--workers", type=int, default=default.workers, help="processes that prepare images")
+    parser.add_argument(
+        "--classes-only", action="store_true", help="only the names: object head and class head of --init, nothing else"
+    )
+    parser.add_argument("--class-steps", type=int, default=12000, help="steps of --classes-only")
     parser.add_argument("--fused", action="store_true", help="compile the mask loss: a third faster on a CPU")
     parser.add_argument("--checkpoint-every", type=int, default=default.checkpoint_every, help="steps")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="CPU threads of torch")
 
 
-def run(args: argparse.Namespace) -> int:
-    """`saom finetune`."""
-    torch.set_num_threads(args.threads)
+def config_of(args: argparse.Namespace) -> TrainConfig:
+    """The run that the command line asks for."""
     width, height = (int(part) for part in args.size.split("x"))
-    config = TrainConfig(
+    return TrainConfig(
         steps=args.steps,
         batch=args.batch,
         learning_rate=args.learning_rate,
@@ -295,6 +298,11 @@ def run(args: argparse.Namespace) -> int:
         fused=args.fused,
         augment=AugmentConfig(size_hw=(height, width), drop_depth=args.drop_depth),
     )
-    final = train(SimulatedDataset.open(args.data, "train"), args.out, config, args.init)
+
+
+def run(args: argparse.Namespace) -> int:
+    """`saom finetune` of saom-tiny."""
+    torch.set_num_threads(args.threads)
+    final = train(SimulatedDataset.open(args.data, "train"), args.out, config_of(args), args.init)
     print(f"checkpoint: {final}")
     return 0

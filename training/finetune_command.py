@@ -3,6 +3,7 @@
 saom finetune --data data/rooms --out runs/tiny                                     saom-tiny (training/finetune.py)
 saom finetune --model sam_vit_b_01ec64.pth --data data/rooms --out runs/saom        a SAM checkpoint, our recipe
 saom finetune --model sam_vit_b_01ec64.pth --recipe paper --data ... --out ...      the paper's recipe
+saom finetune --model sam_vit_b_01ec64.pth --head fast --data ... --out ...         a fast head on its frozen encoder
 saom finetune --recipe base --data data/rooms --out runs/base                       a small SAM-like base, from nothing
 """
 
@@ -21,6 +22,8 @@ from saom_core.errors import ConfigError
 from saom_core.sam_checkpoints import read_checkpoint
 from training import finetune, object_classes
 from training.dataset import Dataset
+from training.fast_config import FAST
+from training.fast_finetune import finetune as finetune_fast
 from training.memory import keep_freed_memory
 from training.sam_base import train_base
 from training.sam_base_config import SamBaseConfig
@@ -28,6 +31,7 @@ from training.sam_config import RECIPES
 from training.sam_finetune import finetune as finetune_sam
 
 _BASE = "base"
+_TWO_WAY, _FAST = "two-way", "fast"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--model", type=Path, help="checkpoint of the SAM family to fine-tune; without: saom-tiny")
     group.add_argument(
         "--recipe", choices=(*RECIPES, _BASE), help="saom (default), the paper's, or a SAM-like base from nothing"
+    )
+    group.add_argument(
+        "--head", choices=(_TWO_WAY, _FAST), help="what is trained: SAM's own decoder (default), or a new fast head"
     )
     group.add_argument("--cache", type=Path, help="folder of kept embeddings; default: embeddings beside --out")
     group.add_argument("--classes", help="names of the class head, with commas; default: the data set's")
@@ -88,17 +95,22 @@ def _finetune_sam(args: argparse.Namespace) -> Path:
     if args.model is None:
         raise ConfigError(f"--recipe {args.recipe}: expected a --model to fine-tune, got none: give a SAM checkpoint")
     recipe = args.recipe or next(iter(RECIPES))
-    given = _given(args, type(RECIPES[recipe]))
-    _check_options(args, f"--recipe {recipe}", {"model", "recipe", "cache", "classes", *given})
-    config = dataclasses.replace(RECIPES[recipe], **given)
-    return finetune_sam(
+    fast = args.head == _FAST
+    if fast and recipe != next(iter(RECIPES)):
+        raise ConfigError(f"--head fast: expected no --recipe {recipe}, which is for SAM's own decoder: leave it out")
+    defaults = FAST if fast else RECIPES[recipe]
+    given = _given(args, type(defaults))
+    what = "--head fast" if fast else f"--recipe {recipe}"
+    _check_options(args, what, {"model", "recipe", "head", "cache", "classes", *given})
+    config = dataclasses.replace(defaults, **given)
+    return (finetune_fast if fast else finetune_sam)(
         read_checkpoint(args.model),
         Dataset.open(args.data, "train"),
         args.out,
         config,
         class_names=tuple(args.classes.split(",")) if args.classes else None,
         cache=args.cache,
-        record={"recipe": recipe, "model": args.model.name},
+        record={"recipe": _FAST if fast else recipe, "model": args.model.name},
     )
 
 
@@ -118,7 +130,7 @@ def _tiny_defaults() -> dict[str, Any]:
 def _sam_fields() -> dict[str, tuple[Any, str]]:
     """The fields of the SAM recipes: name -> (a value of its type, description)."""
     fields = {}
-    for config in (*RECIPES.values(), SamBaseConfig()):
+    for config in (*RECIPES.values(), SamBaseConfig(), FAST):
         for field in dataclasses.fields(config):
             option = option_of(field)
             text = option.description + (f" [{option.unit}]" if option.unit else "")

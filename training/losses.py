@@ -10,7 +10,7 @@ from torch import Tensor
 from torchvision.ops import generalized_box_iou_loss, sigmoid_focal_loss
 
 from training.assign import BACKGROUND
-from training.prompt_decoder import ImageFeatures, PromptAnswers, PromptNetwork
+from training.prompt_decoder import ImageFeatures, PromptAnswers, SharedKeysNetwork
 
 IGNORED = -100
 """Pixels whose class is not asked: torch's own number for it."""
@@ -31,19 +31,17 @@ class LossWeights:
     focal: float = 20.0
     dice: float = 3.0
     quality: float = 1.0
-    classes: float = 1.0
     semantic: float = 1.0
     box: float = 2.0
 
 
 def batch_loss(
-    network: PromptNetwork,
+    network: SharedKeysNetwork,
     features: ImageFeatures,
     answers: PromptAnswers,
     targets: list[Tensor],
     masks: list[Tensor],
     boxes: list[Tensor],
-    class_ids: list[Tensor],
     semantic: Tensor,
     class_weights: Tensor,
     weights: LossWeights,
@@ -58,7 +56,6 @@ def batch_loss(
         targets: per image (N,) row of the three lists below, or BACKGROUND.
         masks: per image (T, h, w) float, the share of each mask pixel that the object covers.
         boxes: per image (T, 4).
-        class_ids: per image (T,).
         semantic: (B, H/8, W/8) class of each pixel, BACKGROUND, or IGNORED.
         class_weights: (C + 1,) of the classes and of background; see `class_weights`.
         weights: of the terms.
@@ -66,19 +63,15 @@ def batch_loss(
     """
     on_object = torch.stack(targets) != BACKGROUND  # (B, N)
     all_logits = network.masks(features, answers.mask_embeddings).float()  # (B, N, h, w)
-    class_logits = network.classify(network.embed(features, answers.tokens, all_logits)[on_object]).float()
     logits = all_logits[on_object]  # (P, h, w)
     truth = torch.cat([m[t[t != BACKGROUND]] for m, t in zip(masks, targets, strict=True)])
     truth_boxes = torch.cat([b[t[t != BACKGROUND]] for b, t in zip(boxes, targets, strict=True)])
-    truth_classes = torch.cat([c[t[t != BACKGROUND]] for c, t in zip(class_ids, targets, strict=True)])
     quality = torch.zeros_like(answers.quality_logits, dtype=torch.float32)
     focal, dice, quality[on_object] = (compiled_mask_terms if fused else mask_terms)(logits, truth)
     terms = {
         "focal": focal.sum() / max(len(truth), 1),
         "dice": dice.sum() / max(len(truth), 1),
         "quality": F.binary_cross_entropy_with_logits(answers.quality_logits.float(), quality),
-        "classes": F.cross_entropy(class_logits, truth_classes, class_weights[:-1], reduction="sum")
-        / max(len(truth), 1),
         "semantic": semantic_loss(network.semantics(features).float(), semantic, class_weights),
         "box": box_loss(answers.boxes[on_object].float(), truth_boxes),
     }

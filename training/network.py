@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from training.encoders import Pyramid, SeparableConv, input_channels, upsample2
-from training.prompt_decoder import DecoderConfig, PromptNetwork
+from training.object_head import ObjectHead, object_views
+from training.prompt_decoder import DecoderConfig, ImageFeatures, SharedKeysNetwork
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class TinyConfig(DecoderConfig):
     encoder: str = "regnetx_004"  # any timm model with features at strides 4, 8, 16, 32
 
 
-class SaomTiny(PromptNetwork):
+class SaomTiny(SharedKeysNetwork):
     """A small convolutional encoder with a feature pyramid, and the decoder."""
 
     def __init__(self, config: TinyConfig) -> None:
@@ -34,18 +35,25 @@ class SaomTiny(PromptNetwork):
         self.smooth16, self.smooth8 = SeparableConv(dim), SeparableConv(dim)
         self.to_fine = nn.Conv2d(dim, mask_dim, 1)
         self.smooth4 = nn.Sequential(SeparableConv(mask_dim), SeparableConv(mask_dim))
-        self.add_decoder(config)
+        self.add_decoder(config, ObjectHead(2 * dim))
 
     def pyramid(self, image: Tensor, depth: Tensor | None) -> Pyramid:
-        """See `PromptNetwork.pyramid`; H and W divisible by 32."""
+        """See `SharedKeysNetwork.pyramid`; H and W divisible by 32."""
         if depth is None:
             depth = torch.zeros(image.shape[:3], device=image.device)
-        x4, x8, x16, x32 = self.encoder(input_channels(image, depth))[-4:]
+        channels = input_channels(image, depth).to(self.lateral16.weight.dtype)
+        x4, x8, x16, x32 = self.encoder(channels)[-4:]
         p16 = self.lateral16(x16) + upsample2(self.lateral32(x32))
         p16 = self.smooth16(p16)
         p8 = self.smooth8(self.lateral8(x8) + upsample2(p16))
         p4 = self.smooth4(self.lateral4(x4) + upsample2(self.to_fine(p8)))
         return Pyramid(p4, p8, p16)
+
+    def embed(
+        self, image: Tensor, depth: Tensor | None, mask_logits: Tensor, features: ImageFeatures | None = None
+    ) -> Tensor:
+        """See `SharedKeysNetwork.embed`: of the picture about the masks, at the objects' own scale."""
+        return self.object_head(object_views(image, depth, mask_logits))
 
 
 def with_classes(network: SaomTiny, class_names: tuple[str, ...]) -> SaomTiny:

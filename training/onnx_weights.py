@@ -75,7 +75,7 @@ def _load(network: SaomTiny, weights: dict[str, Tensor]) -> None:
     ]
     if missing:
         raise ModelError(f"expected weights of all layers, found none of {', '.join(missing[:4])}")
-    network.load_state_dict({**state, **weights})
+    network.load_state_dict({**state, **{name: value for name, value in weights.items() if name in state}})
 
 
 def _of_batch_norm(network: nn.Module, name: str) -> bool:

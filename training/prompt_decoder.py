@@ -43,7 +43,7 @@ class ImageFeatures:
     keys: list[Tensor]  # per layer (B, heads, S, D / heads), S = H/16 * W/16
     values: list[Tensor]
     mask_features: Tensor  # (B, M, H/4, W/4)
-    extent: tuple[float, float]  # width and height of the image in the units of the position code
+    extent: Tensor  # (2,) width and height of the image in the units of the position code
 
 
 @dataclass
@@ -56,7 +56,7 @@ class PromptAnswers:
     tokens: Tensor  # (B, N, D)
 
 
-class PromptNetwork(nn.Module):
+class SharedKeysNetwork(nn.Module):
     """An encoder with the shared-keys decoder: `encode`, `decode`, `masks`, `embed`, `classify` in this order.
 
     `EverythingGraph` does it for a grid. A subclass makes its encoder, then calls `add_decoder`, and gives `pyramid`.
@@ -65,8 +65,8 @@ class PromptNetwork(nn.Module):
     uses_depth = True
     """Whether depth is an input."""
 
-    def add_decoder(self, config: DecoderConfig) -> None:
-        """Make the decoder's layers.
+    def add_decoder(self, config: DecoderConfig, object_head: nn.Module) -> None:
+        """Make the decoder's layers; `object_head` gives object embeddings of 2 D channels.
 
         They come after the encoder's: the optimiser's state in a resumed run knows parameters by their order.
         """
@@ -79,7 +79,7 @@ class PromptNetwork(nn.Module):
         self.mask_head = mlp(dim, dim, mask_dim)
         self.box_head = mlp(dim, dim, 4)
         self.quality_head = mlp(dim, dim, 1)
-        self.object_head = nn.Sequential(nn.Linear(2 * dim, 2 * dim), nn.ReLU(inplace=True))
+        self.object_head = object_head
         self.class_head = nn.Linear(2 * dim, len(config.class_names))
         self.semantic_head = nn.Conv2d(dim, len(config.class_names) + 1, 1)  # training only
         nn.init.constant_(self.box_head[-1].bias, -2.0)  # boxes begin at about a quarter of the image
@@ -101,13 +101,14 @@ class PromptNetwork(nn.Module):
         """Keys, values and mask features, once for all prompts of an image."""
         p4, p8, p16 = pyramid.fine, pyramid.middle, pyramid.coarse
         batch, _, height, width = p4.shape
-        position4 = _position_of_pixels(p4, pyramid.extent).reshape(height, width, -1).permute(2, 0, 1)
+        extent = p4.new_tensor(pyramid.extent, dtype=torch.float32)
+        position4 = _position_of_pixels(p4, extent).reshape(height, width, -1).permute(2, 0, 1)
         mask_features = self.to_mask(torch.cat([p4, position4.expand(batch, -1, -1, -1).to(p4.dtype)], dim=1))
         memory = p16.flatten(2).transpose(1, 2)  # (B, S, D)
-        memory_position = self.key_position(_position_of_pixels(p16, pyramid.extent).to(memory.dtype))
+        memory_position = self.key_position(_position_of_pixels(p16, extent).to(memory.dtype))
         pairs = [block.keys_values(memory, memory_position) for block in self.blocks]
         keys, values = [k for k, _ in pairs], [v for _, v in pairs]
-        return ImageFeatures(p4, p8, p16, keys, values, mask_features, pyramid.extent)
+        return ImageFeatures(p4, p8, p16, keys, values, mask_features, extent)
 
     def decode(self, features: ImageFeatures, points: Tensor) -> PromptAnswers:
         """Answers of prompts.
@@ -122,13 +123,12 @@ class PromptNetwork(nn.Module):
             for level in (features.fine, features.middle)
         ]
         at_point = torch.cat(sampled, dim=1).squeeze(2).transpose(1, 2)  # (B, N, M + D)
-        extent = points.new_tensor(features.extent)
-        at_point = torch.cat([at_point, position_code(points * extent)], dim=-1)
+        at_point = torch.cat([at_point, position_code(points * features.extent)], dim=-1)
         tokens = self.to_token(at_point.to(self.to_token.weight.dtype))
         for block, key, value in zip(self.blocks, features.keys, features.values, strict=True):
             tokens = block(tokens, key, value)
         tokens = self.norm(tokens)
-        left_top, right_bottom = (self.box_head(tokens).float().sigmoid() / extent.repeat(2)).split(2, dim=-1)
+        left_top, right_bottom = (self.box_head(tokens).float().sigmoid() / features.extent.repeat(2)).split(2, dim=-1)
         return PromptAnswers(
             mask_embeddings=self.mask_head(tokens),
             quality_logits=self.quality_head(tokens).squeeze(-1),
@@ -143,18 +143,18 @@ class PromptNetwork(nn.Module):
         scale = channels**-0.5
         return (mask_embeddings * scale @ flat).reshape(batch, -1, height, width)
 
-    def embed(self, features: ImageFeatures, tokens: Tensor, mask_logits: Tensor) -> Tensor:
-        """Object embeddings (B, N, E): what a mask covers says more of what it is than the point that asked for it.
+    def embed(
+        self, image: Tensor, depth: Tensor | None, mask_logits: Tensor, features: ImageFeatures | None = None
+    ) -> Tensor:
+        """Object embeddings (N, E) of what the masks of one image cover.
 
         Args:
-            features: of B images.
-            tokens: (B, N, D) of the prompts.
-            mask_logits: (B, N, H/4, W/4) of the prompts; no gradient goes through them.
+            image: (H, W, 3), 0..255.
+            depth: (H, W) metres, 0 = invalid; None: none.
+            mask_logits: (N, H/4, W/4).
+            features: of the image; not every network looks at them.
         """
-        weights = F.avg_pool2d(mask_logits.detach().sigmoid(), 2).flatten(2)  # (B, N, H/8 * W/8)
-        weights = weights / weights.sum(-1, keepdim=True).clamp(min=1e-3)
-        pooled = weights @ features.middle.flatten(2).transpose(1, 2).to(weights.dtype)  # (B, N, D)
-        return self.object_head(torch.cat([tokens.to(pooled.dtype), pooled], dim=-1))
+        raise NotImplementedError
 
     def classify(self, embeddings: Tensor) -> Tensor:
         """Class logits (..., C) of object embeddings (..., E)."""
@@ -163,8 +163,7 @@ class PromptNetwork(nn.Module):
     def semantics(self, features: ImageFeatures) -> Tensor:
         """Class logits of every pixel, (B, C + 1, H/8, W/8), the last one background.
 
-        Training only: a loss at every pixel teaches the image features the classes in a fraction of the steps that the
-        few prompts of an image need.
+        Training only: features that know what things are know better where they end.
         """
         return self.semantic_head(features.middle)
 
@@ -226,7 +225,7 @@ def pixel_centers(height: int, width: int, like: Tensor) -> Tensor:
     return torch.stack([grid_x, grid_y], dim=-1).reshape(-1, 2)
 
 
-def _position_of_pixels(level: Tensor, extent: tuple[float, float]) -> Tensor:
+def _position_of_pixels(level: Tensor, extent: Tensor) -> Tensor:
     """Position code of a feature map's pixels, (height * width, POSITION_CHANNELS), row by row."""
     centers = pixel_centers(level.shape[2], level.shape[3], level)
-    return position_code(centers * centers.new_tensor(extent))
+    return position_code(centers * extent)

@@ -39,7 +39,7 @@ def add_reference(path: Path, data: Dataset, images: int = IMAGES, seed: int = 0
         InputError: the file finds none of the objects.
     """
     model = OnnxModel(str(path), "cpu")
-    embeddings, names = found_objects(model, data, images)
+    described, names = found_objects(model, data, images)
     if not names:
         raise InputError(
             f"expected {path} to find objects (IoU >= {AGREES_IOU}) in {data.path}, got none: is it trained enough?"
@@ -49,7 +49,7 @@ def add_reference(path: Path, data: Dataset, images: int = IMAGES, seed: int = 0
     for row in rng.permutation(len(names)).tolist():
         rows_of[names[row]].append(row)
     kept = [row for name in sorted(rows_of) for row in rows_of[name][:PER_CLASS]]
-    entry = reference_to_json(embeddings[kept], [names[row] for row in kept])
+    entry = reference_to_json(described[kept], [names[row] for row in kept])
     write_atomically(path, with_entry(path.read_bytes(), REFERENCE_KEY, entry))
     return {name: min(len(rows), PER_CLASS) for name, rows in sorted(rows_of.items())}
 
@@ -58,17 +58,17 @@ def found_objects(model: OnnxModel, data: Dataset, images: int) -> tuple[npt.NDA
     """Objects that everything mode finds (IoU >= AGREES_IOU), with and without depth in turn.
 
     Returns:
-        (R, E) embeddings, and the R class names of the objects.
+        (R, D) descriptors, and the R class names of the objects.
     """
     found: list[npt.NDArray[np.float32]] = []
     names: list[str] = []
     chosen = np.unique(np.linspace(0, len(data) - 1, min(images, len(data))).astype(int))
     for turn, index in enumerate(tqdm(chosen.tolist(), unit="image", desc="reference", dynamic_ncols=True)):
         sample = data[index]
-        masks, embeddings = answers(model, sample.image_rgb, None if turn % 2 else sample.depth_m)
+        masks, described = answers(model, sample.image_rgb, None if turn % 2 else sample.depth_m)
         for mask, name in zip(sample.masks, sample.class_names, strict=True):
             ious = [np.count_nonzero(mask & other) / np.count_nonzero(mask | other) for other in masks]
             if ious and max(ious) >= AGREES_IOU:
-                found.append(embeddings[int(np.argmax(ious))])
+                found.append(described[int(np.argmax(ious))])
                 names.append(name)
     return np.array(found, np.float32), names

@@ -96,7 +96,7 @@ def test_no_images_is_told(tmp_path: Path, make_frame: Callable[..., Frame]) -> 
 
 def test_loss_that_is_not_finite_stops_with_every_term(data: Dataset, tmp_path: Path) -> None:
     config = dataclasses.replace(QUICK, steps=30, warmup_steps=0, learning_rate=1e12)
-    with pytest.raises(TrainingError, match="focal.*dice.*quality.*classes.*box"):
+    with pytest.raises(TrainingError, match="focal.*dice.*quality.*semantic.*box"):
         train(data, tmp_path / "run", config)
 
 

@@ -93,7 +93,6 @@ def test_background_teaches_quality_only() -> None:
         targets=[torch.full((6,), BACKGROUND)],
         masks=[torch.zeros(0, 16, 16)],
         boxes=[torch.zeros(0, 4)],
-        class_ids=[torch.zeros(0, dtype=torch.long)],
         semantic=torch.full((1, 8, 8), IGNORED),
         class_weights=class_weights(torch.tensor([3, 5])),
         weights=LossWeights(),
@@ -101,7 +100,6 @@ def test_background_teaches_quality_only() -> None:
     assert {name: float(term.detach()) for name, term in terms.items() if name != "quality"} == {
         "focal": 0,
         "dice": 0,
-        "classes": 0,
         "semantic": 0,
         "box": 0,
     }

@@ -19,13 +19,15 @@ from saom_core.runtime import BUNDLED_MODEL, ModelInfo
 from saom_core.sam_checkpoints import write_checkpoint
 from training.checkpoint import load_network, save_network
 from training.comparison import GroundTruth
+from training.embedding_cache import encoder_hash
 from training.evaluated_models import EvaluatedModel, load_model
 from training.location_prior import nearest_grid_points
 from training.network import SaomTiny, TinyConfig
 from training.onnx_weights import network_from_onnx
 from training.paper_protocol import PaperMetrics, assigned_points
-from training.prompt_decoder import PromptNetwork
+from training.prompt_decoder import SharedKeysNetwork
 from training.prompted_models import PromptedFile, PromptedSam
+from training.sam_fast import fast_on
 
 SIZE = (64, 96)
 
@@ -87,6 +89,15 @@ def test_saom_tiny_answers_each_point_by_itself(folder: Path, size_hw: tuple[int
     check_answers(model, load_network(folder), points, size_hw)
 
 
+def test_a_fast_head_answers_each_point_by_itself(tmp_path: Path) -> None:
+    base = tiny_model()
+    network = fast_on(base, ("Mug", "Box"), dim=32, mask_dim=16, layers=1).eval()
+    save_network(network, tmp_path / "last", {"base": {"encoder": encoder_hash(network)}})
+    model = load_model(SaomConfig(model=str(tmp_path / "last")), grid=(6, 4))
+    assert not model.info.uses_depth and model.info.input_size_hw == (48, 64)
+    check_answers(model, network, np.random.default_rng(1).random((30, 2)), (96, 128))
+
+
 def test_the_bundled_file_answers_each_point_by_itself() -> None:
     network, _ = network_from_onnx(BUNDLED_MODEL)
     points = np.random.default_rng(2).random((5, 2))
@@ -95,7 +106,7 @@ def test_the_bundled_file_answers_each_point_by_itself() -> None:
 
 @torch.no_grad()
 def check_answers(
-    model: EvaluatedModel, network: PromptNetwork, points: np.ndarray, size_hw: tuple[int, int]
+    model: EvaluatedModel, network: SharedKeysNetwork, points: np.ndarray, size_hw: tuple[int, int]
 ) -> None:
     """Whether the model answers as its network does, asked for each point by itself."""
     image, depth = picture(size_hw)

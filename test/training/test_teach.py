@@ -68,10 +68,10 @@ def segmenter(path: Path) -> OnnxSegmenter:
     return OnnxSegmenter(SaomConfig(model=str(path), threads=1, min_area_px=1))
 
 
-def least_alike(embeddings: np.ndarray) -> tuple[int, float]:
+def least_alike(described: np.ndarray) -> tuple[int, float]:
     """The row that is least like any other, and its cosine with the nearest one."""
-    assert len(embeddings) >= 5
-    cosines = normalised(embeddings) @ normalised(embeddings).T - 2 * np.eye(len(embeddings))
+    assert len(described) >= 5
+    cosines = normalised(described) @ normalised(described).T - 2 * np.eye(len(described))
     row = int(np.argmin(cosines.max(axis=1)))
     return row, float(cosines[row].max())
 
@@ -86,9 +86,9 @@ def same(one: Instances, two: Instances, rows: np.ndarray) -> bool:
 
 def test_what_matches_is_renamed_and_the_rest_stays_bit_for_bit(file: Path, model: OnnxModel, tmp_path: Path) -> None:
     image, depth = scene()
-    embeddings = surroundings(model, Example("x", image, None, depth))
-    chosen, nearest = least_alike(embeddings)
-    one = TaughtClass("mug_blue", embeddings[chosen], (1 + nearest) / 2, {})
+    described = surroundings(model, Example("x", image, None, depth))
+    chosen, nearest = least_alike(described)
+    one = TaughtClass("mug_blue", described[chosen], (1 + nearest) / 2, {})
     write(file, tmp_path / "mine.onnx", [one])
     before, after = (segmenter(path).segment(image, depth).instances for path in (file, tmp_path / "mine.onnx"))
     named = np.flatnonzero(np.array(after.class_names) == "mug_blue")
@@ -102,7 +102,7 @@ def test_what_matches_is_renamed_and_the_rest_stays_bit_for_bit(file: Path, mode
 def test_no_match_changes_nothing(file: Path, model: OnnxModel, tmp_path: Path) -> None:
     image, depth = scene()
     size = surroundings(model, Example("x", image)).shape[1]
-    away = TaughtClass("nowhere", -np.full(size, size**-0.5, np.float32), 0.5, {})  # embeddings are not negative
+    away = TaughtClass("nowhere", -np.full(size, size**-0.5, np.float32), 0.5, {})
     write(file, tmp_path / "mine.onnx", [away])
     before, after = (segmenter(path).segment(image, depth).instances for path in (file, tmp_path / "mine.onnx"))
     assert len(before) > 0 and same(before, after, np.arange(len(before)))
@@ -126,8 +126,8 @@ def examples(folder: Path, model: OnnxModel, count: int = 4) -> None:
     """Pictures of one object, differently noisy, with the mask that the model has of it."""
     folder.mkdir(exist_ok=True)
     image, depth = scene()
-    masks, embeddings = answers(model, image, depth)
-    row, _ = least_alike(embeddings)
+    masks, described = answers(model, image, depth)
+    row, _ = least_alike(described)
     for k in range(count):
         noise = np.random.default_rng(k).integers(0, 3, image.shape, np.uint8)
         cv2.imwrite(str(folder / f"{k}.png"), np.minimum(image, 250)[..., ::-1] + noise)
@@ -137,15 +137,15 @@ def examples(folder: Path, model: OnnxModel, count: int = 4) -> None:
 
 def test_a_prompt_in_the_mask_gives_the_object_that_everything_mode_gives(model: OnnxModel) -> None:
     image, depth = scene()
-    masks, embeddings = answers(model, image, depth)
-    row, _ = least_alike(embeddings)
+    masks, described = answers(model, image, depth)
+    row, _ = least_alike(described)
     sight = look(model, Example("x.png", image, masks[row], depth))
     assert sight.iou >= 0.5 and 1 <= len(sight.own) <= 8
     np.testing.assert_allclose((sight.own**2).sum(1), 1, atol=1e-5)
     assert len(sight.others) < len(masks)
     found, _ = match(sight.own[:1], [TaughtClass("a", sight.own[0], 0.99, {})])
     assert found.tolist() == [0]
-    assert sight.own[0] @ normalised(embeddings[row]) > 0.99
+    assert sight.own[0] @ normalised(described[row]) > 0.99
 
 
 def test_examples_that_the_model_does_not_see_are_refused(model: OnnxModel) -> None:
@@ -184,8 +184,8 @@ def test_command_from_pictures_to_the_named_instance(
     assert info.taught[0].record["examples"] == [f"examples/{k}.png" for k in range(4)]
     image, depth = scene()
     named = np.array(segmenter(mine).segment(image, depth).instances.class_names) == "mug_blue"
-    _, embeddings = answers(model, image, depth)
-    cosines = normalised(embeddings) @ info.taught[0].prototype
+    _, described = answers(model, image, depth)
+    cosines = normalised(described) @ info.taught[0].prototype
     np.testing.assert_array_equal(named, cosines >= info.taught[0].threshold)
     assert main(["info", str(mine)]) == 0
     assert "taught    mug_blue" in capsys.readouterr().out
@@ -200,7 +200,7 @@ def test_reference_objects_are_what_the_file_sees_of_a_data_set(
 ) -> None:
     image, _ = scene()
     depth = np.zeros(image.shape[:2], np.float32)
-    masks, embeddings = answers(model, image, depth)
+    masks, described = answers(model, image, depth)
     ids = np.full(depth.shape, -1, np.int32)
     for k in sorted(range(len(masks)), key=lambda k: -int(masks[k].sum())):
         ids[masks[k]] = k
@@ -221,7 +221,7 @@ def test_reference_objects_are_what_the_file_sees_of_a_data_set(
     reference = reference_from_json(OnnxModel(str(copied), "cpu", 1).entry(REFERENCE_KEY))
     assert Counter(reference.names) == {f"a {name}": count for name, count in kept.items()}
     assert sum(kept.values()) >= 4 and set(kept) <= set(NAMES[:2])
-    cosines = reference.embeddings @ normalised(embeddings).T
+    cosines = reference.described @ normalised(described).T
     assert (cosines.max(axis=1) > 0.999).all()
     nothing = dataclasses.replace(frame, object_ids=np.where(np.indices(ids.shape).sum(0) % 9, -1, 0).astype(np.int32))
     DatasetWriter(tmp_path / "other", {"class_names": list(NAMES)}).write_episode(0, [nothing])

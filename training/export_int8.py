@@ -1,0 +1,126 @@
+"""int8 files: calibrated on pictures of a data set, and written only where its figures stay."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from onnx import numpy_helper
+
+from saom_core.config import SaomConfig
+from saom_core.errors import ConfigError
+from saom_core.onnx_metadata import with_entry
+from saom_core.runtime import METADATA_KEY
+from training.dataset import Dataset, write_atomically
+from training.evaluate import AP_SCORE, evaluate
+from training.evaluated_models import load_model
+from training.export_file import message, write
+from training.export_parity import Case, ExportError, letterboxed
+from training.export_precision import Feed, halve_weights, quantised
+
+logger = logging.getLogger("saom")
+
+CALIBRATION_PICTURES = 64
+MEASURED = ("AP", "AP50", "AP50_class")
+MESSAGE_BYTES = 2**31
+"""The quantiser reads and writes one protobuf message."""
+
+
+@dataclass(frozen=True)
+class Int8Options:
+    """How an int8 file is made and judged."""
+
+    data: Path  # calibrated on its training split, measured on its validation split
+    images: int = 100  # measured on at most so many
+    allowed_drop: float = 0.01  # of each of `MEASURED`, against fp32
+
+
+def check_weights(parameters: int) -> None:
+    """Raises ConfigError for a network too large for the quantiser."""
+    if 4 * parameters >= MESSAGE_BYTES:
+        raise ConfigError(
+            f"precision int8: expected less than 2 GB of weights, got {4 * parameters / 1e9:.1f} GB: use fp16"
+        )
+
+
+def write_int8(whole: onnx.ModelProto, exact: Path, path: Path, case: Case, options: Int8Options) -> None:
+    """Quantise a model and write the file, with the figures of both in its metadata.
+
+    Args:
+        whole: fp32, weights not halved, no defaults.
+        exact: the fp32 file; metadata and defaults are its.
+        path: to write to.
+        case: sizes of the inputs.
+        options: data and limits.
+
+    Raises:
+        ExportError: figures fall.
+        ConfigError: no pictures to calibrate with.
+    """
+    feeds = calibration_feeds(Dataset.open(options.data, "train"), case)
+    model = ir.from_proto(quantised(whole, feeds))
+    halve_weights(model)
+    reference = onnx.load(str(exact))
+    inputs = {value.name for value in reference.graph.input}
+    defaults = {w.name: numpy_helper.to_array(w) for w in reference.graph.initializer if w.name in inputs}
+    metadata = json.loads(reference.metadata_props[0].value)
+    del reference
+    write(path, message(model), metadata, defaults)
+    measured = check_figures(exact, path, Dataset.open(options.data, "val"), options)
+    stored = json.dumps({**metadata, "precision": "int8", "int8": measured})
+    write_atomically(path, with_entry(path.read_bytes(), METADATA_KEY, stored))
+
+
+def calibration_feeds(data: Dataset, case: Case, pictures: int = CALIBRATION_PICTURES) -> Iterator[Feed]:
+    """Inputs of pictures evenly spread over a data set, every second one without depth.
+
+    Args:
+        data: where the pictures come from.
+        case: sizes of the inputs, and the prompts.
+        pictures: at most so many.
+
+    Raises:
+        ConfigError: no pictures.
+    """
+    if len(data) == 0:
+        raise ConfigError(f"data: expected pictures to calibrate with in {data.path}, got none in its training split")
+    chosen = np.unique(np.linspace(0, len(data) - 1, min(pictures, len(data))).astype(int))
+    for turn, index in enumerate(chosen.tolist()):
+        sample = data[index]
+        image, depth = letterboxed(sample.image_rgb, sample.depth_m, (case.image.shape[0], case.image.shape[1]))
+        given = depth * ((turn + 1) % 2)
+        yield Case(image, None if case.depth is None else given, case.prompts).feed()
+
+
+def check_figures(exact: Path, int8: Path, data: Dataset, options: Int8Options) -> dict[str, Any]:
+    """Compare an int8 file with the fp32 file it was made of.
+
+    Returns:
+        Number of pictures, and the figures of both.
+
+    Raises:
+        ExportError: a figure falls by more than it may.
+    """
+    configs = [SaomConfig(model=str(path), provider="cpu", score_threshold=AP_SCORE) for path in (exact, int8)]
+    report, _ = evaluate([load_model(config) for config in configs], data, limit=options.images, pictures=0)
+    before, after = (model.everything or {} for model in report.models)
+    told = ", ".join(f"{name} {_of(before[name])} with fp32, {_of(after[name])} with int8" for name in MEASURED)
+    drops = [before[name] - after[name] for name in MEASURED if None not in (before[name], after[name])]
+    if not drops or max(drops) > options.allowed_drop:
+        raise ExportError(
+            f"expected int8 to keep the figures within {options.allowed_drop} on {report.data['images']} pictures, got "
+            f"{told}: the file is not written; use --precision fp32, or allow more with --allowed-drop"
+        )
+    logger.info("int8, on %d pictures: %s", report.data["images"], told)
+    return {"images": report.data["images"], **{name: [before[name], after[name]] for name in MEASURED}}
+
+
+def _of(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3f}"

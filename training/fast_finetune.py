@@ -1,0 +1,90 @@
+"""Train a fast head on the frozen image encoder of a SAM checkpoint.
+
+    saom finetune --model sam_vit_b_01ec64.pth --head fast --data data/rooms --out runs/fast
+
+Embeddings are made once and kept (`--cache`), so that an epoch costs the head alone. The same command goes on where a
+killed run was; `torchrun --nproc-per-node 4 -m saom_cli.main finetune ...` trains on four GPUs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from saom_core.sam_checkpoints import SamModel
+from training.checkpoint import save_network
+from training.dataset import Dataset as SimulatedDataset
+from training.embedding_cache import EmbeddingCache, FrozenEncoder, encoder_hash
+from training.fast_config import FastTuneConfig
+from training.fast_losses import FastTrainee, fast_terms
+from training.processes import Processes
+from training.sam_fast import ENCODER, SamFast, fast_on
+from training.sam_finetune import check_data, fill
+from training.sam_loop import begin, train
+from training.sam_stream import SamStream
+
+
+def finetune(
+    model: SamModel,
+    data: SimulatedDataset,
+    out: Path,
+    config: FastTuneConfig,
+    *,
+    class_names: Sequence[str] | None = None,
+    cache: Path | None = None,
+    record: dict[str, Any] | None = None,
+) -> Path:
+    """Trains a fast head, from the start or on from the last checkpoint in `out`.
+
+    Args:
+        model: whose encoder it is for; not changed.
+        data: the training split.
+        out: folder of checkpoints and logs.
+        config: every choice.
+        class_names: that are told apart; each must have objects in the data. None: the data set's.
+        cache: folder of kept embeddings; None: "embeddings" beside `out`.
+        record: what else is to be known of the run, JSON types; stored with it.
+
+    Returns:
+        The checkpoint folder, for `saom evaluate --model` and `saom export`.
+
+    Raises:
+        TrainingError: no objects to train on, a class without objects, or a loss that is not finite.
+        ConfigError: `out` holds a run with other options.
+    """
+    check_data(data, class_names)
+    names = tuple(class_names or data.class_names)
+    processes = Processes.join()
+    torch.manual_seed(config.seed)
+    base = {"encoder": encoder_hash(model.sam), "size": model.sizes.name}
+    begin(out, config, {"class_names": list(names), "base": base, "images": len(data), **(record or {})}, processes)
+    steps = config.total_steps(len(data), processes.count)
+    encoder = FrozenEncoder(model.sam.to(processes.device).eval(), getattr(torch, config.cache_dtype))
+    embed = EmbeddingCache(cache or out.parent / "embeddings", encoder) if config.cache_embeddings else encoder
+    length = steps * config.batch * processes.count
+    stream = SamStream(data, names, model.sizes.image_size, embed, length, config)
+    if config.cache_embeddings:
+        fill(stream, embed, len(data), out, config, processes)
+    whole = fast_on(model, names, dim=config.dim, mask_dim=config.mask_dim, heads=config.heads, layers=config.layers)
+
+    def save(trained: nn.Module, step: int) -> None:
+        assert isinstance(trained, FastTrainee)
+        _copy_head(trained.network, whole)
+        facts = {"steps": step, "data": data.info, "config": vars(config), "base": base, **(record or {})}
+        save_network(whole, out / "last", facts)
+
+    trainee = FastTrainee(SamFast(whole.config))
+    train(trainee, stream, partial(fast_terms, config=config), save, out, config, steps, processes)
+    processes.leave()
+    return out / "last"
+
+
+def _copy_head(source: SamFast, target: SamFast) -> None:
+    """Weights of all but the encoder."""
+    missing, unknown = target.load_state_dict(source.state_dict(), strict=False)
+    assert not unknown and all(name.startswith(ENCODER) for name in missing)

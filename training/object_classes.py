@@ -1,0 +1,178 @@
+"""Teach the names alone: `saom finetune --classes-only --init runs/full/last --data data/rooms --out runs/named`.
+
+Masks are good long before names are. The object head looks at single objects, so it is trained on them, a hundred at a
+time, in a fraction of the time that whole images take; the rest of the network stays as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import dataclasses
+import logging
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from training.checkpoint import load_network_and_record, load_resume, save_network, save_resume
+from training.dataset import Dataset
+from training.finetune import TrainingError, config_of
+from training.losses import class_weights
+from training.object_crops import ObjectCrops, plain_views, read_objects, varied_views
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ClassesConfig:
+    """How the object head is taught."""
+
+    steps: int = 12000
+    batch: int = 128  # objects
+    learning_rate: float = 3e-3
+    warmup_steps: int = 300
+    weight_decay: float = 0.05
+    ema_decay: float = 0.998
+    dropout: float = 0.3  # of the embedding
+    label_smoothing: float = 0.05
+    drop_depth: float = 0.35
+    drawn_share: float = 0.5  # of the images, whose objects are also seen under the masks that the network draws
+    seed: int = 0
+    checkpoint_every: int = 500
+
+
+class NamedObjects(nn.Module):
+    """Object head and class head of a network, as one module."""
+
+    def __init__(self, object_head: nn.Module, class_head: nn.Module, dropout: float) -> None:
+        super().__init__()
+        self.object_head, self.class_head, self.dropout = object_head, class_head, dropout
+
+    def forward(self, objects: ObjectCrops, chosen: Tensor, drop_depth: float, seed: int) -> Tensor:
+        """Class logits (n, C) of some objects; varied by `seed` in training."""
+        if self.training:
+            views = varied_views(objects, chosen, drop_depth, torch.Generator().manual_seed(seed))
+        else:
+            views = plain_views(objects, chosen)
+        embeddings = self.object_head(views)
+        return self.class_head(F.dropout(embeddings, self.dropout, self.training))
+
+
+def teach_classes(
+    data: Dataset, validation: Dataset, out: Path, config: ClassesConfig, init: Path, stop_after: int | None = None
+) -> Path:
+    """Train object head and class head of a checkpoint; a killed run is resumed by the same call.
+
+    Args:
+        data: training split.
+        validation: whose objects are named at the end, for the log.
+        out: folder for checkpoints and logs.
+        config: the run.
+        init: checkpoint whose other layers stay.
+        stop_after: leave the run at this step, to be resumed later.
+
+    Returns:
+        The folder of the last checkpoint (averaged weights), `out/last`.
+
+    Raises:
+        ModelError: `init` is no checkpoint.
+        TrainingError: no objects, or a loss that is not finite.
+    """
+    torch.manual_seed(config.seed)
+    network, before = load_network_and_record(init)
+    objects = read_objects(data, network, config.drawn_share)
+    if not len(objects):
+        raise TrainingError("expected a data set with objects in its training split, got none: run `saom collect`")
+    counts = torch.bincount(objects.class_ids, minlength=len(network.config.class_names))
+    weights = class_weights(counts)[:-1]
+    named = NamedObjects(copy.deepcopy(network.object_head), copy.deepcopy(network.class_head), config.dropout)
+    average = torch.optim.swa_utils.AveragedModel(
+        named, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
+    )
+    optimizer = torch.optim.AdamW(named.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    out.mkdir(parents=True, exist_ok=True)
+    start = load_resume(out, named, average, optimizer)
+    board = SummaryWriter(str(out / "tensorboard"), purge_step=start)
+    record = {"steps": before.get("steps", 0), "classes": dataclasses.asdict(config), "init": before, "data": data.info}
+    progress = tqdm(total=config.steps, initial=start, unit="step", desc="classes", dynamic_ncols=True)
+    for step in range(start, config.steps):
+        loss = _step(named, optimizer, objects, weights, step, config)
+        average.update_parameters(named)
+        progress.update()
+        if step % 50 == 0:
+            progress.set_postfix(loss=f"{loss:.3f}")
+            board.add_scalar("loss/classes", loss, step)
+        if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
+            save_resume(out, step + 1, named, average, optimizer)
+            network.object_head.load_state_dict(average.module.object_head.state_dict())
+            network.class_head.load_state_dict(average.module.class_head.state_dict())
+            save_network(network.eval(), out / "last", {**record, "class_steps": step + 1})
+        if step + 1 == stop_after:
+            break
+    progress.close()
+    board.close()
+    if len(validation):
+        unseen = read_objects(validation, network, 1.0)
+        log.info("right names of unseen objects under true and drawn masks: %.3f", accuracy(average.module, unseen))
+    return out / "last"
+
+
+def _step(
+    named: NamedObjects,
+    optimizer: torch.optim.Optimizer,
+    objects: ObjectCrops,
+    weights: Tensor,
+    step: int,
+    config: ClassesConfig,
+) -> float:
+    done = step / config.steps
+    rate = config.learning_rate * min(1.0, (step + 1) / config.warmup_steps) * 0.5 * (1 + math.cos(math.pi * done))
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    seed = config.seed * 1_000_003 + step  # a resumed run draws what an unbroken one draws
+    torch.manual_seed(seed)
+    chosen = torch.randint(0, len(objects), (config.batch,))
+    named.train()
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = named(objects, chosen, config.drop_depth, seed).float()
+    wanted = objects.class_ids[chosen]
+    smoothing = config.label_smoothing
+    loss = F.cross_entropy(logits, wanted, weights, label_smoothing=smoothing, reduction="sum") / config.batch
+    if not torch.isfinite(loss):
+        raise TrainingError(f"expected a finite loss, got {float(loss)} at step {step}: lower the learning rate")
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+    return float(loss.detach())
+
+
+@torch.no_grad()
+def accuracy(named: nn.Module, objects: ObjectCrops) -> float:
+    """Share of objects whose likeliest class is theirs."""
+    named.eval()
+    rows = torch.arange(len(objects)).split(256)
+    right = [named(objects, some, 0.0, 0).argmax(1) == objects.class_ids[some] for some in rows]
+    return float(torch.cat(right).float().mean())
+
+
+def run(args: argparse.Namespace) -> int:
+    """`saom finetune --classes-only`."""
+    if args.init is None:
+        raise TrainingError("--classes-only: expected --init with the checkpoint whose masks stay, got none")
+    torch.set_num_threads(args.threads)
+    shared = config_of(args)
+    config = ClassesConfig(
+        steps=args.class_steps,
+        learning_rate=2 * args.learning_rate,
+        drop_depth=shared.augment.drop_depth,
+        seed=shared.seed,
+    )
+    train, validation = (Dataset.open(args.data, split) for split in ("train", "val"))
+    print(f"checkpoint: {teach_classes(train, validation, args.out, config, args.init)}")
+    return 0
