@@ -123,7 +123,7 @@ def semantic_labels(masks: Tensor, class_ids: Tensor) -> Tensor:
     """
     if not len(masks):
         return torch.full((masks.shape[1] // 2, masks.shape[2] // 2), IGNORED, device=masks.device)
-    covered, which = F.avg_pool2d(masks, 2).max(0)
+    covered, which = F.avg_pool2d(masks[:, None], 2)[:, 0].max(0)
     labels = torch.where(class_ids == NO_CLASS, IGNORED, class_ids)[which]
     return torch.where(covered > 0.5, labels, IGNORED)
 

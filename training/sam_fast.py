@@ -95,7 +95,7 @@ class SamFast(SharedKeysNetwork):
 
         The encoder is large, and its features tell what things are; no gradient goes through the masks.
         """
-        weights = F.avg_pool2d(mask_logits.detach().float().sigmoid(), 2).flatten(1)  # (N, S), S = H/8 * W/8
+        weights = F.avg_pool2d(mask_logits.detach().float().sigmoid()[:, None], 2).flatten(1)  # (N, H/8 * W/8)
         weights = weights / weights.sum(1, keepdim=True).clamp(min=1e-3)
         pooled = weights @ features.middle[0].flatten(1).T.float()
         return self.object_head(pooled.to(self.class_head.weight.dtype))
