@@ -21,7 +21,7 @@ from saom_core.depth import Boxes3d, CameraIntrinsics, back_project, clean_depth
 from saom_core.errors import InputError
 from saom_core.instances import Instances, MaskCrop
 from saom_core.runtime import ModelInfo, OnnxModel
-from saom_core.taught import match
+from saom_core.taught import descriptors, match
 from saom_core.taxonomy import OTHER
 
 MIN_POINTS_3D = 16
@@ -125,14 +125,16 @@ class OnnxSegmenter:
         }
         outputs = self.model.run(image_in, depth_in, thresholds)
         answered = time.perf_counter()
-        instances = self._instances(outputs, box)
+        instances = self._instances(outputs, box, image_in)
         if depth is not None:
             instances = measure(instances, depth, camera)
         finished = time.perf_counter()
         timings = {"preprocess": prepared - started, "network": answered - prepared, "postprocess": finished - answered}
         return Segmentation(instances, {stage: 1000 * seconds for stage, seconds in timings.items()})
 
-    def _instances(self, outputs: dict[str, npt.NDArray[Any]], box: Letterbox) -> Instances:
+    def _instances(
+        self, outputs: dict[str, npt.NDArray[Any]], box: Letterbox, image_in: npt.NDArray[np.uint8]
+    ) -> Instances:
         """Masks at camera resolution from the file's low-resolution logits; small ones and padding dropped."""
         kept: list[int] = []
         masks: list[MaskCrop] = []
@@ -144,7 +146,7 @@ class OnnxSegmenter:
                 masks.append(mask)
             if len(kept) == self.config.max_instances:  # the file's rows come by falling score
                 break
-        ids, names, class_scores = self._named(outputs, kept)
+        ids, names, class_scores = self._named(outputs, kept, image_in)
         return Instances.from_masks(
             box.source_hw,
             masks,
@@ -157,13 +159,14 @@ class OnnxSegmenter:
         )
 
     def _named(
-        self, outputs: dict[str, npt.NDArray[Any]], kept: list[int]
+        self, outputs: dict[str, npt.NDArray[Any]], kept: list[int], image_in: npt.NDArray[np.uint8]
     ) -> tuple[npt.NDArray[np.int32], list[str], npt.NDArray[np.float32]]:
         """Class ids, names and scores of the kept rows: the model's, or those of the taught class that they match."""
         model, scores = self.info, outputs["class_scores"][kept].astype(np.float32)
         ids, names = named(outputs["class_ids"][kept], scores, model.class_names, self.config.class_score_threshold)
         if model.taught:
-            matched, similarity = match(outputs["embeddings"][kept], model.taught)
+            described = descriptors(image_in, outputs["masks"][kept], outputs["embeddings"][kept])
+            matched, similarity = match(described, model.taught)
             first = len(model.class_names) - len(model.taught)
             for k in np.flatnonzero(matched >= 0).tolist():
                 ids[k], scores[k] = first + matched[k], similarity[k]

@@ -1,7 +1,7 @@
-"""What a trained model sees in the example pictures of a new class: embeddings of the object, and of what is around it.
+"""What a trained model sees in the example pictures of a new class: the object, and what is around it.
 
 The object is looked at in several views (the whole picture, crops, mirrored, darker, brighter), each time by prompting
-the model on points inside the example's mask, so that the embedding is of the model's own mask, as on the robot.
+the model on points inside the example's mask, so that what is described is the model's own mask, as on the robot.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.everything import EverythingModel, Letterbox, check_frame
 from saom_core.instances import BoolArray
-from saom_core.taught import normalised
+from saom_core.taught import descriptors
 
 AGREES_IOU = 0.5
 """Least IoU of the model's mask with the example's."""
@@ -59,8 +59,8 @@ class Sight:
 
     Attributes:
         name: of the example.
-        own: (V, E) float32 embeddings of the object, one per view, length 1; the first is of the picture as it is.
-        others: (M, E) float32 embeddings of the other objects in the picture, length 1.
+        own: (V, D) float32 descriptors of the object, one per view, length 1; the first is of the picture as it is.
+        others: (M, D) float32 descriptors of the other objects in the picture, length 1.
         iou: of the model's mask with the example's.
     """
 
@@ -91,32 +91,31 @@ def look(model: EverythingModel, example: Example) -> Sight:
         InputError: the picture, mask or depth is not what it must be, or the model does not see the object.
     """
     depth = check_frame(example.image_rgb, example.depth_m, SaomConfig())
-    found, embeddings = answers(model, example.image_rgb, depth)
+    found, described = answers(model, example.image_rgb, depth)
     mask = _central(example, found) if example.mask is None else _checked(example)
-    others = embeddings[[_apart(mask, other) for other in found]]
+    others = described[[_apart(mask, other) for other in found]]
     seen = []
     for number, view in enumerate(views(mask)):
         image = np.clip(view.of(example.image_rgb) * np.float32(view.gain), 0, 255).astype(np.uint8)
-        iou, embedding = _prompted(model, image, view.of(mask), None if depth is None else view.of(depth))
+        iou, descriptor = _prompted(model, image, view.of(mask), None if depth is None else view.of(depth))
         if iou >= AGREES_IOU:
-            seen.append((iou, embedding))
+            seen.append((iou, descriptor))
         elif number == 0:
             raise InputError(
                 f"expected the model to see the object as the mask shows it (IoU >= {AGREES_IOU}), got {iou:.2f}: "
                 "is the whole object masked, and nothing else? Else take the picture from nearer"
             )
-    own = normalised(np.array([embedding for _, embedding in seen]))
-    return Sight(example.name, own, normalised(others), seen[0][0])
+    return Sight(example.name, np.array([descriptor for _, descriptor in seen]), others, seen[0][0])
 
 
 def surroundings(model: EverythingModel, example: Example) -> npt.NDArray[np.float32]:
-    """Embeddings (M, E), length 1, of all objects that everything mode finds in a picture.
+    """Descriptors (M, D) of all objects that everything mode finds in a picture.
 
     Raises:
         InputError: the picture or depth is not what it must be.
     """
     depth = check_frame(example.image_rgb, example.depth_m, SaomConfig())
-    return normalised(answers(model, example.image_rgb, depth)[1])
+    return answers(model, example.image_rgb, depth)[1]
 
 
 def views(mask: BoolArray) -> Iterator[View]:
@@ -182,16 +181,16 @@ def _prompted(
     mask: BoolArray,
     depth_m: npt.NDArray[np.float32] | None,
 ) -> tuple[float, npt.NDArray[np.float32]]:
-    """IoU with the mask, and embedding, of the best answer to prompts inside the mask; of no answer 0 and nothing."""
+    """IoU with the mask, and descriptor (D,), of the best answer to prompts inside it; of no answer 0 and nothing."""
     box = Letterbox.fit(mask.shape, model.info.input_size_hw)
     height, width = mask.shape
     points = points_inside(mask) * (box.inner_hw[1] / width, box.inner_hw[0] / height)
     columns, rows = model.info.metadata["grid"]
     prompts = np.resize(points, (columns * rows, 2)).astype(np.float32)  # over and over: the file wants so many
-    found, embeddings = answers(model, image_rgb, depth_m, OPEN, prompts)
+    found, described = answers(model, image_rgb, depth_m, OPEN, prompts)
     ious = [np.count_nonzero(mask & other) / np.count_nonzero(mask | other) for other in found]
     best = int(np.argmax(ious)) if ious else -1
-    return (float(ious[best]), embeddings[best]) if ious else (0.0, np.zeros(0, np.float32))
+    return (float(ious[best]), described[best]) if ious else (0.0, np.zeros(0, np.float32))
 
 
 def points_inside(mask: BoolArray, count: int = POINTS) -> npt.NDArray[np.float64]:
@@ -210,10 +209,11 @@ def answers(
     thresholds: dict[str, float] | None = None,
     prompts_xy: npt.NDArray[np.float32] | None = None,
 ) -> tuple[list[BoolArray], npt.NDArray[np.float32]]:
-    """K masks (H, W) that are not empty, and their embeddings (K, E); of everything mode where nothing else is said."""
+    """K masks (H, W) that are not empty, and their descriptors (K, D); of everything mode unless prompts are given."""
     size_hw = (image_rgb.shape[0], image_rgb.shape[1])
     box = Letterbox.fit(size_hw, model.info.input_size_hw)
-    outputs = model.run(box.image(image_rgb), box.depth(depth_m), thresholds or {}, prompts_xy)
+    image_in = box.image(image_rgb)
+    outputs = model.run(image_in, box.depth(depth_m), thresholds or {}, prompts_xy)
     boxes = box.to_source(outputs["boxes"].astype(np.float64))
     rows, masks = [], []
     for k in np.flatnonzero(outputs["scores"] > 0).tolist():
@@ -221,4 +221,4 @@ def answers(
         if mask is not None:
             rows.append(k)
             masks.append(mask.dense(size_hw))
-    return masks, outputs["embeddings"][rows].astype(np.float32)
+    return masks, descriptors(image_in, outputs["masks"][rows], outputs["embeddings"][rows])

@@ -19,7 +19,7 @@ import onnxruntime as ort
 
 from saom_core.errors import ModelError
 from saom_core.onnx_metadata import sha256_without_entry
-from saom_core.taught import TAUGHT_KEY, TaughtClass, from_json
+from saom_core.taught import TAUGHT_KEY, TaughtClass, descriptor_size, from_json
 
 logger = logging.getLogger("saom")
 
@@ -219,6 +219,6 @@ def _read_taught(session: ort.InferenceSession, file: Path) -> tuple[TaughtClass
         return ()
     size = next(node.shape[-1] for node in session.get_outputs() if node.name == "embeddings")
     try:
-        return from_json(text, sha256_without_entry(file, TAUGHT_KEY), size)
+        return from_json(text, sha256_without_entry(file, TAUGHT_KEY), descriptor_size(size))
     except ModelError as error:
         raise ModelError(f"{file}: {error}") from error

@@ -1,8 +1,8 @@
 """Classes that were taught to a trained model from examples: a prototype each, kept inside the model's own file.
 
 `saom teach` makes them (see `saom_core/teaching.py`), everything mode names instances by them. A prototype is a
-direction in the space of the file's object embeddings (Snell et al. 2017, arXiv 1703.05175, with the cosine as
-similarity).
+direction in the space of descriptors (Snell et al. 2017, arXiv 1703.05175, with the cosine as similarity): the file's
+embedding of an object, which tells kinds of objects apart, and its colour, which tells a blue mug from a red one.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -23,6 +24,9 @@ from saom_core.errors import ModelError
 TAUGHT_KEY = "saom_taught"
 """Key of the ONNX metadata under which the taught classes stand, as JSON."""
 
+COLOUR = (50.0, 0.0, 0.0), (0.01, 0.04, 0.04)
+"""CIE L*a*b* of mid grey, and the scales that put colour beside an embedding of length 1; lightness counts less."""
+
 
 @dataclass(frozen=True)
 class TaughtClass:
@@ -30,7 +34,7 @@ class TaughtClass:
 
     Attributes:
         name: as it is published.
-        prototype: (E,) float32 of length 1.
+        prototype: (D,) float32 descriptor of length 1.
         threshold: least cosine with the prototype of an instance that gets the name.
         record: how it was learned: examples, similarities, date; JSON types.
     """
@@ -48,24 +52,55 @@ def normalised(embeddings: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
     return np.asarray(values / np.maximum(lengths, 1e-12), np.float32)
 
 
+def descriptors(
+    image_rgb: npt.NDArray[np.uint8], masks: npt.NDArray[np.floating], embeddings: npt.NDArray[np.floating]
+) -> npt.NDArray[np.float32]:
+    """What N instances are like: direction of the embedding, and mean colour under the mask.
+
+    Args:
+        image_rgb: (H, W, 3) uint8, the network's input.
+        masks: (N, h, w) logits that cover it.
+        embeddings: (N, E).
+
+    Returns:
+        (N, D) of length 1, D = `descriptor_size` of E.
+    """
+    height, width = masks.shape[1:]
+    small = cv2.resize(image_rgb, (width, height), interpolation=cv2.INTER_AREA)
+    lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB).reshape(-1, 3)
+    inside = (masks > 0).reshape(len(masks), height * width).astype(np.float32)
+    colours = inside @ lab / np.maximum(inside.sum(axis=1, keepdims=True), 1)
+    middle, scale = np.array(COLOUR, np.float32)
+    colours = (colours - middle) * scale
+    strength = np.linalg.norm(colours, axis=1, keepdims=True)
+    # shorter than 1 however strong: no colour outweighs what kind of object it is
+    colours = colours / np.maximum(strength, 1e-6) * np.tanh(strength)
+    return normalised(np.concatenate([normalised(embeddings), colours], axis=1))
+
+
+def descriptor_size(embedding_size: int) -> int:
+    """D for a file whose embeddings have that size."""
+    return embedding_size + len(COLOUR[1])
+
+
 def match(
-    embeddings: npt.NDArray[np.floating], classes: Sequence[TaughtClass]
+    described: npt.NDArray[np.floating], classes: Sequence[TaughtClass]
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     """The taught class of each of N instances: the most similar one of those whose threshold is passed.
 
     Args:
-        embeddings: (N, E).
+        described: (N, D) descriptors.
         classes: T taught classes.
 
     Returns:
         (N,) int32 row of `classes`, -1 for none, and (N,) float32 cosine with its prototype (of none: 0).
     """
-    count = len(embeddings)
+    count = len(described)
     if not classes or not count:
         return np.full(count, -1, np.int32), np.zeros(count, np.float32)
     prototypes = np.stack([one.prototype for one in classes])
     thresholds = np.array([one.threshold for one in classes], np.float32)
-    cosines = normalised(embeddings) @ prototypes.T  # (N, T)
+    cosines = normalised(described) @ prototypes.T  # (N, T)
     passing = np.where(cosines >= thresholds, cosines, -np.inf)
     best = passing.argmax(axis=1)
     passed = np.isfinite(passing.max(axis=1))
@@ -92,13 +127,13 @@ def to_json(classes: Sequence[TaughtClass], model_sha256: str) -> str:
     return json.dumps({"model_sha256": model_sha256, "sha256": _digest(listed), "classes": listed})
 
 
-def from_json(text: str, model_sha256: str, embedding_size: int) -> tuple[TaughtClass, ...]:
+def from_json(text: str, model_sha256: str, size: int) -> tuple[TaughtClass, ...]:
     """The taught classes of a file.
 
     Args:
         text: the entry of its metadata.
         model_sha256: of the file without this entry.
-        embedding_size: E of the file's embeddings.
+        size: D of the file's descriptors.
 
     Raises:
         ModelError: the entry is damaged, or was made for another file.
@@ -118,9 +153,9 @@ def from_json(text: str, model_sha256: str, embedding_size: int) -> tuple[Taught
             f"expected classes taught to this model (SHA-256 {model_sha256[:12]}...), got classes of the model "
             f"{str(of_model)[:12]}...: the file was changed or damaged after `saom teach`: teach them anew"
         )
-    sizes = {one.prototype.shape for one in classes} - {(embedding_size,)}
+    sizes = {one.prototype.shape for one in classes} - {(size,)}
     if sizes:
-        raise ModelError(f"expected prototypes of size {embedding_size}, got {sorted(sizes)}: teach the classes anew")
+        raise ModelError(f"expected prototypes of size {size}, got {sorted(sizes)}: teach the classes anew")
     return classes
 
 

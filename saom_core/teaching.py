@@ -1,6 +1,6 @@
 """From what the model sees in the examples to a taught class: prototype, threshold, and when to refuse.
 
-The prototype is the mean of the object's embeddings (arXiv 1703.05175, equation 1), on the unit sphere. The threshold
+The prototype is the mean of the object's descriptors (arXiv 1703.05175, equation 1), on the unit sphere. The threshold
 lies between what the examples reach and what other objects reach: those in the same pictures, and the reference objects
 of every trained class that `saom export --reference` keeps in the model's file.
 """
@@ -42,12 +42,12 @@ class OtherObjects:
     """M objects that are not of the new class.
 
     Attributes:
-        embeddings: (M, E) float32, length 1.
+        described: (M, D) float32 descriptors.
         names: of each: its class, or where it was seen.
         seen: (M,) bool: seen in the user's pictures, so surely in the robot's way.
     """
 
-    embeddings: npt.NDArray[np.float32]
+    described: npt.NDArray[np.float32]
     names: tuple[str, ...]
     seen: npt.NDArray[np.bool_]
 
@@ -56,14 +56,14 @@ class OtherObjects:
         """All of them.
 
         Raises:
-            ModelError: their embeddings have several sizes.
+            ModelError: their descriptors have several sizes.
         """
         some = [part for part in parts if part.names]
-        sizes = sorted({part.embeddings.shape[1] for part in some})
+        sizes = sorted({part.described.shape[1] for part in some})
         if len(sizes) > 1:
-            raise ModelError(f"expected embeddings of one size, got {sizes}: export the model anew")
+            raise ModelError(f"expected descriptors of one size, got {sizes}: export the model anew")
         return OtherObjects(
-            np.concatenate([part.embeddings for part in some]) if some else np.zeros((0, 0), np.float32),
+            np.concatenate([part.described for part in some]) if some else np.zeros((0, 0), np.float32),
             tuple(name for part in some for name in part.names),
             np.concatenate([np.zeros(0, np.bool_), *(part.seen for part in some)]),
         )
@@ -75,10 +75,10 @@ class OtherObjects:
         return OtherObjects(np.array([one.prototype for one in classes]), names, np.ones(len(classes), np.bool_))
 
     @staticmethod
-    def in_picture(embeddings: npt.NDArray[np.float32], picture: str) -> OtherObjects:
-        """Objects (M, E) that were seen in a picture."""
-        count = len(embeddings)
-        return OtherObjects(embeddings, (f"an object in {picture}",) * count, np.ones(count, np.bool_))
+    def in_picture(described: npt.NDArray[np.float32], picture: str) -> OtherObjects:
+        """Objects (M, D) that were seen in a picture."""
+        count = len(described)
+        return OtherObjects(described, (f"an object in {picture}",) * count, np.ones(count, np.bool_))
 
 
 def learn(name: str, sights: Sequence[Sight], others: OtherObjects) -> TaughtClass:
@@ -110,7 +110,7 @@ def learn(name: str, sights: Sequence[Sight], others: OtherObjects) -> TaughtCla
             + f"; the others agree by {np.median(agreement):.2f}: check the masks, or leave these pictures out"
         )
     prototype = prototype_of(sights)
-    reached = others.embeddings @ prototype
+    reached = others.described @ prototype
     low, high = float(np.median(agreement)), highest(reached, others.seen)
     if low <= high:
         nearest = np.argsort(-reached)[:3]
@@ -131,7 +131,7 @@ def learn(name: str, sights: Sequence[Sight], others: OtherObjects) -> TaughtCla
 
 
 def prototype_of(sights: Iterable[Sight]) -> npt.NDArray[np.float32]:
-    """The (E,) prototype of examples; each counts as much, however many of its views the model saw."""
+    """The (D,) prototype of examples; each counts as much, however many of its views the model saw."""
     return normalised(np.mean([normalised(sight.own.mean(axis=0)) for sight in sights], axis=0))
 
 
@@ -147,7 +147,7 @@ def agreements(sights: Sequence[Sight], others: OtherObjects) -> tuple[npt.NDArr
     for k, sight in enumerate(sights):
         rest = prototype_of(other for j, other in enumerate(sights) if j != k)
         cosines[k] = np.mean(sight.own @ rest)
-        strange[k] = np.mean(others.embeddings @ rest < cosines[k]) < STRANGE
+        strange[k] = np.mean(others.described @ rest < cosines[k]) < STRANGE
     return cosines, strange
 
 
@@ -162,17 +162,17 @@ def highest(reached: npt.NDArray[np.floating], seen: npt.NDArray[np.bool_]) -> f
     return best if seen.all() else max(best, float(np.quantile(reached[~seen], PASSED)))
 
 
-def reference_to_json(embeddings: npt.NDArray[np.floating], class_names: Sequence[str]) -> str:
-    """The entry of the file's metadata: directions to 1/127 of their largest component, 341 bytes each at E = 256.
+def reference_to_json(described: npt.NDArray[np.floating], class_names: Sequence[str]) -> str:
+    """The entry of the file's metadata: directions to 1/127 of their largest component, some 350 bytes each at E = 256.
 
     Args:
-        embeddings: (R, E) of objects of the trained classes.
+        described: (R, D) of objects of the trained classes.
         class_names: R names.
     """
-    unit = normalised(embeddings)
+    unit = normalised(described)
     scale = np.maximum(np.abs(unit).max(axis=1, keepdims=True), 1e-12)
     packed = np.rint(127 * unit / scale).astype(np.int8)
-    return json.dumps({"size": embeddings.shape[1], "class_names": list(class_names), "embeddings": _text(packed)})
+    return json.dumps({"size": described.shape[1], "class_names": list(class_names), "described": _text(packed)})
 
 
 def reference_from_json(text: str) -> OtherObjects:
@@ -184,14 +184,14 @@ def reference_from_json(text: str) -> OtherObjects:
     try:
         entry = json.loads(text)
         names = tuple(f"a {name}" for name in entry["class_names"])
-        packed = np.frombuffer(base64.b64decode(entry["embeddings"], validate=True), np.int8)
-        embeddings = normalised(packed.reshape(len(names), entry["size"]).astype(np.float32))
+        packed = np.frombuffer(base64.b64decode(entry["described"], validate=True), np.int8)
+        described = normalised(packed.reshape(len(names), entry["size"]).astype(np.float32))
     except (ValueError, KeyError, TypeError, binascii.Error) as error:
         raise ModelError(
             f"expected the reference objects that `saom export --reference` wrote, got damaged ones ({error}): "
             "export the model anew"
         ) from error
-    return OtherObjects(embeddings, names, np.zeros(len(names), np.bool_))
+    return OtherObjects(described, names, np.zeros(len(names), np.bool_))
 
 
 def _text(array: npt.NDArray[np.int8]) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 
 from saom_core.errors import ModelError
-from saom_core.taught import TaughtClass, from_json, match, normalised, to_json
+from saom_core.taught import TaughtClass, descriptor_size, descriptors, from_json, match, normalised, to_json
 
 SHA = "ab" * 32
 
@@ -16,6 +17,44 @@ SHA = "ab" * 32
 def taught(rng: np.random.Generator, count: int, size: int = 6) -> list[TaughtClass]:
     prototypes = normalised(rng.normal(size=(count, size)))
     return [TaughtClass(f"class_{k}", prototypes[k], float(rng.uniform(0.2, 0.7)), {"k": k}) for k in range(count)]
+
+
+def test_descriptors_against_a_loop() -> None:
+    rng = np.random.default_rng(4)
+    image = rng.integers(0, 256, (24, 32, 3), np.uint8)
+    masks, embeddings = rng.normal(size=(5, 6, 8)), rng.normal(size=(5, 7)) * 9
+    masks[3], masks[4] = -1, -1
+    masks[4, 2, 3] = 0.1  # one pixel; and none at all in row 3
+    found = descriptors(image, masks.astype(np.float32), embeddings.astype(np.float32))
+    assert found.shape == (5, descriptor_size(7)) and found.dtype == np.float32
+    for k in range(5):
+        colours = []
+        for y, x in np.argwhere(masks[k] > 0):
+            mean_rgb = image[4 * y : 4 * y + 4, 4 * x : 4 * x + 4].reshape(16, 3).mean(0)
+            colours.append(
+                cv2.cvtColor(np.rint(mean_rgb).astype(np.float32)[None, None] / 255, cv2.COLOR_RGB2LAB)[0, 0]
+            )
+        lightness, a, b = np.mean(colours, 0) if colours else np.zeros(3)
+        length = sum(value**2 for value in embeddings[k]) ** 0.5
+        colour = np.array([0.01 * (lightness - 50), 0.04 * a, 0.04 * b])
+        strength = sum(colour**2) ** 0.5
+        expected = [*embeddings[k] / length, *(colour / strength * np.tanh(strength))]
+        np.testing.assert_allclose(found[k], np.array(expected) / np.linalg.norm(expected), atol=0.01)
+
+
+def test_a_blue_mug_is_not_a_red_one_but_one_in_the_shade() -> None:
+    image = np.zeros((8, 24, 3), np.uint8)
+    image[:, :8], image[:, 8:16], image[:, 16:] = (40, 60, 180), (28, 42, 126), (180, 50, 40)
+    masks = np.full((3, 4, 12), -1, np.float32)
+    for k in range(3):
+        masks[k, :, 4 * k : 4 * k + 4] = 1
+    blue, shade, red = descriptors(image, masks, np.ones((3, 16), np.float32))
+    assert blue @ shade > 0.95 and 0 < blue @ red < 0.6
+
+
+def test_no_instances_no_descriptors() -> None:
+    none = descriptors(np.zeros((8, 8, 3), np.uint8), np.zeros((0, 2, 2), np.float32), np.zeros((0, 5), np.float32))
+    assert none.shape == (0, descriptor_size(5))
 
 
 def test_match_against_a_loop() -> None:

@@ -62,7 +62,7 @@ def test_prototype_and_threshold_against_loops() -> None:
     for k, sight in enumerate(sights):
         rest_of_them = sum(means[j] for j in range(4) if j != k)
         agreement.append(np.mean([cosine(view, rest_of_them) for view in sight.own]))
-    reached = [cosine(embedding, one.prototype) for embedding in rest.embeddings]
+    reached = [cosine(other, one.prototype) for other in rest.described]
     seen = max(value for value, is_seen in zip(reached, rest.seen, strict=True) if is_seen)
     reference = sorted(value for value, is_seen in zip(reached, rest.seen, strict=True) if not is_seen)
     place = PASSED * (len(reference) - 1)
@@ -80,7 +80,7 @@ def test_agreements_against_a_loop() -> None:
         means = [normalised(other.own.mean(0)) for j, other in enumerate(sights) if j != k]
         mean = sum(means)
         assert cosines[k] == pytest.approx(np.mean([cosine(view, mean) for view in sight.own]), abs=1e-5)
-        below = sum(cosine(embedding, mean) < cosines[k] for embedding in rest.embeddings)
+        below = sum(cosine(other, mean) < cosines[k] for other in rest.described)
         assert strange[k] == (below / 60 < STRANGE)
 
 
@@ -126,16 +126,16 @@ def test_taught_classes_are_told_from_each_other() -> None:
 
 def test_reference_objects_come_back_in_direction() -> None:
     rng = np.random.default_rng(6)
-    embeddings = np.abs(rng.normal(size=(30, 256))).astype(np.float32) * 12
-    back = reference_from_json(reference_to_json(embeddings, [f"c{k}" for k in range(30)]))
+    described = np.abs(rng.normal(size=(30, 256))).astype(np.float32) * 12
+    back = reference_from_json(reference_to_json(described, [f"c{k}" for k in range(30)]))
     assert back.names[3] == "a c3" and not back.seen.any()
-    assert ((back.embeddings * normalised(embeddings)).sum(1) > 0.9999).all()
-    for broken in ("", "{}", reference_to_json(embeddings, ["too", "few"])):
+    assert ((back.described * normalised(described)).sum(1) > 0.9999).all()
+    for broken in ("", "{}", reference_to_json(described, ["too", "few"])):
         with pytest.raises(ModelError, match="damaged"):
             reference_from_json(broken)
 
 
-def test_embeddings_of_several_sizes_are_refused() -> None:
+def test_descriptors_of_several_sizes_are_refused() -> None:
     parts = [OtherObjects(np.ones((1, size), np.float32), ("a",), np.ones(1, np.bool_)) for size in (3, 4)]
     with pytest.raises(ModelError, match="one size"):
         OtherObjects.join(parts)
@@ -245,11 +245,11 @@ def boxes_on_a_table() -> tuple[np.ndarray, np.ndarray]:
 def test_the_bundled_model_names_what_it_was_taught_and_nothing_else_changes(tmp_path: Path) -> None:
     image, depth = boxes_on_a_table()
     bundled = OnnxSegmenter(SaomConfig(threads=1))
-    masks, embeddings = answers(bundled.model, image, depth)
+    masks, described = answers(bundled.model, image, depth)
     assert len(masks) >= 2
     sight = look(bundled.model, Example("x.png", image, masks[0], depth))
     assert sight.iou >= 0.5 and len(sight.own) >= 4
-    unit = normalised(embeddings)
+    unit = normalised(described)
     nearest = float((unit[1:] @ unit[0]).max())
     write(BUNDLED_MODEL, tmp_path / "mine.onnx", [TaughtClass("box_0", unit[0], (1 + nearest) / 2, {})])
     mine = OnnxSegmenter(SaomConfig(model=str(tmp_path / "mine.onnx"), threads=1))
