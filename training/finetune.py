@@ -145,15 +145,19 @@ def initial_network(data: SimulatedDataset, config: TrainConfig, init: Path | No
         restore_batch_norms(network, _some_images(data, config))
     else:
         network, before = load_network_and_record(init)
-    if network.config.class_names != data.class_names:
-        logger.info(
-            "the data set has other classes than %s: the class layers start anew, for %d instead of %d classes",
-            init,
-            len(data.class_names),
-            len(network.config.class_names),
-        )
-        network = with_classes(network, data.class_names)
-    return network, before
+    return for_classes_of(data, network), before
+
+
+def for_classes_of(data: SimulatedDataset, network: SaomTiny) -> SaomTiny:
+    """The network, for the data set's classes: where they are others, the layers that name classes start anew."""
+    if network.config.class_names == data.class_names:
+        return network
+    logger.info(
+        "the data set has other classes than the network: the class layers start anew, for %d instead of %d classes",
+        len(data.class_names),
+        len(network.config.class_names),
+    )
+    return with_classes(network, data.class_names)
 
 
 def check_same_classes(out: Path, class_names: tuple[str, ...]) -> None:

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from training.checkpoint import load_network_and_record, load_resume, save_network, save_resume
 from training.dataset import Dataset
-from training.finetune import TrainingError, config_of
+from training.finetune import TrainingError, config_of, for_classes_of
 from training.losses import class_weights
 from training.object_crops import ObjectCrops, plain_views, read_objects, varied_views
 
@@ -86,6 +86,7 @@ def teach_classes(
     """
     torch.manual_seed(config.seed)
     network, before = load_network_and_record(init)
+    network = for_classes_of(data, network)
     objects = read_objects(data, network, config.drawn_share)
     if not len(objects):
         raise TrainingError("expected a data set with objects in its training split, got none: run `saom collect`")

@@ -23,6 +23,7 @@ from training.dataset_merge import merge
 from training.dataset_tools import statistics
 from training.finetune import TrainConfig, TrainingError, train
 from training.network import with_classes
+from training.object_classes import ClassesConfig, teach_classes
 from training.simulator import Frame
 
 NAMES = ["gear", "mug_blue", "crate"]
@@ -153,6 +154,18 @@ def test_a_network_learns_the_data_sets_classes(
     caplog.clear()
     train(own, tmp_path / "third", QUICK, init=second)
     assert "anew" not in caplog.text
+
+
+def test_names_alone_are_learned_for_the_data_sets_classes(
+    tmp_path: Path, make_own: Callable[..., Frame], make_frame: Callable[..., Frame]
+) -> None:
+    usual = Dataset.open(written(tmp_path / "usual", [make_frame(0)]), "train")
+    first = train(usual, tmp_path / "first", QUICK)
+    path = written(tmp_path / "own", [make_own(0), make_own(1, "val")], class_names=NAMES)
+    train_data, val_data = Dataset.open(path, "train"), Dataset.open(path, "val")
+    config = ClassesConfig(steps=2, batch=4, warmup_steps=1)
+    network = load_network(teach_classes(train_data, val_data, tmp_path / "named", config, first))
+    assert network.config.class_names == tuple(NAMES) and network.class_head.out_features == 3
 
 
 def test_a_run_is_not_resumed_for_other_classes(tmp_path: Path, make_own: Callable[..., Frame]) -> None:
