@@ -19,6 +19,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from saom_core.errors import ModelError
+from saom_core.grid import grid_points
 from saom_core.runtime import METADATA_KEY
 from training.network import SaomTiny, TinyConfig, batch_norm_pairs
 
@@ -106,7 +107,11 @@ def restore_batch_norms(network: SaomTiny, batches: Iterable[tuple[Tensor, Tenso
             handle = module.register_forward_pre_hook(measuring(name))
             hooks.callback(handle.remove)
         for image, depth in batches:
-            network.encode(image, depth)
+            features = network.encode(image, depth)
+            points = torch.from_numpy(grid_points(4, 4)).float().expand(len(image), -1, -1)
+            logits = network.masks(features, network.decode(features, points).mask_embeddings)
+            for row in range(len(image)):  # the object head sees single objects
+                network.embed(image[row], depth[row], logits[row])
     for name, module in norms:
         mean, square = torch.stack(sums[name]).mean(0)
         variance = (square - mean * mean).clamp(min=1e-6)
