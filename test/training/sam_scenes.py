@@ -88,7 +88,10 @@ def losses(run: Path, name: str = "total") -> list[float]:
 
     log = EventAccumulator(str(run / "tensorboard"))
     log.Reload()
-    return [event.value for event in log.Scalars(f"loss/{name}")]
+    # files of a killed and of a resumed run may be read in either order; what was written last counts
+    events = sorted(log.Scalars(f"loss/{name}"), key=lambda event: event.wall_time)
+    by_step = {event.step: event.value for event in events}
+    return [by_step[step] for step in sorted(by_step)]
 
 
 def assert_equal(actual: dict[str, torch.Tensor], expected: dict[str, torch.Tensor], **tolerance: float) -> None:
