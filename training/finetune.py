@@ -192,9 +192,7 @@ def train_step(
         torch.stack([getattr(item, name) for item in items]).to(device)
         for name in ("image", "depth", "points", "semantic")
     )
-    per_image = {
-        name: [getattr(item, name).to(device) for item in items] for name in ("targets", "masks", "boxes")
-    }
+    per_image = {name: [getattr(item, name).to(device) for item in items] for name in ("targets", "masks", "boxes")}
     with torch.autocast(device.type, torch.bfloat16, enabled=config.bf16):
         features = network.encode(image, depth)
         answers = network.decode(features, points)
