@@ -29,6 +29,8 @@ MIN_OTHERS = 5
 """With fewer nothing is known of what other objects reach."""
 PASSED = 0.995
 """Share of the reference objects that the threshold keeps out; of the objects in the pictures it keeps out all."""
+CAUTION = 0.75
+"""Where the threshold lies between what other objects reach (0) and what the examples reach (1)."""
 STRANGE = 0.75
 """An example must be more like the other examples than this share of all other objects is."""
 
@@ -127,7 +129,7 @@ def learn(name: str, sights: Sequence[Sight], others: OtherObjects) -> TaughtCla
         "others_reach": round(high, 4),
         "date": date.today().isoformat(),
     }
-    return TaughtClass(name, prototype, (low + high) / 2, record)
+    return TaughtClass(name, prototype, high + CAUTION * (low - high), record)
 
 
 def prototype_of(sights: Iterable[Sight]) -> npt.NDArray[np.float32]:
