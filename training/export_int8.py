@@ -23,14 +23,12 @@ from training.evaluate import AP_SCORE, evaluate
 from training.evaluated_models import load_model
 from training.export_file import message, write
 from training.export_parity import Case, ExportError, letterboxed
-from training.export_precision import Feed, halve_weights, quantised
+from training.export_precision import MESSAGE_BYTES, Feed, halve_weights, quantised
 
 logger = logging.getLogger("saom")
 
 CALIBRATION_PICTURES = 64
 MEASURED = ("AP", "AP50", "AP50_class")
-MESSAGE_BYTES = 2**31
-"""The quantiser reads and writes one protobuf message."""
 
 
 @dataclass(frozen=True)

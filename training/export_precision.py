@@ -20,6 +20,7 @@ import onnx
 import onnx_ir as ir
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_dynamic, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
+from onnxscript.optimizer import optimize
 from segment_anything.modeling.common import LayerNorm2d
 from torch import Tensor, nn
 
@@ -34,6 +35,8 @@ TOLERANCES = {
     "fp16": Tolerance(score=0.02, logit=0.5, logit_share=0.05, pixels=0.01, embedding=0.05),
 }
 """int8 has none: its numbers differ, and it is judged by its figures on a data set."""
+MESSAGE_BYTES = 2**31
+"""An ONNX file without others beside it is one protobuf message, which must be smaller."""
 Feed = dict[str, npt.NDArray]
 
 
@@ -87,8 +90,10 @@ def quantised(model: onnx.ModelProto, feeds: Iterable[Feed]) -> onnx.ModelProto:
     """
     with TemporaryDirectory() as folder:
         whole, prepared, result = (Path(folder, name) for name in ("whole.onnx", "prepared.onnx", "int8.onnx"))
-        onnx.save(model, str(whole))
-        quant_pre_process(whole, prepared, skip_symbolic_shape=True)
+        folded = ir.from_proto(model)  # weights that are transposed in the graph are no weights to the quantiser
+        optimize(folded, input_size_limit=MESSAGE_BYTES, output_size_limit=MESSAGE_BYTES)
+        onnx.save(ir.to_proto(folded), str(whole))
+        quant_pre_process(whole, prepared, skip_optimization=True, skip_symbolic_shape=True)
         kind, names = _quantisable(onnx.load(prepared))
         if kind == "Conv":
             quantize_static(
