@@ -112,7 +112,7 @@ def train(
         (out / "config.json").write_text(json.dumps(said, indent=1), encoding="utf-8")
     else:
         check_same_classes(out, network.config.class_names)
-    log = SummaryWriter(str(out / "tensorboard"), purge_step=start)
+    log = SummaryWriter(str(out / "tensorboard"), purge_step=start or None)
     progress = tqdm(total=config.steps, initial=start, unit="step", desc="train", dynamic_ncols=True)
     for step, items in enumerate(_batches(data, config, start), start):
         rate = learning_rate(step, config)

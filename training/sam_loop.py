@@ -70,7 +70,7 @@ def train(
     optimizer = torch.optim.AdamW(trained, eps=config.adam_epsilon, weight_decay=config.weight_decay)
     start = load_resume(out, trainee, average, optimizer)
     network = DistributedDataParallel(trainee) if processes.count > 1 else trainee
-    log = SummaryWriter(str(out / LOG), purge_step=start) if processes.first else None
+    log = SummaryWriter(str(out / LOG), purge_step=start or None) if processes.first else None
     progress = tqdm(total=steps, initial=start, unit="step", desc="train", dynamic_ncols=True, disable=log is None)
     for step, items in enumerate(batches(stream, config, start, steps, processes), start):
         rate = learning_rate(step, steps, config)
