@@ -13,10 +13,11 @@ from saom_core.config import SaomConfig
 from saom_core.errors import InputError, ModelError
 from saom_core.everything import OnnxSegmenter
 from saom_core.examples import Example, Sight, answers, look, points_inside, views
-from saom_core.runtime import BUNDLED_MODEL
+from saom_core.runtime import BUNDLED_MODEL, OnnxModel
 from saom_core.taught import TaughtClass, normalised
 from saom_core.teaching import (
     PASSED,
+    REFERENCE_KEY,
     STRANGE,
     OtherObjects,
     TeachingError,
@@ -228,6 +229,15 @@ def test_names_that_are_taken_or_no_text(bad: str) -> None:
 @pytest.mark.parametrize("good", ["mug_blue", "mug red", "Tasse größer"])
 def test_new_names_and_those_taught_before(good: str) -> None:
     check_name(good, ["Mug", "Other", "mug_blue"], ["mug_blue"])
+
+
+def test_the_bundled_model_keeps_reference_objects() -> None:
+    model = OnnxModel(provider="cpu", threads=1)
+    reference = reference_from_json(model.entry(REFERENCE_KEY))
+    _, described = answers(model, *boxes_on_a_table())
+    assert reference.described.shape[1] == described.shape[1]  # as `saom teach` compares them
+    assert {name.removeprefix("a ") for name in reference.names} <= set(model.info.class_names)
+    assert len(reference.names) >= 500
 
 
 def boxes_on_a_table() -> tuple[np.ndarray, np.ndarray]:
