@@ -4,6 +4,7 @@
 #   make test                   all tests, over real DDS between processes
 #   make check                  lint, format, types
 #   make train                  saom-tiny from nothing: scenes, training, figures, export (hours; resumes where it was)
+#   make reproduce              what SAOM gains over a SAM-like base, and the worth of each step (hours; resumes where it was)
 #   make clean                  removes what was built and installed here
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ SHELL := /bin/bash
 ROS := source tools/env.sh &&
 TORCH_FREE_TESTS := test/core test/ros
 
-.PHONY: help demo test check train env env-train clean
+.PHONY: help demo test check train reproduce env env-train clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -51,6 +52,10 @@ train: env-train
 	$(SAOM) export runs/named/last runs/saom-tiny.onnx
 	$(SAOM) evaluate --data data/rooms --split test --model runs/saom-tiny.onnx --json runs/figures.json
 	$(SAOM) export runs/named/last runs/saom-tiny.onnx --figures runs/figures.json --reference data/rooms
+
+reproduce: env-train
+	$(SAOM) collect --out data/reproduce --frames 4000 --size 320x240 --workers $$(nproc) --seed 2000
+	$(SAOM) reproduce --data data/reproduce --out runs/reproduce
 
 clean:
 	rm -rf .venv .venv-train build install log demo_out .mypy_cache .ruff_cache .pytest_cache

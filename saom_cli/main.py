@@ -20,6 +20,7 @@ COMMANDS = {
     "dataset": ("training.dataset_tools", "stats, check, view, import of a data set [train]"),
     "finetune": ("training.finetune_command", "train saom-tiny, or fine-tune a SAM checkpoint [train]"),
     "evaluate": ("training.evaluate", "figures of a model on a data set [train]"),
+    "reproduce": ("training.reproduce", "the paper's claim: gain over a base, worth of each step [train]"),
     "export": ("training.export", "checkpoint to one ONNX file [train]"),
 }
 """Command -> module with `add_arguments(parser)` and `run(args) -> int`; [train] needs `pip install saom[train]`."""

@@ -1,0 +1,85 @@
+"""`saom reproduce`, whole, on a network and pictures of a few pixels."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+from sam_scenes import one_thread, tiny_model, write_data  # noqa: F401
+
+from saom_cli.main import main
+from saom_core.sam_checkpoints import write_checkpoint
+from training.reproduce import (
+    ASSIGNMENTS,
+    BASE,
+    SAOM,
+    WITHOUT,
+    Reproduction,
+    ReproductionError,
+    add_arguments,
+    tables_of,
+)
+
+
+@pytest.fixture
+def args(tmp_path: Path) -> argparse.Namespace:
+    write_data(tmp_path / "data", frames=2)
+    write_data(tmp_path / "data", frames=1, split="test")
+    write_checkpoint(tiny_model(), tmp_path / "base.safetensors")
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    options = "--steps 1 --batch 1 --views 1 --threads 1 --score-threshold 0 --stability-threshold 0 --skip-additions"
+    paths = [
+        "--data",
+        str(tmp_path / "data"),
+        "--out",
+        str(tmp_path / "out"),
+        "--model",
+        str(tmp_path / "base.safetensors"),
+    ]
+    (tmp_path / "out").mkdir()
+    return parser.parse_args([*options.split(), *paths])
+
+
+def test_goes_on_where_it_was_and_tables_hold_what_was_measured(args: argparse.Namespace) -> None:
+    ran: list[list[str]] = []
+
+    def failing(command: list[str]) -> int:
+        ran.append(command)
+        return 7 if len(ran) == 3 else main(command)
+
+    with pytest.raises(ReproductionError, match="evaluate ended with 7"):
+        Reproduction(args, failing).run()
+    assert len(ran) == 3
+    tables = Reproduction(args, failing).run().read_text()
+    assert ran[3] == ran[2], "what failed is done again, what was finished is not"
+    assert len(ran) == 1 + 1 + 2 * (len(ASSIGNMENTS) + 1) + 1
+    for variant in ASSIGNMENTS:
+        [figures] = json.loads((args.out / f"{variant.key}.json").read_text())["models"]
+        row = next(
+            line for line in tables.splitlines() if line.startswith(f"| {variant.title} |") and line.count("|") > 11
+        )
+        assert f"| {figures['paper']['mIoU']:.3f} |" in row and f"| {figures['everything']['mIoU']:.3f} |" in row
+    assert (args.out / "index.html").exists() and list((args.out / "pictures").iterdir())
+    before = len(ran)
+    Reproduction(args, failing).run()
+    assert len(ran) == before
+
+
+def test_each_addition_is_switched_off_alone() -> None:
+    assert (
+        len({variant.key for variant in (*ASSIGNMENTS, *WITHOUT)} | {BASE, SAOM}) == len(ASSIGNMENTS) + len(WITHOUT) + 2
+    )
+    assert len({variant.options for variant in WITHOUT}) == len(WITHOUT)
+
+
+def test_gain_is_in_points(tmp_path: Path) -> None:
+    names = ["mIoU", "mAcc", "AP50", "recall50", "over_segmentation_rate", "precision50", "class_accuracy"]
+    for key, value in ((BASE, 0.25), (SAOM, 0.625)):
+        figures = dict.fromkeys(names, value) | ({"class_accuracy": None} if key == BASE else {})
+        model = {"everything": figures, "paper": {"mIoU": value, "mAcc": value}}
+        (tmp_path / f"{key}.json").write_text(json.dumps({"models": [model]}))
+    gains = tables_of(tmp_path, {}).splitlines()[2]
+    assert gains.count("+37.5") == 8 and gains.count("| - |") == 1

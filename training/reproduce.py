@@ -1,0 +1,247 @@
+"""`saom reproduce`: what SAOM gains over the network it begins from, and what each of its steps is worth.
+
+    saom reproduce --data data/reproduce --out runs/reproduce                            from a SAM-like base of our own
+    saom reproduce --data data/thor --out runs/thor --model sam_vit_b_01ec64.pth         from SAM's weights
+
+Every run is a command of `saom finetune` or `saom evaluate`, printed before it begins. The same command goes on where a
+killed one was; what is finished is not done again. The tables are in `OUT/tables.md`, the pages beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from saom_core.errors import SaomError
+
+WEIGHTS = "last.safetensors"
+BASE, NEAREST, SAOM = "base", "nearest", "saom"
+Runner = Callable[[list[str]], int]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One fine-tuning of the base."""
+
+    key: str
+    title: str
+    options: tuple[str, ...]  # of `saom finetune`
+
+
+_PAPER = ("--recipe", "paper", "--cache-embeddings")
+ASSIGNMENTS = (
+    Variant("none", "no assignment to the grid: the location prior's arg-max itself", (*_PAPER, "--no-snap-to-grid")),
+    Variant("random", "a random point of the object, snapped to the grid", (*_PAPER, "--assignment", "random")),
+    Variant("centre", "the object's centre, snapped to the grid", (*_PAPER, "--assignment", "centre")),
+    Variant(NEAREST, "nearest neighbour of the location prior's arg-max: the paper's recipe", _PAPER),
+)
+"""The paper's recipe with every way to choose an object's prompt."""
+RECIPE = Variant(SAOM, "SAOM, all of our recipe", ("--recipe", "saom"))
+WITHOUT = (
+    Variant("predicted", "supervises the mask of highest predicted score", ("--supervised", "predicted")),
+    Variant("anywhere", "prior and grid point may lie off the object", ("--no-on-object",)),
+    Variant("one-prompt", "one prompt an object", ("--prompts-per-object", "1")),
+    Variant("no-jitter", "no jitter of prompts", ("--jitter", "0")),
+    Variant("no-background", "no background prompts", ("--background-prompts", "0")),
+    Variant("duplicates", "duplicates not pushed down", ("--no-suppress-duplicates",)),
+    Variant(
+        "no-quality",
+        "IoU head not trained, so no background prompts and duplicates either",
+        ("--quality-weight", "0", "--background-prompts", "0", "--no-suppress-duplicates"),
+    ),
+    Variant("no-occlusion", "no objects pasted over others", ("--occlude", "0")),
+    Variant("no-views", "no augmentation at all", ("--views", "1")),
+)
+"""Our recipe, each addition switched off alone."""
+TITLES = {BASE: "the base, not fine-tuned"} | {v.key: v.title for v in (*ASSIGNMENTS, RECIPE, *WITHOUT)}
+
+_COLUMNS = (
+    ("everything", "mIoU", "mIoU"),
+    ("everything", "mAcc", "mAcc"),
+    ("everything", "AP50", "AP50"),
+    ("everything", "recall50", "found whole"),
+    ("everything", "over_segmentation_rate", "in pieces"),
+    ("everything", "precision50", "masks that are an object"),
+    ("everything", "class_accuracy", "named right"),
+    ("paper", "mIoU", "paper's mIoU"),
+    ("paper", "mAcc", "paper's mAcc"),
+)
+
+
+class ReproductionError(SaomError):
+    """One of the commands failed."""
+
+
+class Reproduction:
+    """All runs of one reproduction, in one folder.
+
+    Args:
+        args: options of `saom reproduce`.
+        runner: runs a command of `saom`, returns its exit code.
+    """
+
+    def __init__(self, args: argparse.Namespace, runner: Runner) -> None:
+        self._args, self._out, self._runner = args, Path(args.out), runner
+        self._common = ["--data", str(args.data), *(["--threads", str(args.threads)] if args.threads else [])]
+
+    def run(self) -> Path:
+        """Everything that is not done yet, the most telling first; the tables are written anew after each evaluation.
+
+        Returns:
+            The file of the tables.
+
+        Raises:
+            ReproductionError: a command failed, and said why.
+        """
+        base = self._base()
+        self._evaluate(BASE, [base])
+        for variant in (ASSIGNMENTS[-1], RECIPE, *ASSIGNMENTS[:-1]):
+            self._evaluate(variant.key, [self._finetuned(variant, base)])
+        self._compare(base)
+        for variant in () if self._args.skip_additions else WITHOUT:
+            without = Variant(variant.key, variant.title, (*RECIPE.options, *variant.options))
+            self._evaluate(variant.key, [self._finetuned(without, base)])
+        return self._out / "tables.md"
+
+    def _base(self) -> Path:
+        if self._args.model is not None:
+            return Path(self._args.model)
+        out = self._out / BASE
+        options = ["finetune", "--recipe", "base", "--out", str(out), "--steps", str(self._args.base_steps)]
+        self._once(BASE, [*options, *self._common])
+        return out / WEIGHTS
+
+    def _finetuned(self, variant: Variant, base: Path) -> Path:
+        out = self._out / variant.key
+        amount = ["--steps", str(self._args.steps), "--batch", str(self._args.batch)]
+        folders = ["--out", str(out), "--cache", str(self._out / "embeddings")]
+        options = ["--views", str(self._args.views)] if SAOM in variant.options else []
+        command = ["finetune", "--model", str(base), *folders, *amount, *self._common, *options, *variant.options]
+        self._once(variant.key, command)
+        return out / WEIGHTS
+
+    def _evaluate(self, key: str, models: Sequence[Path], *options: str) -> None:
+        figures = self._out / f"{key}.json"
+        given = [part for model in models for part in ("--model", str(model))]
+        limit = ["--limit", str(self._args.limit)] if self._args.limit else []
+        command = ["evaluate", "--split", "test", "--protocol", "both", "--json", str(figures), *given, *limit]
+        self._once(f"{key} evaluated", [*command, *self._common, *self._everything_mode(), *options])
+        tables = tables_of(self._out, self._times())
+        (self._out / "tables.md").write_text(tables, encoding="utf-8")
+
+    def _compare(self, base: Path) -> None:
+        """Base and SAOM on one page, with pictures."""
+        models = [base, self._out / SAOM / WEIGHTS]
+        page, pictures = str(self._out / "index.html"), str(self._out / "pictures")
+        self._evaluate("base-and-saom", models, "--html", page, "--pictures", pictures)
+
+    def _everything_mode(self) -> list[str]:
+        chosen = {
+            "operating-score": self._args.score_threshold,
+            "stability-threshold": self._args.stability_threshold,
+            "nms-iou": self._args.nms_iou,
+        }
+        return [part for name, value in chosen.items() for part in (f"--{name}", str(value))]
+
+    def _once(self, key: str, command: list[str]) -> None:
+        """A command, unless it is done already; with how long it took, the time of killed attempts not counted."""
+        times = self._times()
+        if key in times:
+            return
+        print(f"$ saom {shlex.join(command)}", flush=True)
+        began = time.monotonic()
+        code = self._runner(command)
+        if code:
+            raise ReproductionError(
+                f"saom {command[0]} ended with {code}: see above; the same command goes on from here"
+            )
+        times[key] = {"seconds": round(time.monotonic() - began, 1), "command": f"saom {shlex.join(command)}"}
+        (self._out / "times.json").write_text(json.dumps(times, indent=1), encoding="utf-8")
+
+    def _times(self) -> dict[str, Any]:
+        path = self._out / "times.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def tables_of(out: Path, times: dict[str, Any]) -> str:
+    """The tables in Markdown, of what has been evaluated so far.
+
+    Args:
+        out: folder of the reproduction.
+        times: of its runs, by key.
+    """
+    found = {key: figures for key in TITLES if (figures := _figures(out / f"{key}.json"))}
+    gained = [key for key in (NEAREST, SAOM) if key in found and BASE in found]
+    lines = ["| gain over the base, points | " + " | ".join(title for *_, title in _COLUMNS) + " |", _rule(1)]
+    for key in gained:
+        cells = [_gain(found[BASE], found[key], protocol, name) for protocol, name, _ in _COLUMNS]
+        lines.append(f"| {TITLES[key]} | " + " | ".join(cells) + " |")
+    groups = (
+        ("how an object's prompt is chosen (the paper's recipe)", (BASE, *(v.key for v in ASSIGNMENTS))),
+        ("our recipe, and without one of its additions", (SAOM, *(v.key for v in WITHOUT))),
+    )
+    for title, keys in groups:
+        lines += ["", f"| {title} | " + " | ".join(title for *_, title in _COLUMNS) + " | minutes |", _rule(2)]
+        for key in keys:
+            if key in found:
+                cells = [_show(_value(found[key], protocol, name)) for protocol, name, _ in _COLUMNS]
+                minutes = f"{times[key]['seconds'] / 60:.1f}" if key in times else "-"
+                lines.append(f"| {TITLES[key]} | " + " | ".join(cells) + f" | {minutes} |")
+    return "\n".join(lines) + "\n"
+
+
+def _rule(extra: int) -> str:
+    return "|" + "---|" * (len(_COLUMNS) + extra)
+
+
+def _figures(path: Path) -> dict[str, Any] | None:
+    return json.loads(path.read_text(encoding="utf-8"))["models"][0] if path.exists() else None
+
+
+def _value(figures: dict[str, Any], protocol: str, name: str) -> float | None:
+    return figures[protocol][name]
+
+
+def _show(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _gain(before: dict[str, Any], after: dict[str, Any], protocol: str, name: str) -> str:
+    values = _value(before, protocol, name), _value(after, protocol, name)
+    return "-" if None in values else f"{100 * (values[1] - values[0]):+.1f}"  # type: ignore[operator]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `saom reproduce`."""
+    parser.add_argument("--data", type=Path, required=True, help="data set made by `saom collect`, with parts")
+    parser.add_argument("--out", type=Path, required=True, help="folder of all runs, figures and pages")
+    parser.add_argument("--model", type=Path, help="checkpoint of the SAM family to begin from; none: train a base")
+    parser.add_argument("--base-steps", type=int, default=3000, help="of the base's training (default: 3000)")
+    parser.add_argument("--steps", type=int, default=400, help="of each fine-tuning (default: 400)")
+    parser.add_argument("--batch", type=int, default=4, help="pictures a step of each fine-tuning (default: 4)")
+    parser.add_argument("--views", type=int, default=2, help="views of each picture in our recipe (default: 2)")
+    parser.add_argument("--limit", type=int, help="evaluate on so many pictures at most, evenly spread")
+    parser.add_argument("--threads", type=int, default=0, help="of the CPU (default: all cores)")
+    parser.add_argument("--skip-additions", action="store_true", help="not our recipe without each of its additions")
+    group = parser.add_argument_group("everything mode, the same for all models")
+    group.add_argument("--score-threshold", type=float, default=0.3, help="least predicted IoU (default: the paper's)")
+    group.add_argument("--stability-threshold", type=float, default=0.5, help="(default: 0.5)")
+    group.add_argument("--nms-iou", type=float, default=0.6, help="of boxes (default: 0.6)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """`saom reproduce`."""
+    from saom_cli.main import main  # it imports this module
+
+    args.out.mkdir(parents=True, exist_ok=True)
+    path = Reproduction(args, main).run()
+    sys.stdout.write(path.read_text(encoding="utf-8"))
+    print(f"tables: {path}, page: {args.out / 'index.html'}")
+    return 0
