@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from saom_core.grid import grid_points
 from training.chunks import in_chunks
 from training.object_head import mask_boxes
-from training.prompt_decoder import SharedKeysNetwork
+from training.prompt_decoder import ImageFeatures, SharedKeysNetwork
 
 BOX_IOU = 0.8
 """Prompts whose boxes agree more than this are one candidate; the mask stage below decides the rest."""
+EMBEDDED_FIRST = 10
+"""Rows of the answer that are embedded together; then as many again as before, and so on, until the filled ones end."""
 STABILITY_OFFSET = 1.0
 """As in segment-anything's calculate_stability_score."""
 
@@ -80,10 +82,28 @@ class EverythingGraph(nn.Module):
         scores, order = best_distinct(logits > 0, scores, nms_iou, self.max_instances)
         picked = picked[order]
         logits, stability = logits[order], stability[order]
-        embeddings = self.network.embed(image, depth, logits, features)
+        embeddings = self._embeddings(image, depth, logits, scores, features)
         class_scores, class_ids = self.network.classify(embeddings).float().softmax(-1).max(-1)
         labels = class_ids, class_scores, prompts[picked], embeddings.float()
         return logits, mask_boxes(logits) * size, scores, stability, *labels, features.coarse[0].float()
+
+    def _embeddings(
+        self, image: Tensor, depth: Tensor | None, logits: Tensor, scores: Tensor, features: ImageFeatures
+    ) -> Tensor:
+        """Object embeddings (K, E) of the rows that are filled: the rest, by far the most, costs nothing and is 0."""
+        given = [image, *([] if depth is None else [depth])]
+
+        def embedded(rows: Tensor, *given: Tensor) -> Tensor:
+            return self.network.embed(given[0], given[1] if len(given) > 1 else None, rows, features)
+
+        def nothing(rows: Tensor, *given: Tensor) -> Tensor:
+            return rows.new_zeros(len(rows), self.network.class_head.in_features)
+
+        sizes: list[int] = []
+        while sum(sizes) < len(scores):
+            sizes.append(min(max(EMBEDDED_FIRST, sum(sizes)), len(scores) - sum(sizes)))
+        parts = zip(logits.split(sizes), scores.split(sizes), strict=True)
+        return torch.cat([torch.cond(best[0] > 0, embedded, nothing, (rows, *given)) for rows, best in parts])
 
 
 def preselect(boxes: Tensor, scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
