@@ -16,8 +16,10 @@ import numpy.typing as npt
 
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
-from saom_core.everything import EverythingModel, Letterbox, check_frame
+from saom_core.everything import EverythingModel, check_frame
 from saom_core.instances import BoolArray
+from saom_core.letterbox import Letterbox
+from saom_core.prompts import OPEN
 from saom_core.taught import descriptors
 
 AGREES_IOU = 0.5
@@ -32,8 +34,6 @@ POINTS = 16
 """Prompts on the object; the model's best mask of them counts."""
 CENTRAL_AREA = (0.005, 0.6)
 """Share of the picture that an object without a mask may cover."""
-OPEN = {"score_threshold": 0.0, "stability_threshold": 0.0, "nms_iou": 1.0}
-"""Thresholds that let every prompt's mask through."""
 
 
 @dataclass(frozen=True)
@@ -183,8 +183,7 @@ def _prompted(
 ) -> tuple[float, npt.NDArray[np.float32]]:
     """IoU with the mask, and descriptor (D,), of the best answer to prompts inside it; of no answer 0 and nothing."""
     box = Letterbox.fit(mask.shape, model.info.input_size_hw)
-    height, width = mask.shape
-    points = points_inside(mask) * (box.inner_hw[1] / width, box.inner_hw[0] / height)
+    points = box.to_target(points_inside(mask))
     columns, rows = model.info.metadata["grid"]
     prompts = np.resize(points, (columns * rows, 2)).astype(np.float32)  # over and over: the file wants so many
     found, described = answers(model, image_rgb, depth_m, OPEN, prompts)

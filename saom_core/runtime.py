@@ -60,6 +60,7 @@ class ModelInfo:
     fallback_reason: str  # empty: no fall-back
     input_size_hw: tuple[int, int]
     uses_depth: bool
+    prompt_count: int = 0  # rows of the file's input `prompts`; 0: it has none
     metadata: dict[str, Any] = field(default_factory=dict)
     taught: tuple[TaughtClass, ...] = ()  # their class ids are the last ones
 
@@ -82,7 +83,7 @@ class OnnxModel:
         file = Path(path).expanduser() if path else BUNDLED_MODEL
         _check_file(file, bundled=not path)
         self._session, in_use, reason = _open_session(file, provider, threads)
-        size_hw, uses_depth = _check_signature(self._session, file)
+        size_hw, uses_depth, prompt_count = _check_signature(self._session, file)
         metadata = _read_metadata(self._session, file)
         taught = _read_taught(self._session, file)
         self.info = ModelInfo(
@@ -94,6 +95,7 @@ class OnnxModel:
             fallback_reason=reason,
             input_size_hw=size_hw,
             uses_depth=uses_depth,
+            prompt_count=prompt_count,
             metadata=metadata,
             taught=taught,
         )
@@ -111,8 +113,8 @@ class OnnxModel:
             image_rgb: (H, W, 3) uint8.
             depth_m: (H, W) float32, metres, 0 = invalid; ignored by a model without depth.
             thresholds: values for some of `THRESHOLDS`.
-            prompts_xy: (N, 2) points to ask about, in pixels of the input image, N as many as the file's grid has;
-                None: the grid, which is everything mode.
+            prompts_xy: (N, 2) points to ask about, in pixels of the input image, N = `info.prompt_count`; None: the
+                grid, which is everything mode.
 
         Returns:
             `OUTPUTS` by name, K rows each, K fixed by the file; rows with score 0 are padding. masks (K, h, w) float32
@@ -181,8 +183,8 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
-def _check_signature(session: ort.InferenceSession, file: Path) -> tuple[tuple[int, int], bool]:
-    """Input size (height, width) and whether depth is an input."""
+def _check_signature(session: ort.InferenceSession, file: Path) -> tuple[tuple[int, int], bool, int]:
+    """Input size (height, width), whether depth is an input, rows of the input `prompts` (0: there is none)."""
     inputs = {node.name: node for node in (*session.get_inputs(), *session.get_overridable_initializers())}
     outputs = {node.name for node in session.get_outputs()}
     image = inputs.get("image")
@@ -196,7 +198,8 @@ def _check_signature(session: ort.InferenceSession, file: Path) -> tuple[tuple[i
     height, width = image.shape[:2]
     if not isinstance(height, int) or not isinstance(width, int):
         raise ModelError(f"{file}: expected an image input of fixed size, got {image.shape}: export with `saom export`")
-    return (height, width), "depth" in inputs
+    prompts = inputs.get("prompts")
+    return (height, width), "depth" in inputs, prompts.shape[0] if prompts is not None else 0
 
 
 def _read_metadata(session: ort.InferenceSession, file: Path) -> dict[str, Any]:

@@ -22,9 +22,11 @@ from torch import Tensor
 from saom_core.config import SaomConfig
 from saom_core.depth import CameraIntrinsics
 from saom_core.errors import ModelError
-from saom_core.everything import Segmentation, check_frame, measure, named
+from saom_core.everything import Segmentation, check_frame, named
 from saom_core.grid import grid_points
 from saom_core.instances import Instances
+from saom_core.measure import measure
+from saom_core.prompts import Prompts
 from saom_core.runtime import ModelInfo
 from saom_core.sam_candidates import Candidates, ImageCrop, PromptLabels, filtered, without_small_regions
 from saom_core.sam_checkpoints import SamModel, read_checkpoint
@@ -38,6 +40,8 @@ logger = logging.getLogger("saom")
 _DECODED_BYTES = {"cpu": 32 * 2**20, "cuda": 2**29}
 _DRAWN_BYTES = {"cpu": 4 * 2**20, "cuda": 2**28}
 """Size of one activation over the prompts decoded, or drawn, at once; on the CPU what its caches hold."""
+_ALL_MASKS = SamEverythingOptions(pred_iou_thresh=0.0, stability_score_thresh=0.0, box_nms_thresh=1.0)
+"""Nothing that is not empty is left out."""
 
 
 def load_sam(source: str | Path | SaomConfig, options: SamEverythingOptions | None = None) -> SamSegmenter:
@@ -112,7 +116,7 @@ class SamSegmenter:
         boxes, layers = generate_crop_boxes(size_hw, options.crop_n_layers, options.crop_overlap_ratio)
         with torch.inference_mode():
             parts = [
-                self._segment_crop(image_rgb, box, options.grid_of_layer(layer), options, clock)
+                self._segment_crop(image_rgb, box, _grid_xy(box, options.grid_of_layer(layer)), options, clock)
                 for box, layer in zip(boxes, layers, strict=True)
             ]
         with clock.stage("postprocess"), torch.inference_mode():
@@ -124,15 +128,47 @@ class SamSegmenter:
                 instances = measure(instances, depth, camera)
         return Segmentation(instances, clock.timings_ms)
 
+    def ask(
+        self,
+        image_rgb: npt.NDArray[np.uint8],
+        prompts: Prompts,
+        depth_m: npt.NDArray[np.floating] | None = None,
+        camera: CameraIntrinsics | None = None,
+    ) -> Segmentation:
+        """See `Segmenter.ask`; of a point's masks that of the best predicted quality."""
+        depth = check_frame(image_rgb, depth_m, self.config)
+        size_hw = (image_rgb.shape[0], image_rgb.shape[1])
+        prompts.check(size_hw)
+        clock = _Clock(self._sam.device)
+        if not len(prompts):
+            return Segmentation(Instances(size_hw), clock.timings_ms)
+        asked = [prompts.asked_xy(k) for k in range(len(prompts))]
+        points_xy = np.unique(np.concatenate(asked), axis=0)
+        with torch.inference_mode():
+            found = self._segment_crop(image_rgb, [0, 0, size_hw[1], size_hw[0]], points_xy, _ALL_MASKS, clock)
+            scores, boxes = found.predicted_iou.numpy(), found.boxes_xyxy.numpy() + np.array([0.0, 0.0, 1.0, 1.0])
+            best: list[tuple[int, int]] = []  # row, prompt
+            for k, points in enumerate(asked):
+                own = np.flatnonzero((found.points_xy.numpy()[:, None] == points).all(axis=2).any(axis=1))
+                row = prompts.best(k, boxes[own], scores[own])
+                if row is not None:
+                    best.append((int(own[row]), k))
+            best.sort(key=lambda item: -scores[item[0]])
+            chosen = found.select(torch.tensor([row for row, _ in best], dtype=torch.int64))
+            instances = self._instances(chosen, size_hw, _ALL_MASKS)
+            if depth is not None:
+                instances = measure(instances, depth, camera)
+        return Segmentation(instances, clock.timings_ms, tuple(k for _, k in best))
+
     def _segment_crop(
         self,
         image_rgb: npt.NDArray[np.uint8],
         box: list[int],
-        grid: tuple[int, int],
+        prompts_xy: npt.NDArray[np.float64],
         options: SamEverythingOptions,
         clock: _Clock,
     ) -> Candidates:
-        """Encodes one crop, decodes the point grid on it, filters, drops duplicates."""
+        """Encodes one crop, decodes points (N, 2) in its pixels, filters, drops duplicates."""
         x0, y0, x1, y1 = box
         height, width = y1 - y0, x1 - x0
         device = self._sam.device
@@ -142,7 +178,7 @@ class SamSegmenter:
             tokens_hw = (_used_tokens(input_hw[0], grid_size), _used_tokens(input_hw[1], grid_size))
             enlarger = MaskEnlarger((4 * tokens_hw[0], 4 * tokens_hw[1]), input_hw, (height, width), device)
             crop = ImageCrop((x0, y0, x1, y1), image_rgb.shape[:2], enlarger, self._sam.mask_threshold)
-            points_xy = torch.from_numpy(grid_points(*grid) * (width, height))
+            points_xy = torch.from_numpy(prompts_xy)
             inputs_xy = (points_xy * torch.tensor([input_hw[1] / width, input_hw[0] / height]).double()).to(device)
         with clock.stage("encoder"):
             image = self._decoder.image_tokens(encode(self._sam.image_encoder, batch))
@@ -214,6 +250,12 @@ class SamSegmenter:
         if options.max_instances and len(instances) > options.max_instances:
             instances = instances.select(np.arange(options.max_instances))
         return instances
+
+
+def _grid_xy(box: list[int], grid: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """The point grid (columns, rows) on a crop, in its pixels: (columns * rows, 2)."""
+    x0, y0, x1, y1 = box
+    return grid_points(*grid) * (x1 - x0, y1 - y0)
 
 
 def _used_tokens(input_pixels: int, tokens: int) -> int:

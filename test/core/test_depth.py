@@ -7,8 +7,8 @@ import pytest
 
 from saom_core.depth import CameraIntrinsics, back_project, clean_depth, inlier_depths, oriented_box
 from saom_core.errors import InputError
-from saom_core.everything import measure
 from saom_core.instances import Instances, MaskCrop
+from saom_core.measure import measure
 
 CAMERA = CameraIntrinsics(500.0, 510.0, 319.5, 239.5, 640, 480)
 
