@@ -18,6 +18,9 @@ LEAST_IOU = 0.2
 LOST_IOU = 0.5
 """The same for an object that the frame before did not show: another one may have come to its place."""
 
+MOST_LOST = 200
+"""Lost objects that are remembered, the last seen ones: time may stand still in the stamps, memory must not fill."""
+
 _LAST_ID = 2**31 - 1
 """Ids are int32 in the messages."""
 
@@ -27,6 +30,7 @@ class _Track:
     id: int
     mask: MaskCrop  # where it was seen last
     seen_s: float
+    lost: bool = False  # the last frame did not show it
 
 
 class Tracker:
@@ -51,21 +55,22 @@ class Tracker:
 
         Args:
             instances: N instances of the frame.
-            stamp_s: when it was taken, seconds. Where that is before the last frame (a recording begins again), or the
-                image has another size, all that was known is forgotten.
+            stamp_s: when it was taken, seconds. Where that is further before the last frame than objects are remembered
+                (a recording begins again), or the image has another size, all that was known is forgotten. Smaller
+                steps back happen when a clock is set or frames overtake each other.
         """
-        if stamp_s < self._now_s or instances.size_hw != self._size_hw:
+        if stamp_s < self._now_s - self.memory_s or instances.size_hw != self._size_hw:
             self._tracks = []
-        before_s = self._now_s
         self._now_s, self._size_hw = stamp_s, instances.size_hw
         known = [track for track in self._tracks if stamp_s - track.seen_s <= self.memory_s]
         ious = mask_ious([track.mask for track in known], instances.masks)
-        lost = np.array([track.seen_s < before_s for track in known], np.bool_)
+        lost = np.array([track.lost for track in known], np.bool_)
         ious[lost[:, None] & (ious < LOST_IOU)] = 0.0
         pairs = match(ious)
         ids = [known[pairs[k]].id if k in pairs else self._new_id() for k in range(len(instances))]
         found = set(pairs.values())
-        self._tracks = [track for index, track in enumerate(known) if index not in found]
+        unseen = [dataclasses.replace(track, lost=True) for k, track in enumerate(known) if k not in found]
+        self._tracks = sorted(unseen, key=lambda track: track.seen_s)[-MOST_LOST:]
         self._tracks += [_Track(number, mask, stamp_s) for number, mask in zip(ids, instances.masks, strict=True)]
         return dataclasses.replace(instances, track_ids=np.array(ids, np.int32))
 

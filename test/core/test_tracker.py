@@ -12,7 +12,7 @@ import pytest
 from saom_core.config import SaomConfig
 from saom_core.everything import OnnxSegmenter
 from saom_core.instances import Instances, MaskCrop
-from saom_core.tracker import LEAST_IOU, Tracker, mask_ious, match
+from saom_core.tracker import LEAST_IOU, MOST_LOST, Tracker, mask_ious, match
 
 SIZE = (60, 80)
 RNG = np.random.default_rng(11)
@@ -110,10 +110,38 @@ def test_time_that_jumps_back_and_another_image_size_begin_anew_without_old_ids(
     tracker = Tracker()
     assert ids(tracker, 10.0, blob(5, 5)) == [1]
     assert ids(tracker, 10.0, blob(5, 5)) == [1]  # the same moment again is no jump
-    assert ids(tracker, 9.9, blob(5, 5)) == [2]
-    assert ids(tracker, 9.95, blob(5, 5)) == [2]
+    assert ids(tracker, 8.9, blob(5, 5)) == [2]
+    assert ids(tracker, 8.95, blob(5, 5)) == [2]
     other = Instances.from_masks((600, 800), [blob(5, 5)], np.ones(1, np.float32))
     assert tracker.update(other, 10.0).track_ids.tolist() == [3]
+
+
+def test_a_small_step_back_in_time_is_the_same_stream() -> None:
+    tracker = Tracker(memory_s=1.0)
+    assert ids(tracker, 10.0, blob(5, 5), blob(40, 60)) == [1, 2]
+    assert ids(tracker, 9.6, blob(5, 6)) == [1]  # the clock was set, or a frame was overtaken
+    assert ids(tracker, 9.7, blob(11, 6), blob(40, 60)) == [1, 2]
+    assert ids(tracker, 9.8, blob(11, 6)) == [1]
+    assert ids(tracker, 9.9, blob(11, 6), blob(46, 60)) == [1, 3]  # IoU 0.33 after a loss
+
+
+def test_a_recording_that_begins_again_gets_as_many_new_ids_as_it_has_objects() -> None:
+    tracker, given = Tracker(), set()
+    for _ in range(5):
+        for k in range(90):  # 3 s
+            given |= set(ids(tracker, 100 + k / 30, blob(5, k // 2), blob(40, 50 - k // 2)))
+    assert given == set(range(1, 11))
+
+
+@pytest.mark.parametrize("step_s", [0.0, 1e-7])
+def test_memory_stays_bounded_when_time_stands_still(step_s: float) -> None:
+    tracker = Tracker()
+    pixels = [blob(row, column, 1, 1) for row in range(0, 60, 2) for column in range(0, 80, 2)]
+    for k, pixel in enumerate(pixels):
+        assert ids(tracker, 5.0 + k * step_s, pixel) == [k + 1]
+    last = len(pixels) - 1
+    assert ids(tracker, 6.0, pixels[last - MOST_LOST]) == [last - MOST_LOST + 1]
+    assert ids(tracker, 6.0, pixels[last - MOST_LOST - 2]) == [len(pixels) + 1]  # out of the memory
 
 
 def test_random_streams_never_give_an_id_twice() -> None:
