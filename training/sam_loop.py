@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import math
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,9 +26,12 @@ from training.checkpoint import load_resume, save_resume
 from training.dataset import write_atomically
 from training.finetune import TrainingError
 from training.loss_plot import plot_losses
+from training.memory import peak_memory_gb
 from training.processes import Processes
 from training.sam_config import SamRunConfig
 from training.sam_losses import Term
+
+logger = logging.getLogger("saom")
 
 CONFIG, LOG, PLOT = "config.json", "tensorboard", "losses.png"
 _LOG_EVERY = 10  # steps
@@ -72,6 +77,7 @@ def train(
     network = DistributedDataParallel(trainee) if processes.count > 1 else trainee
     log = SummaryWriter(str(out / LOG), purge_step=start or None) if processes.first else None
     progress = tqdm(total=steps, initial=start, unit="step", desc="train", dynamic_ncols=True, disable=log is None)
+    began = time.monotonic()
     for step, items in enumerate(batches(stream, config, start, steps, processes), start):
         rate = learning_rate(step, steps, config)
         for group in optimizer.param_groups:
@@ -93,6 +99,9 @@ def train(
     if log is not None:
         log.close()
         plot_losses(out / LOG, out / PLOT)
+        pictures = (steps - start) * config.batch * processes.count
+        seconds, memory = (time.monotonic() - began) / max(1, pictures), peak_memory_gb(device)
+        logger.info("%d pictures, %.3f s each, peak memory %.1f GB", pictures, seconds, memory)
     processes.wait()
 
 
