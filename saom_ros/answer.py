@@ -23,6 +23,7 @@ class Answer:
     camera: CameraIntrinsics | None
     instances: Instances
     model: ModelInfo
+    prompts: tuple[int, ...] = ()  # which prompt each instance answers; empty: everything mode
     target_class: str = ""  # whose best instance is the target; "": none
     target_track_id: int = 0  # of the target, instead of a class; 0: none
 

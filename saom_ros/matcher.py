@@ -53,7 +53,8 @@ class FrameMatcher:
         if not self.expects_depth:
             self.alone, self.nearest_s = 0, None
             return self._release(frame)
-        depth = min(self._depths, key=lambda candidate: self._apart_s(frame, candidate), default=None)
+        # of equals the newest: a driver without stamps gives the same one to all
+        depth = min(reversed(self._depths), key=lambda candidate: self._apart_s(frame, candidate), default=None)
         if depth is not None and self._apart_s(frame, depth) <= self.tolerance_s:
             return self._release(Frame(image, depth, now_s))
         if self.alone >= PATIENCE:
@@ -69,7 +70,7 @@ class FrameMatcher:
         self._depths.append(depth)
         if any(self._apart_s(frame, depth) <= self.tolerance_s for frame in self._gone_alone):
             self.alone = 0  # waiting would have helped, so the next images wait again
-        frame = min(self._images, key=lambda candidate: self._apart_s(candidate, depth), default=None)
+        frame = min(reversed(self._images), key=lambda candidate: self._apart_s(candidate, depth), default=None)
         if frame is None or self._apart_s(frame, depth) > self.tolerance_s:
             return None
         return self._release(Frame(frame.image, depth, frame.received_s))

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -30,6 +31,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from saom_core.errors import SaomError
 from saom_core.everything import load_segmenter
+from saom_core.tracker import Tracker
 from saom_ros.diagnostics import ERROR, WARN, Problems, Statistics, status_message
 from saom_ros.executor import NodeExecutor
 from saom_ros.matcher import Frame, FrameMatcher
@@ -61,12 +63,14 @@ class SaomNode(LifecycleNode):
         self._expiry: Timer | None = None
         self._outputs: Outputs | None = None
         self._worker: NewestWorker[Request] | None = None
+        self._tracker = Tracker()
         self.waiting_group = MutuallyExclusiveCallbackGroup()  # of callbacks that wait for other callbacks
         Services(self)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_timer(1.0, self._publish_diagnostics)
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still or jump back
+        self.create_timer(1.0, self._publish_diagnostics, clock=self._steady)
         # by a timer, so that the node spins already and answers parameter and lifecycle requests in turn
-        self._starter = self.create_timer(0.0, self._autostart)
+        self._starter = self.create_timer(0.0, self._autostart, clock=self._steady)
         self._core_log = _ForwardToRos(self.get_logger())
         logging.getLogger("saom").addHandler(self._core_log)
 
@@ -97,7 +101,13 @@ class SaomNode(LifecycleNode):
         self.options.locked = True
         self._outputs = Outputs(self)
         self.pipeline = Pipeline(
-            segmenter, self.options, self._outputs, self._statistics, self._problems, self.get_logger()
+            segmenter,
+            self.options,
+            self._tracker,
+            self._outputs,
+            self._statistics,
+            self._problems,
+            self.get_logger(),
         )
         self._worker = NewestWorker(self.pipeline.process)
         return super().on_configure(state)
@@ -111,7 +121,7 @@ class SaomNode(LifecycleNode):
             self.create_subscription(Image, "depth", self._on_depth, sensor),
             self.create_subscription(CameraInfo, "camera_info", self._on_info, sensor),
         ]
-        self._expiry = self.create_timer(0.05, self._on_clock)
+        self._expiry = self.create_timer(0.05, self._on_clock, clock=self._steady)
         self._expiry.cancel()  # it runs only while an image waits for its depth: each call costs as much as a message
         self._last_image_s, self.active = time.monotonic(), True
         if self.pipeline is not None and self._outputs is not None:
@@ -144,6 +154,14 @@ class SaomNode(LifecycleNode):
             self.on_deactivate(state)
         self._release()
         return super().on_shutdown(state)
+
+    def enable(self, wanted: bool) -> None:
+        """Pauses or resumes answering; the model stays loaded, the camera connected."""
+        self.enabled = wanted
+        if not wanted:
+            if self._worker is not None:
+                self._worker.discard()
+            self.refuse_waiting("the node was paused by ~/enable")
 
     def refuse_waiting(self, reason: str) -> None:
         """Ends the service calls that wait for the next frame."""

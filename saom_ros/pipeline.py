@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import math
 import threading
 import time
 from dataclasses import dataclass
@@ -12,17 +13,22 @@ import numpy as np
 import numpy.typing as npt
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
 
 from saom_core.depth import CameraIntrinsics
 from saom_core.errors import InputError, SaomError
-from saom_core.everything import Segmenter
-from saom_core.tracker import Tracker
+from saom_core.everything import Segmentation, Segmenter
+from saom_core.prompts import Prompts
+from saom_core.tracker import Tracker, mask_ious
 from saom_ros.answer import Answer
 from saom_ros.conversions import camera_from_info, depth_from_image, rgb_from_image
 from saom_ros.diagnostics import ERROR, Problems, Statistics
 from saom_ros.matcher import Frame, stamp_ns
 from saom_ros.outputs import Outputs
 from saom_ros.parameters import Parameters
+
+SAME_OBJECT_IOU = 0.5
+"""A prompted mask is that of a tracked object when they overlap at least so much."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,7 @@ class Pipeline:
     Args:
         segmenter: the loaded model; its `config` is exchanged between frames.
         options: the options of now.
+        tracker: of the camera's stream; outlives the model, so that no track id is given twice.
         outputs: where answers go.
         statistics: times and counters.
         problems: troubles of now.
@@ -52,6 +59,7 @@ class Pipeline:
         self,
         segmenter: Segmenter,
         options: Parameters,
+        tracker: Tracker,
         outputs: Outputs,
         statistics: Statistics,
         problems: Problems,
@@ -65,31 +73,51 @@ class Pipeline:
         self._problems = problems
         self._logger = logger
         self._busy = threading.Lock()  # the worker and the service ~/segment share the model
-        self._tracker = Tracker()
-        self._waiting: list[concurrent.futures.Future[Answer]] = []
+        self._tracker = tracker
+        self._waiting: list[tuple[float, concurrent.futures.Future[Answer]]] = []  # since when, monotonic seconds
+        self._waiting_lock = threading.Lock()
 
     def wanted(self) -> bool:
         """Whether anybody waits for answers."""
         return bool(self._waiting) or self._outputs.wanted()
 
-    def next_answer(self) -> concurrent.futures.Future[Answer]:
-        """The answer to the next frame."""
+    def next_answer(self, timeout_s: float) -> Answer:
+        """The answer to the next frame that comes after this call: the one in work may show what is over by now.
+
+        Raises:
+            TimeoutError: of `concurrent.futures`: no frame came in time.
+            InputError: no frame will be answered.
+        """
         future: concurrent.futures.Future[Answer] = concurrent.futures.Future()
-        self._waiting.append(future)
-        return future
+        waiting = time.monotonic(), future
+        with self._waiting_lock:
+            self._waiting.append(waiting)
+        try:
+            return future.result(timeout_s)
+        finally:
+            with self._waiting_lock:
+                if waiting in self._waiting:
+                    self._waiting.remove(waiting)
 
     def refuse_waiting(self, reason: str) -> None:
         """Tells all who wait for the next frame that none will be answered."""
-        while self._waiting:
-            self._waiting.pop().set_exception(InputError(f"no frame is answered: {reason}"))
+        for future in self._take_waiting():
+            future.set_exception(InputError(f"no frame is answered: {reason}"))
+
+    def _take_waiting(self, until_s: float = math.inf) -> list[concurrent.futures.Future[Answer]]:
+        """Those who wait since before a moment; they wait no more."""
+        with self._waiting_lock:
+            taken = [future for since_s, future in self._waiting if since_s <= until_s]
+            self._waiting = [(since_s, future) for since_s, future in self._waiting if since_s > until_s]
+        return taken
 
     def process(self, request: Request) -> None:
         """Answers a frame and publishes the answer; never raises."""
         started = time.monotonic()
         try:
-            answer, stages_ms = self.answer(request.frame.image, request.frame.depth, request.info)
+            answer, stages_ms = self._answer(request)
             self._problems.clear("frame")
-            answer = self._tracked(answer)
+            answer = self._tracked(answer, request.frame.received_s)
             published = time.monotonic()
             self._outputs.publish(answer)
         except SaomError as error:
@@ -102,64 +130,108 @@ class Pipeline:
         stages_ms = {"wait": 1000 * (started - request.frame.received_s), **stages_ms}
         stages_ms |= {"publish": 1000 * (finished - published), "total": 1000 * (finished - request.frame.received_s)}
         self._statistics.add_frame(stages_ms, finished)
-        while self._waiting:
-            self._waiting.pop().set_result(answer)
+        for future in self._take_waiting(request.frame.received_s):
+            future.set_result(answer)
 
     def answer(
-        self, image: Image | CompressedImage, depth: Image | None, info: CameraInfo | None
-    ) -> tuple[Answer, dict[str, float]]:
-        """The instances of one image.
+        self, image: Image | CompressedImage, depth: Image | None, info: CameraInfo | None, asked: Prompts
+    ) -> Answer:
+        """The instances of one image that is not of the camera's stream.
 
         Args:
             image: the picture.
-            depth: of the same moment and size, or None. A depth that does not fit is left out and reported.
+            depth: of the same moment and size, or None.
             info: of the camera, or None.
-
-        Returns:
-            The answer, and stage -> milliseconds.
+            asked: what to find; empty: everything.
 
         Raises:
-            InputError: the image cannot be read.
+            InputError: the image, its depth or camera_info cannot be used, or a prompt is outside the image.
+            ModelError: the model takes no prompts.
         """
-        started = time.monotonic()
         image_rgb = rgb_from_image(image)
-        depth_m = self._depth(depth, image_rgb.shape[:2])
-        camera = self._camera(info, image_rgb.shape[:2], needed=depth_m is not None)
+        size_hw = image_rgb.shape[:2]
+        depth_m = None if depth is None else _fitting_depth(depth, size_hw)
+        camera = None if depth is None or info is None else camera_from_info(info, (size_hw[0], size_hw[1]))
+        segmentation = self._segmented(image_rgb, depth_m, camera, asked)
+        return self._made(image.header, image_rgb, depth_m, camera, segmentation)
+
+    def asked(self, answer: Answer, asked: Prompts) -> Answer:
+        """What prompts find in a frame that is answered: an object that everything mode found keeps its track id.
+
+        Raises:
+            InputError: a prompt is outside the image.
+            ModelError: the model takes no prompts.
+        """
+        segmentation = self._segmented(answer.image_rgb, answer.depth_m, answer.camera, asked)
+        found = segmentation.instances
+        ious = mask_ious(found.masks, answer.instances.masks, SAME_OBJECT_IOU)
+        track_ids = found.track_ids.copy()
+        if ious.size:
+            same = ious.max(axis=1) > 0
+            track_ids[same] = answer.instances.track_ids[ious.argmax(axis=1)[same]]
+        found = dataclasses.replace(found, track_ids=track_ids)
+        return dataclasses.replace(answer, instances=found, prompts=segmentation.prompts)
+
+    def _answer(self, request: Request) -> tuple[Answer, dict[str, float]]:
+        """The instances of a frame of the camera, and stage -> milliseconds; depth that does not fit is reported."""
+        started = time.monotonic()
+        image_rgb = rgb_from_image(request.frame.image)
+        depth_m = self._depth(request.frame.depth, image_rgb.shape[:2])
+        camera = self._camera(request.info, image_rgb.shape[:2], needed=depth_m is not None)
         decoded = time.monotonic()
+        segmentation = self._segmented(image_rgb, depth_m, camera, Prompts())
+        answer = self._made(request.frame.image.header, image_rgb, depth_m, camera, segmentation)
+        return answer, {"decode": 1000 * (decoded - started), **segmentation.timings_ms}
+
+    def _segmented(
+        self,
+        image_rgb: npt.NDArray[np.uint8],
+        depth_m: npt.NDArray[np.float32] | None,
+        camera: CameraIntrinsics | None,
+        asked: Prompts,
+    ) -> Segmentation:
         with self._busy:
             self.segmenter.config = self._options.core
-            segmentation = self.segmenter.segment(image_rgb, depth_m, camera)
-        answer = Answer(
-            header=image.header,
+            if len(asked):
+                return self.segmenter.ask(image_rgb, asked, depth_m, camera)
+            return self.segmenter.segment(image_rgb, depth_m, camera)
+
+    def _made(
+        self,
+        header: Header,
+        image_rgb: npt.NDArray[np.uint8],
+        depth_m: npt.NDArray[np.float32] | None,
+        camera: CameraIntrinsics | None,
+        segmentation: Segmentation,
+    ) -> Answer:
+        return Answer(
+            header=header,
             image_rgb=image_rgb,
             depth_m=depth_m,
             camera=camera,
             instances=segmentation.instances,
             model=self.segmenter.info,
+            prompts=segmentation.prompts,
             target_class=self.target_class,
             target_track_id=self.target_track_id,
         )
-        return answer, {"decode": 1000 * (decoded - started), **segmentation.timings_ms}
 
-    def _tracked(self, answer: Answer) -> Answer:
+    def _tracked(self, answer: Answer, received_s: float) -> Answer:
         """An answer of the camera's stream with track ids; the time is the image's, as recordings run at any pace."""
         node = self._options.node
         if not node.tracking:
             return answer
         self._tracker.memory_s = node.track_memory_s
-        instances = self._tracker.update(answer.instances, stamp_ns(answer.header) / 1e9)
+        taken_ns = stamp_ns(answer.header)  # 0: the driver sets no stamp
+        instances = self._tracker.update(answer.instances, taken_ns / 1e9 if taken_ns else received_s)
         return dataclasses.replace(answer, instances=instances)
 
     def _depth(self, message: Image | None, size_hw: tuple[int, ...]) -> npt.NDArray[np.float32] | None:
         if message is None:
+            self._problems.clear("depth")
             return None
         try:
-            depth_m = depth_from_image(message)
-            if depth_m.shape != size_hw:
-                raise InputError(
-                    f"depth: expected the image's size {size_hw[1]}x{size_hw[0]}, got {depth_m.shape[1]}x"
-                    f"{depth_m.shape[0]}: connect the depth that the driver aligns to colour"
-                )
+            depth_m = _fitting_depth(message, size_hw)
         except InputError as error:
             self._report("depth", f"{error}; working without depth")
             return None
@@ -189,3 +261,18 @@ class Pipeline:
         new = self._problems.set(name, text) if level is None else self._problems.set(name, text, level)
         if new:
             self._logger.warning(text)
+
+
+def _fitting_depth(message: Image, size_hw: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    """The depth (H, W) of a message, metres.
+
+    Raises:
+        InputError: it cannot be read, or has not the image's size.
+    """
+    depth_m = depth_from_image(message)
+    if depth_m.shape != size_hw:
+        raise InputError(
+            f"depth: expected the image's size {size_hw[1]}x{size_hw[0]}, got {depth_m.shape[1]}x{depth_m.shape[0]}: "
+            "connect the depth that the driver aligns to colour"
+        )
+    return depth_m

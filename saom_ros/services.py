@@ -5,12 +5,10 @@ from __future__ import annotations
 import concurrent.futures
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 from std_srvs.srv import SetBool
 
 from saom_core.errors import InputError, SaomError
-from saom_core.instances import Instances
+from saom_core.prompts import Prompts
 from saom_ros.answer import Answer
 from saom_ros.conversions import image_message
 from saom_ros.messages import instances_message
@@ -37,7 +35,7 @@ class Services:
         node.create_service(Segment, "~/segment", self._segment, callback_group=node.waiting_group)
 
     def _enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        self._node.enabled = request.data
+        self._node.enable(request.data)
         response.success, response.message = True, "answering frames" if request.data else "paused"
         return response
 
@@ -62,8 +60,8 @@ class Services:
 
     def _segment(self, request: Segment.Request, response: Segment.Response) -> Segment.Response:
         try:
-            answer = self._answer(request)
-            chosen = _under_points(answer, np.asarray(request.points_xy, np.float64))
+            asked = Prompts.from_flat(request.points_xy, request.boxes_xyxy)
+            answer = self._answer(request, asked)
         except SaomError as error:
             response.message = str(error)
             return response
@@ -74,13 +72,14 @@ class Services:
         except Exception as error:  # whatever a network makes its runtime raise, the caller must be answered
             response.message = f"{type(error).__name__}: {error}"
             return response
-        has_depth = answer.depth_m is not None
-        response.instances = instances_message(chosen, answer.header, answer.model, has_depth=has_depth)
-        response.label_image = image_message(chosen.label_image(), "mono16", answer.header)
-        response.success, response.message = True, f"{len(chosen)} instances"
+        found, has_depth = answer.instances, answer.depth_m is not None
+        response.instances = instances_message(found, answer.header, answer.model, has_depth=has_depth)
+        response.label_image = image_message(found.label_image(), "mono16", answer.header)
+        response.prompts = list(answer.prompts)
+        response.success, response.message = True, f"{len(found)} instances"
         return response
 
-    def _answer(self, request: Segment.Request) -> Answer:
+    def _answer(self, request: Segment.Request, asked: Prompts) -> Answer:
         pipeline = self._node.pipeline
         if pipeline is None:
             raise InputError("no model is loaded: configure the node first")
@@ -88,21 +87,8 @@ class Services:
             if not self._node.active or not self._node.enabled:
                 state = "paused by ~/enable" if self._node.active else "not active"
                 raise InputError(f"the node is {state}, so no frame comes: resume it, or send an image")
-            return pipeline.next_answer().result(NEXT_FRAME_TIMEOUT_S)
+            answer = pipeline.next_answer(NEXT_FRAME_TIMEOUT_S)
+            return pipeline.asked(answer, asked) if len(asked) else answer
         depth = request.depth if request.depth.data else None
         info = request.camera_info if request.camera_info.width else None
-        return pipeline.answer(request.image, depth, info)[0]
-
-
-def _under_points(answer: Answer, flat_xy: npt.NDArray[np.float64]) -> Instances:
-    """The foremost instance under each point; all of them where there is no point."""
-    if flat_xy.size == 0:
-        return answer.instances
-    if flat_xy.size % 2:
-        raise InputError(f"points_xy: expected pairs x y, got {flat_xy.size} numbers")
-    height, width = answer.instances.size_hw
-    columns, rows = np.floor(flat_xy.reshape(-1, 2)).T.astype(int)
-    if ((columns < 0) | (columns >= width) | (rows < 0) | (rows >= height)).any():
-        raise InputError(f"points_xy: expected pixels of the {width}x{height} image, got {flat_xy.tolist()}")
-    labels = np.unique(answer.instances.label_image()[rows, columns])
-    return answer.instances.select(labels[labels > 0].astype(int) - 1)
+        return pipeline.answer(request.image, depth, info, asked)

@@ -10,6 +10,7 @@ from robot import Robot, camera_info, picture
 from saom_ros.msg import InstanceArray
 from saom_ros.srv import Segment, Select
 from sensor_msgs.msg import Image, PointCloud2
+from std_msgs.msg import Header
 from std_srvs.srv import SetBool
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -182,16 +183,70 @@ def test_segment_answers_in_one_reply(running: Robot, image_rgb: np.ndarray) -> 
     assert whole.success and whole.instances.has_depth and whole.instances.header == request.image.header
     labels = label_pixels(whole.label_image)
     np.testing.assert_array_equal(labels, instances_from_message(whole.instances).label_image())
-    row, column = np.argwhere(labels == 1)[0].tolist()
-    request.points_xy = [float(column), float(row)]
-    one = running.call(Segment, "/saom/segment", request)
-    assert one.success and len(one.instances.instances) == 1
-    assert one.instances.instances[0].mask == whole.instances.instances[0].mask
-    request.points_xy = [1.0, 480.0]
-    refused = running.call(Segment, "/saom/segment", request)
-    assert not refused.success and "640x480" in refused.message
+    assert not whole.prompts
     request.image.encoding = "32FC1"
     assert "depth topic" in running.call(Segment, "/saom/segment", request).message
+
+
+def test_segment_answers_prompts_that_everything_mode_leaves_out(running: Robot, image_rgb: np.ndarray) -> None:
+    request = Segment.Request(image=image_message(image_rgb, "rgb8", running.header()))
+    request.depth = image_message(picture()[1], "16UC1", request.image.header)
+    request.camera_info = camera_info(request.image.header)
+    whole = instances_from_message(running.call(Segment, "/saom/segment", request).instances)
+    assert running.set_parameter("score_threshold", 1.0).successful
+    try:
+        assert not running.call(Segment, "/saom/segment", request).instances.instances
+        request.points_xy, request.boxes_xyxy = whole.points_xy[:2].ravel().tolist(), whole.boxes_xyxy[0].tolist()
+        asked = running.call(Segment, "/saom/segment", request)
+    finally:
+        assert running.set_parameter("score_threshold", 0.5).successful
+    assert asked.success and sorted(asked.prompts) == [0, 1, 2]
+    found = instances_from_message(asked.instances)
+    np.testing.assert_array_equal(label_pixels(asked.label_image), found.label_image())
+    for row, prompt in enumerate(asked.prompts):
+        expected = whole.masks[prompt % 2].dense(whole.size_hw)
+        mask = found.masks[row].dense(found.size_hw)
+        assert (mask & expected).sum() / (mask | expected).sum() > (0.9 if prompt < 2 else 0.5)
+    assert np.isfinite(found.distances_m).all()
+
+
+def test_segment_prompts_the_next_frame_and_knows_its_objects(running: Robot, image_rgb: np.ndarray) -> None:
+    first = running.answer_to(running.show(image_rgb)).instances[0]
+    client = running.node.create_client(Segment, "/saom/segment")
+    running.until(client.service_is_ready, "the service")
+    answer = client.call_async(Segment.Request(points_xy=first.point_xy))
+
+    def answered() -> bool:
+        running.answer_to(running.show(image_rgb))
+        return answer.done()
+
+    running.until(answered, "the answer")
+    running.node.destroy_client(client)
+    (item,) = answer.result().instances.instances
+    assert answer.result().success and item.track_id == first.track_id >= 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"points_xy": [1.0, 480.0]}, "inside the 640x480 image"),
+        ({"points_xy": [float("nan"), 4.0]}, "got nan 4"),
+        ({"points_xy": [1.0]}, "expected 2 numbers x y"),
+        ({"boxes_xyxy": [10.0, 10.0, 5.0, 20.0]}, "x0 < x1"),
+        ({"points_xy": [1.0, 1.0] * 101}, "at most 100"),
+        ({"depth": image_message(np.zeros((5, 5), np.uint16), "16UC1", Header())}, "got 5x5"),
+    ],
+)
+def test_segment_refuses_what_does_not_fit(
+    running: Robot, image_rgb: np.ndarray, wrong: dict[str, object], reason: str
+) -> None:
+    request = Segment.Request(image=image_message(image_rgb, "rgb8", running.header()))
+    for name, value in wrong.items():
+        setattr(request, name, value)
+    refused = running.call(Segment, "/saom/segment", request)
+    assert not refused.success and reason in refused.message
+    running.fresh_value("state")
+    assert reason not in running.status.message  # the camera is not to blame
 
 
 def test_segment_without_an_image_waits_for_the_next_frame(running: Robot, image_rgb: np.ndarray) -> None:
@@ -209,6 +264,12 @@ def test_segment_without_an_image_waits_for_the_next_frame(running: Robot, image
 
     running.until(answered, "the answer")
     assert answer.result().success and answer.result().instances.header in shown
+    answer = client.call_async(Segment.Request())
+    running.fresh_value("state")  # a second later: the call has come
+    assert running.call(SetBool, "/saom/enable", SetBool.Request(data=False)).success
+    running.until(answer.done, "an answer")
+    assert not answer.result().success and "was paused" in answer.result().message
+    assert running.call(SetBool, "/saom/enable", SetBool.Request(data=True)).success
     running.node.destroy_client(client)
 
 

@@ -105,6 +105,19 @@ def test_images_stop_waiting_when_stamps_never_match_and_wait_again_when_they_do
     assert pairs.add_image(image_at(102.0), 102.0) is None
 
 
+def test_without_stamps_an_image_gets_the_newest_depth() -> None:
+    pairs, depths = matcher(), [image_at(0.0) for _ in range(3)]
+    for depth in depths:
+        pairs.add_depth(depth)
+    frame = pairs.add_image(image_at(0.0), 1.0)
+    assert frame is not None and frame.depth is depths[-1]
+    pairs, images = matcher(), [image_at(0.0) for _ in range(2)]
+    for k, image in enumerate(images):
+        assert pairs.add_image(image, float(k)) is None
+    frame = pairs.add_depth(depths[0])
+    assert frame is not None and frame.image is images[-1] and pairs.dropped == 1
+
+
 def test_the_worker_takes_the_newest_and_counts_the_others() -> None:
     begun: queue.Queue[int] = queue.Queue()
     go_on = threading.Semaphore(0)
