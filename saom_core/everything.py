@@ -112,6 +112,10 @@ class EverythingModel(Protocol):
         """See `OnnxModel.run`."""
 
 
+SMALLEST_ISLAND = 0.1
+"""Pieces of a mask below this share of its largest one are specks: what others hide in part has large pieces."""
+
+
 class OnnxSegmenter:
     """Everything mode with a saom-*.onnx file.
 
@@ -207,6 +211,7 @@ class OnnxSegmenter:
         boxes = box.to_source(outputs["boxes"].astype(np.float64))
         for k in np.flatnonzero(outputs["scores"] > 0):
             mask = box.cut_mask(outputs["masks"][k].astype(np.float32, copy=False), boxes[k])
+            mask = mask and mask.without_islands(SMALLEST_ISLAND)
             if mask is not None and mask.area >= config.min_area_px:
                 kept.append(int(k))
                 masks.append(mask)
