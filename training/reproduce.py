@@ -220,7 +220,9 @@ def _gain(before: dict[str, Any], after: dict[str, Any], protocol: str, name: st
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `saom reproduce`."""
-    parser.add_argument("--data", type=Path, required=True, help="data set made by `saom collect`, with parts")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="data set; without --model one that knows parts, as rooms do"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of all runs, figures and pages")
     parser.add_argument("--model", type=Path, help="checkpoint of the SAM family to begin from; none: train a base")
     parser.add_argument("--base-steps", type=int, default=3000, help="of the base's training (default: 3000)")
