@@ -1,13 +1,14 @@
 """`saom segment photo.jpg -o out.png`: whole objects of a photo, of a folder of photos, with depth where there is some.
 
 Depth of `photo.png` is looked for as `--depth FILE`, or for a folder as the file of the same name in `--depth DIR`
-(16-bit PNG, millimetres).
+(16-bit PNG, millimetres). `--point X,Y` and `--box X0,Y0,X1,Y1`, each as often as wanted, ask for single objects.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from saom_core.errors import InputError
 from saom_core.everything import Segmenter, load_segmenter
 from saom_core.instances import Instances
 from saom_core.overlay import draw_overlay
+from saom_core.prompts import Prompts
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
@@ -34,6 +36,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--intrinsics", type=float, nargs=4, metavar=("FX", "FY", "CX", "CY"), help="pixels; with depth: 3D boxes"
     )
+    parser.add_argument(
+        "--point",
+        type=_numbers(2),
+        action="append",
+        metavar="X,Y",
+        help="only the object at this pixel; may be repeated",
+    )
+    parser.add_argument(
+        "--box", type=_numbers(4), action="append", metavar="X0,Y0,X1,Y1", help="only the object in this box; the same"
+    )
     parser.add_argument("--json", type=Path, help="write instances as COCO results, one list for all photos")
     add_config_arguments(parser)
 
@@ -43,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
     photos = find_photos(args.input)
     if args.output and args.output.is_dir() != args.input.is_dir() and args.output.exists():
         raise InputError(f"expected --output to be a {'folder' if args.input.is_dir() else 'file'}, got {args.output}")
+    asked = Prompts.from_flat(sum(args.point or [], []), sum(args.box or [], []))
     segmenter = load_segmenter(config_from(args))
     print(f"{segmenter.info.name} on {segmenter.info.provider}")
     results: list[dict[str, Any]] = []
@@ -51,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             image = read_photo(photo)
             depth = read_depth(_depth_of(photo, args))
-            instances = _segment(segmenter, image, depth, args.intrinsics)
+            instances = _segment(segmenter, image, depth, args.intrinsics, asked)
         except InputError as error:
             if len(photos) == 1:
                 raise
@@ -67,6 +80,19 @@ def run(args: argparse.Namespace) -> int:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps(results), encoding="utf-8")
     return 1 if failed else 0
+
+
+def _numbers(count: int) -> Callable[[str], list[float]]:
+    """Reads so many numbers with commas between; the type of an argument."""
+
+    def read(text: str) -> list[float]:
+        numbers = [float(part) for part in text.split(",")]
+        if len(numbers) != count:
+            raise argparse.ArgumentTypeError(f"expected {count} numbers with commas between, got {text!r}")
+        return numbers
+
+    read.__name__ = f"{count} numbers"  # argparse names it where a number is none
+    return read
 
 
 def find_photos(path: Path) -> list[Path]:
@@ -147,6 +173,9 @@ def _segment(
     image: npt.NDArray[np.uint8],
     depth: npt.NDArray[np.float32] | None,
     intrinsics: list[float] | None,
+    asked: Prompts,
 ) -> Instances:
     camera = CameraIntrinsics(*intrinsics, image.shape[1], image.shape[0]) if intrinsics else None
+    if len(asked):
+        return segmenter.ask(image, asked, depth, camera).instances
     return segmenter.segment(image, depth, camera).instances

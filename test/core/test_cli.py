@@ -49,9 +49,34 @@ def test_segment_with_depth(photos: Path, tmp_path: Path) -> None:
     assert main(["segment", str(photos / "0.png"), *arguments]) == 0
 
 
+def test_segment_only_what_is_asked_for(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    listing, strict = tmp_path / "out.json", ["--score-threshold", "1", "--json", str(tmp_path / "out.json")]
+    assert main(["segment", str(photos / "0.png"), *strict]) == 0 and json.loads(listing.read_text()) == []
+    assert main(["segment", str(photos / "0.png"), *strict, "--point", "55,65", "--box", "30,40,80,90"]) == 0
+    assert "2 instances" in capsys.readouterr().out
+    for result in json.loads(listing.read_text()):
+        left, top, width, height = result["bbox"]
+        assert left < 55 < left + width and top < 65 < top + height
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--point", "5"], "--point: expected 2 numbers"),
+        (["--box", "1,2,3"], "--box: expected 4 numbers"),
+        (["--box", "1,2,3,x"], "--box: invalid 4 numbers value"),
+    ],
+)
+def test_prompts_that_are_none(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["segment", "photo.jpg", *arguments])
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["segment", "{photo}", "--point", "160,5"], "inside the 160x120 image"),
         (["segment", "missing.jpg"], "expected a photo"),
         (["segment", "{photo}", "--model", "missing.onnx"], "expected a model file"),
         (["segment", "{photo}", "--score-threshold", "2"], "score_threshold"),
