@@ -11,6 +11,8 @@ import argparse
 import gc
 import json
 import os
+import resource
+import time
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -27,7 +29,7 @@ from training.dataset import Dataset
 from training.everything_graph import grid_prompts_xy
 from training.export_file import converted, message, write, write_sha256
 from training.export_int8 import Int8Options, check_weights, write_int8
-from training.export_parity import cases, check_parity, torch_answer
+from training.export_parity import Differences, cases, check_parity, torch_answer
 from training.export_precision import PRECISIONS, TOLERANCES, halve_weights, to_half
 from training.exportable import Exportable, load_exportable
 from training.reference_objects import add_reference
@@ -47,13 +49,16 @@ class ExportOptions:
     int8: Int8Options | None = None  # for that precision
 
 
-def export(checkpoint: Path, path: Path, options: ExportOptions | None = None) -> None:
+def export(checkpoint: Path, path: Path, options: ExportOptions | None = None) -> Differences:
     """Export a checkpoint; the file is written only when onnxruntime agrees with torch on it.
 
     Args:
         checkpoint: see `load_exportable`.
         path: of the .onnx file.
         options: what the file is to be.
+
+    Returns:
+        How far onnxruntime is from torch; of an int8 file, how far the fp32 file is that it is made of.
 
     Raises:
         ModelError: no such checkpoint.
@@ -90,7 +95,7 @@ def export(checkpoint: Path, path: Path, options: ExportOptions | None = None) -
             draft, halved, _metadata(source, size_hw, options), _defaults(size_hw, prompts.numpy(), source.uses_depth)
         )
         del halved
-        check_parity(draft, expected, TOLERANCES["fp16" if half else "fp32"])
+        found = check_parity(draft, expected, TOLERANCES["fp16" if half else "fp32"], source.masks_per_prompt)
         if int8 and whole is not None:
             os.replace(draft, exact)
             write_int8(whole, exact, draft, expected[0][0], int8)
@@ -98,6 +103,7 @@ def export(checkpoint: Path, path: Path, options: ExportOptions | None = None) -
     finally:
         draft.unlink(missing_ok=True)
         exact.unlink(missing_ok=True)
+    return found
 
 
 def _metadata(source: Exportable, size_hw: tuple[int, int], options: ExportOptions) -> dict[str, Any]:
@@ -168,13 +174,20 @@ def run(args: argparse.Namespace) -> int:
         license=args.license,
         int8=Int8Options(args.data, args.measured_images, args.allowed_drop) if args.data else None,
     )
-    export(args.checkpoint, args.output, options)
+    begin = time.perf_counter()
+    found = export(args.checkpoint, args.output, options)
+    seconds, memory = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if args.reference:
         kept = add_reference(args.output, Dataset.open(args.reference, "train"))
         print(f"{sum(kept.values())} reference objects of {len(kept)} classes")
     write_sha256(args.output)
-    judged = "figures as with fp32" if args.precision == "int8" else "equal to torch"
-    print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB, {judged}")
+    judged = "figures as with fp32, which is " if args.precision == "int8" else ""
+    print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB, {judged}equal to torch")
+    print(
+        f"  {found.rows} masks: scores within {found.score:.2g}, logits within {found.logit:.2g}, at most "
+        f"{found.flipped:.2%} of a mask's pixels on the other side"
+    )
+    print(f"  {seconds:.0f} s, peak memory {memory:.0f} MB, all with the comparison")
     return 0
 
 

@@ -46,6 +46,7 @@ class Exportable:
     default_size_hw: tuple[int, int]
     prompts_at_once: int  # decoded at once; 0: all
     costly: bool  # everything mode takes minutes on a CPU, so the file is tried with few inputs
+    masks_per_prompt: int = 1
 
     def check_size(self, size_hw: tuple[int, int]) -> None:
         """Raises ConfigError unless the network can have an input of that size."""
@@ -137,6 +138,7 @@ def _of_sam(model: SamModel, path: Path, prompts_at_once: int) -> Exportable:
         default_size_hw=default_sam_size(sizes),
         prompts_at_once=prompts_at_once,
         costly=sizes.image_size >= COSTLY_PX,
+        masks_per_prompt=sizes.masks,
     )
 
 

@@ -164,7 +164,7 @@ def _sample(picture: Tensor, grid: Tensor) -> Tensor:
 def mask_boxes(logits: Tensor) -> Tensor:
     """Boxes about masks (N, h, w), widened by a mask pixel for what interpolation adds: (N, 4) xyxy in 0..1.
 
-    An empty mask has an empty box.
+    An empty mask has the empty box 0, 0, 0, 0: torchvision and onnxruntime agree on it in box suppression.
     """
     height, width = logits.shape[1:]
     inside = logits > 0
@@ -174,5 +174,5 @@ def mask_boxes(logits: Tensor) -> Tensor:
         # plain numbers: a tensor made here could not be exported from inside a loop (training/chunks.py)
         low = torch.where(occupied, index - 1, float(size)).min(1).values
         high = torch.where(occupied, index + 2, 0.0).max(1).values
-        edges.append(torch.stack([low, high]) / size)
+        edges.append(torch.stack([torch.minimum(low, high), high]) / size)
     return torch.stack([edges[0][0], edges[1][0], edges[0][1], edges[1][1]], dim=1).clamp(0.0, 1.0)

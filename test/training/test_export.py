@@ -96,12 +96,63 @@ def test_comparison_sees_what_differs(checkpoint: Path) -> None:
     shuffled = {name: rows[order] if len(rows) == 20 else rows for name, rows in answer.items()}
     compare_answers(answer, shuffled, TOLERANCES["fp32"])
     fewer = {**answer, "scores": np.where(np.arange(20) < 10, 0, answer["scores"])}
-    with pytest.raises(ExportError, match="10 of 20"):
+    with pytest.raises(ExportError, match="10 answers instead of 20"):
         compare_answers(answer, fewer, TOLERANCES["fp32"])
     with pytest.raises(ExportError, match="mask differs"):
         compare_answers(answer, {**answer, "masks": answer["masks"] * 1.1}, TOLERANCES["fp32"])
     with pytest.raises(ExportError, match="score"):
         compare_answers(answer, {**answer, "scores": answer["scores"] * 0.98}, TOLERANCES["fp32"])
+    with pytest.raises(ExportError, match="answers instead of"):  # no mask is anywhere near: all would be other ones
+        compare_answers(answer, {**answer, "masks": -answer["masks"]}, TOLERANCES["fp32"], masks_per_prompt=3)
+
+
+def rows(points: list[tuple[float, float]], scores: list[float], squares: list[int]) -> dict[str, np.ndarray]:
+    """An answer whose masks are squares of those sides."""
+    masks = np.full((len(points), 16, 16), -5.0)
+    for mask, side in zip(masks, squares, strict=True):
+        mask[:side, :side] = 5.0
+    count = len(points)
+    named = {"class_ids": np.zeros(count, int), "class_scores": np.ones(count), "embeddings": np.ones((count, 2))}
+    image = np.ones((2, 4, 4))
+    return {"points": np.array(points), "scores": np.array(scores), "masks": masks, "image_embedding": image, **named}
+
+
+def test_comparison_of_several_masks_per_prompt() -> None:
+    """What rounding may choose passes, what it may not choose is counted."""
+    tolerance = TOLERANCES["fp32"]
+    spots = [(float(k), 0.0) for k in range(10)]
+    scores = [0.9 - 0.05 * k for k in range(10)]
+    answer = rows(spots, scores, [10] * 9 + [0])
+
+    def changed(k: int, point: tuple[float, float], score: float, side: int) -> dict[str, np.ndarray]:
+        return rows(
+            [*spots[:k], point, *spots[k + 1 :]],
+            [*scores[:k], score, *scores[k + 1 :]],
+            [*[10] * k, side, *[10] * (9 - k)],
+        )
+
+    base = rows(spots, scores, [10] * 10)
+    found = compare_answers(base, changed(3, (3.5, 0.0), scores[3] + 0.001, 10), tolerance, 3)
+    assert found.rows == 9 and found.score == 0 and found.flipped == 0  # the same mask by a neighbour
+    compare_answers(base, changed(9, (50.0, 0.0), scores[9] + 0.001, 3), tolerance, 3)  # another last row
+    other_mask = changed(3, spots[3], 0.6164, 4)  # the same prompt's other mask: no pair, one row in ten
+    assert compare_answers(base, other_mask, tolerance, 3).rows == 9
+    with pytest.raises(ExportError, match="mask differs"):
+        compare_answers(base, other_mask, tolerance, 1)
+    both = {**other_mask, "points": other_mask["points"].copy()}
+    both["points"][5] = (50.0, 0.0)
+    both["masks"][5] = base["masks"][5] * -1
+    with pytest.raises(ExportError, match="10 answers instead of 10, 8 by the same prompts, 2 of torch's are missing"):
+        compare_answers(base, both, tolerance, 3)
+    elsewhere = {**base, "points": base["points"] + 0.5}
+    with pytest.raises(ExportError, match="0 by the same prompts, 0 of torch's are missing"):
+        compare_answers(base, elsewhere, tolerance, 3)
+    empty = {**base, "scores": np.zeros(10)}
+    assert compare_answers(empty, empty, tolerance, 3).rows == 0
+    with pytest.raises(ExportError, match="0 answers instead of 10"):
+        compare_answers(base, empty, tolerance, 3)
+    assert (answer["masks"][9] < 0).all()
+    compare_answers(answer, answer, tolerance, 3)  # an empty mask is one, too
 
 
 @torch.no_grad()

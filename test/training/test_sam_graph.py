@@ -69,10 +69,10 @@ def greedy(rows: list, same: object) -> list:
 
 
 def widened(logits: np.ndarray) -> tuple[float, float, float, float]:
-    """Box about the mask and a mask pixel more; inverted, of area above 0 only by two signs, where it is empty."""
+    """Box about the mask and a mask pixel more; of no area where it is empty."""
     rows, columns = np.nonzero(logits > 0)
     if not len(rows):
-        return 1, 1, 0, 0
+        return 0, 0, 0, 0
     height, width = logits.shape
     left, top = max(0, columns.min() - 1) / width, max(0, rows.min() - 1) / height
     return left, top, min(width, columns.max() + 2) / width, min(height, rows.max() + 2) / height
