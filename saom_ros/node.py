@@ -21,7 +21,6 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException
-from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.signals import SignalHandlerOptions
@@ -38,12 +37,14 @@ from saom_ros.matcher import Frame, FrameMatcher
 from saom_ros.outputs import Outputs
 from saom_ros.parameters import Parameters
 from saom_ros.pipeline import Pipeline, Request
+from saom_ros.process import SIGNALS, ForwardToRos, signal_pipe
 from saom_ros.services import Services
 from saom_ros.worker import NewestWorker
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 STOP_TIMEOUT_S = 4.0
 """`ros2 launch` asks again, harder, after 5 s."""
+SLOW_S = 10.0
+"""A frame in work for longer is told in the diagnostics: a driver may hang."""
 
 
 class SaomNode(LifecycleNode):
@@ -63,6 +64,7 @@ class SaomNode(LifecycleNode):
         self._expiry: Timer | None = None
         self._outputs: Outputs | None = None
         self._worker: NewestWorker[Request] | None = None
+        self._replaced = 0  # frames that workers of before dropped for newer ones
         self._tracker = Tracker()
         self.waiting_group = MutuallyExclusiveCallbackGroup()  # of callbacks that wait for other callbacks
         Services(self)
@@ -71,7 +73,7 @@ class SaomNode(LifecycleNode):
         self.create_timer(1.0, self._publish_diagnostics, clock=self._steady)
         # by a timer, so that the node spins already and answers parameter and lifecycle requests in turn
         self._starter = self.create_timer(0.0, self._autostart, clock=self._steady)
-        self._core_log = _ForwardToRos(self.get_logger())
+        self._core_log = ForwardToRos(self.get_logger())
         logging.getLogger("saom").addHandler(self._core_log)
 
     # --- lifecycle -------------------------------------------------------------------------------------------------
@@ -171,6 +173,7 @@ class SaomNode(LifecycleNode):
     def _release(self) -> bool:
         """Ends the worker and forgets the model; False where the worker is still at work after the timeout."""
         stopped = self._worker is None or self._worker.stop(STOP_TIMEOUT_S)
+        self._replaced += 0 if self._worker is None else self._worker.replaced
         if self._outputs is not None:
             self._outputs.destroy()
         self._worker = self._outputs = self.pipeline = None
@@ -225,8 +228,10 @@ class SaomNode(LifecycleNode):
     def _publish_diagnostics(self) -> None:
         now = time.monotonic()
         self._judge_inputs(now)
+        self._judge_work(now)
         values = self._statistics.values(now)
-        values["frames_dropped"] = str(self._matcher.dropped + (self._worker.replaced if self._worker else 0))
+        replaced = self._replaced + (self._worker.replaced if self._worker is not None else 0)
+        values["frames_dropped"] = str(self._matcher.dropped + replaced)
         state, hardware = "not active", "no model"
         if self.pipeline is not None:
             info = self.pipeline.segmenter.info
@@ -259,22 +264,15 @@ class SaomNode(LifecycleNode):
         else:
             self._problems.clear("sync")
 
-
-class _ForwardToRos(logging.Handler):
-    """Brings the log lines of `saom_core`, which knows nothing of ROS, to the node's logger."""
-
-    def __init__(self, logger: RcutilsLogger) -> None:
-        super().__init__()
-        self._to = logger
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
-        if record.levelno >= logging.ERROR:
-            self._to.error(text)
-        elif record.levelno >= logging.WARNING:
-            self._to.warning(text)
+    def _judge_work(self, now: float) -> None:
+        began_s = self._worker.began_s if self._worker is not None else None
+        if began_s is not None and now - began_s > SLOW_S:
+            text = (
+                f"a frame is in work for {now - began_s:.0f} s: a model too large for this machine, or a hanging driver"
+            )
+            self._problems.set("work", text)
         else:
-            self._to.info(text)
+            self._problems.clear("work")
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -282,7 +280,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
     The signals only wake this thread: no callback and no lock is ever interrupted by an exception.
     """
-    signalled = _signal_pipe()
+    signalled = signal_pipe()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     node = SaomNode()
     executor = NodeExecutor(slow=node.waiting_group)
@@ -301,17 +299,6 @@ def main(args: Sequence[str] | None = None) -> int:
     node.destroy_node()
     rclpy.shutdown()
     return 1 if failures else 0
-
-
-def _signal_pipe() -> int:
-    """A file descriptor that can be read once SIGINT or SIGTERM has come, whichever thread the system gave it to."""
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    signal.set_wakeup_fd(writer)
-    for number in SIGNALS:
-        signal.signal(number, lambda *_: None)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # see tools/saom_node
-    return reader
 
 
 def _spin(executor: NodeExecutor, failures: list[BaseException]) -> None:

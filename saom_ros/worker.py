@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -20,6 +21,7 @@ class NewestWorker(Generic[T]):
 
     def __init__(self, work: Callable[[T], None]) -> None:
         self.replaced = 0  # items whose place was taken
+        self.began_s: float | None = None  # monotonic clock, when the item in work was begun; None: none is
         self._work = work
         self._waiting: T | None = None
         self._stopped = False
@@ -56,4 +58,6 @@ class NewestWorker(Generic[T]):
                     return
                 item, self._waiting = self._waiting, None
             if item is not None:
+                self.began_s = time.monotonic()
                 self._work(item)
+                self.began_s = None

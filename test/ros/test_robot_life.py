@@ -222,3 +222,17 @@ def test_another_model_at_run_time_gives_no_track_id_again(start: StartNode, rob
         robot.header()
     after = ids_of(robot.answer_to(robot.show(picture()[0])))
     assert before and after and max(before) < min(after)
+
+
+def test_a_driver_that_hangs_is_told_and_does_not_keep_the_node_from_ending(
+    start: StartNode, robot: Robot, log: Path
+) -> None:
+    hang = "import time; from saom_core.everything import OnnxSegmenter as S; S.segment = lambda *_: time.sleep(3600)"
+    process = start(first=hang)
+    robot.wait_active(process)
+    robot.show(picture()[0])
+    robot.until_status("a frame is in work for", level=b"\x01")
+    assert robot.set_parameter("nms_iou", 0.5).successful  # everything else goes on
+    process.terminate()
+    assert process.wait(20) == 0
+    assert "ending without it" in log.read_text() and "Traceback" not in log.read_text()
