@@ -15,6 +15,7 @@ import resource
 import time
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ class ExportOptions:
     figures: dict[str, Any] | None = None  # measured quality, stored in the metadata
     license: str | None = None
     int8: Int8Options | None = None  # for that precision
+    calls: int | None = None  # compared with torch; None: all of `cases`
 
 
 def export(checkpoint: Path, path: Path, options: ExportOptions | None = None) -> Differences:
@@ -69,6 +71,8 @@ def export(checkpoint: Path, path: Path, options: ExportOptions | None = None) -
     if options.precision not in PRECISIONS:
         raise ConfigError(f"precision: expected one of {', '.join(PRECISIONS)}, got {options.precision!r}")
     int8 = options.int8 if options.precision == "int8" else None
+    if options.calls is not None and options.calls < 1:
+        raise ConfigError(f"calls: expected at least 1, got {options.calls}")
     if options.precision == "int8" and int8 is None:
         raise ConfigError("precision int8: expected a data set to calibrate and measure with, got none: give --data")
     source = load_exportable(checkpoint, options.prompts_at_once)
@@ -78,7 +82,7 @@ def export(checkpoint: Path, path: Path, options: ExportOptions | None = None) -
         check_weights(sum(parameter.numel() for parameter in source.graph.parameters()))
     prompts = grid_prompts_xy(*options.grid, size_hw)
     tried = cases(size_hw, prompts, depth=source.uses_depth, thorough=not source.costly)
-    expected = [(case, torch_answer(source.graph, case)) for case in tried]
+    expected = [(case, torch_answer(source.graph, case)) for case in islice(tried, options.calls)]
     half = options.precision == "fp16"
     if half:
         to_half(source.graph)
@@ -151,6 +155,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         help="bounds memory: prompts decoded at once; 0: all; default: 16 (two-way decoder)",
     )
+    parser.add_argument(
+        "--calls",
+        type=int,
+        help="compared with torch, each another picture and prompts; default: 3 of full size, else 9 (18 with depth)",
+    )
     parser.add_argument("--license", help="stored in the file; default: the checkpoint's")
     parser.add_argument(
         "--data", type=Path, help="int8: data set that is calibrated with (train) and measured on (val)"
@@ -173,6 +182,7 @@ def run(args: argparse.Namespace) -> int:
         figures=json.loads(args.figures.read_text(encoding="utf-8")) if args.figures else None,
         license=args.license,
         int8=Int8Options(args.data, args.measured_images, args.allowed_drop) if args.data else None,
+        calls=args.calls,
     )
     begin = time.perf_counter()
     found = export(args.checkpoint, args.output, options)

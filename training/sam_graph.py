@@ -64,11 +64,27 @@ class SamEverythingGraph(nn.Module):
         The embedding of an instance is the IoU token, which the class head reads; without class head class_ids are -1
         and class_scores 0.
         """
-        height, width = image.shape[:2]
+        limits = score_threshold, stability_threshold, nms_iou
+        return self.decoded(self.encoded(image), (image.shape[0], image.shape[1]), prompts, *limits)
+
+    def encoded(self, image: Tensor) -> Tensor:
+        """The embedding (1, C, S, S) of an image."""
         pixels = sam_pixels(image[None], self.mean, self.std, self.sizes.image_size)
         dtype = self.mask_decoder.iou_token.weight.dtype
-        embedding = encode(self.image_encoder, pixels.to(dtype), EXPORTED_SCORES)
-        used = used_tokens(embedding, (height, width), self.sizes)
+        return encode(self.image_encoder, pixels.to(dtype), EXPORTED_SCORES)
+
+    def decoded(
+        self,
+        embedding: Tensor,
+        size_hw: tuple[int, int],
+        prompts: Tensor,
+        score_threshold: Tensor,
+        stability_threshold: Tensor,
+        nms_iou: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """The rest of `forward`, with the embedding of an image of that size."""
+        height, width = size_hw
+        used = used_tokens(embedding, size_hw, self.sizes)
         decoder = PointDecoder(self)
         tokens = decoder.image_tokens(embedding)
         used_hw = (used.shape[2], used.shape[3])
