@@ -60,9 +60,9 @@ class ModelInfo:
     fallback_reason: str  # empty: no fall-back
     input_size_hw: tuple[int, int]
     uses_depth: bool
-    prompt_count: int = 0  # rows of the file's input `prompts`; 0: it has none
     metadata: dict[str, Any] = field(default_factory=dict)
     taught: tuple[TaughtClass, ...] = ()  # their class ids are the last ones
+    prompt_count: int = 0  # rows of the file's input `prompts`; 0: it has none
 
 
 class OnnxModel:
