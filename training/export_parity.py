@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from saom_core.errors import SaomError
-from saom_core.everything import Letterbox
+from saom_core.letterbox import Letterbox
 from saom_core.runtime import OUTPUTS, THRESHOLDS
 
 Answer = dict[str, npt.NDArray]

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from saom_core.everything import Letterbox
+from saom_core.letterbox import Letterbox
 from training.dataset import Dataset, Sample
 from training.network import SaomTiny
 from training.object_head import CHANNELS, CROP, RELIEF_LIMIT, WIDEN, ObjectViews, geometry, mask_boxes, relief

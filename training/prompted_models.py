@@ -14,15 +14,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from saom_core.config import SaomConfig
-from saom_core.everything import EverythingModel, Letterbox, check_frame
+from saom_core.everything import EverythingModel, check_frame
+from saom_core.letterbox import Letterbox
+from saom_core.prompts import OPEN
 from saom_core.sam_checkpoints import SamModel
 from saom_core.sam_decoder import PointDecoder
 from saom_core.sam_encoder import encode, network_input
 from saom_core.sam_masks import MaskEnlarger
 
 BoolArray = npt.NDArray[np.bool_]
-_OPEN = {"score_threshold": 0.0, "stability_threshold": 0.0, "nms_iou": 1.0}
-"""Thresholds that let every prompt's mask through."""
 _SAM_PROMPTS = 8
 _FILE_PROMPTS = 50
 """Prompts answered at once: what bounds SAM's memory; less than the rows of a file's answer."""
@@ -116,7 +116,7 @@ class _FileImage:
         self, model: EverythingModel, box: Letterbox, image: npt.NDArray[np.uint8], depth: npt.NDArray[np.float32]
     ) -> None:
         self._model, self._box, self._image, self._depth = model, box, image, depth
-        everything = model.run(image, depth, _OPEN)
+        everything = model.run(image, depth, OPEN)
         # a prompt with several masks (SAM's) may lose its best one to another prompt's and keep a worse one
         answering = everything["points"][everything["scores"] > 0]
         self._at_once = _FILE_PROMPTS if len(np.unique(answering, axis=0)) == len(answering) else 1
@@ -152,7 +152,7 @@ class _FileImage:
     def _ask(self, points_xy: npt.NDArray[np.float32]) -> list[BoolArray | None]:
         """The masks (H, W) of some points, pixels of the input; None where the file gives no answer."""
         count = self._model.info.metadata["grid"][0] * self._model.info.metadata["grid"][1]
-        outputs = self._model.run(self._image, self._depth, _OPEN, np.resize(points_xy, (count, 2)))
+        outputs = self._model.run(self._image, self._depth, OPEN, np.resize(points_xy, (count, 2)))
         rows = {tuple(p): k for k, p in reversed(list(enumerate(outputs["points"].tolist()))) if outputs["scores"][k]}
         return [self._mask(outputs, rows[key]) if (key := tuple(p)) in rows else None for p in points_xy.tolist()]
 

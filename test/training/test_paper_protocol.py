@@ -13,8 +13,8 @@ from segment_anything import SamPredictor
 
 from saom_core.config import SaomConfig
 from saom_core.errors import ConfigError, ModelError
-from saom_core.everything import Letterbox
 from saom_core.grid import grid_points
+from saom_core.letterbox import Letterbox
 from saom_core.runtime import BUNDLED_MODEL, ModelInfo
 from saom_core.sam_checkpoints import write_checkpoint
 from training.checkpoint import load_network, save_network
