@@ -64,7 +64,7 @@ class SaomConfig:
         0.25, "Below this probability the class is reported as Other", minimum=0.0, maximum=1.0
     )
     nms_iou: float = option_field(
-        0.6, "Of two masks that overlap more than this (IoU), the better one stays", minimum=0.05, maximum=1.0
+        0.4, "Of two masks that overlap more than this (IoU), the better one stays", minimum=0.05, maximum=1.0
     )
     min_area_px: int = option_field(60, "Smallest mask, of the camera image", unit="px", minimum=1, maximum=10_000_000)
     max_instances: int = option_field(100, "Most instances per image, the best by score", minimum=1, maximum=65_535)
