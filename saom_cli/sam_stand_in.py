@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import trange
 
-from saom_core.sam_checkpoints import SamModel, SamSizes, build_sam
 from saom_core.sam_decoder import PointDecoder
+from saom_core.sam_network import SamModel, SamSizes, build_sam
 from saom_core.taxonomy import CLASSES
 
 _RADII = (0.08, 0.17, 0.31)  # of the discs, of the image's side

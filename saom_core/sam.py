@@ -29,10 +29,11 @@ from saom_core.measure import measure
 from saom_core.prompts import Prompts
 from saom_core.runtime import ModelInfo
 from saom_core.sam_candidates import Candidates, ImageCrop, PromptLabels, filtered, without_small_regions
-from saom_core.sam_checkpoints import SamModel, read_checkpoint
+from saom_core.sam_checkpoints import read_checkpoint
 from saom_core.sam_decoder import DecodedPrompts, PointDecoder
 from saom_core.sam_encoder import encode, network_input
 from saom_core.sam_masks import MaskEnlarger
+from saom_core.sam_network import SamModel
 from saom_core.sam_options import SamEverythingOptions
 
 logger = logging.getLogger("saom")

@@ -21,7 +21,8 @@ from torch import Tensor
 
 from saom_cli.sam_stand_in import SIZES
 from saom_core.errors import ConfigError, InputError
-from saom_core.sam_checkpoints import SamModel, build_sam, read_checkpoint
+from saom_core.sam_checkpoints import read_checkpoint
+from saom_core.sam_network import SamModel, build_sam
 from saom_core.taxonomy import CLASSES
 from training.encoders import Pyramid
 from training.everything_graph import EverythingGraph, grid_prompts_xy

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from saom_core.errors import ModelError
-from saom_core.sam_checkpoints import build_sam
+from saom_core.sam_network import build_sam
 from training.embedding_cache import encoder_hash
 from training.network import SaomTiny, TinyConfig
 from training.prompt_decoder import SharedKeysNetwork

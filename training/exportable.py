@@ -16,7 +16,8 @@ from timm.utils import reparameterize_model
 from torch import nn
 
 from saom_core.errors import ConfigError
-from saom_core.sam_checkpoints import SamModel, SamSizes, read_checkpoint
+from saom_core.sam_checkpoints import read_checkpoint
+from saom_core.sam_network import SamModel, SamSizes
 from training.checkpoint import load_checkpoint
 from training.everything_graph import EverythingGraph
 from training.network import SaomTiny, batch_norm_pairs

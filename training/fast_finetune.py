@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from saom_core.sam_checkpoints import SamModel
+from saom_core.sam_network import SamModel
 from training.checkpoint import save_network
 from training.dataset import Dataset as SimulatedDataset
 from training.embedding_cache import EmbeddingCache, FrozenEncoder, encoder_hash

@@ -17,10 +17,10 @@ from saom_core.config import SaomConfig
 from saom_core.everything import EverythingModel, check_frame
 from saom_core.letterbox import Letterbox
 from saom_core.prompts import OPEN
-from saom_core.sam_checkpoints import SamModel
 from saom_core.sam_decoder import PointDecoder
 from saom_core.sam_encoder import encode, network_input
 from saom_core.sam_masks import MaskEnlarger
+from saom_core.sam_network import SamModel
 
 BoolArray = npt.NDArray[np.bool_]
 _SAM_PROMPTS = 8

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from saom_core.sam_checkpoints import SamModel, build_sam
+from saom_core.sam_network import SamModel, build_sam
 from training.dataset import Dataset as SimulatedDataset
 from training.processes import Processes
 from training.sam_base_config import SamBaseConfig

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from saom_core.config import option_field
 from saom_core.errors import ConfigError
-from saom_core.sam_checkpoints import SamSizes
+from saom_core.sam_network import SamSizes
 from training.sam_config import SamRunConfig
 
 

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from saom_core.sam_checkpoints import SamModel
 from saom_core.sam_encoder import network_input
+from saom_core.sam_network import SamModel
 from training.dataset import Dataset as SimulatedDataset
 from training.sam_base_config import SamBaseConfig
 from training.sam_stream import LOGIT_STRIDE, SamItem, coverage

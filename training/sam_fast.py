@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from segment_anything.modeling import ImageEncoderViT
 from torch import Tensor, nn
 
-from saom_core.sam_checkpoints import SamModel, SamSizes
 from saom_core.sam_encoder import encode
+from saom_core.sam_network import SamModel, SamSizes
 from training.encoders import IMAGE_MEAN, IMAGE_STD, Pyramid
 from training.prompt_decoder import DecoderConfig, ImageFeatures, SharedKeysNetwork, mlp
 

@@ -23,7 +23,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from saom_core.sam_checkpoints import SamModel, write_checkpoint
+from saom_core.sam_checkpoints import write_checkpoint
+from saom_core.sam_network import SamModel
 from training.dataset import Dataset as SimulatedDataset
 from training.embedding_cache import EmbeddingCache, FrozenEncoder, encoder_hash
 from training.finetune import TrainingError

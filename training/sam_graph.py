@@ -11,9 +11,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from saom_core.sam_checkpoints import SamModel
 from saom_core.sam_decoder import ImageTokens, PointDecoder
 from saom_core.sam_encoder import encode
+from saom_core.sam_network import SamModel
 from training.chunks import in_chunks
 from training.everything_graph import best_distinct, preselect, stability_score
 from training.object_head import mask_boxes

@@ -11,8 +11,8 @@ import torch
 from segment_anything.modeling import Sam
 from torch import Tensor, nn
 
-from saom_core.sam_checkpoints import SamModel, build_sam
 from saom_core.sam_decoder import PointDecoder
+from saom_core.sam_network import SamModel, build_sam
 from training.assign import BACKGROUND
 from training.sam_stream import LOGIT_STRIDE, SamItem
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 
 from saom_cli.sam_stand_in import SIZES, stand_in
-from saom_core.sam_checkpoints import SamModel, write_checkpoint
+from saom_core.sam_checkpoints import write_checkpoint
+from saom_core.sam_network import SamModel
 from training.checkpoint import save_network
 from training.embedding_cache import encoder_hash
 from training.sam_fast import SamFast, fast_on

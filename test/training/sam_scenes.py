@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 
 from saom_core.depth import CameraIntrinsics
-from saom_core.sam_checkpoints import SamModel, SamSizes, build_sam
+from saom_core.sam_network import SamModel, SamSizes, build_sam
 from saom_core.taxonomy import CLASSES_AND_OTHER
 from training.dataset import Dataset, DatasetWriter
 from training.sam_config import SAOM

@@ -14,7 +14,8 @@ pytest.importorskip("segment_anything")
 from saom_cli.compare_sam import best_overlaps, drawn_photo  # noqa: E402
 from saom_cli.main import main  # noqa: E402
 from saom_cli.sam_stand_in import SMALL  # noqa: E402
-from saom_core.sam_checkpoints import SamModel, build_sam, write_checkpoint  # noqa: E402
+from saom_core.sam_checkpoints import write_checkpoint  # noqa: E402
+from saom_core.sam_network import SamModel, build_sam  # noqa: E402
 
 
 def test_best_overlaps_against_a_loop() -> None:

@@ -25,7 +25,8 @@ from saom_core.everything import load_segmenter  # noqa: E402
 from saom_core.grid import grid_points  # noqa: E402
 from saom_core.instances import Instances  # noqa: E402
 from saom_core.sam import SamSegmenter, load_sam  # noqa: E402
-from saom_core.sam_checkpoints import SamModel, write_checkpoint  # noqa: E402
+from saom_core.sam_checkpoints import write_checkpoint  # noqa: E402
+from saom_core.sam_network import SamModel  # noqa: E402
 from saom_core.sam_options import SamEverythingOptions  # noqa: E402
 
 CONFIG = SaomConfig(provider="cpu", class_score_threshold=0.0)

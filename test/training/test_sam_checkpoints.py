@@ -17,7 +17,8 @@ from segment_anything import sam_model_registry  # noqa: E402
 
 from saom_cli.sam_stand_in import SIZES, SMALL  # noqa: E402
 from saom_core.errors import ModelError  # noqa: E402
-from saom_core.sam_checkpoints import SamModel, build_sam, read_checkpoint, sizes_of, write_checkpoint  # noqa: E402
+from saom_core.sam_checkpoints import read_checkpoint, write_checkpoint  # noqa: E402
+from saom_core.sam_network import SamModel, build_sam, sizes_of  # noqa: E402
 from saom_core.taxonomy import CLASSES, CLASSES_AND_OTHER  # noqa: E402
 
 

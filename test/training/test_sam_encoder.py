@@ -11,7 +11,7 @@ pytest.importorskip("segment_anything")
 
 from saom_cli.sam_stand_in import SMALL  # noqa: E402
 from saom_core import sam_encoder  # noqa: E402
-from saom_core.sam_checkpoints import build_sam  # noqa: E402
+from saom_core.sam_network import build_sam  # noqa: E402
 
 
 @pytest.mark.parametrize("global_blocks", [(), (1,), (0, 1)])

@@ -14,8 +14,9 @@ from sam_scenes import losses, one_thread, write_data  # noqa: F401
 
 from saom_cli.main import main
 from saom_core.errors import ConfigError
-from saom_core.sam_checkpoints import SamModel, build_sam, read_checkpoint
+from saom_core.sam_checkpoints import read_checkpoint
 from saom_core.sam_decoder import PointDecoder
+from saom_core.sam_network import SamModel, build_sam
 from training.dataset import Dataset, DatasetWriter
 from training.sam_base import new_base, train_base
 from training.sam_base_config import SamBaseConfig

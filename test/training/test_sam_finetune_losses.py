@@ -11,8 +11,8 @@ import torch
 from sam_scenes import TINY, tiny_model
 from torch import nn
 
-from saom_core.sam_checkpoints import SamModel
 from saom_core.sam_decoder import PointDecoder
+from saom_core.sam_network import SamModel
 from training.assign import BACKGROUND
 from training.sam_base import BaseAnswers, base_terms
 from training.sam_base_config import SamBaseConfig

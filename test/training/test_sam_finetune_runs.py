@@ -15,7 +15,8 @@ from saom_cli.main import main
 from saom_core.config import SaomConfig
 from saom_core.errors import ConfigError, ModelError
 from saom_core.sam import segmenter_of
-from saom_core.sam_checkpoints import SamModel, read_checkpoint
+from saom_core.sam_checkpoints import read_checkpoint
+from saom_core.sam_network import SamModel
 from saom_core.sam_options import SamEverythingOptions
 from saom_core.taxonomy import CLASSES_AND_OTHER
 from training.dataset import Dataset, DatasetWriter

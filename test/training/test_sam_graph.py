@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from saom_cli.sam_stand_in import stand_in
 from saom_core.runtime import OUTPUTS
-from saom_core.sam_checkpoints import SamModel
 from saom_core.sam_decoder import PointDecoder
+from saom_core.sam_network import SamModel
 from training.chunks import in_chunks
 from training.everything_graph import BOX_IOU, grid_prompts_xy
 from training.sam_fast import sam_pixels

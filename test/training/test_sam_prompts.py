@@ -18,7 +18,8 @@ from saom_core.config import SaomConfig  # noqa: E402
 from saom_core.errors import InputError  # noqa: E402
 from saom_core.prompts import Prompts, box_ious  # noqa: E402
 from saom_core.sam import SamSegmenter, load_sam  # noqa: E402
-from saom_core.sam_checkpoints import SamModel, write_checkpoint  # noqa: E402
+from saom_core.sam_checkpoints import write_checkpoint  # noqa: E402
+from saom_core.sam_network import SamModel  # noqa: E402
 
 STRICT = SaomConfig(provider="cpu", score_threshold=1.0, stability_threshold=1.0, min_area_px=100_000)
 """Everything mode lets nothing through."""
