@@ -3,7 +3,8 @@
     saom bench-heads sam_vit_b_01ec64.pth
     saom bench-heads --stand-in vit_b --threads 1      # random weights of that size take as long
 
-In torch, as the exported files compute it. The least time of several runs counts: other processes only add to it.
+In torch, as the exported files compute it. CPU time is that of all threads: on a machine that others use too, it says
+what the work is, where the time on the clock says how busy the others are. Of several runs the least counts.
 """
 
 from __future__ import annotations
@@ -41,8 +42,9 @@ class Stage:
     """One line of the table."""
 
     name: str
-    seconds: float
-    share: float  # of the encoder's time
+    seconds: float  # on the clock
+    cpu_seconds: float
+    share: float  # of the encoder's CPU time
     peak_mb: float  # of the whole process, weights included, while it ran
     note: str = ""
 
@@ -78,16 +80,15 @@ def measure(
     image, _ = letterboxed(*(t.numpy() for t in example_input(CAMERA_HW, 0)), size_hw)
     limits = [torch.tensor(value) for value in ALL_PASS]
     sam = SamEverythingGraph(model)
-    embedding, seconds, peak = _timed(lambda: sam.encoded(image), runs)
-    encoder = seconds
-    stages = [Stage("encoder", seconds, 1.0, peak)]
+    embedding, encoder = _timed("encoder", lambda: sam.encoded(image), runs)
+    stages = [encoder]
     head = EncodedFast(fast_on(model, model.class_names or CLASSES).config).eval()
     head.embedding = used_tokens(embedding, size_hw, model.sizes)
     fast = EverythingGraph(head, CANDIDATES, prompts_at_once=FAST_PROMPTS_AT_ONCE)
     for grid in grids:
         prompts = grid_prompts_xy(*grid, size_hw)
-        _, seconds, peak = _timed(lambda prompts=prompts: fast(image, None, prompts, *limits), runs)
-        stages.append(Stage(f"fast head, {grid[0]}x{grid[1]}", seconds, seconds / encoder, peak))
+        name = f"fast head, {grid[0]}x{grid[1]}"
+        stages.append(_timed(name, lambda prompts=prompts: fast(image, None, prompts, *limits), runs)[1])
     grid = grids[0]
     prompts = grid_prompts_xy(*grid, size_hw)
     asked = min(two_way_prompts, len(prompts))
@@ -97,23 +98,24 @@ def measure(
     note = f"measured on {asked} of the {len(prompts)} prompts" if part < 1 else ""
     for count in at_once:
         graph = SamEverythingGraph(model, count, rows, min(rows, 100))
-        _, seconds, peak = _timed(
-            lambda graph=graph: graph.decoded(embedding, size_hw, some, *limits), runs if count == at_once[0] else 1
-        )
         name = f"SAM's decoder, {grid[0]}x{grid[1]}, {count or 'all'} at once"
-        stages.append(Stage(name, seconds / part, seconds / part / encoder, peak, note))
-    return stages
+        _, stage = _timed(name, lambda graph=graph: graph.decoded(embedding, size_hw, some, *limits), runs)
+        whole = {"seconds": stage.seconds / part, "cpu_seconds": stage.cpu_seconds / part}
+        stages.append(dataclasses.replace(stage, **whole, note=note))
+    return [dataclasses.replace(stage, share=stage.cpu_seconds / encoder.cpu_seconds) for stage in stages]
 
 
-def _timed(function: Callable[[], Tensor | tuple[Tensor, ...]], runs: int) -> tuple[Tensor, float, float]:
-    """What it gives, the least time of the runs in seconds, the peak memory of the process during them in MB."""
+def _timed(name: str, function: Callable[[], Tensor | tuple[Tensor, ...]], runs: int) -> tuple[Tensor, Stage]:
+    """What it gives, and the least times of the runs and the peak memory during them."""
     _forget_peak()
-    least = float("inf")
+    seconds, cpu_seconds = [], []
     for _ in range(runs):
-        begin = time.perf_counter()
+        begin, cpu = time.perf_counter(), time.process_time()
         result = function()
-        least = min(least, time.perf_counter() - begin)
-    return result if isinstance(result, Tensor) else result[0], least, _peak_mb()
+        seconds.append(time.perf_counter() - begin)
+        cpu_seconds.append(time.process_time() - cpu)
+    stage = Stage(name, min(seconds), min(cpu_seconds), 1.0, _peak_mb())
+    return result if isinstance(result, Tensor) else result[0], stage
 
 
 def _forget_peak() -> None:
@@ -160,8 +162,8 @@ def run(args: argparse.Namespace) -> int:
     )
     stages = measure(model, grids, at_once, args.two_way_prompts, args.runs)
     for stage in stages:
-        times = f"{stage.seconds:8.2f} s  {stage.share:6.2f} of the encoder  peak {stage.peak_mb:6.0f} MB"
-        print(f"  {stage.name:36s} {times}  {stage.note}".rstrip())
+        times = f"{stage.seconds:8.2f} s  CPU {stage.cpu_seconds:8.2f} s, {stage.share:6.2f} of the encoder's"
+        print(f"  {stage.name:36s} {times}  peak {stage.peak_mb:6.0f} MB  {stage.note}".rstrip())
     if args.json:
         args.json.write_text(json.dumps([dataclasses.asdict(stage) for stage in stages], indent=1), encoding="utf-8")
     return 0
