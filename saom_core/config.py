@@ -61,7 +61,7 @@ class SaomConfig:
         0.5, "Least stability of a mask: IoU of the mask cut a bit higher and a bit lower", minimum=0.0, maximum=1.0
     )
     class_score_threshold: float = option_field(
-        0.25, "Below this probability the class is reported as Other", minimum=0.0, maximum=1.0
+        0.35, "Below this probability the class is reported as Other", minimum=0.0, maximum=1.0
     )
     nms_iou: float = option_field(
         0.4, "Of two masks that overlap more than this (IoU), the better one stays", minimum=0.05, maximum=1.0
