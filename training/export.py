@@ -185,6 +185,7 @@ def run(args: argparse.Namespace) -> int:
         calls=args.calls,
     )
     begin, cpu = time.perf_counter(), time.process_time()
+    args.output.parent.mkdir(parents=True, exist_ok=True)
     found = export(args.checkpoint, args.output, options)
     seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
