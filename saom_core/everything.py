@@ -18,7 +18,7 @@ from saom_core.config import SaomConfig
 from saom_core.depth import CameraIntrinsics, clean_depth
 from saom_core.errors import InputError, ModelError
 from saom_core.instances import Instances, MaskCrop
-from saom_core.letterbox import Letterbox
+from saom_core.letterbox import Letterbox, without_islands
 from saom_core.measure import measure
 from saom_core.prompts import MAX_PROMPTS, OPEN, Prompts
 from saom_core.runtime import ModelInfo, OnnxModel
@@ -210,8 +210,8 @@ class OnnxSegmenter:
         masks: list[MaskCrop] = []
         boxes = box.to_source(outputs["boxes"].astype(np.float64))
         for k in np.flatnonzero(outputs["scores"] > 0):
-            mask = box.cut_mask(outputs["masks"][k].astype(np.float32, copy=False), boxes[k])
-            mask = mask and mask.without_islands(SMALLEST_ISLAND)
+            logits = without_islands(outputs["masks"][k].astype(np.float32, copy=False), SMALLEST_ISLAND)
+            mask = box.cut_mask(logits, boxes[k])
             if mask is not None and mask.area >= config.min_area_px:
                 kept.append(int(k))
                 masks.append(mask)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -67,16 +66,6 @@ class MaskCrop:
         mask = np.zeros(size_hw, np.bool_)
         mask[self.window] = self.crop
         return mask
-
-    def without_islands(self, least_share: float) -> MaskCrop:
-        """The mask without its connected pieces (8 neighbours) that are smaller than a share of the largest one."""
-        count, labels, facts, _ = cv2.connectedComponentsWithStats(self.crop.view(np.uint8), connectivity=8)
-        if count <= 2:  # background and one piece
-            return self
-        areas = facts[:, cv2.CC_STAT_AREA].astype(np.float64)
-        areas[0] = 0.0
-        kept = areas >= max(least_share * areas.max(), 1)
-        return self if kept[1:].all() else MaskCrop.from_dense(kept[labels], (self.x, self.y))
 
 
 def _empty(shape: tuple[int, ...], dtype: type) -> Any:

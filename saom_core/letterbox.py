@@ -89,3 +89,17 @@ class Letterbox:
         )
         mask = upsampled > 0
         return MaskCrop.from_dense(mask, (int(left), int(top))) if mask.any() else None
+
+
+def without_islands(logits: npt.NDArray[np.float32], least_share: float) -> npt.NDArray[np.float32]:
+    """Mask logits (h, w) without the connected pieces (8 neighbours) smaller than a share of the largest one.
+
+    On the network's few pixels it costs a tenth of what it would on the camera's.
+    """
+    count, labels, facts, _ = cv2.connectedComponentsWithStats((logits > 0).view(np.uint8), connectivity=8)
+    if count <= 2:  # background and one piece
+        return logits
+    areas = facts[:, cv2.CC_STAT_AREA]
+    dropped = areas < least_share * areas[1:].max()
+    dropped[0] = False
+    return np.where(dropped[labels], -np.abs(logits), logits)

@@ -8,7 +8,8 @@ import pytest
 from saom_core.config import SaomConfig
 from saom_core.depth import CameraIntrinsics
 from saom_core.errors import InputError
-from saom_core.everything import Letterbox, OnnxSegmenter
+from saom_core.everything import OnnxSegmenter
+from saom_core.letterbox import Letterbox, without_islands
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +132,38 @@ def test_unsure_classes_become_other(segmenter: OnnxSegmenter) -> None:
         assert set(instances.class_names) <= {"Other"}
     finally:
         segmenter.config = before
+
+
+def flooded(mask: np.ndarray) -> list[set[tuple[int, int]]]:
+    """Connected pieces, 8 neighbours, one pixel after the other."""
+    left, pieces = {(int(y), int(x)) for y, x in np.argwhere(mask)}, []
+    while left:
+        edge = [left.pop()]
+        piece = set(edge)
+        while edge:
+            y, x = edge.pop()
+            near = {(y + i, x + j) for i in (-1, 0, 1) for j in (-1, 0, 1)} & left
+            left -= near
+            piece |= near
+            edge += near
+        pieces.append(piece)
+    return pieces
+
+
+def test_islands_go_and_large_pieces_stay() -> None:
+    rng = np.random.default_rng(0)
+    for share in (0.0, 0.1, 0.5, 1.0):
+        for density in (0.02, 0.3, 0.45):
+            mask = rng.random((19, 23)) < density
+            mask[9, 11] = True
+            pieces = flooded(mask)
+            wanted = np.zeros_like(mask)
+            for piece in pieces:
+                if len(piece) >= share * max(map(len, pieces)):
+                    wanted[tuple(zip(*piece, strict=True))] = True
+            logits = np.where(mask, 1, -1) * rng.uniform(0.1, 9, mask.shape).astype(np.float32)
+            cleaned = without_islands(logits, share)
+            assert np.array_equal(cleaned > 0, wanted)
+            assert np.array_equal(cleaned[mask == wanted], logits[mask == wanted])
+    empty = np.full((3, 4), -1, np.float32)
+    assert without_islands(empty, 0.1) is empty

@@ -56,38 +56,6 @@ def test_empty_mask_is_refused() -> None:
         MaskCrop.from_dense(np.zeros(SIZE, bool))
 
 
-def flooded(mask: np.ndarray) -> list[set[tuple[int, int]]]:
-    """Connected pieces, 8 neighbours, one pixel after the other."""
-    left, pieces = {(int(y), int(x)) for y, x in np.argwhere(mask)}, []
-    while left:
-        edge = [left.pop()]
-        piece = set(edge)
-        while edge:
-            y, x = edge.pop()
-            near = {(y + i, x + j) for i in (-1, 0, 1) for j in (-1, 0, 1)} & left
-            left -= near
-            piece |= near
-            edge += near
-        pieces.append(piece)
-    return pieces
-
-
-def test_islands_go_and_large_pieces_stay() -> None:
-    rng = np.random.default_rng(0)
-    for share in (0.0, 0.1, 0.5, 1.0):
-        for density in (0.02, 0.3, 0.45):
-            mask = rng.random((19, 23)) < density
-            mask[9, 11] = True
-            pieces = flooded(mask)
-            wanted = np.zeros_like(mask)
-            for piece in pieces:
-                if len(piece) >= share * max(map(len, pieces)):
-                    wanted[tuple(zip(*piece, strict=True))] = True
-            cleaned = MaskCrop.from_dense(mask, (3, 4)).without_islands(share)
-            assert np.array_equal(cleaned.dense((40, 40))[4:23, 3:26], wanted)
-            assert cleaned.crop[0].any() and cleaned.crop[:, -1].any()  # tight again
-
-
 def test_sorted_by_score_with_everything_that_belongs() -> None:
     masks = [MaskCrop.from_dense(rectangle(k, k, k + 2, k + 3)) for k in range(5)]
     scores = np.array([0.1, 0.9, 0.5, 0.7, 0.3], np.float32)
