@@ -88,7 +88,7 @@ def load_segmenter(config: SaomConfig) -> Segmenter:
     Raises:
         ModelError: the model cannot be loaded.
     """
-    if Path(config.model).suffix in (".pth", ".pt", ".safetensors"):
+    if Path(config.model).suffix in CHECKPOINT_SUFFIXES:
         from saom_core.sam import load_sam  # torch: not on the robot
 
         return load_sam(config)
@@ -112,6 +112,8 @@ class EverythingModel(Protocol):
         """See `OnnxModel.run`."""
 
 
+CHECKPOINT_SUFFIXES = (".pth", ".pt", ".safetensors")
+"""Files that hold a network of the SAM family for torch."""
 SMALLEST_ISLAND = 0.1
 """Pieces of a mask below this share of its largest one are specks: what others hide in part has large pieces."""
 

@@ -9,6 +9,7 @@ They find nothing: the image hardly matters to them.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 import torch
@@ -40,12 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("size", choices=sorted(SIZES), help="of the network")
     parser.add_argument("output", type=Path, help=".safetensors file; with --head fast a folder")
     parser.add_argument("--head", choices=("sam", "fast"), default="sam", help="SAM's two-way decoder, or a fast head")
+    parser.add_argument("--image-size", type=int, help="side of the input; smaller: all weights at less cost (1024)")
     parser.add_argument("--seed", type=int, default=0)
 
 
 def run(args: argparse.Namespace) -> int:
     """`saom stand-in`."""
-    model = stand_in(SIZES[args.size], args.seed)
+    sizes = SIZES[args.size]
+    model = stand_in(dataclasses.replace(sizes, image_size=args.image_size or sizes.image_size), args.seed)
     facts = {"name": f"stand-in {args.size}", "license": "of nobody: random weights"}
     if args.head == "fast":
         network = untrained_fast_head(model, args.seed)

@@ -76,9 +76,19 @@ def test_the_peak_is_that_of_a_stage() -> None:
     assert _peak_mb() < held - 200
 
 
-def test_a_stand_in_is_a_checkpoint(tmp_path: Path) -> None:
+def test_a_stand_in_is_a_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "small.safetensors"
     assert main(["stand-in", "small", str(path)]) == 0
     model = read_checkpoint(path)
     assert model.sizes.image_size == 64 and model.class_head is not None
     assert model.metadata["license"] == "of nobody: random weights"
+    capsys.readouterr()
+    assert main(["info", str(path)]) == 0
+    told = capsys.readouterr().out
+    assert "longer side 64 RGB" in told and "of nobody: random weights" in told and "Mug" in told
+
+
+def test_a_stand_in_with_a_smaller_input(tmp_path: Path) -> None:
+    path = tmp_path / "small.safetensors"
+    assert main(["stand-in", "small", str(path), "--image-size", "96"]) == 0
+    assert read_checkpoint(path).sizes.image_size == 96
