@@ -25,6 +25,9 @@ from saom_core.runtime import ModelInfo, OnnxModel
 from saom_core.taught import descriptors, match
 from saom_core.taxonomy import OTHER
 
+CHECKPOINT_SUFFIXES = (".pth", ".pt", ".safetensors")
+"""Files that hold a network of the SAM family for torch."""
+
 
 @dataclass(frozen=True)
 class Segmentation:
@@ -112,8 +115,6 @@ class EverythingModel(Protocol):
         """See `OnnxModel.run`."""
 
 
-CHECKPOINT_SUFFIXES = (".pth", ".pt", ".safetensors")
-"""Files that hold a network of the SAM family for torch."""
 SMALLEST_ISLAND = 0.1
 """Pieces of a mask below this share of its largest one are specks: what others hide in part has large pieces."""
 
