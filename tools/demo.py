@@ -93,7 +93,8 @@ def main() -> int:
         node += ["-r", f"{name}:=/camera/{topic}"]
     if arguments.model:
         node += ["-p", f"model:={arguments.model}"]
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # ends as Ctrl-C does
+    for number in (signal.SIGINT, signal.SIGTERM):  # both end as Ctrl-C does, which a script's background jobs ignore
+        signal.signal(number, signal.default_int_handler)
     arguments.out.mkdir(parents=True, exist_ok=True)
     with (arguments.out / "node.log").open("w") as log:
         processes = {
