@@ -86,8 +86,9 @@ class EverythingGraph(nn.Module):
         picked = picked[order]
         logits, stability = logits[order], stability[order]
         embeddings = self._embeddings(image, depth, logits, scores, features)
-        class_scores, class_ids = self.network.classify(embeddings).float().softmax(-1).max(-1)
-        labels = class_ids, class_scores, prompts[picked], embeddings.float()
+        narrow = embeddings.to(self.network.class_head.weight.dtype)
+        class_scores, class_ids = self.network.classify(narrow).float().softmax(-1).max(-1)
+        labels = class_ids, class_scores, prompts[picked], embeddings
         return logits, mask_boxes(logits) * size, scores, stability, *labels, features.coarse[0].float()
 
     def _embeddings(
@@ -97,7 +98,7 @@ class EverythingGraph(nn.Module):
         given = [image, *([] if depth is None else [depth])]
 
         def embedded(rows: Tensor, *given: Tensor) -> Tensor:
-            return self.network.embed(given[0], given[1] if len(given) > 1 else None, rows, features)
+            return self.network.embed(given[0], given[1] if len(given) > 1 else None, rows, features).float()
 
         def nothing(rows: Tensor, *given: Tensor) -> Tensor:
             return rows.new_zeros(len(rows), self.network.class_head.in_features)
