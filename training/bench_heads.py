@@ -22,10 +22,12 @@ from torch import Tensor
 
 from saom_cli.sam_stand_in import SIZES
 from saom_core.errors import ConfigError, InputError
+from saom_core.prompts import OPEN
 from saom_core.sam_checkpoints import read_checkpoint
 from saom_core.sam_network import SamModel, build_sam
 from saom_core.taxonomy import CLASSES
 from training.encoders import Pyramid
+from training.evaluate import parse_grid
 from training.everything_graph import EverythingGraph, grid_prompts_xy
 from training.export_parity import example_input, letterboxed
 from training.exportable import FAST_PROMPTS_AT_ONCE, default_sam_size
@@ -34,7 +36,6 @@ from training.sam_graph import PROMPTS_AT_ONCE, SamEverythingGraph
 
 CAMERA_HW = (480, 640)
 CANDIDATES = 160
-ALL_PASS = (0.0, 0.0, 1.0)  # thresholds
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def measure(
     """
     size_hw = default_sam_size(model.sizes)
     image, _ = letterboxed(*(t.numpy() for t in example_input(CAMERA_HW, 0)), size_hw)
-    limits = [torch.tensor(value) for value in ALL_PASS]
+    limits = [torch.tensor(value) for value in OPEN.values()]
     sam = SamEverythingGraph(model)
     embedding, encoder = _timed("encoder", lambda: sam.encoded(image), runs)
     stages = [encoder]
@@ -146,7 +147,7 @@ def run(args: argparse.Namespace) -> int:
     """`saom bench-heads`."""
     if (args.checkpoint is None) == (args.stand_in is None):
         raise InputError("expected a checkpoint or --stand-in, one of the two")
-    grids = [(int(a), int(b)) for a, b in (text.split("x") for text in args.grids.split(","))]
+    grids = [parse_grid(text) for text in args.grids.split(",")]
     at_once = [int(text) for text in args.prompts_at_once.split(",")]
     if min(args.two_way_prompts, args.runs) < 1:
         raise ConfigError("two-way-prompts, runs: expected at least 1, got less")

@@ -62,9 +62,8 @@ def input_channels(image: Tensor, depth: Tensor) -> Tensor:
     """
     gain = 1.0 / torch.tensor(IMAGE_STD, device=image.device).view(3, 1, 1)
     mean = torch.tensor(IMAGE_MEAN, device=image.device).view(3, 1, 1)
-    rgb = (
-        image.permute(0, 3, 1, 2).float() * gain - mean * gain
-    )  # channels first: as slow as a stage of the encoder else
+    # channels first: with channels last it takes as long as a stage of the encoder
+    rgb = image.permute(0, 3, 1, 2).float() * gain - mean * gain
     depth = depth.unsqueeze(1)
     valid = (depth > 0.0).float()
     inverse = valid / depth.clamp(min=0.05)

@@ -24,7 +24,7 @@ from saom_core.config import SaomConfig
 from saom_core.errors import ConfigError, InputError
 from saom_core.instances import Instances, MaskCrop
 from training.comparison import GroundTruth
-from training.dataset import Dataset, Sample
+from training.dataset import Dataset, Sample, write_atomically
 from training.evaluated_models import EvaluatedModel, load_model
 from training.evaluation_page import page_of, write_pictures
 from training.evaluation_pictures import Gallery, ImageAnswer
@@ -173,9 +173,9 @@ def run(args: argparse.Namespace) -> int:
     )
     print(text_of(report))
     if args.json:
-        args.json.write_text(json.dumps(report.to_json(), indent=1), encoding="utf-8")
+        write_atomically(args.json, json.dumps(report.to_json(), indent=1).encode())
     if args.html:
-        args.html.write_text(page_of(report, gallery.sections, data), encoding="utf-8")
+        write_atomically(args.html, page_of(report, gallery.sections, data).encode())
     if args.pictures:
         write_pictures(report, gallery.sections, data, args.pictures)
     return 0

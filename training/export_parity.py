@@ -14,11 +14,10 @@ from torch import Tensor, nn
 
 from saom_core.errors import SaomError
 from saom_core.letterbox import Letterbox
-from saom_core.runtime import OUTPUTS, THRESHOLDS
+from saom_core.prompts import OPEN
+from saom_core.runtime import OUTPUTS
 
 Answer = dict[str, npt.NDArray]
-UNFILTERED = dict(zip(THRESHOLDS, (0.0, 0.0, 1.0), strict=True))
-"""A filter would hide small differences of most prompts and blow up those of the few at its edge."""
 PICTURES_HW = ((480, 640), (360, 640), (500, 375))
 """Sizes of the pictures that files are tried with: a camera's, a wide one, an upright one."""
 FEW = 5  # prompts, where few are asked
@@ -74,7 +73,7 @@ class Case:
         """The inputs for onnxruntime."""
         inputs = {"image": self.image, "depth": self.depth, "prompts": self.prompts}
         arrays = {name: value.numpy() for name, value in inputs.items() if value is not None}
-        return arrays | {name: np.array(value, np.float32) for name, value in UNFILTERED.items()}
+        return arrays | {name: np.array(value, np.float32) for name, value in OPEN.items()}
 
 
 def cases(size_hw: tuple[int, int], grid_xy: Tensor, *, depth: bool, thorough: bool) -> Iterator[Case]:
@@ -126,8 +125,8 @@ def example_input(size_hw: tuple[int, int], seed: int) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def torch_answer(graph: nn.Module, case: Case) -> Answer:
-    """What torch answers."""
-    limits = [torch.tensor(value) for value in UNFILTERED.values()]
+    """What torch answers, unfiltered: a filter would hide small differences and blow up those at its edge."""
+    limits = [torch.tensor(value) for value in OPEN.values()]
     values = graph(case.image, case.depth, case.prompts, *limits)
     return {name: value.numpy() for name, value in zip(OUTPUTS, values, strict=True)}
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from saom_core.errors import SaomError
+from training.dataset import write_atomically
 
 WEIGHTS = "last.safetensors"
 BASE, NEAREST, SAOM = "base", "nearest", "saom"
@@ -133,8 +134,7 @@ class Reproduction:
         limit = ["--limit", str(self._args.limit)] if self._args.limit else []
         command = ["evaluate", "--split", "test", "--protocol", "both", "--json", str(figures), *given, *limit]
         self._once(f"{key} evaluated", [*command, *self._common, *self._everything_mode(), *options])
-        tables = tables_of(self._out, self._times())
-        (self._out / "tables.md").write_text(tables, encoding="utf-8")
+        write_atomically(self._out / "tables.md", tables_of(self._out, self._times()).encode())
 
     def _compare(self, base: Path) -> None:
         """Base and SAOM on one page, with pictures."""
@@ -163,7 +163,7 @@ class Reproduction:
                 f"saom {command[0]} ended with {code}: see above; the same command goes on from here"
             )
         times[key] = {"seconds": round(time.monotonic() - began, 1), "command": f"saom {shlex.join(command)}"}
-        (self._out / "times.json").write_text(json.dumps(times, indent=1), encoding="utf-8")
+        write_atomically(self._out / "times.json", json.dumps(times, indent=1).encode())
 
     def _times(self) -> dict[str, Any]:
         path = self._out / "times.json"
