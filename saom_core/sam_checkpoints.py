@@ -4,7 +4,7 @@ Three kinds are read; in each, the sizes of the network follow from the shapes o
 
 - official (`sam_vit_b_01ec64.pth` and its like): a state dict with segment-anything's names, no class head;
 - the SAOM authors' (`torch.load(path)["model"]`): the same names under `model.`, and `classifier.{weight,bias}`;
-- ours (`.safetensors`): names as the authors', and in the header the class names.
+- ours (`.safetensors`): names as the authors', and in the header the class names and what no weight tells.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from saom_core.sam_network import DECODER_HEADS, PIXEL_MEAN, PIXEL_STD, SamModel
 from saom_core.taxonomy import CLASSES, CLASSES_AND_OTHER
 
 FORMAT = "saom-sam/1"
+_BACKBONE, _SIZE = "backbone", "image_size"  # in the header, of an encoder that is no ViT: its weights do not tell
 _NAMES_SHOWN = 4
 
 
@@ -39,7 +40,8 @@ def read_checkpoint(path: str | Path) -> SamModel:
     path = Path(path)
     weights, metadata = _read_file(path)
     weights, head = _split(weights, path)
-    sizes = sizes_of(weights, path, _decoder_heads(metadata, path))
+    heads, image_size = (_number(metadata, *entry, path) for entry in (("decoder_heads", DECODER_HEADS), (_SIZE, 1024)))
+    sizes = sizes_of(weights, path, heads, metadata.get(_BACKBONE, ""), image_size)
     sam = build_sam(sizes, device="meta")
     _check_weights(weights, sam, path)
     sam.load_state_dict({name: weights[name].float() for name in sam.state_dict()}, assign=True)
@@ -64,6 +66,8 @@ def write_checkpoint(model: SamModel, path: str | Path, metadata: Mapping[str, s
         "class_names": json.dumps(list(model.class_names)),
         "decoder_heads": str(model.sizes.decoder_heads),
     }
+    if model.sizes.backbone:
+        header |= {_BACKBONE: model.sizes.backbone, _SIZE: str(model.sizes.image_size)}
     safetensors.torch.save_file({name: value.contiguous() for name, value in weights.items()}, str(path), header)
 
 
@@ -148,10 +152,10 @@ def _some(names: Sequence[object]) -> str:
     return ", ".join(str(name) for name in names[:_NAMES_SHOWN]) + more
 
 
-def _decoder_heads(metadata: Mapping[str, str], path: Path) -> int:
-    text = metadata.get("decoder_heads", str(DECODER_HEADS))
+def _number(metadata: Mapping[str, str], name: str, default: int, path: Path) -> int:
+    text = metadata.get(name, str(default))
     if not text.isdecimal() or int(text) < 1:
-        raise ModelError(f"{path}: expected a positive number of decoder_heads in the header, got {text!r}")
+        raise ModelError(f"{path}: expected a positive number of {name} in the header, got {text!r}")
     return int(text)
 
 

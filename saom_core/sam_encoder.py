@@ -14,6 +14,8 @@ from segment_anything.modeling.image_encoder import Attention, Block, get_rel_po
 from torch import Tensor
 from torchvision.transforms.functional import resize, to_pil_image
 
+from saom_core.feature_pyramid import PyramidEncoder
+
 _SCORE_BYTES = {"cpu": 4 * 2**20, "cuda": 2**30}
 """Of the scores held at once; on the CPU what its caches hold."""
 
@@ -37,11 +39,15 @@ def network_input(sam: Sam, image_rgb: npt.NDArray[np.uint8]) -> tuple[Tensor, t
     return sam.preprocess(pixels), input_hw
 
 
-def encode(encoder: ImageEncoderViT, pixels: Tensor, score_bytes: int = 0) -> Tensor:
+def encode(encoder: ImageEncoderViT | PyramidEncoder, pixels: Tensor, score_bytes: int = 0) -> Tensor:
     """`encoder(pixels)`: (1, 3, S, S) normalised pixels to an embedding of (1, C, S / 16, S / 16).
+
+    Only a ViT has attention to take in pieces.
 
     `score_bytes`: of attention scores held at once; 0: what suits the device.
     """
+    if not isinstance(encoder, ImageEncoderViT):
+        return encoder(pixels)
     score_bytes = score_bytes or _SCORE_BYTES[pixels.device.type]
     x = encoder.patch_embed(pixels)
     if encoder.pos_embed is not None:

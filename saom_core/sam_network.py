@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import torch
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 from torch import Tensor, nn
 
 from saom_core.errors import ModelError
+from saom_core.feature_pyramid import PyramidEncoder
 
 DECODER_HEADS = 8
 """Of the official networks: the one number that no weight's shape tells; ours say it in the checkpoint's header."""
@@ -20,7 +22,7 @@ _PATCH_SIZE = 16  # of every network of the family; the masks' resolution follow
 
 @dataclass(frozen=True)
 class SamSizes:
-    """The sizes of one network of the SAM family."""
+    """The sizes of one network of the SAM family; those of a ViT are 0 where the encoder is a convolutional one."""
 
     image_size: int
     patch_size: int
@@ -39,10 +41,13 @@ class SamSizes:
     iou_depth: int
     iou_dim: int
     decoder_heads: int = DECODER_HEADS
+    backbone: str = ""  # timm's name of a convolutional encoder's (`PyramidEncoder`)
 
     @property
     def name(self) -> str:
         """vit_b, vit_l, vit_h, or a description of any other size."""
+        if self.backbone:
+            return f"{self.backbone}-{self.image_size}px"
         official = {(768, 12): "vit_b", (1024, 24): "vit_l", (1280, 32): "vit_h"}
         size = (self.encoder_dim, self.encoder_depth)
         if self.image_size == 1024 and size in official:
@@ -73,19 +78,7 @@ def build_sam(sizes: SamSizes, device: str = "cpu") -> Sam:
     grid = sizes.image_size // sizes.patch_size
     with torch.device(device):
         sam = Sam(
-            ImageEncoderViT(
-                img_size=sizes.image_size,
-                patch_size=sizes.patch_size,
-                embed_dim=sizes.encoder_dim,
-                depth=sizes.encoder_depth,
-                num_heads=sizes.encoder_heads,
-                mlp_ratio=sizes.encoder_mlp_dim / sizes.encoder_dim,
-                out_chans=sizes.dim,
-                norm_layer=partial(nn.LayerNorm, eps=1e-6),
-                use_rel_pos=True,
-                window_size=sizes.window_size,
-                global_attn_indexes=sizes.global_blocks,
-            ),
+            _encoder(sizes),
             PromptEncoder(sizes.dim, (grid, grid), (sizes.image_size,) * 2, sizes.mask_prompt_channels),
             MaskDecoder(
                 transformer_dim=sizes.dim,
@@ -106,32 +99,53 @@ def build_sam(sizes: SamSizes, device: str = "cpu") -> Sam:
     return sam.eval()
 
 
-def sizes_of(weights: Mapping[str, Tensor], source: object, decoder_heads: int = DECODER_HEADS) -> SamSizes:
+def _encoder(sizes: SamSizes) -> ImageEncoderViT | PyramidEncoder:
+    if sizes.backbone:
+        try:
+            return PyramidEncoder(sizes.backbone, sizes.image_size, sizes.dim)
+        except RuntimeError as error:
+            raise ModelError(f"backbone {sizes.backbone}: expected a network that timm has: {error}") from error
+    return ImageEncoderViT(
+        img_size=sizes.image_size,
+        patch_size=sizes.patch_size,
+        embed_dim=sizes.encoder_dim,
+        depth=sizes.encoder_depth,
+        num_heads=sizes.encoder_heads,
+        mlp_ratio=sizes.encoder_mlp_dim / sizes.encoder_dim,
+        out_chans=sizes.dim,
+        norm_layer=partial(nn.LayerNorm, eps=1e-6),
+        use_rel_pos=True,
+        window_size=sizes.window_size,
+        global_attn_indexes=sizes.global_blocks,
+    )
+
+
+def sizes_of(
+    weights: Mapping[str, Tensor],
+    source: object,
+    decoder_heads: int = DECODER_HEADS,
+    backbone: str = "",
+    image_size: int = 0,
+) -> SamSizes:
     """The sizes of the network that these weights (segment-anything's names) belong to.
+
+    Args:
+        weights: of all modules.
+        source: what they come from, for messages.
+        decoder_heads: of attention in the decoder.
+        backbone: timm's name, where the encoder is no ViT.
+        image_size: side of its input.
 
     Raises:
         ModelError: weights that every network of the family has are missing or of another rank.
     """
     try:
-        patches, position = weights["image_encoder.patch_embed.proj.weight"], weights["image_encoder.pos_embed"]
-        encoder_dim, patch_size = patches.shape[0], patches.shape[2]
-        grid, depth = position.shape[1], _count(weights, "image_encoder.blocks.")
-        spans = [weights[f"image_encoder.blocks.{k}.attn.rel_pos_h"].shape for k in range(depth)]
-        windows = [(2 * grid - 1) != span[0] for span in spans]
+        encoder = _vit_sizes(weights) if not backbone else convolutional_sizes(backbone, image_size)
         decoder = "mask_decoder."
         dim = weights[decoder + "iou_token.weight"].shape[1]
         iou_depth = _count(weights, decoder + "iou_prediction_head.layers.")
         sizes = SamSizes(
-            image_size=grid * patch_size,
-            patch_size=patch_size,
-            encoder_dim=encoder_dim,
-            encoder_depth=depth,
-            encoder_heads=encoder_dim // spans[0][1],
-            encoder_mlp_dim=weights["image_encoder.blocks.0.mlp.lin1.weight"].shape[0],
-            window_size=next(
-                ((span[0] + 1) // 2 for span, windowed in zip(spans, windows, strict=True) if windowed), 0
-            ),
-            global_blocks=tuple(k for k, windowed in enumerate(windows) if not windowed),
+            **encoder,
             dim=dim,
             mask_prompt_channels=weights["prompt_encoder.mask_downscaling.3.weight"].shape[0],
             masks=weights[decoder + "mask_tokens.weight"].shape[0] - 1,
@@ -151,14 +165,37 @@ def sizes_of(weights: Mapping[str, Tensor], source: object, decoder_heads: int =
     except (IndexError, ZeroDivisionError) as error:
         raise ModelError(f"{source}: weights of another rank or size than a SAM network has ({error})") from error
     if (
-        patch_size != _PATCH_SIZE
-        or encoder_dim % sizes.encoder_heads
+        sizes.patch_size != _PATCH_SIZE
+        or (not backbone and sizes.encoder_dim % sizes.encoder_heads)
         or dim % (decoder_heads * sizes.attention_downsample)
     ):
         raise ModelError(
             f"{source}: expected patches of {_PATCH_SIZE} pixels and widths that the heads divide, got {sizes}"
         )
     return sizes
+
+
+def _vit_sizes(weights: Mapping[str, Tensor]) -> dict[str, Any]:
+    patches, position = weights["image_encoder.patch_embed.proj.weight"], weights["image_encoder.pos_embed"]
+    grid, depth = position.shape[1], _count(weights, "image_encoder.blocks.")
+    spans = [weights[f"image_encoder.blocks.{k}.attn.rel_pos_h"].shape for k in range(depth)]
+    windows = [(2 * grid - 1) != span[0] for span in spans]
+    return {
+        "image_size": grid * patches.shape[2],
+        "patch_size": patches.shape[2],
+        "encoder_dim": patches.shape[0],
+        "encoder_depth": depth,
+        "encoder_heads": patches.shape[0] // spans[0][1],
+        "encoder_mlp_dim": weights["image_encoder.blocks.0.mlp.lin1.weight"].shape[0],
+        "window_size": next(((s[0] + 1) // 2 for s, windowed in zip(spans, windows, strict=True) if windowed), 0),
+        "global_blocks": tuple(k for k, windowed in enumerate(windows) if not windowed),
+    }
+
+
+def convolutional_sizes(backbone: str, image_size: int) -> dict[str, Any]:
+    """The same fields for a `PyramidEncoder`."""
+    vit = dict.fromkeys(("encoder_dim", "encoder_depth", "encoder_heads", "encoder_mlp_dim", "window_size"), 0)
+    return {"image_size": image_size, "patch_size": _PATCH_SIZE, **vit, "global_blocks": (), "backbone": backbone}
 
 
 def _count(weights: Mapping[str, Tensor], prefix: str) -> int:

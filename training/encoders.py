@@ -1,4 +1,4 @@
-"""From images to features at strides 4, 8 and 16: what the shared-keys decoder takes, and parts that encoders share."""
+"""Features at strides 4, 8 and 16, which the shared-keys decoder takes, and what saom-tiny sees of RGB and depth."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 IMAGE_MEAN = (123.7, 116.3, 103.5)
 IMAGE_STD = (58.4, 57.1, 57.4)
@@ -21,29 +21,6 @@ class Pyramid:
     coarse: Tensor  # (B, D, H/16, W/16)
     extent: tuple[float, float] = (1.0, 1.0)
     """Width and height of the image in the units of the position code; below 1 where it fills a part of the input."""
-
-
-class SeparableConv(nn.Module):
-    """Depthwise 5x5 and pointwise convolution with a residual."""
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(dim, dim, 5, padding=2, groups=dim, bias=False),
-            nn.BatchNorm2d(dim),
-            nn.Conv2d(dim, dim, 1, bias=False),
-            nn.BatchNorm2d(dim),
-            nn.ReLU(inplace=True),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, D, h, w) -> (B, D, h, w)."""
-        return x + self.body(x)
-
-
-def upsample2(x: Tensor) -> Tensor:
-    """Nearest-neighbour upsampling by two; the convolution behind it smooths."""
-    return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
 def input_channels(image: Tensor, depth: Tensor) -> Tensor:

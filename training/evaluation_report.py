@@ -42,6 +42,12 @@ EVERYTHING = (
         "the paper's figure, each object with the mask that fits it best (none: 0); needless masks cost nothing",
     ),
     Meaning("mAcc", "mAcc", "the paper's figure: object pixels under that mask; a mask too large costs nothing"),
+    Meaning(
+        "mIoU_label_image",
+        "mIoU, label image",
+        "the same of the label image, where each pixel has one mask, the smaller in front: pieces cost what they cover",
+    ),
+    Meaning("mAcc_label_image", "mAcc, label image", "object pixels under its mask there"),
     Meaning("overlap_precision", "overlap P", "as for OCID: predicted pixels that lie on the right object"),
     Meaning("overlap_recall", "overlap R", "as for OCID: object pixels found"),
     Meaning("overlap_f", "overlap F", "as for OCID: harmonic mean of both, mean over pictures"),

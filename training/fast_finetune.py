@@ -69,7 +69,7 @@ def finetune(
     length = steps * config.batch * processes.count
     stream = SamStream(data, names, model.sizes.image_size, embed, length, config)
     if config.cache_embeddings:
-        fill(stream, embed, len(data), out, config, processes)
+        fill(stream, embed, out, processes)
     whole = fast_on(model, names, dim=config.dim, mask_dim=config.mask_dim, heads=config.heads, layers=config.layers)
 
     def save(trained: nn.Module, step: int) -> None:

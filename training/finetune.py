@@ -31,6 +31,7 @@ from training.dataset import Dataset as SimulatedDataset
 from training.losses import LossWeights, batch_loss, class_weights
 from training.network import SaomTiny, TinyConfig, with_classes
 from training.onnx_weights import network_from_onnx, restore_batch_norms
+from training.precision import mixed_precision
 
 logger = logging.getLogger("saom")
 
@@ -193,7 +194,7 @@ def train_step(
         for name in ("image", "depth", "points", "semantic")
     )
     per_image = {name: [getattr(item, name).to(device) for item in items] for name in ("targets", "masks", "boxes")}
-    with torch.autocast(device.type, torch.bfloat16, enabled=config.bf16):
+    with mixed_precision(device, config.bf16):
         features = network.encode(image, depth)
         answers = network.decode(features, points)
         total, terms = batch_loss(

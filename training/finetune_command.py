@@ -4,7 +4,7 @@ saom finetune --data data/rooms --out runs/tiny                                 
 saom finetune --model sam_vit_b_01ec64.pth --data data/rooms --out runs/saom        a SAM checkpoint, our recipe
 saom finetune --model sam_vit_b_01ec64.pth --recipe paper --data ... --out ...      the paper's recipe
 saom finetune --model sam_vit_b_01ec64.pth --head fast --data ... --out ...         a fast head on its frozen encoder
-saom finetune --recipe base --data data/rooms --out runs/base                       a small SAM-like base, from nothing
+saom finetune --recipe base --data data/rooms --out runs/base                       a small SAM-like base to fine-tune
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("SAM family", "defaults: those of the recipe")
     group.add_argument("--model", type=Path, help="checkpoint of the SAM family to fine-tune; without: saom-tiny")
     group.add_argument(
-        "--recipe", choices=(*RECIPES, _BASE), help="saom (default), the paper's, or a SAM-like base from nothing"
+        "--recipe", choices=(*RECIPES, _BASE), help="saom (default), the paper's, or a SAM-like base to fine-tune"
     )
     group.add_argument(
         "--head", choices=(_TWO_WAY, _FAST), help="what is trained: SAM's own decoder (default), or a new fast head"
@@ -86,7 +86,7 @@ def _check_options(args: argparse.Namespace, what: str, known: set[str]) -> None
 
 def _train_base(args: argparse.Namespace) -> Path:
     given = _given(args, SamBaseConfig)
-    _check_options(args, "--recipe base, from nothing", {"recipe", *given})
+    _check_options(args, "--recipe base", {"recipe", *given})
     data = Dataset.open(args.data, "train", parts=True, sub_objects="apart")
     return train_base(data, args.out, dataclasses.replace(SamBaseConfig(), **given))
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from saom_core.instances import Instances, MaskCrop
 from training.average_precision import AveragePrecision
 from training.class_figures import ClassRegions, PanopticSums, mean_quality
-from training.comparison import Comparison, GroundTruth, Outcome
+from training.comparison import Comparison, GroundTruth, Outcome, match
 from training.overlap_figures import OverlapFigures, overlap_figures
 
 FOUND_IOU = 0.5
@@ -60,6 +60,7 @@ class EverythingMetrics:
         self._counts = Counts()
         self._counts_of: dict[str, Counts] = defaultdict(Counts)
         self._regions = ClassRegions()
+        self._label_regions = ClassRegions()
         self._panoptic = PanopticSums()
         self._panoptic_of: dict[str, PanopticSums] = defaultdict(PanopticSums)
         self._overlaps: list[OverlapFigures] = []
@@ -74,9 +75,9 @@ class EverythingMetrics:
         compared = Comparison.of(instances.select(instances.scores >= self._operating_score), truth)
         outcome = compared.outcome(FOUND_IOU)
         self._count(compared, outcome)
-        self._add_regions(compared)
+        _add_regions(self._regions, truth, compared.outcome(LEAST_IOU).matches, compared.intersections, compared.unions)
+        self._add_label_image(compared)
         self._add_classes(compared)
-        self._overlaps.append(_overlaps(compared))
         _add(self._panoptic, compared, outcome)
         own = PanopticSums()
         _add(own, compared, outcome)
@@ -101,6 +102,8 @@ class EverythingMetrics:
             "duplicate_rate": c.duplicates / max(1, c.predictions),
             "mIoU": self._regions.mean_iou,
             "mAcc": self._regions.mean_accuracy,
+            "mIoU_label_image": self._label_regions.mean_iou,
+            "mAcc_label_image": self._label_regions.mean_accuracy,
             **_means(self._overlaps),
             "AP_class": named.ap,
             "AP50_class": named.ap50,
@@ -138,15 +141,18 @@ class EverythingMetrics:
             self._counts.add(one)
             self._counts_of[name].add(one)
 
-    def _add_regions(self, compared: Comparison) -> None:
-        """The paper's sums, each object with the mask that everything mode found of it, if any."""
-        truth = compared.truth
-        matches = compared.outcome(LEAST_IOU).matches
-        for g in np.flatnonzero(truth.asked).tolist():
-            shared, union, area = 0, int(truth.areas[g]), int(truth.areas[g])
-            if g in matches:
-                shared, union = int(compared.intersections[matches[g], g]), int(compared.unions[matches[g], g])
-            self._regions.add(truth.class_names[g], shared, union, area)
+    def _add_label_image(self, compared: Comparison) -> None:
+        """Each pixel belongs to one mask, the smaller one, which lies in front: what planners read."""
+        truth, labels = compared.truth, compared.predicted.label_image()
+        objects = [MaskCrop.from_dense(mask) for mask in truth.masks[truth.asked]]
+        truth_image = Instances.from_masks(truth.ignore.shape, objects, np.ones(len(objects), np.float32)).label_image()
+        self._overlaps.append(overlap_figures(np.where(truth.void(truth.asked), 0, labels), truth_image))
+        count = len(compared.predicted) + 1
+        shared = np.array([np.bincount(labels[mask], minlength=count)[1:] for mask in truth.masks], np.int64)
+        shared = shared.reshape(len(truth.masks), count - 1).T  # (predictions, objects)
+        unions = np.bincount(labels.ravel(), minlength=count)[1:, None] + truth.areas - shared
+        matches = match(shared / np.maximum(unions, 1), LEAST_IOU)
+        _add_regions(self._label_regions, truth, matches, shared, unions)
 
     def _add_classes(self, compared: Comparison) -> None:
         """PQ's sums of each class; what lies on an object of unknown class cannot be named wrongly."""
@@ -155,6 +161,29 @@ class EverythingMetrics:
         for name in {*named, *names} & set(self._names):
             outcome = compared.outcome(FOUND_IOU, asked=known, predictions=named == name, objects=names == name)
             _add(self._panoptic_of[name], compared, outcome)
+
+
+def _add_regions(
+    regions: ClassRegions,
+    truth: GroundTruth,
+    matches: dict[int, int],
+    shared: npt.NDArray[np.int64],
+    unions: npt.NDArray[np.int64],
+) -> None:
+    """The paper's sums, each object with the mask that was found of it, if any.
+
+    Args:
+        regions: to add to.
+        truth: the objects.
+        matches: object -> prediction.
+        shared: (predictions, objects) pixels that both have.
+        unions: (predictions, objects) pixels that either has.
+    """
+    for g in np.flatnonzero(truth.asked).tolist():
+        area = int(truth.areas[g])
+        k = matches.get(g)
+        found = (0, area) if k is None else (int(shared[k, g]), int(unions[k, g]))
+        regions.add(truth.class_names[g], *found, area)
 
 
 def _add(sums: PanopticSums, compared: Comparison, outcome: Outcome) -> None:
@@ -173,14 +202,6 @@ def _in_pieces(compared: Comparison, g: int) -> bool:
         return False
     covered = compared.predicted.select(inside).dense_masks().any(0)
     return bool(np.count_nonzero(covered & compared.truth.masks[g]) >= COVERED * compared.truth.areas[g])
-
-
-def _overlaps(compared: Comparison) -> OverlapFigures:
-    """Each pixel belongs to one mask: the smaller one, which lies in front."""
-    truth = compared.truth
-    objects = [MaskCrop.from_dense(mask) for mask in truth.masks[truth.asked]]
-    truth_image = Instances.from_masks(truth.ignore.shape, objects, np.ones(len(objects), np.float32)).label_image()
-    return overlap_figures(np.where(truth.void(truth.asked), 0, compared.predicted.label_image()), truth_image)
 
 
 def _means(figures: list[OverlapFigures]) -> dict[str, float | None]:

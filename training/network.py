@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-import timm
 import torch
 from torch import Tensor, nn
 
-from training.encoders import Pyramid, SeparableConv, input_channels, upsample2
+from saom_core.feature_pyramid import FeaturePyramid
+from training.encoders import Pyramid, input_channels
 from training.object_head import ObjectHead, object_views
 from training.prompt_decoder import DecoderConfig, ImageFeatures, SharedKeysNetwork
 
@@ -21,33 +21,21 @@ class TinyConfig(DecoderConfig):
     encoder: str = "regnetx_004"  # any timm model with features at strides 4, 8, 16, 32
 
 
-class SaomTiny(SharedKeysNetwork):
+class SaomTiny(FeaturePyramid, SharedKeysNetwork):
     """A small convolutional encoder with a feature pyramid, and the decoder."""
 
     def __init__(self, config: TinyConfig) -> None:
         super().__init__()
         self.config = config
-        dim, mask_dim = config.dim, config.mask_dim
-        self.encoder = timm.create_model(config.encoder, pretrained=False, features_only=True, in_chans=6)
-        c4, c8, c16, c32 = [info["num_chs"] for info in self.encoder.feature_info.info[-4:]]
-        self.lateral32, self.lateral16 = nn.Conv2d(c32, dim, 1), nn.Conv2d(c16, dim, 1)
-        self.lateral8, self.lateral4 = nn.Conv2d(c8, dim, 1), nn.Conv2d(c4, mask_dim, 1)
-        self.smooth16, self.smooth8 = SeparableConv(dim), SeparableConv(dim)
-        self.to_fine = nn.Conv2d(dim, mask_dim, 1)
-        self.smooth4 = nn.Sequential(SeparableConv(mask_dim), SeparableConv(mask_dim))
-        self.add_decoder(config, ObjectHead(2 * dim))
+        self.add_pyramid(config.encoder, 6, config.dim, config.mask_dim)
+        self.add_decoder(config, ObjectHead(2 * config.dim))
 
     def pyramid(self, image: Tensor, depth: Tensor | None) -> Pyramid:
         """See `SharedKeysNetwork.pyramid`; H and W divisible by 32."""
         if depth is None:
             depth = torch.zeros(image.shape[:3], device=image.device)
         channels = input_channels(image, depth).to(self.lateral16.weight.dtype)
-        x4, x8, x16, x32 = self.encoder(channels)[-4:]
-        p16 = self.lateral16(x16) + upsample2(self.lateral32(x32))
-        p16 = self.smooth16(p16)
-        p8 = self.smooth8(self.lateral8(x8) + upsample2(p16))
-        p4 = self.smooth4(self.lateral4(x4) + upsample2(self.to_fine(p8)))
-        return Pyramid(p4, p8, p16)
+        return Pyramid(*self.levels(channels))
 
     def embed(
         self, image: Tensor, depth: Tensor | None, mask_logits: Tensor, features: ImageFeatures | None = None

@@ -25,6 +25,7 @@ from training.dataset import Dataset
 from training.finetune import TrainingError, config_of, for_classes_of
 from training.losses import class_weights
 from training.object_crops import ObjectCrops, plain_views, read_objects, varied_views
+from training.precision import mixed_precision
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +141,7 @@ def _step(
     torch.manual_seed(seed)
     chosen = torch.randint(0, len(objects), (config.batch,))
     named.train()
-    with torch.autocast("cpu", torch.bfloat16):
+    with mixed_precision(torch.device("cpu")):
         logits = named(objects, chosen, config.drop_depth, seed).float()
     wanted = objects.class_ids[chosen]
     smoothing = config.label_smoothing

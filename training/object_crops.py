@@ -22,6 +22,7 @@ from saom_core.letterbox import Letterbox
 from training.dataset import Dataset, Sample
 from training.network import SaomTiny
 from training.object_head import CHANNELS, CROP, RELIEF_LIMIT, WIDEN, ObjectViews, geometry, mask_boxes, relief
+from training.precision import mixed_precision
 
 KEPT, KEPT_WIDEN = 48, 1.6
 """Edge of kept squares, and how much of the surroundings they cover: more than is seen, so that they can be shifted."""
@@ -76,7 +77,7 @@ def with_drawn_masks(sample: Sample, network: SaomTiny, rng: np.random.Generator
         return dataclasses.replace(sample, masks=sample.masks[:0], class_ids=sample.class_ids[:0])
     scale = np.array(box.inner_hw[::-1]) / np.array(sample.depth_m.shape[::-1]) / np.array(DRAWN_HW[::-1])
     prompts = torch.from_numpy(np.array(points) * scale).float()
-    with torch.autocast("cpu", torch.bfloat16):
+    with mixed_precision(torch.device("cpu")):
         image, depth = box.image(sample.image_rgb), box.depth(sample.depth_m)
         features = network.encode(torch.from_numpy(image)[None], torch.from_numpy(depth)[None])
         logits = network.masks(features, network.decode(features, prompts[None]).mask_embeddings)[0].float()

@@ -1,4 +1,4 @@
-"""A small SAM-like network from nothing, promptable on parts and wholes alike, as SAM is (arXiv 2304.02643).
+"""A small SAM-like network, promptable on parts and wholes alike, as SAM is (arXiv 2304.02643).
 
     saom finetune --recipe base --data data/rooms --out runs/base
 
@@ -6,20 +6,24 @@ Each prompt lies on an object, and mostly on one of its parts too; nothing tells
 holds the point is a right answer: of the three masks that a prompt gives, the one with the least loss learns it (SAM,
 section 3), and the IoU head learns how good each mask is as one of them. It is what `make reproduce` fine-tunes, in the
 place of Meta's weights, which cannot be trained here.
+
+SAM's ViT begins with weights from masked auto-encoding; here the encoder is convolutional and begins with the bundled
+saom-tiny's (depth left out), and decoder and neck begin from nothing. All of it is trained.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
+from saom_core.runtime import BUNDLED_MODEL
 from saom_core.sam_network import SamModel, build_sam
 from training.dataset import Dataset as SimulatedDataset
+from training.onnx_weights import network_from_onnx
 from training.processes import Processes
 from training.sam_base_config import SamBaseConfig
 from training.sam_base_stream import BaseItem, BaseStream
@@ -28,37 +32,13 @@ from training.sam_loop import begin, train
 from training.sam_losses import Term, mask_losses, soft_iou
 from training.sam_trainee import SamAnswers, SamTrainee
 
+_STEM = "encoder.stem.conv.weight"
 _SHARPER = 2.0  # than torch's start: of the scores of equal places
 
 
-@dataclass(frozen=True)
-class BaseAnswers:
-    """Answers of the decoder, and class logits of the image tokens."""
-
-    prompts: SamAnswers
-    token_logits: Tensor  # (classes + 1, h, w)
-
-
-class BaseTrainee(SamTrainee):
-    """A whole network in training; `tokens` is dropped afterwards."""
-
-    def __init__(self, model: SamModel, classes: int) -> None:
-        super().__init__(model, with_encoder=True)
-        self.tokens = nn.Conv2d(model.sizes.dim, classes + 1, 1)
-
-    def forward(self, items: list[BaseItem]) -> list[BaseAnswers]:  # type: ignore[override]
-        """The answers to each item's prompts."""
-        embeddings = self.image_encoder(torch.stack([item.image for item in items]))
-        logits = self.tokens(embeddings)
-        return [
-            BaseAnswers(self.answers(embedding, item), of_image)
-            for embedding, item, of_image in zip(embeddings, items, logits, strict=True)
-        ]
-
-
-def base_terms(answers: BaseAnswers, item: BaseItem, config: SamBaseConfig) -> dict[str, Term]:
+def base_terms(answers: SamAnswers, item: BaseItem, config: SamBaseConfig) -> dict[str, Term]:
     """The terms of one image, by name."""
-    logits, scores = answers.prompts.mask_logits.float(), answers.prompts.predicted_iou.float()
+    logits, scores = answers.mask_logits.float(), answers.predicted_iou.float()
     prompt, mask = item.holds.nonzero(as_tuple=True)  # Q pairs of a point and a mask that holds it
     truth = item.masks[mask]
     focal, dice = mask_losses(logits[prompt], truth, config.focal_alpha, config.focal_gamma)  # (Q, M)
@@ -66,28 +46,28 @@ def base_terms(answers: BaseAnswers, item: BaseItem, config: SamBaseConfig) -> d
     with torch.no_grad():
         iou = soft_iou(logits[prompt] > 0, truth[:, None])
         best = torch.zeros_like(scores).scatter_reduce(0, prompt[:, None].expand_as(iou), iou, "amax")
-    token_loss = -(item.tokens * answers.token_logits.float().log_softmax(0)).sum()
     return {
         "focal": Term(focal.gather(1, chosen).sum(), len(truth), config.focal_weight),
         "dice": Term(dice.gather(1, chosen).sum(), len(truth), config.dice_weight),
         "quality": Term(F.mse_loss(scores, best, reduction="sum"), scores.numel(), config.quality_weight),
-        "tokens": Term(token_loss, int(item.tokens.sum().round()), config.token_weight),
         "iou": Term(iou.gather(1, chosen).sum(), len(truth), 0.0),  # to look at
     }
 
 
 @torch.no_grad()
 def new_base(config: SamBaseConfig) -> SamModel:
-    """A network without training, in which a prompt looks at its own place from the first step.
+    """A network with saom-tiny's encoder, in which a prompt looks at its own place from the first step.
 
-    What it would else spend hundreds of steps on: image tokens carry the positional code of the prompts, and where
-    tokens and image attend to each other, queries and keys start with the same projection, so that equal places match.
+    What it would else spend hundreds of steps on: where tokens and image attend to each other, queries and keys start
+    with the same projection of the positional code, so that equal places match.
     """
-    sizes = config.sizes()
+    tiny, _ = network_from_onnx(BUNDLED_MODEL)
+    sizes = config.sizes(tiny.config.encoder)
     sam = build_sam(sizes)
-    code = sam.prompt_encoder.get_dense_pe()[0]
-    shared = min(len(code), sizes.encoder_dim)
-    sam.image_encoder.pos_embed[0, ..., :shared] = code[:shared].permute(1, 2, 0)
+    learned = tiny.state_dict()
+    learned[_STEM] = learned[_STEM][:, :3]  # of RGB
+    encoder = sam.image_encoder.state_dict()
+    sam.image_encoder.load_state_dict({name: learned.get(name, value) for name, value in encoder.items()})
     transformer = sam.mask_decoder.transformer
     to_image = [block.cross_attn_token_to_image for block in transformer.layers]
     for attention in (*to_image, transformer.final_attn_token_to_image):
@@ -99,7 +79,7 @@ def new_base(config: SamBaseConfig) -> SamModel:
 
 
 def train_base(data: SimulatedDataset, out: Path, config: SamBaseConfig) -> Path:
-    """Trains a base from nothing, or on from the last checkpoint in `out`.
+    """Trains a base from the start, or on from the last checkpoint in `out`.
 
     Args:
         data: the training split, opened with parts, sub-objects apart.
@@ -120,7 +100,7 @@ def train_base(data: SimulatedDataset, out: Path, config: SamBaseConfig) -> Path
     begin(out, config, {"recipe": "base", "images": len(data)}, processes)
     steps = config.total_steps(len(data), processes.count)
     stream = BaseStream(data, model, steps * config.batch * processes.count, config)
-    trainee = BaseTrainee(model, len(data.class_names))
+    trainee = SamTrainee(model, with_encoder=True)
     trainee.freeze_unused(quality=config.quality_weight > 0, classes=False)
 
     def save(trained: nn.Module, step: int) -> None:

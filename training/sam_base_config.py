@@ -1,4 +1,4 @@
-"""Every choice of training a SAM-like base from nothing (`training/sam_base.py`)."""
+"""Every choice of training a SAM-like base (`training/sam_base.py`)."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 from saom_core.config import option_field
 from saom_core.errors import ConfigError
-from saom_core.sam_network import SamSizes
+from saom_core.sam_network import SamSizes, convolutional_sizes
 from training.sam_config import SamRunConfig
 
 
 @dataclass(frozen=True)
 class SamBaseConfig(SamRunConfig):
-    """One training of a base from nothing; errors as `SamRunConfig`."""
+    """One training of a base; errors as `SamRunConfig`."""
 
     epochs: int = option_field(8, "Passes over the training images", minimum=1)
     batch: int = option_field(8, "Images per step and process", minimum=1)
-    learning_rate: float = option_field(1e-3, "Of AdamW, at its highest", minimum=0.0)
+    learning_rate: float = option_field(6e-4, "Of AdamW, at its highest", minimum=0.0)
     adam_epsilon: float = option_field(1e-8, "Of AdamW", minimum=0.0)
     weight_decay: float = option_field(0.05, "Of AdamW", minimum=0.0)
     warmup_steps: int = option_field(200, "Steps of linear warm-up before the cosine", minimum=0)
@@ -28,16 +28,13 @@ class SamBaseConfig(SamRunConfig):
     crop: float = option_field(0.5, "Smallest side of a further view, in the image's", minimum=0.1, maximum=1.0)
     recolour: float = option_field(0.7, "Strength of the change of colours in further views", minimum=0.0, maximum=1.0)
     # --- the network
-    image_size: int = option_field(256, "Side of the encoder's input", unit="px", minimum=64, maximum=1024)
-    encoder_dim: int = option_field(192, "Width of the encoder", minimum=32)
-    encoder_depth: int = option_field(6, "Blocks of the encoder", minimum=1)
-    encoder_heads: int = option_field(3, "Attention heads of the encoder", minimum=1)
+    image_size: int = option_field(320, "Side of the encoder's input", unit="px", minimum=64, maximum=1024)
     dim: int = option_field(128, "Width of embedding and decoder", minimum=64)
     decoder_heads: int = option_field(4, "Attention heads of the decoder", minimum=1)
     # --- what it learns
     prompts: int = option_field(32, "Points per image", minimum=1)
     focal_weight: float = option_field(
-        5.0, "Of the focal loss (SAM: 20; from nothing it first drives every mask to nothing)", minimum=0.0
+        5.0, "Of the focal loss (SAM: 20; a new decoder first drives every mask to nothing)", minimum=0.0
     )
     focal_alpha: float = option_field(0.25, "Weight of the object's pixels", minimum=0.0, maximum=1.0)
     focal_gamma: float = option_field(2.0, "How little easy pixels count", minimum=0.0)
@@ -45,29 +42,18 @@ class SamBaseConfig(SamRunConfig):
         3.0, "Of the dice loss (SAM: 1; small objects and no training before want more)", minimum=0.0
     )
     quality_weight: float = option_field(1.0, "Of the error of the predicted IoU (SAM: 1)", minimum=0.0)
-    token_weight: float = option_field(
-        1.0, "Of telling the classes under each image token, in the place of SAM's pre-trained encoder", minimum=0.0
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.image_size % 16 or self.dim % 16 or self.encoder_dim % self.encoder_heads:
+        if self.image_size % 32 or self.dim % 16:
             raise ConfigError(
-                f"expected image_size and dim divisible by 16 and encoder_dim by encoder_heads, got {self.image_size}, "
-                f"{self.dim}, {self.encoder_dim} and {self.encoder_heads}"
+                f"expected image_size divisible by 32 and dim by 16, got {self.image_size} and {self.dim}"
             )
 
-    def sizes(self) -> SamSizes:
-        """The network: as SAM's, but every block of the encoder attends globally, since the tokens are few."""
+    def sizes(self, backbone: str) -> SamSizes:
+        """The network, with SAM's decoder at a smaller width."""
         return SamSizes(
-            image_size=self.image_size,
-            patch_size=16,
-            encoder_dim=self.encoder_dim,
-            encoder_depth=self.encoder_depth,
-            encoder_heads=self.encoder_heads,
-            encoder_mlp_dim=4 * self.encoder_dim,
-            window_size=0,
-            global_blocks=tuple(range(self.encoder_depth)),
+            **convolutional_sizes(backbone, self.image_size),
             dim=self.dim,
             mask_prompt_channels=16,
             masks=3,

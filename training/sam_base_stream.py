@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -16,7 +15,7 @@ from saom_core.sam_encoder import network_input
 from saom_core.sam_network import SamModel
 from training.dataset import Dataset as SimulatedDataset
 from training.sam_base_config import SamBaseConfig
-from training.sam_stream import LOGIT_STRIDE, SamItem, coverage
+from training.sam_stream import SamItem, coverage
 from training.sam_views import areas, view_of
 
 _LEAST_REGION = 0.02  # of the picture: smaller pieces of background are no region
@@ -27,7 +26,6 @@ class BaseItem(SamItem):
     """One picture: pixels, N prompts, T masks that may lie on each other; `targets` and `class_ids` are not asked."""
 
     holds: Tensor  # (N, T) bool: which masks hold which points: all of them are right answers
-    tokens: Tensor  # (classes + 1, h, w) float32: share of each image token's area, the last is the background's
 
 
 class BaseStream(Dataset[BaseItem]):
@@ -50,25 +48,18 @@ class BaseStream(Dataset[BaseItem]):
                 sample.masks[whole] |= sample.masks[part]
         view = view_of(sample, config, int(rng.integers(config.views)), rng)
         pixels, input_hw = network_input(self._sam, view.image_rgb)
-        background = view.background
-        masks = np.concatenate([view.masks, regions(background)])
+        masks = np.concatenate([view.masks, regions(view.background)])
         points, rows = points_on(masks, config.prompts, rng)
         height, width = view.ignore.shape
         scaled = (points + 0.5) * np.array([input_hw[1] / width, input_hw[0] / height])
-        shares = coverage(np.concatenate([masks, background[None]]), input_hw)
-        wholes = np.flatnonzero(view.part_of < 0)
-        labels = np.append(view.class_ids[wholes], len(self._data.class_names))
         return BaseItem(
             image=pixels[0],
             input_hw=input_hw,
             points_xy=torch.from_numpy(scaled.astype(np.float32)),
             targets=torch.from_numpy(rows),
-            masks=shares[:-1],
+            masks=coverage(masks, input_hw),
             class_ids=torch.zeros(len(masks), dtype=torch.int64),
             holds=torch.from_numpy(masks[:, points[:, 1], points[:, 0]].T),
-            tokens=token_shares(
-                shares[[*wholes, -1]], labels, len(self._data.class_names), self._sam.image_encoder.img_size
-            ),
         )
 
 
@@ -93,21 +84,3 @@ def points_on(
         y, x = np.divmod(pixels[rng.integers(len(pixels), size=len(mine))], masks.shape[2])
         points[mine] = np.stack([x, y], axis=1)
     return points, rows
-
-
-def token_shares(shares: Tensor, labels: npt.NDArray[np.int64], classes: int, image_size: int) -> Tensor:
-    """What share of each image token's area is of each class.
-
-    Args:
-        shares: (K, rows, columns) shares of the mask logits' area, of whole objects and background.
-        labels: (K,) class; the background's is `classes`.
-        classes: how many there are.
-        image_size: side of the encoder's input.
-
-    Returns:
-        (classes + 1, h, w) float32.
-    """
-    side = image_size // LOGIT_STRIDE
-    padded = F.pad(shares, (0, side - shares.shape[2], 0, side - shares.shape[1]))
-    coarse = F.avg_pool2d(padded, 4)
-    return torch.zeros(classes + 1, *coarse.shape[1:]).index_add_(0, torch.from_numpy(labels), coarse)

@@ -30,7 +30,7 @@ class SamRunConfig:
     warmup_steps: int = option_field(0, "Steps of linear warm-up before the cosine", minimum=0)
     clip_norm: float = option_field(0.0, "Largest norm of the gradient; 0: not clipped", minimum=0.0)
     ema_decay: float = option_field(0.0, "Of the averaged weights that are saved; 0: the last ones", maximum=1.0)
-    bf16: bool = option_field(True, "Automatic mixed precision; bfloat16 needs no scaling of the loss")
+    bf16: bool = option_field(True, "Automatic mixed precision, on a device that computes in bfloat16")
     seed: int = option_field(0, "Of the order of images, views and prompts", minimum=0)
     workers: int = option_field(0, "Processes that prepare images", minimum=0, maximum=256)
     checkpoint_every: int = option_field(100, "Steps", minimum=1)

@@ -83,7 +83,7 @@ def finetune(
     length = steps * config.batch * processes.count
     stream = SamStream(data, names, model.sizes.image_size, embed, length, config)
     if config.cache_embeddings:
-        fill(stream, embed, len(data), out, config, processes)
+        fill(stream, embed, out, processes)
     trainee = SamTrainee(model)
     trainee.freeze_unused(quality=config.quality_weight > 0, classes=config.class_weight > 0)
 
@@ -144,13 +144,14 @@ def write_model(model: SamModel, trained: nn.Module, out: Path, name: str, facts
     os.replace(draft, out / WEIGHTS)
 
 
-def fill(stream: SamStream, embed: Embed, images: int, out: Path, config: SamTuneConfig, processes: Processes) -> None:
-    """Encodes every view of every picture once, shared among the processes; what is kept already is passed over."""
+def fill(stream: SamStream, embed: Embed, out: Path, processes: Processes) -> None:
+    """Encodes every view that the run will see, shared among the processes; what is kept already is passed over."""
     done = out / FILLED
     if not done.exists():
-        mine = range(processes.rank, images * config.views, processes.count)
-        for number in tqdm(mine, unit="view", desc="embeddings", dynamic_ncols=True, disable=not processes.first):
-            view, image = divmod(number, images)
-            embed(stream.view(image, view).image_rgb)
+        mine = stream.views_to_come()[processes.rank :: processes.count]
+        for image, number in tqdm(
+            mine, unit="view", desc="embeddings", dynamic_ncols=True, disable=not processes.first
+        ):
+            embed(stream.view(image, number).image_rgb)
         processes.wait()
         done.touch()

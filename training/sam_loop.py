@@ -27,6 +27,7 @@ from training.dataset import write_atomically
 from training.finetune import TrainingError
 from training.loss_plot import plot_losses
 from training.memory import peak_memory_gb
+from training.precision import mixed_precision
 from training.processes import Processes
 from training.sam_config import SamRunConfig
 from training.sam_losses import Term
@@ -119,7 +120,7 @@ def train_step(
         TrainingError: a term is not finite; all terms are in the message.
     """
     items = [to_device(item, processes.device) for item in items]
-    with torch.autocast(processes.device.type, torch.bfloat16, enabled=config.bf16):
+    with mixed_precision(processes.device, config.bf16):
         answers = network(items)
     per_image = [terms_of(answer, item) for answer, item in zip(answers, items, strict=True)]
     names = list(per_image[0])

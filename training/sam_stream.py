@@ -63,14 +63,12 @@ class SamStream(Dataset[SamItem]):
         return self._length
 
     def __getitem__(self, i: int) -> SamItem:
-        config = self._config
         epoch, position = divmod(i, len(self._data))
-        order = np.random.default_rng([config.seed, 1, epoch]).permutation(len(self._data))
-        rng = np.random.default_rng([config.seed, 2, i])
-        view = self.view(int(order[position]), int(rng.integers(config.views)))
+        rng = self._rng_of(i)
+        view = self.view(self._order(epoch)[position], int(rng.integers(self._config.views)))
         input_hw = input_size(view.ignore.shape, self._image_size)
         embedding = self._embed(view.image_rgb)
-        prompts = sam_prompts(embedding, view.masks, view.background, input_hw, config, rng)
+        prompts = sam_prompts(embedding, view.masks, view.background, input_hw, self._config, rng)
         return SamItem(
             embedding,
             input_hw,
@@ -79,6 +77,23 @@ class SamStream(Dataset[SamItem]):
             coverage(view.masks, input_hw),
             torch.from_numpy(view.class_ids),
         )
+
+    def _order(self, epoch: int) -> list[int]:
+        return np.random.default_rng([self._config.seed, 1, epoch]).permutation(len(self._data)).tolist()
+
+    def _rng_of(self, i: int) -> np.random.Generator:
+        return np.random.default_rng([self._config.seed, 2, i])
+
+    def views_to_come(self) -> list[tuple[int, int]]:
+        """(image, number) of every view that the stream's items show, each once, sorted."""
+        images, views = len(self._data), self._config.views
+        seen: set[tuple[int, int]] = set()
+        for begin in range(0, len(self), images):
+            drawn = zip(self._order(begin // images), range(begin, len(self)), strict=False)
+            seen.update((image, int(self._rng_of(i).integers(views))) for image, i in drawn)
+            if len(seen) == images * views:
+                break
+        return sorted(seen)
 
     def view(self, image: int, number: int) -> View:
         """View `number` of a picture, its class ids those of the class head."""

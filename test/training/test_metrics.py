@@ -74,6 +74,15 @@ def test_object_in_pieces_is_over_segmented_not_found() -> None:
     assert found["mIoU"] == pytest.approx((1 + 160 / 600) / 2), "the best piece is the object's mask"
 
 
+def test_pieces_in_front_cost_in_the_label_image_alone() -> None:
+    lid = rectangle(0, 0, 20, 8)
+    found = figures(predictions((TRUTH.masks[0], 0.9, "Mug"), (lid, 0.8, "Mug"), (TRUTH.masks[1], 0.9, "Box")))
+    assert found["mIoU"] == 1.0
+    covered = (lid & TRUTH.masks[0]).sum() / TRUTH.masks[0].sum()
+    assert 0 < covered < 0.5
+    assert found["mIoU_label_image"] == found["mAcc_label_image"] == pytest.approx((1 + 1 - covered) / 2)
+
+
 def test_second_mask_of_an_object_is_a_duplicate() -> None:
     found = figures(predictions((TRUTH.masks[0], 0.9, "Mug"), (rectangle(0, 0, 20, 18), 0.8, "Mug")))
     assert found["duplicate_rate"] == 0.5 and found["recall50"] == 0.5
@@ -174,6 +183,7 @@ def random_image(rng: np.random.Generator) -> tuple[Instances, GroundTruth]:
 def naive_figures(images: list[tuple[Instances, GroundTruth]]) -> dict[str, float]:
     """With sets of pixels, one image and one class at a time."""
     classes: dict[str, list[int]] = {}
+    in_front: dict[str, list[int]] = {}
     whole, named = [0.0, 0, 0, 0], {name: [0.0, 0, 0, 0] for name in NAMES}
     for instances, truth in images:
         shown = [k for k in range(len(instances)) if instances.scores[k] >= 0.5]
@@ -182,12 +192,16 @@ def naive_figures(images: list[tuple[Instances, GroundTruth]]) -> dict[str, floa
         theirs, names = [pixels(mask) for mask in truth.masks], truth.class_names
         large = [len(p) >= 100 for p in theirs]
         ious = np.array([[len(p & t) / len(p | t) for t in theirs] for p in mine]).reshape(len(mine), len(theirs))
-        for g, k in [(g, naive_match(ious, 0.1).get(g)) for g in range(len(theirs)) if large[g]]:
-            shared, both = (
-                (len(mine[k] & theirs[g]), len(mine[k] | theirs[g])) if k is not None else (0, len(theirs[g]))
-            )
-            sums = classes.setdefault(names[g], [0, 0, 0])
-            classes[names[g]] = [sums[0] + shared, sums[1] + both, sums[2] + len(theirs[g])]
+        by_size = sorted(range(len(mine)), key=lambda k: (len(mine[k]), -k))
+        visible = [mine[k] - set().union(*(mine[j] for j in by_size[: by_size.index(k)])) for k in range(len(mine))]
+        for sums, masks in ((classes, mine), (in_front, visible)):
+            own = np.array([[len(p & t) / len(p | t) for t in theirs] for p in masks]).reshape(len(masks), len(theirs))
+            for g, k in [(g, naive_match(own, 0.1).get(g)) for g in range(len(theirs)) if large[g]]:
+                shared, both = (
+                    (len(masks[k] & theirs[g]), len(masks[k] | theirs[g])) if k is not None else (0, len(theirs[g]))
+                )
+                before = sums.setdefault(names[g], [0, 0, 0])
+                sums[names[g]] = [before[0] + shared, before[1] + both, before[2] + len(theirs[g])]
         panoptic(whole, mine, theirs, ious, large, pixels(truth.ignore))
         for name in NAMES:
             rows, columns = [k for k, c in enumerate(called) if c == name], list(range(len(theirs)))
@@ -209,6 +223,8 @@ def naive_figures(images: list[tuple[Instances, GroundTruth]]) -> dict[str, floa
     return {
         "mIoU": float(np.mean([i / u for i, u, _ in classes.values()])),
         "mAcc": float(np.mean([i / t for i, _, t in classes.values()])),
+        "mIoU_label_image": float(np.mean([i / u for i, u, _ in in_front.values()])),
+        "mAcc_label_image": float(np.mean([i / t for i, _, t in in_front.values()])),
         "pq_class_agnostic": s / (tp + fp / 2 + fn / 2),
         "pq": float(np.mean(list(quality.values()))),
         "recall50": tp / (tp + fn),

@@ -14,7 +14,7 @@ from torch import nn
 from saom_core.sam_decoder import PointDecoder
 from saom_core.sam_network import SamModel
 from training.assign import BACKGROUND
-from training.sam_base import BaseAnswers, base_terms
+from training.sam_base import base_terms
 from training.sam_base_config import SamBaseConfig
 from training.sam_base_stream import BaseItem
 from training.sam_config import PAPER, SAOM, SamTuneConfig
@@ -199,13 +199,10 @@ def test_base_takes_every_mask_that_holds_the_point(item: SamItem) -> None:
     holds = torch.tensor([[True, True], [True, False]])
     rng = torch.Generator().manual_seed(2)
     answers = SamAnswers(torch.rand(2, 3, generator=rng), torch.randn(2, 3, 12, 16, generator=rng), None)
-    shares = torch.zeros(57, 4, 4)
-    shares[0, :3], shares[56, 3] = 1, 0.5
     base = BaseItem(item.image, (48, 64), item.points_xy[:2], torch.zeros(2, dtype=torch.long), masks,
-                    torch.zeros(2, dtype=torch.long), holds, shares)  # fmt: skip
-    token_logits = torch.randn(57, 4, 4, generator=rng)
+                    torch.zeros(2, dtype=torch.long), holds)  # fmt: skip
     config = SamBaseConfig()
-    terms = base_terms(BaseAnswers(answers, token_logits), base, config)
+    terms = base_terms(answers, base, config)
     focal, dice, iou, best = [], [], [], torch.zeros(2, 3)
     for n, t in ((0, 0), (0, 1), (1, 0)):
         of_three = []
@@ -220,5 +217,3 @@ def test_base_takes_every_mask_that_holds_the_point(item: SamItem) -> None:
     assert mean(terms["dice"]) == pytest.approx(sum(dice) / 3, rel=1e-4)
     assert mean(terms["iou"]) == pytest.approx(sum(iou) / 3, rel=1e-4)
     assert mean(terms["quality"]) == pytest.approx(float((answers.predicted_iou - best).square().mean()), rel=1e-4)
-    entropy = -(shares * token_logits.log_softmax(0)).sum() / 14
-    assert mean(terms["tokens"]) == pytest.approx(float(entropy), rel=1e-4)

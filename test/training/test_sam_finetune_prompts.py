@@ -19,7 +19,7 @@ from training.embedding_cache import EmbeddingCache, FrozenEncoder, encoder_hash
 from training.sam_config import PAPER, RECIPES, SAOM, SamTuneConfig
 from training.sam_prompts import sam_prompts
 from training.sam_stream import NO_CLASS, SamStream, coverage, input_size
-from training.sam_views import view_of
+from training.sam_views import View, view_of
 
 INPUT_HW = (48, 64)
 NO_EMBEDDING = torch.zeros(0)  # strategies but the nearest do not look at it
@@ -217,6 +217,22 @@ def test_items_follow_from_seed_and_number_alone(tmp_path: Path) -> None:
     assert labels <= {0, 1, NO_CLASS}
     images = {tuple(one[i].image.flatten()[:5].tolist()) for i in range(4)}
     assert len(images) == 4, "the first epoch shows every picture"
+
+
+@pytest.mark.parametrize(("length", "views"), [(3, 1), (9, 3), (200, 2)])
+def test_the_views_to_come_are_those_that_items_show(tmp_path: Path, length: int, views: int) -> None:
+    shown = []
+    config = dataclasses.replace(SAOM, views=views)
+
+    class Watched(SamStream):
+        def view(self, image: int, number: int) -> View:
+            shown.append((image, number))
+            return super().view(image, number)
+
+    stream = Watched(open_data(tmp_path / "data"), ("Mug",), 64, FrozenEncoder(tiny_model().sam), length, config)
+    for i in range(length):
+        stream[i]
+    assert stream.views_to_come() == sorted(set(shown))
 
 
 def test_kept_embeddings(tmp_path: Path) -> None:
