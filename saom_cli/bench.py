@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import time
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from saom_cli.options import add_config_arguments, config_from
 from saom_cli.segment import read_depth, read_photo
 from saom_core.depth import CameraIntrinsics
 from saom_core.everything import load_segmenter
+from saom_core.memory import peak_memory_mb
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"{segmenter.info.name} on {segmenter.info.provider}, {args.size}, {instances} instances, {args.runs} runs")
     for stage, row in figures.items():
         print(f"  {stage:12s} p50 {row['p50_ms']:8.1f} ms   p95 {row['p95_ms']:8.1f} ms")
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    memory = peak_memory_mb()
     print(f"  {1000 / figures['total']['p50_ms']:.1f} frames/s, peak memory {memory:.0f} MB")
     if args.json:
         args.json.write_text(json.dumps({"stages": figures, "peak_memory_mb": memory}, indent=1), encoding="utf-8")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ from saom_core.errors import InputError
 from saom_core.sam import SamSegmenter, load_sam, segmenter_of
 from saom_core.sam_checkpoints import read_checkpoint, write_checkpoint
 from saom_core.sam_options import SamEverythingOptions
+from training.memory import peak_memory_mb_on
 
 SAME_IOU = 0.99
 
@@ -173,6 +173,4 @@ def _theirs(segmenter: SamSegmenter, image: npt.NDArray[np.uint8], options: dict
 
 
 def _peak_mb() -> float:
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return peak_memory_mb_on(torch.device("cuda" if torch.cuda.is_available() else "cpu"))

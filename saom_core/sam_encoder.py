@@ -14,7 +14,7 @@ from segment_anything.modeling.image_encoder import Attention, Block, get_rel_po
 from torch import Tensor
 from torchvision.transforms.functional import resize, to_pil_image
 
-from saom_core.feature_pyramid import PyramidEncoder
+from saom_core.sam_pyramid import PyramidEncoder
 
 _SCORE_BYTES = {"cpu": 4 * 2**20, "cuda": 2**30}
 """Of the scores held at once; on the CPU what its caches hold."""

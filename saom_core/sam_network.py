@@ -12,7 +12,7 @@ from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncode
 from torch import Tensor, nn
 
 from saom_core.errors import ModelError
-from saom_core.feature_pyramid import PyramidEncoder
+from saom_core.sam_pyramid import PyramidEncoder
 
 DECODER_HEADS = 8
 """Of the official networks: the one number that no weight's shape tells; ours say it in the checkpoint's header."""

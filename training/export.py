@@ -11,7 +11,6 @@ import argparse
 import gc
 import json
 import os
-import resource
 import time
 from dataclasses import dataclass
 from datetime import date
@@ -25,6 +24,7 @@ import torch
 
 from saom_core.config import SaomConfig
 from saom_core.errors import ConfigError
+from saom_core.memory import peak_memory_mb
 from saom_core.runtime import THRESHOLDS
 from training.dataset import Dataset
 from training.everything_graph import grid_prompts_xy
@@ -188,7 +188,7 @@ def run(args: argparse.Namespace) -> int:
     args.output.parent.mkdir(parents=True, exist_ok=True)
     found = export(args.checkpoint, args.output, options)
     seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    memory = peak_memory_mb()
     if args.reference:
         kept = add_reference(args.output, Dataset.open(args.reference, "train"))
         print(f"{sum(kept.values())} reference objects of {len(kept)} classes")

@@ -8,9 +8,10 @@ times as long as with `keep_freed_memory`.
 from __future__ import annotations
 
 import ctypes
-import resource
 
 import torch
+
+from saom_core.memory import peak_memory_mb
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # malloc.h
 
@@ -24,8 +25,6 @@ def keep_freed_memory() -> bool:
     return all(mallopt(*choice) for choice in ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, 2**31 - 1), (_TOP_PAD, 2**28)))
 
 
-def peak_memory_gb(device: torch.device) -> float:
-    """The most memory that this process has held so far: on a GPU the device's, else the machine's."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 1e9
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+def peak_memory_mb_on(device: torch.device) -> float:
+    """The most memory that this process has held so far, in MB: on a GPU the device's, else the machine's."""
+    return torch.cuda.max_memory_allocated(device) / 1e6 if device.type == "cuda" else peak_memory_mb()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from saom_core.feature_pyramid import FeaturePyramid
+from saom_core.sam_pyramid import FeaturePyramid
 from training.encoders import Pyramid, input_channels
 from training.object_head import ObjectHead, object_views
 from training.prompt_decoder import DecoderConfig, ImageFeatures, SharedKeysNetwork

@@ -26,7 +26,7 @@ from training.checkpoint import load_resume, save_resume
 from training.dataset import write_atomically
 from training.finetune import TrainingError
 from training.loss_plot import plot_losses
-from training.memory import peak_memory_gb
+from training.memory import peak_memory_mb_on
 from training.precision import mixed_precision
 from training.processes import Processes
 from training.sam_config import SamRunConfig
@@ -101,7 +101,7 @@ def train(
         log.close()
         plot_losses(out / LOG, out / PLOT)
         pictures = (steps - start) * config.batch * processes.count
-        seconds, memory = (time.monotonic() - began) / max(1, pictures), peak_memory_gb(device)
+        seconds, memory = (time.monotonic() - began) / max(1, pictures), peak_memory_mb_on(device) / 1000
         logger.info("%d pictures, %.3f s each, peak memory %.1f GB", pictures, seconds, memory)
     processes.wait()
 

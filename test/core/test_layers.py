@@ -35,7 +35,8 @@ def test_imports_of_each_package(package: str) -> None:
     files = sorted((ROOT / package).rglob("*.py"))
     assert files
     for path in files:
-        allowed = {"torch", "torchvision"} if package == "saom_core" and path.name.startswith(TORCH_MODULES) else set()
+        with_torch = package == "saom_core" and path.name.startswith(TORCH_MODULES)
+        allowed = {"torch", "torchvision", "timm"} if with_torch else set()
         assert not imported(path) & (FORBIDDEN[package] - allowed), path
 
 

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import safetensors.torch
@@ -70,9 +71,15 @@ def open_data(path: Path, frames: int = 4, **kwargs: object) -> Dataset:
     return Dataset.open(write_data(path, frames, **kwargs), "train")
 
 
-@pytest.fixture(autouse=True)
+def photo(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Smooth coloured patches."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (height // 40 + 2, width // 40 + 2, 3)).astype(np.uint8)
+    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+@pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
-    """So that other processes, told to use one thread too, add up in the same order."""
+    """Layers this small only lose by sharing work; and other processes, told the same, add up in the same order."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

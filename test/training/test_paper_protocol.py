@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from sam_scenes import TINY, frame, tiny_model
+from sam_scenes import TINY, frame, one_thread, tiny_model  # noqa: F401
 from segment_anything import SamPredictor
 
 from saom_core.config import SaomConfig
@@ -30,15 +29,6 @@ from training.prompted_models import PromptedFile, PromptedSam
 from training.sam_fast import fast_on
 
 SIZE = (64, 96)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Layers this small only lose by sharing work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

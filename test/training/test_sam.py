@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
+from sam_scenes import one_thread, photo  # noqa: F401
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("segment_anything")
@@ -33,15 +32,6 @@ CONFIG = SaomConfig(provider="cpu", class_score_threshold=0.0)
 LET_THROUGH = {"points_per_side": 8, "pred_iou_thresh": 0.4, "stability_score_thresh": 0.8, "box_nms_thresh": 0.7}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Layers this small only lose by sharing work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def model() -> SamModel:
     return stand_in(SMALL)
@@ -52,12 +42,6 @@ def checkpoint(model: SamModel, tmp_path_factory: pytest.TempPathFactory) -> Pat
     path = tmp_path_factory.mktemp("sam") / "small.safetensors"
     write_checkpoint(model, path)
     return path
-
-
-def photo(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """Smooth coloured patches."""
-    coarse = np.random.default_rng(seed).integers(0, 256, (height // 40 + 2, width // 40 + 2, 3)).astype(np.uint8)
-    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def segmenter(checkpoint: Path, **options: Any) -> SamSegmenter:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import cv2
 import numpy as np
 import pytest
+from sam_scenes import one_thread, photo  # noqa: F401
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("segment_anything")
@@ -25,15 +23,6 @@ STRICT = SaomConfig(provider="cpu", score_threshold=1.0, stability_threshold=1.0
 """Everything mode lets nothing through."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Layers this small only lose by sharing work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def model() -> SamModel:
     return stand_in(SMALL)
@@ -44,11 +33,6 @@ def segmenter(model: SamModel, tmp_path_factory: pytest.TempPathFactory) -> SamS
     path = tmp_path_factory.mktemp("sam") / "small.safetensors"
     write_checkpoint(model, path)
     return load_sam(STRICT.replace(model=str(path)))
-
-
-def photo(height: int, width: int) -> np.ndarray:
-    coarse = np.random.default_rng(0).integers(0, 256, (height // 40 + 2, width // 40 + 2, 3)).astype(np.uint8)
-    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 @pytest.mark.parametrize("size_hw", [(120, 160), (200, 90)])

@@ -5,7 +5,6 @@ Needs torch and timm.
 
 from __future__ import annotations
 
-import timm
 import torch
 import torch.nn.functional as F
 from segment_anything.modeling.common import LayerNorm2d
@@ -45,6 +44,8 @@ class FeaturePyramid(nn.Module):
             dim: channels of the features at strides 8 and 16.
             fine_dim: at stride 4.
         """
+        import timm  # a ViT does without it
+
         self.encoder = timm.create_model(backbone, pretrained=False, features_only=True, in_chans=channels)
         c4, c8, c16, c32 = [info["num_chs"] for info in self.encoder.feature_info.info[-4:]]
         self.lateral32, self.lateral16 = nn.Conv2d(c32, dim, 1), nn.Conv2d(c16, dim, 1)
