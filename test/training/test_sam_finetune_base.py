@@ -14,6 +14,7 @@ import torch
 from sam_scenes import losses, one_thread, write_data  # noqa: F401
 
 from saom_cli.main import main
+from saom_core.config import SaomConfig
 from saom_core.errors import ConfigError, ModelError
 from saom_core.runtime import BUNDLED_MODEL
 from saom_core.sam_checkpoints import read_checkpoint, write_checkpoint
@@ -21,6 +22,7 @@ from saom_core.sam_decoder import PointDecoder
 from saom_core.sam_encoder import network_input
 from saom_core.sam_network import SamModel, build_sam
 from training.dataset import Dataset, DatasetWriter
+from training.evaluated_models import load_model
 from training.onnx_weights import network_from_onnx
 from training.sam_base import new_base, train_base
 from training.sam_base_config import SamBaseConfig
@@ -147,3 +149,10 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     words += ["--image-size", "64", "--dim", "64"]
     assert main(["finetune", *words, "--workers", "0", "--threads", "1", "--no-bf16"]) == 0
     assert f"checkpoint: {tmp_path / 'run' / 'last.safetensors'}" in capsys.readouterr().out
+
+
+def test_a_base_is_exported_equal_to_torch(tmp_path: Path) -> None:
+    write_checkpoint(new_base(SamBaseConfig(image_size=64, dim=64)), tmp_path / "base.safetensors")
+    words = [str(tmp_path / "base.safetensors"), str(tmp_path / "base.onnx"), "--grid", "4x4", "--calls", "1"]
+    assert main(["export", *words]) == 0
+    assert load_model(SaomConfig(model=str(tmp_path / "base.onnx"), provider="cpu")).grid == (4, 4)
