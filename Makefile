@@ -55,7 +55,7 @@ train: env-train
 
 reproduce: env-train
 	$(SAOM) collect --out data/reproduce --frames 4000 --size 320x240 --workers $$(nproc) --seed 2000
-	$(SAOM) reproduce --data data/reproduce --out runs/reproduce
+	$(SAOM) reproduce --data data/reproduce --out runs/reproduce --limit 30 --threads 1 --jobs $$(nproc)
 
 clean:
 	rm -rf .venv .venv-train build install log demo_out .mypy_cache .ruff_cache .pytest_cache
