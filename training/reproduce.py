@@ -71,7 +71,7 @@ _COLUMNS = (
     ("everything", "mIoU_label_image", "mIoU"),
     ("everything", "mAcc_label_image", "mAcc"),
     ("everything", "mIoU", "mIoU, best mask"),
-    ("everything", "mAcc", "mAcc, best mask"),
+    ("everything", "overlap_f", "overlap F"),
     ("everything", "AP50", "AP50"),
     ("everything", "recall50", "found whole"),
     ("everything", "over_segmentation_rate", "in pieces"),

@@ -112,6 +112,7 @@ def test_gain_is_in_points(tmp_path: Path) -> None:
         "mAcc",
         "mIoU_label_image",
         "mAcc_label_image",
+        "overlap_f",
         "AP50",
         "recall50",
         "over_segmentation_rate",
