@@ -108,7 +108,9 @@ def quantised(model: onnx.ModelProto, feeds: Iterable[Feed]) -> onnx.ModelProto:
             )
         else:
             quantize_dynamic(prepared, result, op_types_to_quantize=[kind], nodes_to_quantize=names, per_channel=True)
-        return onnx.load(result)
+        sorted_anew = ir.load(result)  # the quantiser sorts nodes without looking at what their subgraphs read
+        sorted_anew.graph.sort()
+        return ir.to_proto(sorted_anew)
 
 
 class _Calibration(CalibrationDataReader):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx.parser
 import pytest
 import torch
 from sam_scenes import TINY, frame, one_thread, tiny_model  # noqa: F401
@@ -21,6 +22,7 @@ from training.dataset import Dataset, DatasetWriter
 from training.embedding_cache import encoder_hash
 from training.export_int8 import calibration_feeds, check_weights
 from training.export_parity import Case
+from training.export_precision import quantised
 from training.network import SaomTiny, TinyConfig
 from training.sam_fast import fast_on
 
@@ -95,3 +97,26 @@ def test_networks_beyond_one_message_are_refused() -> None:
     check_weights(300_000_000)  # ViT-L
     with pytest.raises(ConfigError, match=r"got 2\.5 GB: use fp16"):
         check_weights(637_000_000)  # ViT-H
+
+
+def test_nodes_stay_behind_what_their_subgraphs_read() -> None:
+    """The quantiser's own order looks at a node's inputs alone; a loop reads the graph about it, too."""
+    model = onnx.parser.parse_model(
+        """
+        <ir_version: 8, opset_import: ["" : 17]>
+        late (float[1,3,8,8] image, bool flag) => (float[1,4,6,6] image_embedding, float[1,4,6,6] out)
+        <float[4,3,3,3] weight = {WEIGHT}> {
+            image_embedding = Conv (image, weight)
+            a = Relu (image_embedding)
+            b = Neg (a)
+            out = If (flag) <
+                then_branch = yes () => (float[1,4,6,6] y) { y = Identity (b) },
+                else_branch = no () => (float[1,4,6,6] n) { n = Abs (b) }
+            >
+        }
+        """.replace("WEIGHT", ",".join(str(k % 7 - 3) + ".5" for k in range(108)))
+    )
+    feeds = [{"image": np.ones((1, 3, 8, 8), np.float32), "flag": np.array(True)}]
+    result = quantised(model, iter(feeds))
+    onnx.checker.check_model(result)
+    assert "DequantizeLinear" in {node.op_type for node in result.graph.node}
