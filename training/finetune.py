@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
@@ -32,6 +31,7 @@ from training.losses import LossWeights, batch_loss, class_weights
 from training.network import SaomTiny, TinyConfig, with_classes
 from training.onnx_weights import network_from_onnx, restore_batch_norms
 from training.precision import mixed_precision
+from training.seeded_order import image_of, item_rng
 
 logger = logging.getLogger("saom")
 
@@ -70,10 +70,8 @@ class TrainingStream(Dataset[TrainingItem]):
         return self._config.steps * self._config.batch
 
     def __getitem__(self, i: int) -> TrainingItem:
-        epoch, position = divmod(i, len(self._data))
-        order = np.random.default_rng([self._config.seed, 1, epoch]).permutation(len(self._data))
-        rng = np.random.default_rng([self._config.seed, 2, i])
-        return training_item(self._data[int(order[position])], self._config.augment, rng)
+        sample = self._data[image_of(self._config.seed, i, len(self._data))]
+        return training_item(sample, self._config.augment, item_rng(self._config.seed, i))
 
 
 def train(

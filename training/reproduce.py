@@ -110,11 +110,14 @@ class Reproduction:
             ReproductionError: a command failed, and said why.
         """
         base = self._base()
-        self._at_once([lambda: self._evaluate(BASE, [base]), *self._runs([ASSIGNMENTS[-1], RECIPE], base)])
-        self._at_once([lambda: self._compare(base), *self._runs(ASSIGNMENTS[:-1], base)])
+
+        def tuned(variants: Sequence[Variant]) -> list[Callable[[], None]]:
+            return [partial(self._tune, variant, base) for variant in variants]
+
+        self._at_once([partial(self._evaluate, BASE, [base]), *tuned([ASSIGNMENTS[-1], RECIPE])])
+        self._at_once([partial(self._compare, base), *tuned(ASSIGNMENTS[:-1])])
         if not self._args.skip_additions:
-            switched_off = [Variant(v.key, v.title, (*RECIPE.options, *v.options)) for v in WITHOUT]
-            self._at_once(self._runs(switched_off, base))
+            self._at_once(tuned([Variant(v.key, v.title, (*RECIPE.options, *v.options)) for v in WITHOUT]))
         return self._out / "tables.md"
 
     def _at_once(self, runs: Sequence[Callable[[], None]]) -> None:
@@ -123,11 +126,8 @@ class Reproduction:
             for future in [pool.submit(run) for run in runs]:
                 future.result()
 
-    def _runs(self, variants: Sequence[Variant], base: Path) -> list[Callable[[], None]]:
-        def run(variant: Variant) -> None:
-            self._evaluate(variant.key, [self._finetuned(variant, base)])
-
-        return [partial(run, variant) for variant in variants]
+    def _tune(self, variant: Variant, base: Path) -> None:
+        self._evaluate(variant.key, [self._finetuned(variant, base)])
 
     def _base(self) -> Path:
         if self._args.model is not None:

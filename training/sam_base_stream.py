@@ -17,6 +17,7 @@ from training.dataset import Dataset as SimulatedDataset
 from training.sam_base_config import SamBaseConfig
 from training.sam_stream import SamItem, coverage
 from training.sam_views import areas, view_of
+from training.seeded_order import image_of, item_rng
 
 _LEAST_REGION = 0.02  # of the picture: smaller pieces of background are no region
 
@@ -39,10 +40,8 @@ class BaseStream(Dataset[BaseItem]):
 
     def __getitem__(self, i: int) -> BaseItem:
         config = self._config
-        epoch, position = divmod(i, len(self._data))
-        order = np.random.default_rng([config.seed, 1, epoch]).permutation(len(self._data))
-        rng = np.random.default_rng([config.seed, 2, i])
-        sample = self._data[int(order[position])]
+        rng = item_rng(config.seed, i)
+        sample = self._data[image_of(config.seed, i, len(self._data))]
         for part, whole in enumerate(sample.part_of):  # drawers and basins are cut out of their wholes: put them back
             if whole >= 0:
                 sample.masks[whole] |= sample.masks[part]

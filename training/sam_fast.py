@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from saom_core.sam_encoder import encode
 from saom_core.sam_network import SamModel, SamSizes
+from saom_core.sam_pyramid import PyramidEncoder
 from training.encoders import IMAGE_MEAN, IMAGE_STD, Pyramid
 from training.prompt_decoder import DecoderConfig, ImageFeatures, SharedKeysNetwork, mlp
 
@@ -53,7 +54,7 @@ class SamFast(SharedKeysNetwork):
 
     uses_depth = False
 
-    def __init__(self, config: FastConfig, image_encoder: ImageEncoderViT | None = None) -> None:
+    def __init__(self, config: FastConfig, image_encoder: ImageEncoderViT | PyramidEncoder | None = None) -> None:
         super().__init__()
         self.config = config
         self.image_encoder = image_encoder

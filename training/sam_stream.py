@@ -16,6 +16,7 @@ from training.dataset import Dataset as SimulatedDataset
 from training.sam_config import SamTuneConfig
 from training.sam_prompts import sam_prompts
 from training.sam_views import View, view_of
+from training.seeded_order import epoch_order, image_of, item_rng
 
 NO_CLASS = -100
 """Class id of an object whose class the model does not have: torch's cross-entropy passes it over."""
@@ -63,12 +64,12 @@ class SamStream(Dataset[SamItem]):
         return self._length
 
     def __getitem__(self, i: int) -> SamItem:
-        epoch, position = divmod(i, len(self._data))
-        rng = self._rng_of(i)
-        view = self.view(self._order(epoch)[position], int(rng.integers(self._config.views)))
+        config = self._config
+        rng = item_rng(config.seed, i)
+        view = self.view(image_of(config.seed, i, len(self._data)), int(rng.integers(config.views)))
         input_hw = input_size(view.ignore.shape, self._image_size)
         embedding = self._embed(view.image_rgb)
-        prompts = sam_prompts(embedding, view.masks, view.background, input_hw, self._config, rng)
+        prompts = sam_prompts(embedding, view.masks, view.background, input_hw, config, rng)
         return SamItem(
             embedding,
             input_hw,
@@ -78,19 +79,14 @@ class SamStream(Dataset[SamItem]):
             torch.from_numpy(view.class_ids),
         )
 
-    def _order(self, epoch: int) -> list[int]:
-        return np.random.default_rng([self._config.seed, 1, epoch]).permutation(len(self._data)).tolist()
-
-    def _rng_of(self, i: int) -> np.random.Generator:
-        return np.random.default_rng([self._config.seed, 2, i])
-
     def views_to_come(self) -> list[tuple[int, int]]:
         """(image, number) of every view that the stream's items show, each once, sorted."""
-        images, views = len(self._data), self._config.views
+        images, views, seed = len(self._data), self._config.views, self._config.seed
         seen: set[tuple[int, int]] = set()
         for begin in range(0, len(self), images):
-            drawn = zip(self._order(begin // images), range(begin, len(self)), strict=False)
-            seen.update((image, int(self._rng_of(i).integers(views))) for image, i in drawn)
+            order = epoch_order(seed, begin // images, images).tolist()
+            drawn = zip(order, range(begin, len(self)), strict=False)  # the last epoch may be cut short
+            seen.update((image, int(item_rng(seed, i).integers(views))) for image, i in drawn)
             if len(seen) == images * views:
                 break
         return sorted(seen)
