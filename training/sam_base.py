@@ -1,11 +1,11 @@
-"""A small SAM-like network, promptable on parts and wholes alike, as SAM is (arXiv 2304.02643).
+"""A small SAM-like network, promptable on parts, sub-parts and wholes alike, as SAM is (arXiv 2304.02643).
 
     saom finetune --recipe base --data data/rooms --out runs/base
 
-Each prompt lies on an object, and mostly on one of its parts too; nothing tells which of them is meant. Every mask that
-holds the point is a right answer: of the three masks that a prompt gives, the one with the least loss learns it (SAM,
-section 3), and the IoU head learns how good each mask is as one of them. It is what `make reproduce` fine-tunes, in the
-place of Meta's weights, which cannot be trained here.
+Each prompt lies on an object or a piece of background, and mostly on a part and a sub-part of it too; nothing tells
+which of them is meant. Every mask that holds the point is a right answer: of the three masks that a prompt gives, the
+one with the least loss learns it (SAM, section 3), and the IoU head learns how good each mask is as one of them. It is
+what `make reproduce` fine-tunes, in the place of Meta's weights, which cannot be trained here.
 
 SAM's ViT begins with weights from masked auto-encoding; here the encoder is convolutional and begins with the bundled
 saom-tiny's (depth left out), and decoder and neck begin from nothing. All of it is trained.

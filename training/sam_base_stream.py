@@ -1,10 +1,9 @@
-"""What a SAM-like base is trained on: pictures, points on objects and parts, every mask that holds each point."""
+"""What a SAM-like base is trained on: pictures, points on wholes, parts, sub-parts, and every mask that holds each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -16,10 +15,9 @@ from saom_core.sam_network import SamModel
 from training.dataset import Dataset as SimulatedDataset
 from training.sam_base_config import SamBaseConfig
 from training.sam_stream import SamItem, coverage
-from training.sam_views import areas, view_of
+from training.sam_views import view_of
 from training.seeded_order import image_of, item_rng
-
-_LEAST_REGION = 0.02  # of the picture: smaller pieces of background are no region
+from training.sub_parts import regions, sub_parts
 
 
 @dataclass
@@ -48,6 +46,7 @@ class BaseStream(Dataset[BaseItem]):
         view = view_of(sample, config, int(rng.integers(config.views)), rng)
         pixels, input_hw = network_input(self._sam, view.image_rgb)
         masks = np.concatenate([view.masks, regions(view.background)])
+        masks = np.concatenate([masks, sub_parts(view.image_rgb, masks)])
         points, rows = points_on(masks, config.prompts, rng)
         height, width = view.ignore.shape
         scaled = (points + 0.5) * np.array([input_hw[1] / width, input_hw[0] / height])
@@ -60,13 +59,6 @@ class BaseStream(Dataset[BaseItem]):
             class_ids=torch.zeros(len(masks), dtype=torch.int64),
             holds=torch.from_numpy(masks[:, points[:, 1], points[:, 0]].T),
         )
-
-
-def regions(background: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """(R, H, W) bool: the connected pieces of the background, which SAM gives as masks too."""
-    count, labels = cv2.connectedComponents(background.astype(np.uint8), connectivity=4)
-    pieces = labels == np.arange(1, count)[:, None, None]
-    return pieces[areas(pieces) >= _LEAST_REGION * background.size]
 
 
 def points_on(
