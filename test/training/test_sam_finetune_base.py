@@ -26,7 +26,7 @@ from training.evaluated_models import load_model
 from training.onnx_weights import network_from_onnx
 from training.sam_base import new_base, train_base
 from training.sam_base_config import SamBaseConfig
-from training.sam_base_stream import BaseStream, points_on, regions
+from training.sam_base_stream import BaseStream, points_on
 from training.simulator import Frame
 
 QUICK = SamBaseConfig(
@@ -75,17 +75,20 @@ def test_drawers_are_part_of_their_dressers(tmp_path: Path, make_frame: Callable
     assert len(parts) >= 3  # body and drawer of the dresser, handle and body of the mug
 
 
-def test_regions_and_points() -> None:
-    background = np.zeros((20, 30), bool)
-    background[:, :8], background[:, 12:] = True, True
-    background[0, 10] = True  # a speck
-    pieces = regions(background)
-    assert sorted(int(piece.sum()) for piece in pieces) == [160, 360]
-    assert regions(np.zeros((20, 30), bool)).shape == (0, 20, 30)
-    points, rows = points_on(pieces, 31, np.random.default_rng(0))
+def test_points_are_spread_evenly_over_masks() -> None:
+    masks = np.zeros((2, 20, 30), bool)
+    masks[0, :, :8], masks[1, :, 12:] = True, True
+    points, rows = points_on(masks, 31, np.random.default_rng(0))
     assert sorted(np.bincount(rows).tolist()) == [15, 16]
-    assert all(pieces[row, y, x] for (x, y), row in zip(points, rows, strict=True))
-    assert points_on(pieces[:0], 5, np.random.default_rng(0))[0].shape == (0, 2)
+    assert all(masks[row, y, x] for (x, y), row in zip(points, rows, strict=True))
+    assert points_on(masks[:0], 5, np.random.default_rng(0))[0].shape == (0, 2)
+
+
+def test_sub_parts_are_among_the_masks(tmp_path: Path) -> None:
+    data = open_with_parts(write_data(tmp_path / "data", frames=1))
+    item = stream_of(data, dataclasses.replace(QUICK, prompts=64))[0]
+    assert len(item.masks) > len(data[0].masks) + 1  # one region of background
+    assert int(item.holds.sum(1).max()) >= 3  # whole, part, sub-part
 
 
 def test_a_base_learns_and_is_a_sam_checkpoint(tmp_path: Path) -> None:
