@@ -143,7 +143,11 @@ def _check_weights(weights: Mapping[str, Tensor], sam: Sam, path: Path) -> None:
     ]
     if other:
         raise ModelError(f"{path}: {len(other)} weights have another shape: {_some(other)}: it is of another network")
-    broken = sorted(name for name in wanted if not bool(torch.isfinite(weights[name]).all()))
+    _check_finite({name: weights[name] for name in wanted}, path)
+
+
+def _check_finite(weights: Mapping[str, Tensor], path: Path) -> None:
+    broken = sorted(name for name, value in weights.items() if not bool(torch.isfinite(value).all()))
     if broken:
         raise ModelError(f"{path}: NaN or infinite numbers in {_some(broken)}: the training diverged; take another")
 
@@ -171,6 +175,7 @@ def _class_head(head: Mapping[str, Tensor], sizes: SamSizes, path: Path) -> nn.L
         )
     if bias.shape != weight.shape[:1]:
         raise ModelError(f"{path}: classifier.weight has {len(weight)} rows, classifier.bias {tuple(bias.shape)}")
+    _check_finite({"classifier.weight": weight, "classifier.bias": bias}, path)
     layer = nn.Linear(sizes.dim, len(weight))
     layer.load_state_dict({"weight": weight.float(), "bias": bias.float()})
     return layer.requires_grad_(False).eval()

@@ -126,6 +126,8 @@ def test_wrong_networks_are_refused(model: SamModel, tmp_path: Path) -> None:
         ({"state": {"epoch": 3}}, "got a dict with keys state"),
         ({"model": {**wrapped(model), "classifier.weight": torch.ones(55, 3)}}, r"classifier.weight \(classes, 64\)"),
         ({"model": {**wrapped(model), "classifier.bias": torch.ones(54)}}, "55 rows"),
+        ({"model": {**wrapped(model), "classifier.bias": torch.full((55,), torch.inf)}}, "numbers in classifier.bias:"),
+        ({"model": {**wrapped(model), "classifier.weight": nan.expand(55, -1)}}, "numbers in classifier.weight:"),
     ]
     for content, message in cases:
         torch.save(content, tmp_path / "wrong.pth")
