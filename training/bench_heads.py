@@ -22,6 +22,7 @@ from torch import Tensor
 
 from saom_cli.sam_stand_in import SIZES
 from saom_core.errors import ConfigError, InputError
+from saom_core.memory import peak_memory_mb
 from saom_core.prompts import OPEN
 from saom_core.sam_checkpoints import read_checkpoint
 from saom_core.sam_network import SamModel, build_sam
@@ -46,7 +47,7 @@ class Stage:
     seconds: float  # on the clock
     cpu_seconds: float
     share: float  # of the encoder's CPU time
-    peak_mb: float  # of the whole process, weights included, while it ran
+    peak_mb: float  # 10^6 bytes, of the whole process, weights included, while it ran
     note: str = ""
 
 
@@ -115,18 +116,13 @@ def _timed(name: str, function: Callable[[], Tensor | tuple[Tensor, ...]], runs:
         result = function()
         seconds.append(time.perf_counter() - begin)
         cpu_seconds.append(time.process_time() - cpu)
-    stage = Stage(name, min(seconds), min(cpu_seconds), 1.0, _peak_mb())
+    stage = Stage(name, min(seconds), min(cpu_seconds), 1.0, peak_memory_mb())
     return result if isinstance(result, Tensor) else result[0], stage
 
 
 def _forget_peak() -> None:
     """The kernel counts the peak of this process's memory from now on."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-
-
-def _peak_mb() -> float:
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(float(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,8 +13,9 @@ from sam_scenes import TINY, one_thread, tiny_model  # noqa: F401
 
 from saom_cli import sam_stand_in
 from saom_cli.main import main
+from saom_core.memory import peak_memory_mb
 from saom_core.sam_checkpoints import read_checkpoint
-from training.bench_heads import EncodedFast, _forget_peak, _peak_mb
+from training.bench_heads import EncodedFast, _forget_peak
 from training.checkpoint import load_checkpoint
 from training.everything_graph import EverythingGraph, grid_prompts_xy
 from training.export_parity import Case, torch_answer
@@ -72,9 +73,9 @@ def test_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_peak_is_that_of_a_stage() -> None:
     with mmap.mmap(-1, 320_000_000) as block:  # not from malloc, which may keep what is freed (training/memory.py)
         np.frombuffer(block, np.uint8).fill(1)
-        held = _peak_mb()
+        held = peak_memory_mb()
     _forget_peak()
-    assert _peak_mb() < held - 200
+    assert peak_memory_mb() < held - 200
 
 
 def test_a_stand_in_is_a_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
