@@ -59,7 +59,7 @@ class EmbeddingCache:
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, image_rgb: npt.NDArray[np.uint8]) -> Tensor:
-        """(C, h, w) on the CPU; a file that is damaged, or of another size than this encoder's, is made anew."""
+        """(C, h, w) on the CPU; a file that is damaged is made anew."""
         path = self.path(image_rgb)
         try:
             return safetensors.torch.load(path.read_bytes())["embedding"]
@@ -70,6 +70,11 @@ class EmbeddingCache:
         embedding = self._encoder(image_rgb)
         write_atomically(path, safetensors.torch.save({"embedding": embedding.contiguous()}))
         return embedding
+
+    @property
+    def files(self) -> int:
+        """How many embeddings are kept."""
+        return sum(1 for _ in self.folder.glob("*.safetensors"))
 
     def path(self, image_rgb: npt.NDArray[np.uint8]) -> Path:
         """Where the embedding of an image is, or would be."""

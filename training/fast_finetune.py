@@ -19,14 +19,13 @@ from torch import nn
 from saom_core.sam_network import SamModel
 from training.checkpoint import save_network
 from training.dataset import Dataset as SimulatedDataset
-from training.embedding_cache import EmbeddingCache, FrozenEncoder, encoder_hash
+from training.embedding_cache import encoder_hash
 from training.fast_config import FastTuneConfig
 from training.fast_losses import FastTrainee, fast_terms
 from training.processes import Processes
 from training.sam_fast import ENCODER, SamFast, fast_on
-from training.sam_finetune import check_data, fill
+from training.sam_finetune import check_data, prepared_stream
 from training.sam_loop import begin, train
-from training.sam_stream import SamStream
 
 
 def finetune(
@@ -64,12 +63,7 @@ def finetune(
     base = {"encoder": encoder_hash(model.sam), "size": model.sizes.name}
     begin(out, config, {"class_names": list(names), "base": base, "images": len(data), **(record or {})}, processes)
     steps = config.total_steps(len(data), processes.count)
-    encoder = FrozenEncoder(model.sam.to(processes.device).eval(), getattr(torch, config.cache_dtype))
-    embed = EmbeddingCache(cache or out.parent / "embeddings", encoder) if config.cache_embeddings else encoder
-    length = steps * config.batch * processes.count
-    stream = SamStream(data, names, model.sizes.image_size, embed, length, config)
-    if config.cache_embeddings:
-        fill(stream, embed, out, processes)
+    stream = prepared_stream(model, data, names, out, cache, config, processes)
     whole = fast_on(model, names, dim=config.dim, mask_dim=config.mask_dim, heads=config.heads, layers=config.layers)
 
     def save(trained: nn.Module, step: int) -> None:

@@ -83,7 +83,7 @@ _COLUMNS = (
 
 
 class ReproductionError(SaomError):
-    """One of the commands failed."""
+    """One of the commands failed, or is not the one that was begun."""
 
 
 class Reproduction:
@@ -98,7 +98,8 @@ class Reproduction:
         self._args, self._out, self._runner = args, Path(args.out), runner
         self._lock = Lock()  # of the files that tell what is done
         self._failure: ReproductionError | None = None
-        self._common = ["--data", str(args.data), *(["--threads", str(args.threads)] if args.threads else [])]
+        self._data = ["--data", str(args.data)]
+        self._common = [*self._data, *(["--threads", str(args.threads)] if args.threads else [])]
 
     def run(self) -> Path:
         """Everything that is not done yet, the most telling first; the tables are written anew after each evaluation.
@@ -107,7 +108,7 @@ class Reproduction:
             The file of the tables.
 
         Raises:
-            ReproductionError: a command failed, and said why.
+            ReproductionError: a command failed, and said why; or the folder holds runs with other options.
         """
         base = self._base()
 
@@ -134,7 +135,7 @@ class Reproduction:
             return Path(self._args.model)
         out = self._out / BASE
         options = ["finetune", "--recipe", "base", "--out", str(out), "--steps", str(self._args.base_steps)]
-        self._once(BASE, [*options, *self._common])
+        self._once(BASE, [*options, *self._data])  # nothing can run beside it, so it has all cores
         return out / WEIGHTS
 
     def _finetuned(self, variant: Variant, base: Path) -> Path:
@@ -173,9 +174,15 @@ class Reproduction:
         """A command, unless it is done already; with how long it took, the time of killed attempts not counted."""
         if self._failure is not None:
             raise self._failure
-        if key in self._times():
+        said = f"saom {shlex.join(command)}"
+        if (done := self._times().get(key)) is not None:
+            if done["command"] != said:  # a table of runs with different options would compare nothing
+                raise ReproductionError(
+                    f"{self._out}: expected the reproduction to go on with\n  {done['command']}\ngot\n  {said}\n"
+                    "give the same options, or another --out"
+                )
             return
-        print(f"$ saom {shlex.join(command)}", flush=True)
+        print(f"$ {said}", flush=True)
         began = time.monotonic()
         code = self._runner(command)
         if code:
@@ -183,7 +190,7 @@ class Reproduction:
                 f"saom {command[0]} ended with {code}: see above; the same command goes on from here"
             )
             raise self._failure
-        entry = {"seconds": round(time.monotonic() - began, 1), "command": f"saom {shlex.join(command)}"}
+        entry = {"seconds": round(time.monotonic() - began, 1), "command": said}
         with self._lock:
             times = {**self._times(), key: entry}
             write_atomically(self._out / "times.json", json.dumps(times, indent=1).encode())

@@ -21,9 +21,11 @@ class SamBaseConfig(SamRunConfig):
     weight_decay: float = option_field(0.05, "Of AdamW", minimum=0.0)
     warmup_steps: int = option_field(200, "Steps of linear warm-up before the cosine", minimum=0)
     clip_norm: float = option_field(1.0, "Largest norm of the gradient; 0: not clipped", minimum=0.0)
-    ema_decay: float = option_field(0.998, "Of the averaged weights that are saved; 0: the last ones", maximum=1.0)
+    ema_decay: float = option_field(
+        0.998, "Of the averaged weights that are saved; 0: the last ones", minimum=0.0, maximum=1.0
+    )
     workers: int = option_field(1, "Processes that prepare images", minimum=0, maximum=256)
-    views: int = option_field(1000, "Fixed views of each image; the first is the image itself", minimum=1)
+    views: int = option_field(1000, "Of these views of each image one is drawn; the first is itself", minimum=1)
     mirror: bool = option_field(True, "Half of the further views are mirrored")
     crop: float = option_field(0.5, "Smallest side of a further view, in the image's", minimum=0.1, maximum=1.0)
     recolour: float = option_field(0.7, "Strength of the change of colours in further views", minimum=0.0, maximum=1.0)

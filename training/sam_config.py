@@ -29,16 +29,20 @@ class SamRunConfig:
     weight_decay: float = option_field(0.01, "Of AdamW; the paper names none, this is torch's default", minimum=0.0)
     warmup_steps: int = option_field(0, "Steps of linear warm-up before the cosine", minimum=0)
     clip_norm: float = option_field(0.0, "Largest norm of the gradient; 0: not clipped", minimum=0.0)
-    ema_decay: float = option_field(0.0, "Of the averaged weights that are saved; 0: the last ones", maximum=1.0)
+    ema_decay: float = option_field(
+        0.0, "Of the averaged weights that are saved; 0: the last ones", minimum=0.0, maximum=1.0
+    )
     bf16: bool = option_field(True, "Automatic mixed precision, on a device that computes in bfloat16")
     seed: int = option_field(0, "Of the order of images, views and prompts", minimum=0)
     workers: int = option_field(0, "Processes that prepare images", minimum=0, maximum=256)
     checkpoint_every: int = option_field(100, "Steps", minimum=1)
-    views: int = option_field(1, "Fixed views of each image; the first is the image itself", minimum=1)
+    views: int = option_field(1, "Fixed views of each image; the first is itself: with 1 nothing is varied", minimum=1)
     mirror: bool = option_field(False, "Half of the further views are mirrored")
     crop: float = option_field(1.0, "Smallest side of a further view, in the image's", minimum=0.1, maximum=1.0)
     recolour: float = option_field(0.0, "Strength of the change of colours in further views", minimum=0.0, maximum=1.0)
-    occlude: float = option_field(0.0, "Share of further views with an object pasted over others", maximum=1.0)
+    occlude: float = option_field(
+        0.0, "Share of further views with an object pasted over others", minimum=0.0, maximum=1.0
+    )
 
     def __post_init__(self) -> None:
         check_options(self)

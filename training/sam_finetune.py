@@ -12,20 +12,20 @@ import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import nn
 from tqdm import tqdm
 
+from saom_core.errors import ConfigError
 from saom_core.sam_checkpoints import write_checkpoint
 from saom_core.sam_network import SamModel
 from training.dataset import Dataset as SimulatedDataset
+from training.dataset import write_atomically
 from training.embedding_cache import EmbeddingCache, FrozenEncoder, encoder_hash
 from training.finetune import TrainingError
 from training.processes import Processes
@@ -38,8 +38,7 @@ from training.sam_trainee import SamTrainee, model_with
 logger = logging.getLogger("saom")
 
 WEIGHTS = "last.safetensors"
-FILLED = "embeddings.done"  # so that a resumed run need not look for each of them
-Embed = Callable[[npt.NDArray[np.uint8]], Tensor]
+FILLED = "embeddings.json"  # so that a resumed run need not look for each of them
 
 
 def finetune(
@@ -78,12 +77,7 @@ def finetune(
     base = {"encoder": encoder_hash(model.sam), "size": model.sizes.name}
     begin(out, config, {"class_names": list(names), "base": base, "images": len(data), **(record or {})}, processes)
     steps = config.total_steps(len(data), processes.count)
-    encoder = FrozenEncoder(model.sam.to(processes.device).eval(), getattr(torch, config.cache_dtype))
-    embed = EmbeddingCache(cache or out.parent / "embeddings", encoder) if config.cache_embeddings else encoder
-    length = steps * config.batch * processes.count
-    stream = SamStream(data, names, model.sizes.image_size, embed, length, config)
-    if config.cache_embeddings:
-        fill(stream, embed, out, processes)
+    stream = prepared_stream(model, data, names, out, cache, config, processes)
     trainee = SamTrainee(model)
     trainee.freeze_unused(quality=config.quality_weight > 0, classes=config.class_weight > 0)
 
@@ -144,14 +138,50 @@ def write_model(model: SamModel, trained: nn.Module, out: Path, name: str, facts
     os.replace(draft, out / WEIGHTS)
 
 
-def fill(stream: SamStream, embed: Embed, out: Path, processes: Processes) -> None:
+def prepared_stream(
+    model: SamModel,
+    data: SimulatedDataset,
+    names: tuple[str, ...],
+    out: Path,
+    cache: Path | None,
+    config: SamTuneConfig,
+    processes: Processes,
+) -> SamStream:
+    """The items of a run, their embeddings made where they are to be kept; arguments as those of `finetune`.
+
+    Raises:
+        ConfigError: a folder for embeddings that are not to be kept.
+    """
+    if cache is not None and not config.cache_embeddings:
+        raise ConfigError(f"cache {cache}: expected cache_embeddings with it, got a run that keeps none: set both")
+    encoder = FrozenEncoder(model.sam.to(processes.device).eval(), getattr(torch, config.cache_dtype))
+    length = config.total_steps(len(data), processes.count) * config.batch * processes.count
+    if not config.cache_embeddings:
+        return SamStream(data, names, model.sizes.image_size, encoder, length, config)
+    kept = EmbeddingCache(cache or out.parent / "embeddings", encoder)
+    stream = SamStream(data, names, model.sizes.image_size, kept, length, config)
+    _fill(stream, kept, out / FILLED, processes)
+    return stream
+
+
+def _fill(stream: SamStream, kept: EmbeddingCache, done: Path, processes: Processes) -> None:
     """Encodes every view that the run will see, shared among the processes; what is kept already is passed over."""
-    done = out / FILLED
-    if not done.exists():
+    if not _is_filled(kept, done):
         mine = stream.views_to_come()[processes.rank :: processes.count]
         for image, number in tqdm(
             mine, unit="view", desc="embeddings", dynamic_ncols=True, disable=not processes.first
         ):
-            embed(stream.view(image, number).image_rgb)
+            kept(stream.view(image, number).image_rgb)
         processes.wait()
-        done.touch()
+        if processes.first:
+            fact = {"folder": str(kept.folder.resolve()), "files": kept.files}
+            write_atomically(done, json.dumps(fact).encode())
+    processes.wait()
+
+
+def _is_filled(kept: EmbeddingCache, done: Path) -> bool:
+    """Whether an earlier attempt filled this folder, and nothing is gone from it."""
+    if not done.exists():
+        return False
+    fact = json.loads(done.read_text(encoding="utf-8"))
+    return bool(fact["folder"] == str(kept.folder.resolve()) and fact["files"] <= kept.files)

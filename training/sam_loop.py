@@ -36,6 +36,7 @@ logger = logging.getLogger("saom")
 
 CONFIG, LOG, PLOT = "config.json", "tensorboard", "losses.png"
 _LOG_EVERY = 10  # steps
+_REMEDY = "lower the learning rate, or check the data set"
 _MAY_DIFFER = {"workers", "checkpoint_every"}  # between a run and its resumption
 
 Item = TypeVar("Item")
@@ -76,7 +77,7 @@ def train(
     optimizer = torch.optim.AdamW(trained, eps=config.adam_epsilon, weight_decay=config.weight_decay)
     start = load_resume(out, trainee, average, optimizer)
     network = DistributedDataParallel(trainee) if processes.count > 1 else trainee
-    log = SummaryWriter(str(out / LOG), purge_step=start or None) if processes.first else None
+    log = SummaryWriter(str(out / LOG), purge_step=start) if processes.first else None
     progress = tqdm(total=steps, initial=start, unit="step", desc="train", dynamic_ncols=True, disable=log is None)
     began = time.monotonic()
     for step, items in enumerate(batches(stream, config, start, steps, processes), start):
@@ -117,7 +118,7 @@ def train_step(
     """One optimisation step; the terms, as means over the images of all processes.
 
     Raises:
-        TrainingError: a term is not finite; all terms are in the message.
+        TrainingError: a term or the gradient is not finite, and no weight has changed; all terms are in the message.
     """
     items = [to_device(item, processes.device) for item in items]
     with mixed_precision(processes.device, config.bf16):
@@ -133,11 +134,12 @@ def train_step(
     means = processes.total(sums.detach()) / counts
     values = {"total": float((weights * means).sum()), **dict(zip(names, means.tolist(), strict=True))}
     if not all(math.isfinite(value) for value in values.values()):
-        raise TrainingError(f"expected a finite loss, got {values}: lower the learning rate, or check the data set")
+        raise TrainingError(f"expected a finite loss, got {values}: {_REMEDY}")
     optimizer.zero_grad(set_to_none=True)
     total.backward()
-    if config.clip_norm:
-        nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
+    norm = nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm or math.inf)
+    if not math.isfinite(float(norm)):
+        raise TrainingError(f"expected a finite gradient, got a norm of {float(norm)} from {values}: {_REMEDY}")
     optimizer.step()
     return values
 

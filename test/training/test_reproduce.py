@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import threading
 import time
@@ -13,10 +14,12 @@ from sam_scenes import one_thread, tiny_model, write_data  # noqa: F401
 
 from saom_cli.main import main
 from saom_core.sam_checkpoints import write_checkpoint
+from training import finetune_command
 from training.reproduce import (
     _COLUMNS,
     ASSIGNMENTS,
     BASE,
+    RECIPE,
     SAOM,
     WITHOUT,
     Reproduction,
@@ -24,6 +27,7 @@ from training.reproduce import (
     add_arguments,
     tables_of,
 )
+from training.sam_config import RECIPES
 
 
 @pytest.fixture
@@ -99,11 +103,60 @@ def test_two_at_a_time(args: argparse.Namespace) -> None:
     assert len(ran) == len(done) + 1
 
 
-def test_each_addition_is_switched_off_alone() -> None:
-    assert (
-        len({variant.key for variant in (*ASSIGNMENTS, *WITHOUT)} | {BASE, SAOM}) == len(ASSIGNMENTS) + len(WITHOUT) + 2
-    )
-    assert len({variant.options for variant in WITHOUT}) == len(WITHOUT)
+def test_a_folder_with_other_runs_is_refused(args: argparse.Namespace) -> None:
+    """A table of runs with different options would compare nothing."""
+    Reproduction(args, main).run()
+    args.steps = 2
+    with pytest.raises(ReproductionError, match=r"(?s)--steps 1.*--steps 2.*another --out"):
+        Reproduction(args, lambda _command: pytest.fail("nothing may be run")).run()
+
+
+def test_the_base_has_all_cores(args: argparse.Namespace) -> None:
+    args.model, ran = None, []
+    with pytest.raises(ReproductionError):
+        Reproduction(args, lambda command: ran.append(command) or 1).run()
+    [base] = ran
+    assert base[:3] == ["finetune", "--recipe", "base"] and "--threads" not in base
+
+
+CHANGED = {
+    "predicted": {"supervised": "predicted"},
+    "anywhere": {"on_object": False},
+    "one-prompt": {"prompts_per_object": 1},
+    "no-jitter": {"jitter": 0.0},
+    "no-background": {"background_prompts": 0},
+    "duplicates": {"suppress_duplicates": False},
+    "no-quality": {"quality_weight": 0.0, "background_prompts": 0, "suppress_duplicates": False},
+    "no-occlusion": {"occlude": 0.0},
+    "no-views": {"views": 1},
+}
+ASSIGNED = {
+    "none": {"snap_to_grid": False},
+    "random": {"assignment": "random"},
+    "centre": {"assignment": "centre"},
+    "nearest": {},
+}
+
+
+@pytest.mark.parametrize("recipe", ["saom", "paper"])
+def test_each_run_differs_in_what_its_row_says(
+    args: argparse.Namespace, monkeypatch: pytest.MonkeyPatch, recipe: str
+) -> None:
+    """By the command line itself: the configurations of the runs against that of the recipe."""
+    configs = []
+    monkeypatch.setattr(finetune_command, "finetune_sam", lambda *given, **_: configs.append(given[3]) or given[2])
+    variants = {v.key: (*RECIPE.options, *v.options) for v in WITHOUT}
+    expected = CHANGED
+    if recipe == "paper":
+        variants, expected = {v.key: v.options for v in ASSIGNMENTS}, ASSIGNED
+    assert variants.keys() == expected.keys()
+    paths = ["--data", str(args.data), "--out", str(args.out), "--model", str(args.model)]
+    for options in variants.values():
+        assert main(["finetune", *paths, *options]) == 0
+    whole = dataclasses.asdict(RECIPES[recipe]) | {"cache_embeddings": True}
+    for key, config in zip(variants, configs, strict=True):
+        found = dataclasses.asdict(config)
+        assert {name: found[name] for name in found if found[name] != whole[name]} == expected[key]
 
 
 def test_gain_is_in_points(tmp_path: Path) -> None:

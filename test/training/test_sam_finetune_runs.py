@@ -19,10 +19,14 @@ from saom_core.sam_checkpoints import read_checkpoint
 from saom_core.sam_network import SamModel
 from saom_core.sam_options import SamEverythingOptions
 from saom_core.taxonomy import CLASSES_AND_OTHER
+from training import sam_finetune
 from training.dataset import Dataset, DatasetWriter
 from training.finetune import TrainingError
-from training.sam_config import PAPER
+from training.sam_config import PAPER, SamTuneConfig
 from training.sam_finetune import finetune, with_class_head
+from training.sam_losses import Term, image_terms
+from training.sam_stream import SamItem
+from training.sam_trainee import SamAnswers
 
 
 def test_from_pictures_to_everything_mode(tmp_path: Path) -> None:
@@ -76,6 +80,42 @@ def test_a_loss_that_is_not_finite_stops_with_every_term(tmp_path: Path) -> None
     config = dataclasses.replace(QUICK, steps=30, warmup_steps=0, learning_rate=1e12, clip_norm=0.0)
     with pytest.raises(TrainingError, match="dice.*focal.*class.*quality.*learning rate"):
         finetune(tiny_model(), data, tmp_path / "run", config)
+
+
+def test_a_gradient_that_is_not_finite_changes_no_weight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A finite loss can have one: the root of nothing."""
+    data = open_data(tmp_path / "data")
+
+    def terms_with_a_root(answers: SamAnswers, item: SamItem, config: SamTuneConfig) -> dict[str, Term]:
+        root = (answers.predicted_iou * 0).abs().sqrt().sum()
+        return {**image_terms(answers, item, config), "root": Term(root, 1, 1.0)}
+
+    monkeypatch.setattr(sam_finetune, "image_terms", terms_with_a_root)
+    for clip_norm in (0.0, 1.0):
+        model = tiny_model()
+        before = {name: value.clone() for name, value in model.sam.state_dict().items()}
+        config = dataclasses.replace(QUICK, clip_norm=clip_norm)
+        with pytest.raises(TrainingError, match="finite gradient.*dice.*focal.*root.*learning rate"):
+            finetune(model, data, tmp_path / f"run{clip_norm}", config)
+        assert all(torch.equal(before[name], value) for name, value in model.sam.state_dict().items())
+        assert not (tmp_path / f"run{clip_norm}" / "resume.pt").exists()
+
+
+def test_embeddings_that_are_gone_are_made_again_before_training(tmp_path: Path) -> None:
+    """A worker of the stream could not: it has no GPU."""
+    data = open_data(tmp_path / "data")
+    finetune(tiny_model(), data, tmp_path / "run", QUICK)
+    kept = sorted((tmp_path / "embeddings").rglob("*.safetensors"))
+    kept[0].unlink()
+    longer = tmp_path / "run" / "last.safetensors"
+    seen = longer.stat().st_mtime_ns
+    finetune(tiny_model(), data, tmp_path / "run", QUICK)  # nothing is left to train
+    assert sorted((tmp_path / "embeddings").rglob("*.safetensors")) == kept and longer.stat().st_mtime_ns == seen
+    finetune(tiny_model(), data, tmp_path / "run", QUICK, cache=tmp_path / "elsewhere")
+    assert len(list((tmp_path / "elsewhere").rglob("*.safetensors"))) == len(kept)
+    with pytest.raises(ConfigError, match="cache_embeddings"):
+        config = dataclasses.replace(QUICK, cache_embeddings=False)
+        finetune(tiny_model(), data, tmp_path / "other", config, cache=tmp_path / "elsewhere")
 
 
 def test_data_that_cannot_be_trained_on_is_refused(tmp_path: Path) -> None:
