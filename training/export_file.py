@@ -19,6 +19,7 @@ from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 from torch import nn
 
 from saom_core.runtime import METADATA_KEY, OUTPUTS, THRESHOLDS
+from training.dataset import write_atomically
 from training.export_parity import Case
 
 OPSET = 18
@@ -72,6 +73,9 @@ def write(
 
 
 def write_sha256(path: Path) -> None:
-    """SHA256SUMS beside the file, which the loader of bundled models checks."""
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    (path.parent / "SHA256SUMS").write_text(f"{digest}  {path.name}\n", encoding="utf-8")
+    """Put the file's line into SHA256SUMS beside it, which the loader of bundled models checks; other lines stay."""
+    sums, own = path.parent / "SHA256SUMS", f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}"
+    lines = sums.read_text(encoding="utf-8").splitlines() if sums.exists() else []
+    of_file = [line.partition(" ")[2][1:] == path.name for line in lines]  # after the digest: a space, then one or `*`
+    lines = [own if mine else line for line, mine in zip(lines, of_file, strict=True)]
+    write_atomically(sums, "\n".join([*lines, *([] if any(of_file) else [own]), ""]).encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from saom_core.taxonomy import CLASSES_AND_OTHER
 from training.checkpoint import load_network, save_network
 from training.everything_graph import EverythingGraph, grid_prompts_xy
 from training.export import ExportOptions, export
+from training.export_file import write_sha256
 from training.export_parity import ExportError, compare_answers, example_input
 from training.export_precision import TOLERANCES
 from training.exportable import deployable
@@ -69,6 +71,22 @@ def test_different_results_are_not_written(checkpoint: Path, tmp_path: Path, mon
     with pytest.raises(ExportError, match="not written"):
         export(checkpoint, tmp_path / "model.onnx", ExportOptions(size_hw=(96, 128), grid=(8, 8)))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_other_lines_of_sha256sums_stay(tmp_path: Path) -> None:
+    path, others = tmp_path / "model.onnx", [f"{'1' * 64}  old-model.onnx", f"{'2' * 64} *model.onnx.txt"]
+    path.write_bytes(b"a model")
+    own = f"{hashlib.sha256(b'a model').hexdigest()}  model.onnx"
+    write_sha256(path)
+    sums = tmp_path / "SHA256SUMS"
+    assert sums.read_text() == own + "\n"
+    sums.write_text("\n".join([others[0], f"{'3' * 64} *model.onnx", others[1]]))
+    write_sha256(path)
+    assert sums.read_text().splitlines() == [others[0], own, others[1]]
+    sums.write_text("\n".join(others))
+    write_sha256(path)
+    assert sums.read_text().splitlines() == [*others, own]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["SHA256SUMS", "model.onnx"]
 
 
 @torch.no_grad()
