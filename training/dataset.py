@@ -32,6 +32,8 @@ from training.simulator import SPLITS, Frame, Split
 FORMAT_VERSION = 1
 MAX_FRAMES_PER_EPISODE = 100
 SubObjects = Literal["merged", "apart"]
+_OF_IMAGE = ("id", "file_name", "depth_file_name", "height", "width", "scene", "split", "camera", "ignore")
+_OF_ANNOTATION = ("id", "image_id", "part_of", "segmentation")
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -168,6 +170,32 @@ def read_shard(path: Path) -> dict[str, Any]:
     return shard
 
 
+def _read_info(path: Path) -> dict[str, Any]:
+    try:
+        info, fault = json.loads(path.read_bytes()), "something else"
+    except (OSError, ValueError) as error:
+        info, fault = None, str(error)
+    if not isinstance(info, dict):
+        raise InputError(
+            f"expected a JSON object in {path}, got {fault}: write it again from `info` of one of its shards, and run "
+            "`saom dataset check`"
+        )
+    return info
+
+
+def _check_entries(shard: Mapping[str, Any], path: Path) -> None:
+    """Raises InputError unless all that is read of pictures and annotations is there."""
+    for kind, wanted in (("images", _OF_IMAGE), ("annotations", _OF_ANNOTATION), ("parts", (*_OF_ANNOTATION, "name"))):
+        for place, entry in enumerate(shard[kind]):
+            missing = [key for key in wanted if not isinstance(entry, dict) or key not in entry]
+            if missing:
+                raise InputError(
+                    f"expected {', '.join(wanted)} of each of the {kind} in {path}, but number {place} has no "
+                    f"{', '.join(missing)}: add it, or make the data set again; `saom dataset check` finds what else "
+                    "is wrong"
+                )
+
+
 def picture_names(image_id: int) -> dict[str, str]:
     """Paths of a picture's two files in a data set, by the keys they have in a shard."""
     return {"file_name": f"images/{image_id:010d}.png", "depth_file_name": f"depth/{image_id:010d}.png"}
@@ -256,7 +284,7 @@ class Dataset:
             parts: Append the parts (handle, lid, ...) after the instances, with class id -1.
 
         Raises:
-            InputError: If there is no data set, a shard is broken, or the split does not exist.
+            InputError: If there is no data set, its description or a shard is broken, or the split does not exist.
         """
         path = Path(path)
         shards = shard_paths(path)
@@ -264,10 +292,11 @@ class Dataset:
             raise InputError(f"expected a split of {SPLITS}, got {split!r}")
         images: list[dict[str, Any]] = []
         annotations: dict[int, list[dict[str, Any]]] = {}
-        info = json.loads((path / "dataset.json").read_text())
+        info = _read_info(path / "dataset.json")
         names = list(class_names_of(info)) if "class_names" in info else []
         for shard_path in shards:
             shard = read_shard(shard_path)
+            _check_entries(shard, shard_path)
             index_of = indices_of(shard, names, shard_path)
             for image in shard["images"]:
                 if split is None or image["split"] == split:

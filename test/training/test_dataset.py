@@ -156,6 +156,36 @@ def test_a_broken_picture_is_named(tmp_path: Path, frame: Frame):
         Dataset.open(tmp_path)[0]
 
 
+@pytest.mark.parametrize("text", ["{", "[]", "\xff"])
+def test_a_broken_description_is_named(tmp_path: Path, frame: Frame, text: str):
+    DatasetWriter(tmp_path, INFO).write_episode(0, [frame])
+    (tmp_path / "dataset.json").write_text(text, encoding="latin-1")
+    with pytest.raises(InputError, match=r"in .*dataset\.json, got .*`saom dataset check`"):
+        Dataset.open(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [("images", "split"), ("images", "camera"), ("images", "ignore"), ("annotations", "part_of"), ("parts", "name")],
+)
+def test_what_an_entry_lacks_is_named(tmp_path: Path, frame: Frame, kind: str, key: str):
+    DatasetWriter(tmp_path, INFO).write_episode(0, [frame])
+    path = tmp_path / "shards" / "00000000.json"
+    shard = json.loads(path.read_text())
+    del shard[kind][-1][key]
+    path.write_text(json.dumps(shard))
+    with pytest.raises(InputError, match=rf"of the {kind} in .*00000000\.json, .* no {key}: .*`saom dataset check`"):
+        Dataset.open(tmp_path)
+
+
+def test_entries_that_are_no_objects_are_named(tmp_path: Path):
+    DatasetWriter(tmp_path, INFO).write_episode(0, [])
+    path = tmp_path / "shards" / "00000000.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "images": [3]}))
+    with pytest.raises(InputError, match="number 0 has no id, file_name"):
+        Dataset.open(tmp_path)
+
+
 # --- collecting
 
 
