@@ -23,8 +23,9 @@ from training.embedding_cache import encoder_hash
 from training.fast_config import FastTuneConfig
 from training.fast_losses import FastTrainee, fast_terms
 from training.processes import Processes
+from training.run_checks import check_data
 from training.sam_fast import ENCODER, SamFast, fast_on
-from training.sam_finetune import check_data, prepared_stream
+from training.sam_finetune import prepared_stream
 from training.sam_loop import begin, train
 
 

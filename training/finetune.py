@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import logging
 import math
 import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,6 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from saom_core.errors import SaomError
 from training.augment import AugmentConfig, TrainingItem, training_item
 from training.checkpoint import load_network_and_record, load_resume, save_network, save_resume
 from training.dataset import Dataset as SimulatedDataset
@@ -31,6 +30,7 @@ from training.losses import LossWeights, batch_loss, class_weights
 from training.network import SaomTiny, TinyConfig, with_classes
 from training.onnx_weights import network_from_onnx, restore_batch_norms
 from training.precision import mixed_precision
+from training.run_checks import TrainingError, begin_run, check_data
 from training.seeded_order import image_of, item_rng
 
 logger = logging.getLogger("saom")
@@ -54,10 +54,6 @@ class TrainConfig:
     fused: bool = False  # compile the mask loss; worth it in runs of many steps
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     loss: LossWeights = field(default_factory=LossWeights)
-
-
-class TrainingError(SaomError):
-    """The training cannot go on: data or loss are not what they must be."""
 
 
 class TrainingStream(Dataset[TrainingItem]):
@@ -90,14 +86,21 @@ def train(
         The folder of the last checkpoint (averaged weights).
 
     Raises:
-        TrainingError: no images, or a loss that is not finite.
+        TrainingError: no objects to train on, or a loss or gradient that is not finite.
+        ConfigError: `out` holds a run with other options, data or beginning.
     """
-    if len(data) == 0:
-        raise TrainingError("expected a data set with images in its training split, got none: run `saom collect`")
+    check_data(data, None)
     torch.manual_seed(config.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network, before = initial_network(data, config, init)
-    record = {"images": len(data), "data": data.info, "config": dataclasses.asdict(config), "init": before}
+    network, before, taught = initial_network(data, config, init)
+    begin_run(out, config, data, init)
+    record = {
+        "images": len(data),
+        "data": data.info,
+        "config": dataclasses.asdict(config),
+        "names_taught": taught,
+        "init": before,
+    }
     network = network.to(device, memory_format=torch.channels_last)
     average = torch.optim.swa_utils.AveragedModel(
         network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
@@ -105,12 +108,6 @@ def train(
     weights = class_weights(class_counts(data, len(network.config.class_names))).to(device)
     optimizer = make_optimizer(network, config)
     start = load_resume(out, network, average, optimizer)
-    if start == 0:
-        out.mkdir(parents=True, exist_ok=True)
-        said = {**dataclasses.asdict(config), "class_names": network.config.class_names}
-        (out / "config.json").write_text(json.dumps(said, indent=1), encoding="utf-8")
-    else:
-        check_same_classes(out, network.config.class_names)
     log = SummaryWriter(str(out / "tensorboard"), purge_step=start or None)
     progress = tqdm(total=config.steps, initial=start, unit="step", desc="train", dynamic_ncols=True)
     for step, items in enumerate(_batches(data, config, start), start):
@@ -126,8 +123,9 @@ def train(
                 log.add_scalar(f"loss/{name}", value, step)
             log.add_scalar("learning_rate", rate, step)
         if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
-            save_resume(out, step + 1, network, average, optimizer)
+            # the model first: a run that is killed in between makes it once more
             save_network(average.module, out / "last", {"steps": step + 1, **record})
+            save_resume(out, step + 1, network, average, optimizer)
         if step + 1 == stop_after:
             break
     progress.close()
@@ -135,16 +133,24 @@ def train(
     return out / "last"
 
 
-def initial_network(data: SimulatedDataset, config: TrainConfig, init: Path | None) -> tuple[SaomTiny, dict[str, Any]]:
-    """A new network for the data set's classes, or that of `init` for them; and the training record of `init`."""
+def initial_network(
+    data: SimulatedDataset, config: TrainConfig, init: Path | None
+) -> tuple[SaomTiny, dict[str, Any], bool]:
+    """The network that a run begins from.
+
+    Returns:
+        A new network for the data set's classes, or that of `init` for them; the training record of `init`; and whether
+        the network has learned the names of these classes.
+    """
     if init is None:
-        return SaomTiny(TinyConfig(class_names=data.class_names)), {}
+        return SaomTiny(TinyConfig(class_names=data.class_names)), {}, False
     if init.suffix == ".onnx":
         network, before = network_from_onnx(init)
         restore_batch_norms(network, _some_images(data, config))
     else:
         network, before = load_network_and_record(init)
-    return for_classes_of(data, network), before
+    taught = network.config.class_names == data.class_names and before.get("names_taught", True)
+    return for_classes_of(data, network), before, taught
 
 
 def for_classes_of(data: SimulatedDataset, network: SaomTiny) -> SaomTiny:
@@ -159,20 +165,6 @@ def for_classes_of(data: SimulatedDataset, network: SaomTiny) -> SaomTiny:
     return with_classes(network, data.class_names)
 
 
-def check_same_classes(out: Path, class_names: tuple[str, ...]) -> None:
-    """Whether a run that is resumed is one for these classes.
-
-    Raises:
-        TrainingError: it is not; as many classes with other names would go on as if nothing were.
-    """
-    begun_with = json.loads((out / "config.json").read_text(encoding="utf-8")).get("class_names")
-    if begun_with not in (None, list(class_names)):  # None: of a run that was begun when there was one list only
-        raise TrainingError(
-            f"expected in {out} a run for the classes {', '.join(class_names)}, got one for {', '.join(begun_with)}: "
-            "use another --out"
-        )
-
-
 def train_step(
     network: SaomTiny,
     optimizer: torch.optim.Optimizer,
@@ -184,7 +176,7 @@ def train_step(
     """One optimisation step; the loss terms.
 
     Raises:
-        TrainingError: a term is not finite; all terms are in the message.
+        TrainingError: a term or the gradient is not finite; all terms are in the message.
     """
     network.train()
     image, depth, points, semantic = (
@@ -210,7 +202,12 @@ def train_step(
         raise TrainingError(f"expected a finite loss, got {values}: lower the learning rate, or check the data set")
     optimizer.zero_grad(set_to_none=True)
     total.backward()
-    nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
+    norm = float(nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm))
+    if not math.isfinite(norm):  # the weights would be NaN from here on
+        raise TrainingError(
+            f"expected a finite gradient, got one of norm {norm} of {values}: lower the learning rate, or check the "
+            "data set"
+        )
     optimizer.step()
     return {"total": float(total.detach()), **values}
 
@@ -279,7 +276,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--classes-only", action="store_true", help="only the names: object head and class head of --init, nothing else"
     )
-    parser.add_argument("--class-steps", type=int, default=12000, help="steps of --classes-only")
+    parser.add_argument("--class-steps", type=int, help="steps of --classes-only")
     parser.add_argument("--fused", action="store_true", help="compile the mask loss: a third faster on a CPU")
     parser.add_argument("--checkpoint-every", type=int, default=default.checkpoint_every, help="steps")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="CPU threads of torch")
@@ -306,4 +303,12 @@ def run(args: argparse.Namespace) -> int:
     torch.set_num_threads(args.threads)
     final = train(SimulatedDataset.open(args.data, "train"), args.out, config_of(args), args.init)
     print(f"checkpoint: {final}")
+    if not load_network_and_record(final)[1].get("names_taught", True):
+        named = args.out.with_name(args.out.name + "-named")
+        words = ["--classes-only", "--data", args.data, "--init", final, "--out", named]
+        logger.warning(
+            "its class layers are new: masks are learned here, names are not. Teach them before `saom export`:\n"
+            "saom finetune %s",
+            shlex.join(map(str, words)),
+        )
     return 0

@@ -1,6 +1,7 @@
 """`saom finetune`: which network is trained, by which recipe, and the options of each on the command line.
 
 saom finetune --data data/rooms --out runs/tiny                                     saom-tiny (training/finetune.py)
+saom finetune --classes-only --init runs/tiny/last --data ... --out runs/named      its names (object_classes.py)
 saom finetune --model sam_vit_b_01ec64.pth --data data/rooms --out runs/saom        a SAM checkpoint, our recipe
 saom finetune --model sam_vit_b_01ec64.pth --recipe paper --data ... --out ...      the paper's recipe
 saom finetune --model sam_vit_b_01ec64.pth --head fast --data ... --out ...         a fast head on its frozen encoder
@@ -25,6 +26,7 @@ from training.dataset import Dataset
 from training.fast_config import FAST
 from training.fast_finetune import finetune as finetune_fast
 from training.memory import keep_freed_memory
+from training.run_checks import check_one_process
 from training.sam_base import train_base
 from training.sam_base_config import SamBaseConfig
 from training.sam_config import RECIPES
@@ -63,16 +65,23 @@ def run(args: argparse.Namespace) -> int:
     """`saom finetune`."""
     keep_freed_memory()
     if args.model is None and args.recipe is None:
-        known = _tiny_defaults()
-        _check_options(args, "saom-tiny", set(known))
-        given = {name: value for name, value in vars(args).items() if value is not None}
-        chosen = argparse.Namespace(**{**known, **given})
-        return object_classes.run(chosen) if chosen.classes_only else finetune.run(chosen)
+        return _train_tiny(args)
     torch.set_num_threads(args.threads or os.cpu_count() or 1)
     final = _train_base(args) if args.recipe == _BASE else _finetune_sam(args)
     if int(os.environ.get("RANK", "0")) == 0:
         print(f"checkpoint: {final}")
     return 0
+
+
+def _train_tiny(args: argparse.Namespace) -> int:
+    check_one_process("saom-tiny")
+    if args.classes_only:
+        _check_options(args, "--classes-only", {"classes_only", "init", *object_classes.OPTIONS})
+        return object_classes.run(args)
+    known = _tiny_defaults()
+    _check_options(args, "saom-tiny without --classes-only", set(known) - {"class_steps"})
+    given = {name: value for name, value in vars(args).items() if value is not None}
+    return finetune.run(argparse.Namespace(**{**known, **given}))
 
 
 def _check_options(args: argparse.Namespace, what: str, known: set[str]) -> None:

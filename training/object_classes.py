@@ -11,6 +11,7 @@ import copy
 import dataclasses
 import logging
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,14 +21,18 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from training.checkpoint import load_network_and_record, load_resume, save_network, save_resume
+from training.checkpoint import load_resume, save_network, save_resume
 from training.dataset import Dataset
-from training.finetune import TrainingError, config_of, for_classes_of
+from training.finetune import TrainConfig, initial_network
 from training.losses import class_weights
 from training.object_crops import ObjectCrops, plain_views, read_objects, varied_views
 from training.precision import mixed_precision
+from training.run_checks import TrainingError, begin_run, check_data
 
 log = logging.getLogger(__name__)
+
+OPTIONS = {"class_steps": "steps", "learning_rate": "learning_rate", "drop_depth": "drop_depth", "seed": "seed"}
+"""Options of the command line that `--classes-only` heeds -> fields of `ClassesConfig`."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ def teach_classes(
         validation: whose objects are named at the end, for the log.
         out: folder for checkpoints and logs.
         config: the run.
-        init: checkpoint whose other layers stay.
+        init: checkpoint folder, or exported file, whose other layers stay.
         stop_after: leave the run at this step, to be resumed later.
 
     Returns:
@@ -83,11 +88,13 @@ def teach_classes(
 
     Raises:
         ModelError: `init` is no checkpoint.
-        TrainingError: no objects, or a loss that is not finite.
+        TrainingError: no objects, or a loss or gradient that is not finite.
+        ConfigError: `out` holds a run with other options, data or beginning.
     """
+    check_data(data, None)
     torch.manual_seed(config.seed)
-    network, before = load_network_and_record(init)
-    network = for_classes_of(data, network)
+    network, before, _ = initial_network(data, TrainConfig(seed=config.seed), init)
+    begin_run(out, config, data, init)
     objects = read_objects(data, network, config.drawn_share)
     if not len(objects):
         raise TrainingError("expected a data set with objects in its training split, got none: run `saom collect`")
@@ -98,23 +105,23 @@ def teach_classes(
         named, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
     )
     optimizer = torch.optim.AdamW(named.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    out.mkdir(parents=True, exist_ok=True)
     start = load_resume(out, named, average, optimizer)
     board = SummaryWriter(str(out / "tensorboard"), purge_step=start or None)
     record = {"steps": before.get("steps", 0), "classes": dataclasses.asdict(config), "init": before, "data": data.info}
     progress = tqdm(total=config.steps, initial=start, unit="step", desc="classes", dynamic_ncols=True)
     for step in range(start, config.steps):
-        loss = _step(named, optimizer, objects, weights, step, config)
+        loss = train_step(named, optimizer, objects, weights, step, config)
         average.update_parameters(named)
         progress.update()
         if step % 50 == 0:
             progress.set_postfix(loss=f"{loss:.3f}")
             board.add_scalar("loss/classes", loss, step)
         if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
-            save_resume(out, step + 1, named, average, optimizer)
             network.object_head.load_state_dict(average.module.object_head.state_dict())
             network.class_head.load_state_dict(average.module.class_head.state_dict())
+            # the model first: a run that is killed in between makes it once more
             save_network(network.eval(), out / "last", {**record, "class_steps": step + 1})
+            save_resume(out, step + 1, named, average, optimizer)
         if step + 1 == stop_after:
             break
     progress.close()
@@ -125,7 +132,7 @@ def teach_classes(
     return out / "last"
 
 
-def _step(
+def train_step(
     named: NamedObjects,
     optimizer: torch.optim.Optimizer,
     objects: ObjectCrops,
@@ -133,6 +140,11 @@ def _step(
     step: int,
     config: ClassesConfig,
 ) -> float:
+    """One optimisation step; the loss.
+
+    Raises:
+        TrainingError: loss or gradient are not finite.
+    """
     done = step / config.steps
     rate = config.learning_rate * min(1.0, (step + 1) / config.warmup_steps) * 0.5 * (1 + math.cos(math.pi * done))
     for group in optimizer.param_groups:
@@ -150,6 +162,12 @@ def _step(
         raise TrainingError(f"expected a finite loss, got {float(loss)} at step {step}: lower the learning rate")
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
+    norm = float(nn.utils.clip_grad_norm_(named.parameters(), math.inf))  # nothing is clipped
+    if not math.isfinite(norm):  # the weights would be NaN from here on
+        raise TrainingError(
+            f"expected a finite gradient, got one of norm {norm} of a loss of {float(loss)} at step {step}: lower the "
+            "learning rate"
+        )
     optimizer.step()
     return float(loss.detach())
 
@@ -166,15 +184,10 @@ def accuracy(named: nn.Module, objects: ObjectCrops) -> float:
 def run(args: argparse.Namespace) -> int:
     """`saom finetune --classes-only`."""
     if args.init is None:
-        raise TrainingError("--classes-only: expected --init with the checkpoint whose masks stay, got none")
-    torch.set_num_threads(args.threads)
-    shared = config_of(args)
-    config = ClassesConfig(
-        steps=args.class_steps,
-        learning_rate=2 * args.learning_rate,
-        drop_depth=shared.augment.drop_depth,
-        seed=shared.seed,
-    )
+        raise TrainingError("--classes-only: expected --init with the model whose masks stay, got none")
+    torch.set_num_threads(args.threads or os.cpu_count() or 1)
+    given = {field: getattr(args, option) for option, field in OPTIONS.items() if getattr(args, option) is not None}
+    config = dataclasses.replace(ClassesConfig(), **given)
     train, validation = (Dataset.open(args.data, split) for split in ("train", "val"))
     print(f"checkpoint: {teach_classes(train, validation, args.out, config, args.init)}")
     return 0

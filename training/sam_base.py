@@ -25,9 +25,10 @@ from saom_core.sam_network import SamModel, build_sam
 from training.dataset import Dataset as SimulatedDataset
 from training.onnx_weights import network_from_onnx
 from training.processes import Processes
+from training.run_checks import check_data
 from training.sam_base_config import SamBaseConfig
 from training.sam_base_stream import BaseItem, BaseStream
-from training.sam_finetune import WEIGHTS, check_data, write_model
+from training.sam_finetune import WEIGHTS, write_model
 from training.sam_loop import begin, train
 from training.sam_losses import Term, mask_losses, soft_iou
 from training.sam_trainee import SamAnswers, SamTrainee

@@ -9,9 +9,7 @@ where a killed run was. `torchrun --nproc-per-node 4 -m saom_cli.main finetune .
 from __future__ import annotations
 
 import json
-import logging
 import os
-from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -27,15 +25,13 @@ from saom_core.sam_network import SamModel
 from training.dataset import Dataset as SimulatedDataset
 from training.dataset import write_atomically
 from training.embedding_cache import EmbeddingCache, FrozenEncoder, encoder_hash
-from training.finetune import TrainingError
 from training.processes import Processes
+from training.run_checks import check_data
 from training.sam_config import SamTuneConfig
 from training.sam_loop import begin, train
 from training.sam_losses import image_terms
 from training.sam_stream import SamStream
 from training.sam_trainee import SamTrainee, model_with
-
-logger = logging.getLogger("saom")
 
 WEIGHTS = "last.safetensors"
 FILLED = "embeddings.json"  # so that a resumed run need not look for each of them
@@ -89,35 +85,6 @@ def finetune(
     train(trainee, stream, terms_of, save, out, config, steps, processes)
     processes.leave()
     return out / WEIGHTS
-
-
-def check_data(data: SimulatedDataset, class_names: Sequence[str] | None) -> None:
-    """Whether there is something to train on.
-
-    Raises:
-        TrainingError: no pictures, no objects, or a class that was asked for and has no object.
-    """
-    if len(data) == 0:
-        raise TrainingError("expected a data set with images in its training split, got none: run `saom collect`")
-    counts = Counter(
-        data.class_names[entry["category_id"]]
-        for entries in data.annotations.values()
-        for entry in entries
-        if "category_id" in entry
-    )
-    if not counts:
-        raise TrainingError(
-            f"expected objects in the {len(data)} training images of {data.path}, got none: look at it with "
-            "`saom dataset view`, or collect it anew"
-        )
-    missing = sorted(set(class_names or data.class_names) - set(counts))
-    if missing and class_names:
-        raise TrainingError(
-            f"expected objects of every class in the training split, got none of {', '.join(missing)}: collect more, "
-            "or leave these classes out"
-        )
-    if missing:
-        logger.warning("no objects of %d classes, which will not be learned: %s", len(missing), ", ".join(missing))
 
 
 def with_class_head(model: SamModel, class_names: tuple[str, ...]) -> SamModel:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from saom_core.errors import InputError
+from saom_core.errors import ConfigError, InputError
 from saom_core.taxonomy import CLASSES_AND_OTHER
 from training.augment import AugmentConfig
 from training.checkpoint import load_network
@@ -21,9 +21,10 @@ from training.dataset import Dataset, DatasetWriter
 from training.dataset_check import problems
 from training.dataset_merge import merge
 from training.dataset_tools import statistics
-from training.finetune import TrainConfig, TrainingError, train
+from training.finetune import TrainConfig, train
 from training.network import with_classes
-from training.object_classes import ClassesConfig, teach_classes
+from training.object_classes import ClassesConfig, NamedObjects, accuracy, teach_classes
+from training.object_crops import read_objects
 from training.simulator import Frame
 
 NAMES = ["gear", "mug_blue", "crate"]
@@ -75,6 +76,11 @@ def change_shards(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
 def named_masks(data: Dataset) -> list[tuple[str, int]]:
     samples = [data[k] for k in range(len(data))]
     return [pair for one in samples for pair in zip(one.class_names, one.masks.sum((1, 2)).tolist(), strict=True)]
+
+
+def right_names(checkpoint: Path, data: Dataset) -> float:
+    network = load_network(checkpoint)
+    return accuracy(NamedObjects(network.object_head, network.class_head, 0.0), read_objects(data))
 
 
 def test_own_names_go_in_and_out(tmp_path: Path, make_own: Callable[..., Frame]) -> None:
@@ -161,19 +167,23 @@ def test_names_alone_are_learned_for_the_data_sets_classes(
 ) -> None:
     usual = Dataset.open(written(tmp_path / "usual", [make_frame(0)]), "train")
     first = train(usual, tmp_path / "first", QUICK)
-    path = written(tmp_path / "own", [make_own(0), make_own(1, "val")], class_names=NAMES)
+    path = written(tmp_path / "own", [make_own(0), make_own(1), make_own(2, "val")], class_names=NAMES)
     train_data, val_data = Dataset.open(path, "train"), Dataset.open(path, "val")
-    config = ClassesConfig(steps=2, batch=4, warmup_steps=1)
-    network = load_network(teach_classes(train_data, val_data, tmp_path / "named", config, first))
+    second = train(train_data, tmp_path / "second", QUICK, init=first)
+    config = ClassesConfig(steps=60, batch=8, warmup_steps=1, ema_decay=0.8, drop_depth=0.0, dropout=0.0)
+    third = teach_classes(train_data, val_data, tmp_path / "named", config, second)
+    network = load_network(third)
     assert network.config.class_names == tuple(NAMES) and network.class_head.out_features == 3
+    assert right_names(second, train_data) < 0.8  # training the masks teaches no names
+    assert right_names(third, train_data) == right_names(third, val_data) == 1.0
 
 
 def test_a_run_is_not_resumed_for_other_classes(tmp_path: Path, make_own: Callable[..., Frame]) -> None:
     own = Dataset.open(written(tmp_path / "own", [make_own(0)], class_names=NAMES), "train")
     train(own, tmp_path / "run", QUICK, stop_after=2)
     own.class_names = ("gear", "mug_red", "crate")
-    with pytest.raises(TrainingError, match="mug_red.*mug_blue"):
-        train(own, tmp_path / "run", dataclasses.replace(QUICK, steps=4))
+    with pytest.raises(ConfigError, match="mug_blue.*mug_red"):
+        train(own, tmp_path / "run", QUICK)
 
 
 def test_other_classes_change_the_class_layers_alone(tmp_path: Path, make_frame: Callable[..., Frame]) -> None:

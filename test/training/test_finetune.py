@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
+import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
 
-from saom_core.errors import ModelError
+from saom_cli.main import main
+from saom_core.errors import ConfigError, ModelError
 from saom_core.taxonomy import CLASSES_AND_OTHER
+from training import finetune
 from training.assign import BACKGROUND
 from training.augment import AugmentConfig, training_item
 from training.checkpoint import load_network, load_network_and_record, save_network
-from training.dataset import Dataset, DatasetWriter
-from training.finetune import TrainConfig, TrainingError, TrainingStream, learning_rate, train
+from training.dataset import Dataset, DatasetWriter, Sample
+from training.finetune import (
+    TrainConfig,
+    TrainingError,
+    TrainingStream,
+    learning_rate,
+    make_optimizer,
+    train,
+    train_step,
+)
 from training.network import SaomTiny, TinyConfig
 from training.simulator import Frame
 
@@ -54,10 +67,21 @@ def test_depth_is_dropped_as_often_as_asked(data: Dataset) -> None:
     assert training_item(data[0], never, np.random.default_rng(0)).depth.max() > 0
 
 
-def test_stream_visits_every_image_once_an_epoch(data: Dataset) -> None:
+def test_stream_visits_every_image_once_an_epoch(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     config = dataclasses.replace(QUICK, steps=3)
     stream = TrainingStream(data, config)
     assert len(stream) == 6
+    visited, read = [], Dataset.__getitem__
+
+    def noting(self: Dataset, index: int) -> Sample:
+        visited.append(self.images[index]["id"])
+        return read(self, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Dataset, "__getitem__", noting)
+        for i in range(6):
+            stream[i]
+    assert set(visited[:3]) == set(visited[3:]) == {image["id"] for image in data.images}
     again = TrainingStream(data, config)
     for i in (0, 5):
         torch.testing.assert_close(stream[i].image, again[i].image)
@@ -68,13 +92,64 @@ def test_interrupted_run_gives_the_same_weights(data: Dataset, tmp_path: Path) -
     # what a kill after the second step leaves behind: the first checkpoint of a run of four steps
     train(data, tmp_path / "cut", QUICK, stop_after=2)
     resumed = train(data, tmp_path / "cut", QUICK)
-    expected = safetensors.torch.load_file(whole / "weights.safetensors")
-    actual = safetensors.torch.load_file(resumed / "weights.safetensors")
-    assert expected.keys() == actual.keys()
-    for name, tensor in expected.items():
-        torch.testing.assert_close(actual[name], tensor, msg=name)
+    assert_same_weights(whole, resumed)
     record = load_network_and_record(resumed)[1]
     assert record["steps"] == 4 and record["images"] == 3 and record["config"]["seed"] == QUICK.seed
+
+
+def assert_same_weights(expected: Path, actual: Path) -> None:
+    wanted, got = (safetensors.torch.load_file(folder / "weights.safetensors") for folder in (expected, actual))
+    assert wanted.keys() == got.keys()
+    for name, tensor in wanted.items():
+        torch.testing.assert_close(got[name], tensor, msg=name)
+
+
+@pytest.mark.parametrize("written", range(4))
+def test_a_run_killed_between_two_files_gives_the_same_weights(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    whole = train(data, tmp_path / "whole", QUICK)
+    calls = []
+
+    def killed_at(write: Callable[..., None]) -> Callable[..., None]:
+        def wrapped(*given: Any) -> None:
+            calls.append(write)
+            if len(calls) > written:
+                raise KeyboardInterrupt
+            write(*given)
+
+        return wrapped
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        for write in (finetune.save_network, finetune.save_resume):
+            patch.setattr(finetune, write.__name__, killed_at(write))
+        train(data, tmp_path / "cut", QUICK)
+    assert_same_weights(whole, train(data, tmp_path / "cut", QUICK))
+
+
+def test_another_run_is_not_resumed(data: Dataset, tmp_path: Path, make_frame: Callable[..., Frame]) -> None:
+    whole = train(data, tmp_path / "whole", QUICK)
+    train(data, tmp_path / "cut", QUICK, stop_after=2)
+    others = {
+        "seed": dataclasses.replace(QUICK, seed=1),
+        "learning_rate": dataclasses.replace(QUICK, learning_rate=1.0),
+        "augment.size_hw": dataclasses.replace(QUICK, augment=dataclasses.replace(SMALL, size_hw=(96, 128))),
+    }
+    for name, config in others.items():
+        with pytest.raises(ConfigError, match=f"'{name}'.*another --out"):
+            train(data, tmp_path / "cut", config)
+    with pytest.raises(ConfigError, match="'init': None"):
+        train(data, tmp_path / "cut", QUICK, init=whole)
+    writer = DatasetWriter(tmp_path / "other", {"simulator": "test", "seed": 1})
+    for episode in range(3):
+        writer.write_episode(episode, [make_frame(episode)])
+    with pytest.raises(ConfigError, match="'data'"):
+        train(Dataset.open(tmp_path / "other", "train"), tmp_path / "cut", QUICK)
+    (tmp_path / "cut" / "config.json").rename(tmp_path / "config.json")
+    with pytest.raises(ConfigError, match="'seed': None"):  # nobody knows which run it is
+        train(data, tmp_path / "cut", QUICK)
+    (tmp_path / "config.json").rename(tmp_path / "cut" / "config.json")
+    assert_same_weights(whole, train(data, tmp_path / "cut", dataclasses.replace(QUICK, checkpoint_every=1)))
 
 
 def test_loss_falls_on_one_image(data: Dataset, tmp_path: Path) -> None:
@@ -92,6 +167,58 @@ def test_no_images_is_told(tmp_path: Path, make_frame: Callable[..., Frame]) -> 
     DatasetWriter(tmp_path / "data", {"simulator": "test", "seed": 1}).write_episode(0, [make_frame()])
     with pytest.raises(TrainingError, match="got none"):
         train(Dataset.open(tmp_path / "data", "val"), tmp_path / "run", QUICK)
+
+
+def test_no_objects_and_classes_without_objects_are_told(
+    data: Dataset, tmp_path: Path, make_frame: Callable[..., Frame], caplog: pytest.LogCaptureFixture
+) -> None:
+    frame = make_frame()
+    bare = dataclasses.replace(frame, object_ids=np.full_like(frame.object_ids, -1), objects=())
+    DatasetWriter(tmp_path / "bare", {"simulator": "test", "seed": 1}).write_episode(0, [bare])
+    with pytest.raises(TrainingError, match="expected objects in the 1 training images"):
+        train(Dataset.open(tmp_path / "bare", "train"), tmp_path / "run", QUICK)
+    assert not (tmp_path / "run").exists()
+    train(data, tmp_path / "run", dataclasses.replace(QUICK, steps=1))
+    assert "will not be learned: AlarmClock" in caplog.text
+
+
+def test_gradient_that_is_not_finite_stops_before_the_step(data: Dataset) -> None:
+    network = SaomTiny(TinyConfig(data.class_names))
+    next(network.parameters()).register_hook(lambda gradient: gradient * float("nan"))
+    before = [parameter.clone() for parameter in network.parameters()]
+    items = [TrainingStream(data, QUICK)[i] for i in range(2)]
+    weights, device = torch.ones(len(data.class_names) + 1), torch.device("cpu")
+    with pytest.raises(TrainingError, match="finite gradient.*focal.*dice.*quality.*semantic.*box"):
+        train_step(network, make_optimizer(network, QUICK), items, weights, QUICK, device)
+    for parameter, value in zip(network.parameters(), before, strict=True):
+        torch.testing.assert_close(parameter, value, rtol=0, atol=0)
+
+
+def test_command_ends_with_the_command_that_teaches_names(
+    data: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    paths = ["--data", str(data.path), "--out", str(tmp_path / "my run")]
+    options = ["--steps", "1", "--batch", "2", "--size", "96x64", "--workers", "0", "--threads", "1"]
+    assert main(["finetune", *paths, *options]) == 0
+    told = caplog.records[-1]
+    assert told.levelno == logging.WARNING
+    command = shlex.split(told.getMessage().splitlines()[-1])
+    assert command[:3] == ["saom", "finetune", "--classes-only"]
+    caplog.clear()
+    assert main([*command[1:], "--class-steps", "1", "--threads", "1"]) == 0
+    named = tmp_path / "my run-named" / "last"
+    assert load_network_and_record(named)[1]["class_steps"] == 1
+    assert main(["finetune", *paths[:3], str(tmp_path / "on"), *options, "--init", str(named)]) == 0
+    assert "class layers are new" not in caplog.text
+
+
+def test_several_processes_are_refused(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert main(["finetune", "--data", str(data.path), "--out", str(tmp_path / "run")]) == 1
+    assert "saom-tiny: expected one process" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 def test_loss_that_is_not_finite_stops_with_every_term(data: Dataset, tmp_path: Path) -> None:

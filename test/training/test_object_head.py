@@ -5,18 +5,23 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
 
+from saom_cli.main import main
 from saom_core.depth import CameraIntrinsics
-from training.checkpoint import load_network, save_network
+from saom_core.errors import ConfigError
+from saom_core.runtime import BUNDLED_MODEL
+from training import object_classes
+from training.checkpoint import load_network, load_network_and_record, save_network
 from training.dataset import Dataset, DatasetWriter, Sample
 from training.finetune import TrainingError
 from training.network import SaomTiny, TinyConfig
-from training.object_classes import ClassesConfig, NamedObjects, accuracy, teach_classes
+from training.object_classes import ClassesConfig, NamedObjects, accuracy, teach_classes, train_step
 from training.object_crops import objects_of, plain_views, read_objects, varied_views, with_drawn_masks
 from training.object_head import CROP, GEOMETRY, ObjectHead, geometry, object_views, relief
 from training.simulator import Frame
@@ -140,10 +145,89 @@ def test_interrupted_teaching_gives_the_same_weights(data: Dataset, checkpoint: 
     config = ClassesConfig(steps=4, batch=4, checkpoint_every=2)
     whole = teach_classes(data, data, tmp_path / "whole", config, checkpoint)
     teach_classes(data, data, tmp_path / "cut", config, checkpoint, stop_after=2)
-    resumed = teach_classes(data, data, tmp_path / "cut", config, checkpoint)
-    expected, actual = (safetensors.torch.load_file(f / "weights.safetensors") for f in (whole, resumed))
-    for name, tensor in expected.items():
-        torch.testing.assert_close(actual[name], tensor, msg=name)
+    assert_same_weights(whole, teach_classes(data, data, tmp_path / "cut", config, checkpoint))
+
+
+def assert_same_weights(expected: Path, actual: Path) -> None:
+    wanted, got = (safetensors.torch.load_file(folder / "weights.safetensors") for folder in (expected, actual))
+    for name, tensor in wanted.items():
+        torch.testing.assert_close(got[name], tensor, msg=name)
+
+
+@pytest.mark.parametrize("written", range(4))
+def test_teaching_killed_between_two_files_gives_the_same_weights(
+    data: Dataset, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    config = ClassesConfig(steps=4, batch=4, checkpoint_every=2)
+    whole = teach_classes(data, data, tmp_path / "whole", config, checkpoint)
+    calls = []
+
+    def killed_at(write: Callable[..., None]) -> Callable[..., None]:
+        def wrapped(*given: Any) -> None:
+            calls.append(write)
+            if len(calls) > written:
+                raise KeyboardInterrupt
+            write(*given)
+
+        return wrapped
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        for write in (object_classes.save_network, object_classes.save_resume):
+            patch.setattr(object_classes, write.__name__, killed_at(write))
+        teach_classes(data, data, tmp_path / "cut", config, checkpoint)
+    assert_same_weights(whole, teach_classes(data, data, tmp_path / "cut", config, checkpoint))
+
+
+def test_another_teaching_is_not_resumed(data: Dataset, checkpoint: Path, tmp_path: Path) -> None:
+    config = ClassesConfig(steps=4, batch=4, checkpoint_every=2)
+    teach_classes(data, data, tmp_path / "cut", config, checkpoint, stop_after=2)
+    with pytest.raises(ConfigError, match="'seed': 0.*'seed': 1"):
+        teach_classes(data, data, tmp_path / "cut", dataclasses.replace(config, seed=1), checkpoint)
+    save_network(SaomTiny(TinyConfig(data.class_names)), tmp_path / "other", {"steps": 7})
+    with pytest.raises(ConfigError, match="'init'"):
+        teach_classes(data, data, tmp_path / "cut", config, tmp_path / "other")
+    data.class_names = ("a", *data.class_names[1:])
+    with pytest.raises(ConfigError, match="'class_names'"):
+        teach_classes(data, data, tmp_path / "cut", config, checkpoint)
+
+
+def test_gradient_that_is_not_finite_stops_before_the_step(data: Dataset) -> None:
+    network = SaomTiny(TinyConfig(data.class_names))
+    named = NamedObjects(network.object_head, network.class_head, 0.0)
+    network.class_head.bias.register_hook(lambda gradient: gradient * float("inf"))
+    before = [parameter.clone() for parameter in named.parameters()]
+    optimizer = torch.optim.AdamW(named.parameters())
+    weights = torch.ones(len(data.class_names))
+    with pytest.raises(TrainingError, match="finite gradient.*loss of"):
+        train_step(named, optimizer, read_objects(data), weights, 0, ClassesConfig(batch=4))
+    for parameter, value in zip(named.parameters(), before, strict=True):
+        torch.testing.assert_close(parameter, value, rtol=0, atol=0)
+
+
+def test_command_line_heeds_or_refuses_every_option(
+    data: Dataset, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["finetune", "--classes-only", "--data", str(data.path), "--out", str(tmp_path / "run"), "--threads", "1"]
+    assert main(words) == 1
+    assert "expected --init" in capsys.readouterr().err
+    words += ["--init", str(checkpoint)]
+    for ignored in ("--steps", "--batch", "--warmup-steps", "--workers", "--checkpoint-every", "--size", "--grid"):
+        assert main([*words, ignored, "1x1" if ignored in ("--size", "--grid") else "1"]) == 1
+        assert f"{ignored}: expected options of --classes-only" in capsys.readouterr().err
+    assert main([*words, "--fused"]) == 1
+    assert main([*words[:1], *words[2:], "--class-steps", "1"]) == 1
+    assert "--class-steps: expected options of saom-tiny without --classes-only" in capsys.readouterr().err
+    given = ["--class-steps", "1", "--learning-rate", "0.002", "--drop-depth", "0.1", "--seed", "3"]
+    assert main([*words, *given]) == 0
+    taught = load_network_and_record(tmp_path / "run" / "last")[1]["classes"]
+    wanted = ClassesConfig(steps=1, learning_rate=0.002, drop_depth=0.1, seed=3)
+    assert taught == dataclasses.asdict(wanted)
+
+
+def test_names_of_an_exported_file_are_taught(data: Dataset, tmp_path: Path) -> None:
+    config = ClassesConfig(steps=1, batch=2, warmup_steps=1, drawn_share=0.0)
+    network = load_network(teach_classes(data, data, tmp_path / "named", config, BUNDLED_MODEL))
+    assert network.config.class_names == data.class_names
 
 
 def test_no_objects_is_told(data: Dataset, checkpoint: Path, tmp_path: Path) -> None:

@@ -1,0 +1,115 @@
+"""What is checked before a training begins: its data, its folder, and how many processes there are."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from saom_core.errors import ConfigError, SaomError
+from training.checkpoint import RESUME, WEIGHTS
+from training.dataset import Dataset, write_atomically
+
+logger = logging.getLogger("saom")
+
+CONFIG = "config.json"
+_MAY_DIFFER = {"workers", "checkpoint_every", "fused"}  # between a run and its resumption
+
+
+class TrainingError(SaomError):
+    """The training cannot go on: data or loss are not what they must be."""
+
+
+def check_data(data: Dataset, class_names: Sequence[str] | None) -> None:
+    """Whether there is something to train on.
+
+    Raises:
+        TrainingError: no pictures, no objects, or a class that was asked for and has no object.
+    """
+    if len(data) == 0:
+        raise TrainingError("expected a data set with images in its training split, got none: run `saom collect`")
+    counts = Counter(
+        data.class_names[entry["category_id"]]
+        for entries in data.annotations.values()
+        for entry in entries
+        if "category_id" in entry
+    )
+    if not counts:
+        raise TrainingError(
+            f"expected objects in the {len(data)} training images of {data.path}, got none: look at it with "
+            "`saom dataset view`, or collect it anew"
+        )
+    missing = sorted(set(class_names or data.class_names) - set(counts))
+    if missing and class_names:
+        raise TrainingError(
+            f"expected objects of every class in the training split, got none of {', '.join(missing)}: collect more, "
+            "or leave these classes out"
+        )
+    if missing:
+        logger.warning("no objects of %d classes, which will not be learned: %s", len(missing), ", ".join(missing))
+
+
+def check_one_process(what: str) -> None:
+    """Refuses `torchrun`, whose processes would each train the whole run and write the same files.
+
+    Raises:
+        ConfigError: there are several processes.
+    """
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count > 1:
+        raise ConfigError(f"{what}: expected one process, which it trains in, got {count}: start it without torchrun")
+
+
+def begin_run(out: Path, config: Any, data: Dataset, init: Path | None) -> None:
+    """Makes a saom-tiny run's folder with its `config.json`, or checks that the run in it is this one.
+
+    Args:
+        out: the folder.
+        config: dataclass of the options.
+        data: training split.
+        init: checkpoint folder or exported file that the run begins from; known by its content.
+
+    Raises:
+        ConfigError: a run with other options, data or beginning is there.
+    """
+    facts = {"class_names": data.class_names, "images": len(data), "data": _hash_of(data), "init": _hash_of_file(init)}
+    wanted = json.loads(json.dumps({**dataclasses.asdict(config), **facts}))  # as it will be read
+    path = out / CONFIG
+    if not path.is_file() and not (out / RESUME).is_file():
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(wanted, indent=1).encode())
+        return
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    known, asked = dict(_flat(found)), dict(_flat(wanted))
+    other = sorted(k for k in {*known, *asked} - _MAY_DIFFER if known.get(k) != asked.get(k))
+    if other:
+        raise ConfigError(
+            f"{out}: expected the run to go on with { ({k: known.get(k) for k in other}) }, got "
+            f"{ ({k: asked.get(k) for k in other}) }: give the same options, or another --out"
+        )
+
+
+def _flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Entries of nested mappings, named as in `augment.size_hw`."""
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _hash_of(data: Dataset) -> str:
+    """Of everything but the pixels: another folder with the same content is the same data set."""
+    return hashlib.sha256(json.dumps([data.info, data.images, data.annotations]).encode()).hexdigest()[:16]
+
+
+def _hash_of_file(init: Path | None) -> str | None:
+    if init is None:
+        return None
+    return hashlib.sha256((init / WEIGHTS if init.is_dir() else init).read_bytes()).hexdigest()[:16]
