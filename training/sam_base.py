@@ -4,8 +4,9 @@
 
 Each prompt lies on an object or a piece of background, and mostly on a part and a sub-part of it too; nothing tells
 which of them is meant. Every mask that holds the point is a right answer: of the three masks that a prompt gives, the
-one with the least loss learns it (SAM, section 3), and the IoU head learns how good each mask is as one of them. It is
-what `make reproduce` fine-tunes, in the place of Meta's weights, which cannot be trained here.
+one with the least loss learns it (SAM, section 3), and the IoU head learns of that mask alone how good it is. So good
+pieces score higher than difficult wholes, and everything mode returns both. It is what `make reproduce` fine-tunes, in
+the place of Meta's weights, which cannot be trained here.
 
 SAM's ViT begins with weights from masked auto-encoding; here the encoder is convolutional and begins with the bundled
 saom-tiny's (depth left out), and decoder and neck begin from nothing. All of it is trained.
@@ -45,13 +46,13 @@ def base_terms(answers: SamAnswers, item: BaseItem, config: SamBaseConfig) -> di
     focal, dice = mask_losses(logits[prompt], truth, config.focal_alpha, config.focal_gamma)  # (Q, M)
     chosen = (config.focal_weight * focal + config.dice_weight * dice).detach().argmin(1, keepdim=True)
     with torch.no_grad():
-        iou = soft_iou(logits[prompt] > 0, truth[:, None])
-        best = torch.zeros_like(scores).scatter_reduce(0, prompt[:, None].expand_as(iou), iou, "amax")
+        iou = soft_iou(logits[prompt] > 0, truth[:, None]).gather(1, chosen)
+    said = scores[prompt].gather(1, chosen)
     return {
         "focal": Term(focal.gather(1, chosen).sum(), len(truth), config.focal_weight),
         "dice": Term(dice.gather(1, chosen).sum(), len(truth), config.dice_weight),
-        "quality": Term(F.mse_loss(scores, best, reduction="sum"), scores.numel(), config.quality_weight),
-        "iou": Term(iou.gather(1, chosen).sum(), len(truth), 0.0),  # to look at
+        "quality": Term(F.mse_loss(said, iou, reduction="sum"), len(truth), config.quality_weight),
+        "iou": Term(iou.sum(), len(truth), 0.0),  # to look at
     }
 
 

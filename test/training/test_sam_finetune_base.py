@@ -24,9 +24,10 @@ from saom_core.sam_network import SamModel, build_sam
 from training.dataset import Dataset, DatasetWriter
 from training.evaluated_models import load_model
 from training.onnx_weights import network_from_onnx
-from training.sam_base import new_base, train_base
+from training.sam_base import base_terms, new_base, train_base
 from training.sam_base_config import SamBaseConfig
-from training.sam_base_stream import BaseStream, points_on
+from training.sam_base_stream import BaseItem, BaseStream, points_on
+from training.sam_trainee import SamAnswers
 from training.simulator import Frame
 
 QUICK = SamBaseConfig(
@@ -89,6 +90,25 @@ def test_sub_parts_are_among_the_masks(tmp_path: Path) -> None:
     item = stream_of(data, dataclasses.replace(QUICK, prompts=64))[0]
     assert len(item.masks) > len(data[0].masks) + 1  # one region of background
     assert int(item.holds.sum(1).max()) >= 3  # whole, part, sub-part
+
+
+def test_the_score_of_each_mask_is_learned_of_what_it_stands_for() -> None:
+    """One point on a whole and on its part: two of the three masks are answers, the third is asked nothing."""
+    whole, part = torch.zeros(8, 8), torch.zeros(8, 8)
+    whole[:, :6], part[:, :2] = 1.0, 1.0
+    drawn = torch.stack([part, torch.zeros(8, 8), whole])
+    drawn[2, :, 5] = 0  # an IoU of 5/6
+    logits = (20 * drawn - 10)[None].requires_grad_()
+    scores = torch.tensor([[0.5, 0.5, 0.5]], requires_grad=True)
+    item = BaseItem(
+        torch.zeros(3, 32, 32), (32, 32), torch.tensor([[2.0, 16.0]]), torch.zeros(1, dtype=torch.int64),
+        torch.stack([whole, part]), torch.zeros(2, dtype=torch.int64), holds=torch.ones(1, 2, dtype=torch.bool),
+    )  # fmt: skip
+    terms = base_terms(SamAnswers(scores, logits, None), item, QUICK)
+    assert float(terms["iou"].total) == pytest.approx(1 + 5 / 6)
+    assert float(terms["quality"].total.detach()) == pytest.approx(0.5**2 + (5 / 6 - 0.5) ** 2)
+    [gradient] = torch.autograd.grad(terms["quality"].total, scores)
+    assert gradient[0].tolist() == pytest.approx([-1.0, 0.0, -2 / 3])
 
 
 def test_a_base_learns_and_is_a_sam_checkpoint(tmp_path: Path) -> None:
