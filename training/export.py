@@ -65,7 +65,7 @@ def export(checkpoint: Path, path: Path, options: ExportOptions | None = None) -
     Raises:
         ModelError: no such checkpoint.
         ConfigError: a size or a precision that the network cannot have.
-        ExportError: results differ from torch, or figures fall with int8.
+        ExportError: results differ from torch, there are none, or figures fall with int8.
     """
     options = options or ExportOptions()
     if options.precision not in PRECISIONS:
@@ -96,7 +96,10 @@ def export(checkpoint: Path, path: Path, options: ExportOptions | None = None) -
     draft, exact = path.with_suffix(".part.onnx"), path.with_suffix(".fp32.part.onnx")
     try:
         write(
-            draft, halved, _metadata(source, size_hw, options), _defaults(size_hw, prompts.numpy(), source.uses_depth)
+            draft,
+            halved,
+            _metadata(source, size_hw, options) | {"compared_calls": len(expected)},
+            _defaults(size_hw, prompts.numpy(), source.uses_depth),
         )
         del halved
         found = check_parity(draft, expected, TOLERANCES["fp16" if half else "fp32"], source.masks_per_prompt)

@@ -140,13 +140,18 @@ def check_parity(
         The largest differences of all cases.
 
     Raises:
-        ExportError: see `compare_answers`.
+        ExportError: see `compare_answers`; or torch answers nothing in any case, so that nothing is compared.
     """
     session = open_session(path)
     largest = Differences()
     for case, answer in expected:
         actual = dict(zip(OUTPUTS, session.run(list(OUTPUTS), case.feed()), strict=True))
         largest = largest.merged(compare_answers(answer, actual, tolerance, masks_per_prompt))
+    if not largest.rows:
+        raise ExportError(
+            f"expected masks to compare with torch's, got none in {len(expected)} calls, because no prompt has a score "
+            "above 0 though all filters are off: the file is not written; the weights find nothing, take others"
+        )
     return largest
 
 

@@ -46,6 +46,7 @@ def test_sam_with_a_loop_finds_what_its_checkpoint_finds(checkpoint: Path, tmp_p
     assert (info.name, info.class_names, info.uses_depth) == ("stand-in", tuple("abcde"), False)
     assert info.input_size_hw == (48, 64) and info.metadata["license"] == "of nobody"
     assert info.metadata["precision"] == "fp32" and info.metadata["prompts_at_once"] == 4
+    assert info.metadata["compared_calls"] == 9  # pictures of three sizes, three kinds of prompts
     image, _ = example_input((96, 128), 3)
     found = segmenter.segment(image.numpy()).instances
     options = SamEverythingOptions((6, 5), pred_iou_thresh=0.3, stability_score_thresh=0.6, box_nms_thresh=0.999)
@@ -57,6 +58,18 @@ def test_sam_with_a_loop_finds_what_its_checkpoint_finds(checkpoint: Path, tmp_p
         assert (same & near).any()
         alike += name in np.array(torch_side.class_names)[same & near]
     assert alike >= 0.8 * len(found) and len(found) > 5
+
+
+def test_a_network_that_answers_nothing_is_not_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two empty answers are equal, which says nothing of the file."""
+    model = tiny_model()
+    model.sam.mask_decoder.iou_prediction_head.layers[-1].bias.data.fill_(-100.0)
+    write_checkpoint(model, tmp_path / "mute.safetensors")
+    (tmp_path / "out").mkdir()
+    path = tmp_path / "out" / "sam.onnx"
+    assert main(["export", str(tmp_path / "mute.safetensors"), str(path), "--grid", "2x2", "--calls", "2"]) == 1
+    assert "masks to compare with torch's, got none in 2 calls" in capsys.readouterr().err
+    assert list(path.parent.iterdir()) == []
 
 
 @pytest.mark.parametrize(
