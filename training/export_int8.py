@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ logger = logging.getLogger("saom")
 
 CALIBRATION_PICTURES = 64
 MEASURED = ("AP", "AP50", "AP50_class")
+MIN_AP50 = 0.05
+"""Of the fp32 file: below, it has so little to lose that no drop would tell a good int8 file from a broken one."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def write_int8(whole: onnx.ModelProto, exact: Path, path: Path, case: Case, opti
         options: data and limits.
 
     Raises:
-        ExportError: figures fall.
+        ExportError: figures fall, or are too low with fp32 to fall.
         ConfigError: no pictures to calibrate with.
     """
     feeds = calibration_feeds(Dataset.open(options.data, "train"), case)
@@ -104,20 +106,35 @@ def check_figures(exact: Path, int8: Path, data: Dataset, options: Int8Options) 
         Number of pictures, and the figures of both.
 
     Raises:
-        ExportError: a figure falls by more than it may.
+        ExportError: see `judge`.
     """
     configs = [SaomConfig(model=str(path), provider="cpu", score_threshold=AP_SCORE) for path in (exact, int8)]
     report, _ = evaluate([load_model(config) for config in configs], data, limit=options.images, pictures=0)
     before, after = (model.everything or {} for model in report.models)
-    told = ", ".join(f"{name} {_of(before[name])} with fp32, {_of(after[name])} with int8" for name in MEASURED)
-    drops = [before[name] - after[name] for name in MEASURED if None not in (before[name], after[name])]
-    if not drops or max(drops) > options.allowed_drop:
-        raise ExportError(
-            f"expected int8 to keep the figures within {options.allowed_drop} on {report.data['images']} pictures, got "
-            f"{told}: the file is not written; use --precision fp32, or allow more with --allowed-drop"
-        )
+    told = judge(before, after, options.allowed_drop)
     logger.info("int8, on %d pictures: %s", report.data["images"], told)
     return {"images": report.data["images"], **{name: [before[name], after[name]] for name in MEASURED}}
+
+
+def judge(before: Mapping[str, float | None], after: Mapping[str, float | None], allowed_drop: float) -> str:
+    """The figures with fp32 and with int8, as text; None where no object is asked for.
+
+    Raises:
+        ExportError: a figure falls by more than it may, or fp32 has next to nothing to lose.
+    """
+    if (before["AP50"] or 0.0) < MIN_AP50:
+        raise ExportError(
+            f"expected AP50 {MIN_AP50} or more with fp32, to see what int8 loses of it, got {_of(before['AP50'])}: the "
+            "file is not written; use --precision fp32, or other weights or --data"
+        )
+    told = ", ".join(f"{name} {_of(before[name])} with fp32, {_of(after[name])} with int8" for name in MEASURED)
+    drops = [was - (after[name] or 0.0) for name in MEASURED if (was := before[name]) is not None]
+    if max(drops) > allowed_drop:
+        raise ExportError(
+            f"expected int8 to keep the figures within {allowed_drop}, got {told}: the file is not written; use "
+            "--precision fp32, or allow more with --allowed-drop"
+        )
+    return told
 
 
 def _of(value: float | None) -> str:
