@@ -26,7 +26,7 @@ from training.processes import Processes
 from training.run_checks import check_data
 from training.sam_fast import ENCODER, SamFast, fast_on
 from training.sam_finetune import prepared_stream
-from training.sam_loop import begin, train
+from training.sam_loop import begin_together, train
 
 
 def finetune(
@@ -62,7 +62,9 @@ def finetune(
     processes = Processes.join()
     torch.manual_seed(config.seed)
     base = {"encoder": encoder_hash(model.sam), "size": model.sizes.name}
-    begin(out, config, {"class_names": list(names), "base": base, "images": len(data), **(record or {})}, processes)
+    begin_together(
+        out, config, {"class_names": list(names), "base": base, "images": len(data), **(record or {})}, processes
+    )
     steps = config.total_steps(len(data), processes.count)
     stream = prepared_stream(model, data, names, out, cache, config, processes)
     whole = fast_on(model, names, dim=config.dim, mask_dim=config.mask_dim, heads=config.heads, layers=config.layers)

@@ -30,7 +30,7 @@ from training.losses import LossWeights, batch_loss, class_weights
 from training.network import SaomTiny, TinyConfig, with_classes
 from training.onnx_weights import network_from_onnx, restore_batch_norms
 from training.precision import mixed_precision
-from training.run_checks import TrainingError, begin_run, check_data
+from training.run_checks import TrainingError, begin, beginning, check_data
 from training.seeded_order import image_of, item_rng
 
 logger = logging.getLogger("saom")
@@ -93,7 +93,7 @@ def train(
     torch.manual_seed(config.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network, before, taught = initial_network(data, config, init)
-    begin_run(out, config, data, init)
+    begin(out, {"config": dataclasses.asdict(config), **beginning(data, init)})
     record = {
         "images": len(data),
         "data": data.info,
@@ -240,8 +240,8 @@ def learning_rate(step: int, config: TrainConfig) -> float:
 def _some_images(data: SimulatedDataset, config: TrainConfig, batches: int = 12) -> Iterator[tuple[Tensor, Tensor]]:
     """Augmented images (B, H, W, 3) and depths (B, H, W) from the beginning of the stream."""
     stream = TrainingStream(data, config)
-    for begin in range(0, min(batches * config.batch, len(stream)), config.batch):
-        items = [stream[i] for i in range(begin, begin + config.batch)]
+    for first in range(0, min(batches * config.batch, len(stream)), config.batch):
+        items = [stream[i] for i in range(first, first + config.batch)]
         yield torch.stack([item.image for item in items]), torch.stack([item.depth for item in items])
 
 

@@ -27,7 +27,7 @@ from training.finetune import TrainConfig, initial_network
 from training.losses import class_weights
 from training.object_crops import ObjectCrops, plain_views, read_objects, varied_views
 from training.precision import mixed_precision
-from training.run_checks import TrainingError, begin_run, check_data
+from training.run_checks import TrainingError, begin, beginning, check_data
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def teach_classes(
     check_data(data, None)
     torch.manual_seed(config.seed)
     network, before, _ = initial_network(data, TrainConfig(seed=config.seed), init)
-    begin_run(out, config, data, init)
+    begin(out, {"config": dataclasses.asdict(config), **beginning(data, init)})
     objects = read_objects(data, network, config.drawn_share)
     if not len(objects):
         raise TrainingError("expected a data set with objects in its training split, got none: run `saom collect`")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import logging
@@ -19,7 +18,8 @@ from training.dataset import Dataset, write_atomically
 logger = logging.getLogger("saom")
 
 CONFIG = "config.json"
-_MAY_DIFFER = {"workers", "checkpoint_every", "fused"}  # between a run and its resumption
+_MAY_DIFFER = {f"config.{name}" for name in ("workers", "checkpoint_every", "fused")}
+"""Facts that may differ between a run and its resumption."""
 
 
 class TrainingError(SaomError):
@@ -66,33 +66,42 @@ def check_one_process(what: str) -> None:
         raise ConfigError(f"{what}: expected one process, which it trains in, got {count}: start it without torchrun")
 
 
-def begin_run(out: Path, config: Any, data: Dataset, init: Path | None) -> None:
-    """Makes a saom-tiny run's folder with its `config.json`, or checks that the run in it is this one.
+def begin(out: Path, facts: Mapping[str, Any], *, first: bool = True) -> None:
+    """Makes a run's folder with its `config.json`, or checks that the run in it is this one.
 
     Args:
         out: the folder.
-        config: dataclass of the options.
-        data: training split.
-        init: checkpoint folder or exported file that the run begins from; known by its content.
+        facts: options and whatever else decides the run, JSON types.
+        first: of the processes that train together; the others write nothing.
 
     Raises:
         ConfigError: a run with other options, data or beginning is there.
     """
-    facts = {"class_names": data.class_names, "images": len(data), "data": _hash_of(data), "init": _hash_of_file(init)}
-    wanted = json.loads(json.dumps({**dataclasses.asdict(config), **facts}))  # as it will be read
+    wanted = json.loads(json.dumps(facts))  # as it will be read
     path = out / CONFIG
-    if not path.is_file() and not (out / RESUME).is_file():
+    if path.is_file() or (out / RESUME).is_file():
+        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        known, asked = dict(_flat(found)), dict(_flat(wanted))
+        other = sorted(k for k in {*known, *asked} if known.get(k) != asked.get(k) and k not in _MAY_DIFFER)
+        if other:
+            raise ConfigError(
+                f"{out}: expected the run to go on with { ({k: known.get(k) for k in other}) }, got "
+                f"{ ({k: asked.get(k) for k in other}) }: give the same options, or another --out"
+            )
+    elif first:
         out.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(wanted, indent=1).encode())
-        return
-    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    known, asked = dict(_flat(found)), dict(_flat(wanted))
-    other = sorted(k for k in {*known, *asked} - _MAY_DIFFER if known.get(k) != asked.get(k))
-    if other:
-        raise ConfigError(
-            f"{out}: expected the run to go on with { ({k: known.get(k) for k in other}) }, got "
-            f"{ ({k: asked.get(k) for k in other}) }: give the same options, or another --out"
-        )
+
+
+def beginning(data: Dataset, init: Path | None) -> dict[str, Any]:
+    """What a training of saom-tiny begins with, known by its content.
+
+    Args:
+        data: training split.
+        init: checkpoint folder or exported file.
+    """
+    hashes = {"data": _hash_of(data), "init": _hash_of_file(init)}
+    return {"class_names": data.class_names, "images": len(data), **hashes}
 
 
 def _flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -30,7 +30,7 @@ from training.run_checks import check_data
 from training.sam_base_config import SamBaseConfig
 from training.sam_base_stream import BaseItem, BaseStream
 from training.sam_finetune import WEIGHTS, write_model
-from training.sam_loop import begin, train
+from training.sam_loop import begin_together, train
 from training.sam_losses import Term, mask_losses, soft_iou
 from training.sam_trainee import SamAnswers, SamTrainee
 
@@ -99,7 +99,7 @@ def train_base(data: SimulatedDataset, out: Path, config: SamBaseConfig) -> Path
     processes = Processes.join()
     torch.manual_seed(config.seed)
     model = new_base(config)
-    begin(out, config, {"recipe": "base", "images": len(data)}, processes)
+    begin_together(out, config, {"recipe": "base", "images": len(data)}, processes)
     steps = config.total_steps(len(data), processes.count)
     stream = BaseStream(data, model, steps * config.batch * processes.count, config)
     trainee = SamTrainee(model, with_encoder=True)

@@ -28,7 +28,7 @@ from training.embedding_cache import EmbeddingCache, FrozenEncoder, encoder_hash
 from training.processes import Processes
 from training.run_checks import check_data
 from training.sam_config import SamTuneConfig
-from training.sam_loop import begin, train
+from training.sam_loop import begin_together, train
 from training.sam_losses import image_terms
 from training.sam_stream import SamStream
 from training.sam_trainee import SamTrainee, model_with
@@ -71,7 +71,9 @@ def finetune(
     torch.manual_seed(config.seed)
     model = with_class_head(model, names)
     base = {"encoder": encoder_hash(model.sam), "size": model.sizes.name}
-    begin(out, config, {"class_names": list(names), "base": base, "images": len(data), **(record or {})}, processes)
+    begin_together(
+        out, config, {"class_names": list(names), "base": base, "images": len(data), **(record or {})}, processes
+    )
     steps = config.total_steps(len(data), processes.count)
     stream = prepared_stream(model, data, names, out, cache, config, processes)
     trainee = SamTrainee(model)

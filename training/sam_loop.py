@@ -6,7 +6,6 @@ What is trained on what is told by the caller (`sam_finetune`, `sam_base`).
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import math
 import time
@@ -21,23 +20,20 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from saom_core.errors import ConfigError
 from training.checkpoint import load_resume, save_resume
-from training.dataset import write_atomically
-from training.finetune import TrainingError
 from training.loss_plot import plot_losses
 from training.memory import peak_memory_mb_on
 from training.precision import mixed_precision
 from training.processes import Processes
+from training.run_checks import TrainingError, begin
 from training.sam_config import SamRunConfig
 from training.sam_losses import Term
 
 logger = logging.getLogger("saom")
 
-CONFIG, LOG, PLOT = "config.json", "tensorboard", "losses.png"
+LOG, PLOT = "tensorboard", "losses.png"
 _LOG_EVERY = 10  # steps
 _REMEDY = "lower the learning rate, or check the data set"
-_MAY_DIFFER = {"workers", "checkpoint_every"}  # between a run and its resumption
 
 Item = TypeVar("Item")
 Terms = dict[str, Term]
@@ -183,25 +179,7 @@ def to_device(item: Item, device: torch.device) -> Item:
     )  # type: ignore[type-var]
 
 
-def begin(out: Path, config: SamRunConfig, record: dict[str, Any], processes: Processes) -> None:
-    """Makes the run's folder with its `config.json`, or checks that the run in it is this one.
-
-    Raises:
-        ConfigError: a run with other options is there.
-    """
-    path = out / CONFIG
-    facts = {"config": dataclasses.asdict(config), "processes": processes.count, **record}
-    wanted = json.loads(json.dumps(facts))  # as it will be read
-    if path.is_file():
-        found = json.loads(path.read_text(encoding="utf-8"))
-        known, asked = {**found, **found["config"]}, {**wanted, **wanted["config"]}
-        other = sorted(k for k in {*known, *asked} - {"config", *_MAY_DIFFER} if known.get(k) != asked.get(k))
-        if other:
-            raise ConfigError(
-                f"{out}: expected the run to go on with { ({k: known.get(k) for k in other}) }, got "
-                f"{ ({k: asked.get(k) for k in other}) }: give the same options, or another --out"
-            )
-    elif processes.first:
-        out.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(wanted, indent=1).encode())
+def begin_together(out: Path, config: SamRunConfig, record: dict[str, Any], processes: Processes) -> None:
+    """Makes the folder of a run of these processes, or checks that the run in it is this one; errors as `begin`."""
+    begin(out, {"config": dataclasses.asdict(config), "processes": processes.count, **record}, first=processes.first)
     processes.wait()

@@ -136,7 +136,7 @@ def test_another_run_is_not_resumed(data: Dataset, tmp_path: Path, make_frame: C
         "augment.size_hw": dataclasses.replace(QUICK, augment=dataclasses.replace(SMALL, size_hw=(96, 128))),
     }
     for name, config in others.items():
-        with pytest.raises(ConfigError, match=f"'{name}'.*another --out"):
+        with pytest.raises(ConfigError, match=f"'config.{name}'.*another --out"):
             train(data, tmp_path / "cut", config)
     with pytest.raises(ConfigError, match="'init': None"):
         train(data, tmp_path / "cut", QUICK, init=whole)
@@ -146,7 +146,7 @@ def test_another_run_is_not_resumed(data: Dataset, tmp_path: Path, make_frame: C
     with pytest.raises(ConfigError, match="'data'"):
         train(Dataset.open(tmp_path / "other", "train"), tmp_path / "cut", QUICK)
     (tmp_path / "cut" / "config.json").rename(tmp_path / "config.json")
-    with pytest.raises(ConfigError, match="'seed': None"):  # nobody knows which run it is
+    with pytest.raises(ConfigError, match="'config.seed': None"):  # nobody knows which run it is
         train(data, tmp_path / "cut", QUICK)
     (tmp_path / "config.json").rename(tmp_path / "cut" / "config.json")
     assert_same_weights(whole, train(data, tmp_path / "cut", dataclasses.replace(QUICK, checkpoint_every=1)))

@@ -19,11 +19,11 @@ from saom_core.runtime import BUNDLED_MODEL
 from training import object_classes
 from training.checkpoint import load_network, load_network_and_record, save_network
 from training.dataset import Dataset, DatasetWriter, Sample
-from training.finetune import TrainingError
 from training.network import SaomTiny, TinyConfig
 from training.object_classes import ClassesConfig, NamedObjects, accuracy, teach_classes, train_step
 from training.object_crops import objects_of, plain_views, read_objects, varied_views, with_drawn_masks
 from training.object_head import CROP, GEOMETRY, ObjectHead, geometry, object_views, relief
+from training.run_checks import TrainingError
 from training.simulator import Frame
 
 
@@ -181,7 +181,7 @@ def test_teaching_killed_between_two_files_gives_the_same_weights(
 def test_another_teaching_is_not_resumed(data: Dataset, checkpoint: Path, tmp_path: Path) -> None:
     config = ClassesConfig(steps=4, batch=4, checkpoint_every=2)
     teach_classes(data, data, tmp_path / "cut", config, checkpoint, stop_after=2)
-    with pytest.raises(ConfigError, match="'seed': 0.*'seed': 1"):
+    with pytest.raises(ConfigError, match="'config.seed': 0.*'config.seed': 1"):
         teach_classes(data, data, tmp_path / "cut", dataclasses.replace(config, seed=1), checkpoint)
     save_network(SaomTiny(TinyConfig(data.class_names)), tmp_path / "other", {"steps": 7})
     with pytest.raises(ConfigError, match="'init'"):

@@ -21,7 +21,7 @@ from saom_core.sam_options import SamEverythingOptions
 from saom_core.taxonomy import CLASSES_AND_OTHER
 from training import sam_finetune
 from training.dataset import Dataset, DatasetWriter
-from training.finetune import TrainingError
+from training.run_checks import TrainingError
 from training.sam_config import PAPER, SamTuneConfig
 from training.sam_finetune import finetune, with_class_head
 from training.sam_losses import Term, image_terms
