@@ -108,7 +108,7 @@ def train(
     weights = class_weights(class_counts(data, len(network.config.class_names))).to(device)
     optimizer = make_optimizer(network, config)
     start = load_resume(out, network, average, optimizer)
-    log = SummaryWriter(str(out / "tensorboard"), purge_step=start or None)
+    log = SummaryWriter(str(out / "tensorboard"), purge_step=start)
     progress = tqdm(total=config.steps, initial=start, unit="step", desc="train", dynamic_ncols=True)
     for step, items in enumerate(_batches(data, config, start), start):
         rate = learning_rate(step, config)

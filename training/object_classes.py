@@ -106,7 +106,7 @@ def teach_classes(
     )
     optimizer = torch.optim.AdamW(named.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     start = load_resume(out, named, average, optimizer)
-    board = SummaryWriter(str(out / "tensorboard"), purge_step=start or None)
+    board = SummaryWriter(str(out / "tensorboard"), purge_step=start)
     record = {"steps": before.get("steps", 0), "classes": dataclasses.asdict(config), "init": before, "data": data.info}
     progress = tqdm(total=config.steps, initial=start, unit="step", desc="classes", dynamic_ncols=True)
     for step in range(start, config.steps):
