@@ -170,7 +170,8 @@ def read_shard(path: Path) -> dict[str, Any]:
     return shard
 
 
-def _read_info(path: Path) -> dict[str, Any]:
+def read_info(path: Path) -> dict[str, Any]:
+    """What `dataset.json` says; InputError unless it is a JSON object."""
     try:
         info, fault = json.loads(path.read_bytes()), "something else"
     except (OSError, ValueError) as error:
@@ -183,7 +184,7 @@ def _read_info(path: Path) -> dict[str, Any]:
     return info
 
 
-def _check_entries(shard: Mapping[str, Any], path: Path) -> None:
+def check_entries(shard: Mapping[str, Any], path: Path) -> None:
     """Raises InputError unless all that is read of pictures and annotations is there."""
     for kind, wanted in (("images", _OF_IMAGE), ("annotations", _OF_ANNOTATION), ("parts", (*_OF_ANNOTATION, "name"))):
         for place, entry in enumerate(shard[kind]):
@@ -292,11 +293,11 @@ class Dataset:
             raise InputError(f"expected a split of {SPLITS}, got {split!r}")
         images: list[dict[str, Any]] = []
         annotations: dict[int, list[dict[str, Any]]] = {}
-        info = _read_info(path / "dataset.json")
+        info = read_info(path / "dataset.json")
         names = list(class_names_of(info)) if "class_names" in info else []
         for shard_path in shards:
             shard = read_shard(shard_path)
-            _check_entries(shard, shard_path)
+            check_entries(shard, shard_path)
             index_of = indices_of(shard, names, shard_path)
             for image in shard["images"]:
                 if split is None or image["split"] == split:

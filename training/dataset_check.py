@@ -14,16 +14,21 @@ from tqdm import tqdm
 from saom_core.errors import InputError
 from training.annotations import box_of, decode_masks, encode_mask
 from training.categories import names_by_id
-from training.dataset import read_shard, shard_paths
+from training.dataset import check_entries, read_info, read_shard, shard_paths
 from training.simulator import SPLITS
 
 
 def problems(path: Path, quiet: bool = False) -> Iterator[str]:
     """Broken files, bad masks, and leaks between splits: a scene, or the very same picture, in two of them."""
     seen = _Seen()
+    try:
+        read_info(path / "dataset.json")
+    except InputError as error:
+        yield f"dataset.json: {error}"
     for shard_path in tqdm(shard_paths(path), unit="scene", desc="check", disable=quiet):
         try:
             shard = read_shard(shard_path)
+            check_entries(shard, shard_path)
             seen.categories = set(names_by_id(shard))
             entries_of: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in shard["images"]}
             for entry in (*shard["annotations"], *shard["parts"]):
@@ -65,6 +70,10 @@ def _picture_problems(path: Path, image: dict[str, Any], seen: _Seen) -> Iterato
     if first != image["split"]:
         yield f"scene {image['scene']} is in two splits, {first} and {image['split']}"
     size_hw = (image["height"], image["width"])
+    if _mask(image["ignore"], size_hw) is None:
+        yield f"no mask of size {list(size_hw)} can be read of the pixels to ignore"
+    if set(image["camera"]) != {"fx", "fy", "cx", "cy"}:
+        yield f"its camera has {', '.join(image['camera'])}, not fx, fy, cx, cy"
     for key, dtype, channels in (("file_name", np.uint8, (3,)), ("depth_file_name", np.uint16, ())):
         content = _content(path / image[key])
         picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED) if content else None

@@ -94,8 +94,17 @@ BAD = {
     "is of picture 77, not there": lambda first, _: first.update(image_id=77),
     "the id is used twice": lambda first, shard: first.update(id=shard["annotations"][-1]["id"]),
     "its split is 'dev'": lambda _, shard: [image.update(split="dev") for image in shard["images"]],
+    "of the pixels to ignore": lambda _, shard: shard["images"][0]["ignore"].update(counts="0"),
+    "its camera has fx, fy, cx": lambda _, shard: shard["images"][0]["camera"].pop("cy"),
+    "but number 0 has no part_of": lambda first, _: first.pop("part_of"),
     "scene scene_2 is in two splits": lambda _, shard: [image.update(scene="scene_2") for image in shard["images"]],
 }
+
+
+def test_check_finds_a_broken_description(path: Path):
+    (path / "dataset.json").write_text("{")
+    [line] = found(path)
+    assert line.startswith("dataset.json: expected a JSON object")
 
 
 @pytest.mark.parametrize("said", BAD)
