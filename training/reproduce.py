@@ -255,7 +255,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of all runs, figures and pages")
     parser.add_argument("--model", type=Path, help="checkpoint of the SAM family to begin from; none: train a base")
-    parser.add_argument("--base-steps", type=int, default=1800, help="of the base's training (default: 1800)")
+    parser.add_argument("--base-steps", type=int, default=1700, help="of the base's training (default: 1700)")
     parser.add_argument("--steps", type=int, default=300, help="of each fine-tuning (default: 300)")
     parser.add_argument("--batch", type=int, default=4, help="pictures a step of each fine-tuning (default: 4)")
     parser.add_argument("--views", type=int, default=2, help="views of each picture in our recipe (default: 2)")
