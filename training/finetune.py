@@ -20,17 +20,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from training.augment import AugmentConfig, TrainingItem, training_item
 from training.checkpoint import load_network_and_record, load_resume, save_network, save_resume
 from training.dataset import Dataset as SimulatedDataset
+from training.finite import check_loss, clip_gradient
 from training.losses import LossWeights, batch_loss, class_weights
 from training.network import SaomTiny, TinyConfig, with_classes
 from training.onnx_weights import network_from_onnx, restore_batch_norms
 from training.precision import mixed_precision
-from training.run_checks import TrainingError, begin, beginning, check_data
+from training.run_checks import begin, beginning, check_data
+from training.run_log import open_log
 from training.seeded_order import image_of, item_rng
 
 logger = logging.getLogger("saom")
@@ -108,7 +109,7 @@ def train(
     weights = class_weights(class_counts(data, len(network.config.class_names))).to(device)
     optimizer = make_optimizer(network, config)
     start = load_resume(out, network, average, optimizer)
-    log = SummaryWriter(str(out / "tensorboard"), purge_step=start)
+    log = open_log(out / "tensorboard", start)
     progress = tqdm(total=config.steps, initial=start, unit="step", desc="train", dynamic_ncols=True)
     for step, items in enumerate(_batches(data, config, start), start):
         rate = learning_rate(step, config)
@@ -198,16 +199,10 @@ def train_step(
             fused=config.fused,
         )
     values = {name: float(term.detach()) for name, term in terms.items()}
-    if not all(math.isfinite(value) for value in values.values()):
-        raise TrainingError(f"expected a finite loss, got {values}: lower the learning rate, or check the data set")
+    check_loss(values)
     optimizer.zero_grad(set_to_none=True)
     total.backward()
-    norm = float(nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm))
-    if not math.isfinite(norm):  # the weights would be NaN from here on
-        raise TrainingError(
-            f"expected a finite gradient, got one of norm {norm} of {values}: lower the learning rate, or check the "
-            "data set"
-        )
+    clip_gradient(network, config.clip_norm, values)
     optimizer.step()
     return {"total": float(total.detach()), **values}
 

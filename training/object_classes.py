@@ -18,16 +18,17 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from training.checkpoint import load_resume, save_network, save_resume
 from training.dataset import Dataset
 from training.finetune import TrainConfig, initial_network
+from training.finite import check_loss, clip_gradient
 from training.losses import class_weights
 from training.object_crops import ObjectCrops, plain_views, read_objects, varied_views
 from training.precision import mixed_precision
 from training.run_checks import TrainingError, begin, beginning, check_data
+from training.run_log import open_log
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ def teach_classes(
     )
     optimizer = torch.optim.AdamW(named.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     start = load_resume(out, named, average, optimizer)
-    board = SummaryWriter(str(out / "tensorboard"), purge_step=start)
+    board = open_log(out / "tensorboard", start)
     record = {"steps": before.get("steps", 0), "classes": dataclasses.asdict(config), "init": before, "data": data.info}
     progress = tqdm(total=config.steps, initial=start, unit="step", desc="classes", dynamic_ncols=True)
     for step in range(start, config.steps):
@@ -158,18 +159,13 @@ def train_step(
     wanted = objects.class_ids[chosen]
     smoothing = config.label_smoothing
     loss = F.cross_entropy(logits, wanted, weights, label_smoothing=smoothing, reduction="sum") / config.batch
-    if not torch.isfinite(loss):
-        raise TrainingError(f"expected a finite loss, got {float(loss)} at step {step}: lower the learning rate")
+    values = {"step": step, "loss": float(loss.detach())}
+    check_loss(values)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
-    norm = float(nn.utils.clip_grad_norm_(named.parameters(), math.inf))  # nothing is clipped
-    if not math.isfinite(norm):  # the weights would be NaN from here on
-        raise TrainingError(
-            f"expected a finite gradient, got one of norm {norm} of a loss of {float(loss)} at step {step}: lower the "
-            "learning rate"
-        )
+    clip_gradient(named, math.inf, values)
     optimizer.step()
-    return float(loss.detach())
+    return values["loss"]
 
 
 @torch.no_grad()

@@ -17,15 +17,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from training.checkpoint import load_resume, save_resume
+from training.finite import check_loss, clip_gradient
 from training.loss_plot import plot_losses
 from training.memory import peak_memory_mb_on
 from training.precision import mixed_precision
 from training.processes import Processes
-from training.run_checks import TrainingError, begin
+from training.run_checks import begin
+from training.run_log import open_log
 from training.sam_config import SamRunConfig
 from training.sam_losses import Term
 
@@ -33,7 +34,6 @@ logger = logging.getLogger("saom")
 
 LOG, PLOT = "tensorboard", "losses.png"
 _LOG_EVERY = 10  # steps
-_REMEDY = "lower the learning rate, or check the data set"
 
 Item = TypeVar("Item")
 Terms = dict[str, Term]
@@ -73,7 +73,7 @@ def train(
     optimizer = torch.optim.AdamW(trained, eps=config.adam_epsilon, weight_decay=config.weight_decay)
     start = load_resume(out, trainee, average, optimizer)
     network = DistributedDataParallel(trainee) if processes.count > 1 else trainee
-    log = SummaryWriter(str(out / LOG), purge_step=start) if processes.first else None
+    log = open_log(out / LOG, start) if processes.first else None
     progress = tqdm(total=steps, initial=start, unit="step", desc="train", dynamic_ncols=True, disable=log is None)
     began = time.monotonic()
     for step, items in enumerate(batches(stream, config, start, steps, processes), start):
@@ -129,13 +129,10 @@ def train_step(
     total = processes.count * (weights * sums / counts).sum()
     means = processes.total(sums.detach()) / counts
     values = {"total": float((weights * means).sum()), **dict(zip(names, means.tolist(), strict=True))}
-    if not all(math.isfinite(value) for value in values.values()):
-        raise TrainingError(f"expected a finite loss, got {values}: {_REMEDY}")
+    check_loss(values)
     optimizer.zero_grad(set_to_none=True)
     total.backward()
-    norm = nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm or math.inf)
-    if not math.isfinite(float(norm)):
-        raise TrainingError(f"expected a finite gradient, got a norm of {float(norm)} from {values}: {_REMEDY}")
+    clip_gradient(network, config.clip_norm or math.inf, values)
     optimizer.step()
     return values
 

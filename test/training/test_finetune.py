@@ -8,12 +8,11 @@ import logging
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import safetensors.torch
 import torch
+from killed import assert_same_weights, killed_after
 
 from saom_cli.main import main
 from saom_core.errors import ConfigError, ModelError
@@ -25,7 +24,6 @@ from training.checkpoint import load_network, load_network_and_record, save_netw
 from training.dataset import Dataset, DatasetWriter, Sample
 from training.finetune import (
     TrainConfig,
-    TrainingError,
     TrainingStream,
     learning_rate,
     make_optimizer,
@@ -33,6 +31,7 @@ from training.finetune import (
     train_step,
 )
 from training.network import SaomTiny, TinyConfig
+from training.run_checks import TrainingError
 from training.simulator import Frame
 
 SMALL = AugmentConfig(size_hw=(64, 96), prompts=12, min_visible_px=4, grid=(12, 8))
@@ -97,34 +96,27 @@ def test_interrupted_run_gives_the_same_weights(data: Dataset, tmp_path: Path) -
     assert record["steps"] == 4 and record["images"] == 3 and record["config"]["seed"] == QUICK.seed
 
 
-def assert_same_weights(expected: Path, actual: Path) -> None:
-    wanted, got = (safetensors.torch.load_file(folder / "weights.safetensors") for folder in (expected, actual))
-    assert wanted.keys() == got.keys()
-    for name, tensor in wanted.items():
-        torch.testing.assert_close(got[name], tensor, msg=name)
-
-
 @pytest.mark.parametrize("written", range(4))
 def test_a_run_killed_between_two_files_gives_the_same_weights(
     data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
 ) -> None:
     whole = train(data, tmp_path / "whole", QUICK)
-    calls = []
-
-    def killed_at(write: Callable[..., None]) -> Callable[..., None]:
-        def wrapped(*given: Any) -> None:
-            calls.append(write)
-            if len(calls) > written:
-                raise KeyboardInterrupt
-            write(*given)
-
-        return wrapped
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        for write in (finetune.save_network, finetune.save_resume):
-            patch.setattr(finetune, write.__name__, killed_at(write))
+    with killed_after(monkeypatch, finetune, written):
         train(data, tmp_path / "cut", QUICK)
     assert_same_weights(whole, train(data, tmp_path / "cut", QUICK))
+
+
+def test_a_run_killed_before_its_first_checkpoint_leaves_no_losses(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    with killed_after(monkeypatch, finetune, 0):
+        train(data, tmp_path / "cut", QUICK)
+    train(data, tmp_path / "cut", QUICK)
+    log = EventAccumulator(str(tmp_path / "cut" / "tensorboard"))
+    log.Reload()
+    assert [event.step for event in log.Scalars("loss/total")] == [0]
 
 
 def test_another_run_is_not_resumed(data: Dataset, tmp_path: Path, make_frame: Callable[..., Frame]) -> None:

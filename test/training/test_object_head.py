@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from killed import assert_same_weights, killed_after
 
 from saom_cli.main import main
 from saom_core.depth import CameraIntrinsics
@@ -148,32 +148,13 @@ def test_interrupted_teaching_gives_the_same_weights(data: Dataset, checkpoint: 
     assert_same_weights(whole, teach_classes(data, data, tmp_path / "cut", config, checkpoint))
 
 
-def assert_same_weights(expected: Path, actual: Path) -> None:
-    wanted, got = (safetensors.torch.load_file(folder / "weights.safetensors") for folder in (expected, actual))
-    for name, tensor in wanted.items():
-        torch.testing.assert_close(got[name], tensor, msg=name)
-
-
 @pytest.mark.parametrize("written", range(4))
 def test_teaching_killed_between_two_files_gives_the_same_weights(
     data: Dataset, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
 ) -> None:
     config = ClassesConfig(steps=4, batch=4, checkpoint_every=2)
     whole = teach_classes(data, data, tmp_path / "whole", config, checkpoint)
-    calls = []
-
-    def killed_at(write: Callable[..., None]) -> Callable[..., None]:
-        def wrapped(*given: Any) -> None:
-            calls.append(write)
-            if len(calls) > written:
-                raise KeyboardInterrupt
-            write(*given)
-
-        return wrapped
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        for write in (object_classes.save_network, object_classes.save_resume):
-            patch.setattr(object_classes, write.__name__, killed_at(write))
+    with killed_after(monkeypatch, object_classes, written):
         teach_classes(data, data, tmp_path / "cut", config, checkpoint)
     assert_same_weights(whole, teach_classes(data, data, tmp_path / "cut", config, checkpoint))
 
