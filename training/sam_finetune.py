@@ -135,17 +135,17 @@ def prepared_stream(
 
 def _fill(stream: SamStream, kept: EmbeddingCache, done: Path, processes: Processes) -> None:
     """Encodes every view that the run will see, shared among the processes; what is kept already is passed over."""
-    if not _is_filled(kept, done):
-        mine = stream.views_to_come()[processes.rank :: processes.count]
-        for image, number in tqdm(
-            mine, unit="view", desc="embeddings", dynamic_ncols=True, disable=not processes.first
-        ):
-            kept(stream.view(image, number).image_rgb)
-        processes.wait()
-        if processes.first:
-            fact = {"folder": str(kept.folder.resolve()), "files": kept.files}
-            write_atomically(done, json.dumps(fact).encode())
+    filled = _is_filled(kept, done)
+    processes.wait()  # none fills before all have looked, or they would not agree
+    if filled:
+        return
+    mine = stream.views_to_come()[processes.rank :: processes.count]
+    for image, number in tqdm(mine, unit="view", desc="embeddings", dynamic_ncols=True, disable=not processes.first):
+        kept(stream.view(image, number).image_rgb)
     processes.wait()
+    if processes.first:
+        fact = {"folder": str(kept.folder.resolve()), "files": kept.files}
+        write_atomically(done, json.dumps(fact).encode())
 
 
 def _is_filled(kept: EmbeddingCache, done: Path) -> bool:
