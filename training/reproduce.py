@@ -28,6 +28,7 @@ from training.dataset import write_atomically
 
 WEIGHTS = "last.safetensors"
 BASE, NEAREST, SAOM = "base", "nearest", "saom"
+COMPARED = "base-and-saom"  # both in one report, so that one page shows their answers side by side
 Runner = Callable[[list[str]], int]
 
 
@@ -115,8 +116,7 @@ class Reproduction:
         def tuned(variants: Sequence[Variant]) -> list[Callable[[], None]]:
             return [partial(self._tune, variant, base) for variant in variants]
 
-        self._at_once([partial(self._evaluate, BASE, [base]), *tuned([ASSIGNMENTS[-1], RECIPE])])
-        self._at_once([partial(self._compare, base), *tuned(ASSIGNMENTS[:-1])])
+        self._at_once([partial(self._compare, base), *tuned(ASSIGNMENTS[::-1])])
         if not self._args.skip_additions:
             self._at_once(tuned([Variant(v.key, v.title, (*RECIPE.options, *v.options)) for v in WITHOUT]))
         return self._out / "tables.md"
@@ -158,9 +158,8 @@ class Reproduction:
 
     def _compare(self, base: Path) -> None:
         """Base and SAOM on one page, with pictures."""
-        models = [base, self._out / SAOM / WEIGHTS]
         page, pictures = str(self._out / "index.html"), str(self._out / "pictures")
-        self._evaluate("base-and-saom", models, "--html", page, "--pictures", pictures)
+        self._evaluate(COMPARED, [base, self._finetuned(RECIPE, base)], "--html", page, "--pictures", pictures)
 
     def _everything_mode(self) -> list[str]:
         chosen = {
@@ -207,7 +206,8 @@ def tables_of(out: Path, times: dict[str, Any]) -> str:
         out: folder of the reproduction.
         times: of its runs, by key.
     """
-    found = {key: figures for key in TITLES if (figures := _figures(out / f"{key}.json"))}
+    found = {key: models[0] for key in TITLES if (models := _figures(out / f"{key}.json"))}
+    found |= zip((BASE, SAOM), _figures(out / f"{COMPARED}.json"), strict=False)
     gained = [key for key in (NEAREST, SAOM) if key in found and BASE in found]
     lines = ["| gain over the base, points | " + " | ".join(title for *_, title in _COLUMNS) + " |", _rule(1)]
     for key in gained:
@@ -231,8 +231,8 @@ def _rule(extra: int) -> str:
     return "|" + "---|" * (len(_COLUMNS) + extra)
 
 
-def _figures(path: Path) -> dict[str, Any] | None:
-    return json.loads(path.read_text(encoding="utf-8"))["models"][0] if path.exists() else None
+def _figures(path: Path) -> list[dict[str, Any]]:
+    return json.loads(path.read_text(encoding="utf-8"))["models"] if path.exists() else []
 
 
 def _value(figures: dict[str, Any], protocol: str, name: str) -> float | None:
