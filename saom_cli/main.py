@@ -16,6 +16,7 @@ COMMANDS = {
     "teach": ("saom_cli.teach", "a new class from a few example pictures, without training"),
     "compare-sam": ("saom_cli.compare_sam", "same masks and time against segment-anything's generator [train]"),
     "bench-heads": ("training.bench_heads", "fast head and SAM's decoder against the image encoder [train]"),
+    "bench-teach": ("training.bench_teach", "how well classes are taught, on objects of a data set [train]"),
     "stand-in": ("training.stand_in", "checkpoint of a SAM's size with random weights, to try the machine [train]"),
     "collect": ("training.collect", "simulated RGB-D data set [train]"),
     "bench-collect": ("training.bench_collect", "frames/s, megabytes, and what kill -9 loses, of collecting [train]"),

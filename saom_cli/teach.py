@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     before = [one for one in model.info.taught if one.name != args.name]
     check_name(args.name, model.info.class_names, [one.name for one in model.info.taught])
     sights = _sights(model, find_pictures(args.examples))
-    taught = learn(args.name, sights, _others(model, sights, before, find_pictures(args.others)))
+    taught = learn(args.name, sights, others_of(model, sights, before, find_pictures(args.others)))
     write(Path(model.info.path), args.output, [*before, taught])
     known = taught.record
     print(
@@ -143,6 +143,24 @@ def write(model: Path, output: Path, classes: Sequence[TaughtClass]) -> None:
             draft.unlink(missing_ok=True)
 
 
+def others_of(
+    model: OnnxModel, sights: Sequence[Sight], before: Sequence[TaughtClass], pictures: Sequence[Path]
+) -> OtherObjects:
+    """What must not get the name: in the examples, in other pictures, of the trained and the taught classes.
+
+    Raises:
+        InputError: a picture that cannot be read.
+        ModelError: the model's reference objects are damaged, or of another size.
+    """
+    parts = [OtherObjects.in_picture(sight.others, sight.name) for sight in sights]
+    for picture in tqdm(pictures, unit="picture", disable=len(pictures) < 3, dynamic_ncols=True):
+        parts.append(OtherObjects.in_picture(surroundings(model, read_example(picture)), str(picture)))
+    stored = model.entry(REFERENCE_KEY)
+    if stored:
+        parts.append(reference_from_json(stored))
+    return OtherObjects.join([*parts, OtherObjects.taught(before)])
+
+
 def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(f"{path.stem}{suffix}.png")
 
@@ -167,14 +185,3 @@ def _sights(model: OnnxModel, pictures: list[Path]) -> list[Sight]:
         else:
             tqdm.write(f"{picture}: {len(sights[-1].own)} views, mask IoU {sights[-1].iou:.2f}")
     return sights
-
-
-def _others(model: OnnxModel, sights: list[Sight], before: Sequence[TaughtClass], pictures: list[Path]) -> OtherObjects:
-    """What must not get the name: in the examples, in other pictures, of the trained and the taught classes."""
-    parts = [OtherObjects.in_picture(sight.others, sight.name) for sight in sights]
-    for picture in tqdm(pictures, unit="picture", disable=len(pictures) < 3, dynamic_ncols=True):
-        parts.append(OtherObjects.in_picture(surroundings(model, read_example(picture)), str(picture)))
-    stored = model.entry(REFERENCE_KEY)
-    if stored:
-        parts.append(reference_from_json(stored))
-    return OtherObjects.join([*parts, OtherObjects.taught(before)])
