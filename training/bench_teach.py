@@ -252,7 +252,7 @@ def text_of(figures: TeachingFigures, kept: Sequence[dict[str, Any]], pictures: 
         (
             f"taught                        {f.taught} of {f.objects} objects, the others refused",
             f"one wrong picture among them  {f.mixed_sets_refused} of {f.mixed_sets} sets refused",
-            f"further pictures of them      found in {f.found} of {f.next_views}, there named {_share(f.named, f.found)}",
+            f"further pictures of them      found in {f.found} of {f.next_views}, named {_share(f.named, f.found)}",
             f"objects of other classes      {_share(f.others_named, f.others)} of {f.others} got the name",
             f"all taught to one file        {changes} ({pictures} pictures of other rooms)",
         )
