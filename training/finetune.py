@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from training.augment import AugmentConfig, TrainingItem, training_item
+from training.averaging import moving_average
 from training.checkpoint import load_network_and_record, load_resume, save_network, save_resume
 from training.dataset import Dataset as SimulatedDataset
 from training.finite import check_loss, clip_gradient
@@ -103,9 +104,7 @@ def train(
         "init": before,
     }
     network = network.to(device, memory_format=torch.channels_last)
-    average = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
-    )
+    average = moving_average(network, config.ema_decay)
     weights = class_weights(class_counts(data, len(network.config.class_names))).to(device)
     optimizer = make_optimizer(network, config)
     start = load_resume(out, network, average, optimizer)

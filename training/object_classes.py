@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from training.averaging import moving_average
 from training.checkpoint import load_resume, save_network, save_resume
 from training.dataset import Dataset
 from training.finetune import TrainConfig, initial_network
@@ -102,9 +103,7 @@ def teach_classes(
     counts = torch.bincount(objects.class_ids, minlength=len(network.config.class_names))
     weights = class_weights(counts)[:-1]
     named = NamedObjects(copy.deepcopy(network.object_head), copy.deepcopy(network.class_head), config.dropout)
-    average = torch.optim.swa_utils.AveragedModel(
-        named, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
-    )
+    average = moving_average(named, config.ema_decay)
     optimizer = torch.optim.AdamW(named.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     start = load_resume(out, named, average, optimizer)
     board = open_log(out / "tensorboard", start)

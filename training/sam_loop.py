@@ -19,6 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from training.averaging import moving_average
 from training.checkpoint import load_resume, save_resume
 from training.finite import check_loss, clip_gradient
 from training.loss_plot import plot_losses
@@ -66,9 +67,7 @@ def train(
     """
     device = processes.device
     trainee.to(device).train()
-    average = torch.optim.swa_utils.AveragedModel(
-        trainee, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
-    )
+    average = moving_average(trainee, config.ema_decay)
     trained = [parameter for parameter in trainee.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, eps=config.adam_epsilon, weight_decay=config.weight_decay)
     start = load_resume(out, trainee, average, optimizer)
