@@ -255,8 +255,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of all runs, figures and pages")
     parser.add_argument("--model", type=Path, help="checkpoint of the SAM family to begin from; none: train a base")
-    parser.add_argument("--base-steps", type=int, default=1700, help="of the base's training (default: 1700)")
-    parser.add_argument("--steps", type=int, default=300, help="of each fine-tuning (default: 300)")
+    parser.add_argument("--base-steps", type=int, default=2200, help="of the base's training (default: 2200)")
+    parser.add_argument("--steps", type=int, default=500, help="of each fine-tuning (default: 500)")
     parser.add_argument("--batch", type=int, default=4, help="pictures a step of each fine-tuning (default: 4)")
     parser.add_argument("--views", type=int, default=2, help="views of each picture in our recipe (default: 2)")
     parser.add_argument("--limit", type=int, help="evaluate on so many pictures at most, evenly spread")
@@ -268,7 +268,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("everything mode, the same for all models")
     group.add_argument("--score-threshold", type=float, default=0.3, help="least predicted IoU (default: the paper's)")
     group.add_argument("--stability-threshold", type=float, default=0.5, help="(default: 0.5)")
-    group.add_argument("--nms-iou", type=float, default=0.6, help="of boxes (default: 0.6)")
+    group.add_argument("--nms-iou", type=float, default=0.3, help="of boxes (default: the paper's)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ class SamBaseConfig(SamRunConfig):
 
     epochs: int = option_field(8, "Passes over the training images", minimum=1)
     batch: int = option_field(8, "Images per step and process", minimum=1)
-    learning_rate: float = option_field(6e-4, "Of AdamW, at its highest", minimum=0.0)
+    learning_rate: float = option_field(5e-4, "Of AdamW, at its highest", minimum=0.0)
     adam_epsilon: float = option_field(1e-8, "Of AdamW", minimum=0.0)
     weight_decay: float = option_field(0.05, "Of AdamW", minimum=0.0)
     warmup_steps: int = option_field(200, "Steps of linear warm-up before the cosine", minimum=0)
@@ -30,9 +30,9 @@ class SamBaseConfig(SamRunConfig):
     crop: float = option_field(0.5, "Smallest side of a further view, in the image's", minimum=0.1, maximum=1.0)
     recolour: float = option_field(0.7, "Strength of the change of colours in further views", minimum=0.0, maximum=1.0)
     # --- the network
-    image_size: int = option_field(320, "Side of the encoder's input", unit="px", minimum=64, maximum=1024)
-    dim: int = option_field(128, "Width of embedding and decoder", minimum=64)
-    decoder_heads: int = option_field(4, "Attention heads of the decoder", minimum=1)
+    image_size: int = option_field(384, "Side of the encoder's input", unit="px", minimum=64, maximum=1024)
+    dim: int = option_field(256, "Width of embedding and decoder", minimum=64)
+    decoder_heads: int = option_field(8, "Attention heads of the decoder", minimum=1)
     # --- what it learns
     prompts: int = option_field(32, "Points per image", minimum=1)
     focal_weight: float = option_field(
@@ -53,7 +53,7 @@ class SamBaseConfig(SamRunConfig):
             )
 
     def sizes(self, backbone: str) -> SamSizes:
-        """The network, with SAM's decoder at a smaller width."""
+        """The network: a convolutional encoder, and SAM's decoder (at SAM's width and heads unless told otherwise)."""
         return SamSizes(
             **convolutional_sizes(backbone, self.image_size),
             dim=self.dim,
