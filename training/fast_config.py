@@ -37,6 +37,6 @@ FAST = FastTuneConfig(
         "supervised": "predicted",
         "suppress_duplicates": False,
         "epochs": 60,  # it begins from nothing
-        "dice_weight": 3.0,
+        "class_weight": 1.0,
     }
 )

@@ -84,7 +84,7 @@ class SamTuneConfig(SamRunConfig):
     focal_gamma: float = option_field(2.0, "How little easy pixels count", minimum=0.0)
     class_weight: float = option_field(1.0, "Of the class head's cross-entropy", minimum=0.0)
     quality_weight: float = option_field(0.0, "Of the error of all three predicted IoUs; 0: not trained", minimum=0.0)
-    suppress_duplicates: bool = option_field(False, "A prompt's masks that were not chosen must score 0")
+    suppress_duplicates: bool = option_field(False, "A prompt's masks that are worse than the chosen one must score 0")
     # --- the frozen encoder
     cache_embeddings: bool = option_field(False, "Encode each view once and keep it on disk (SAM ViT: 2 MB)")
     cache_dtype: str = option_field("float16", "Of kept embeddings", choices=("float16", "bfloat16", "float32"))
@@ -120,7 +120,9 @@ SAOM = dataclasses.replace(
     jitter=0.5,
     background_prompts=16,
     supervised="least_loss",
+    dice_weight=3.0,
     focal_weight=20.0,
+    class_weight=0.1,
     quality_weight=1.0,
     suppress_duplicates=True,
     cache_embeddings=True,

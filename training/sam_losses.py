@@ -18,6 +18,9 @@ from training.sam_config import SamTuneConfig
 from training.sam_stream import NO_CLASS, SamItem
 from training.sam_trainee import SamAnswers
 
+AS_GOOD = 0.9
+"""A mask whose IoU is this share of another's shows the same object as well."""
+
 
 @dataclass(frozen=True)
 class Term:
@@ -87,9 +90,12 @@ def wanted_scores(iou: Tensor, chosen: Tensor, suppress_duplicates: bool) -> Ten
     Args:
         iou: (P, M) of each mask with the prompt's object.
         chosen: (P,) which of a prompt's masks learns the object.
-        suppress_duplicates: 0 for the other masks: in everything mode a prompt has one object to give.
+        suppress_duplicates: 0 for masks that are worse than that one: in everything mode a prompt has one object to
+            give. Those as good keep their score: box NMS tells them apart, and which of them learns is chance, so that
+            all would come to score a part of their IoU.
     """
-    return iou * F.one_hot(chosen, iou.shape[1]) if suppress_duplicates else iou
+    as_good = iou >= AS_GOOD * iou.gather(1, chosen[:, None])
+    return iou * as_good if suppress_duplicates else iou
 
 
 def soft_iou(masks: Tensor, truth: Tensor) -> Tensor:

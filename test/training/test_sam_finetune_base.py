@@ -32,7 +32,7 @@ from training.simulator import Frame
 
 QUICK = SamBaseConfig(
     steps=60, batch=2, learning_rate=2e-3, warmup_steps=5, ema_decay=0.9, bf16=False, workers=0, checkpoint_every=60,
-    views=1, image_size=64, dim=64, prompts=12,
+    views=1, image_size=64, dim=64, decoder_heads=4, prompts=12,
 )  # fmt: skip
 BACKBONE = "regnetx_004"
 
@@ -126,7 +126,7 @@ def test_prompts_attend_to_their_places_from_the_start() -> None:
     """Before any training the point tokens look at where the point is."""
     model = new_base(SamBaseConfig(image_size=256))
     decoder = PointDecoder(model.sam)
-    image = decoder.image_tokens(torch.zeros(1, 128, 16, 16))
+    image = decoder.image_tokens(torch.zeros(1, 256, 16, 16))
     attention = model.sam.mask_decoder.transformer.layers[0].cross_attn_token_to_image
     points = torch.tensor([[40.0, 200.0], [230.0, 20.0], [120.0, 120.0]])
     with torch.no_grad():

@@ -79,7 +79,8 @@ def naive_terms(answers: SamAnswers, item: SamItem, config: SamTuneConfig) -> di
         sums["dice"].append(losses[best][1])
         sums["iou"].append(losses[best][2])
         for k, score in enumerate(scores):
-            wanted = losses[k][2] if k == best or not config.suppress_duplicates else 0.0
+            worse = losses[k][2] < 0.9 * losses[best][2]
+            wanted = 0.0 if worse and config.suppress_duplicates else losses[k][2]
             sums["quality"].append((score - wanted) ** 2)
         label = int(item.class_ids[target])
         if label != NO_CLASS:
