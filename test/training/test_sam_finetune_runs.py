@@ -135,7 +135,7 @@ def test_data_that_cannot_be_trained_on_is_refused(tmp_path: Path) -> None:
 def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     data = open_data(tmp_path / "data")
     finetune(tiny_model(), data, tmp_path / "run", QUICK)
-    with pytest.raises(ConfigError, match="dice_weight': 1.0.*dice_weight': 2.0.*another --out"):
+    with pytest.raises(ConfigError, match="dice_weight': 3.0.*dice_weight': 2.0.*another --out"):
         finetune(tiny_model(), data, tmp_path / "run", dataclasses.replace(QUICK, dice_weight=2.0))
     with pytest.raises(ConfigError, match="base"):
         finetune(tiny_model(seed=1), data, tmp_path / "run", QUICK)
