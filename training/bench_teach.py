@@ -1,6 +1,6 @@
 """`saom bench-teach`: how well a model is taught classes, tried on objects of a data set.
 
-    saom collect --out data/teach --frames 1500 --frames-per-scene 12 --seed 3000
+    saom collect --out data/teach --frames 600 --frames-per-scene 12 --seed 3000
     saom bench-teach --data data/teach --split all
 
 Each object is taught by itself, by what `saom teach` does: some pictures with masks are its examples, the further ones
@@ -14,7 +14,8 @@ import argparse
 import json
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,9 @@ from saom_core.teaching import TeachingError, learn
 from training.annotations import decode_masks
 from training.comparison import Comparison, GroundTruth
 from training.dataset import Dataset
-from training.evaluate import evaluate, load_model
+from training.evaluate import AP_SCORE, evaluate, evenly_spread
+from training.evaluated_models import load_model
 
-BoolArray = npt.NDArray[np.bool_]
 CLEAR_PX, CLEAR_SHARE = 400, 0.6
 """Least pixels of an object in a picture, and least share of it that is seen, for a person to show it as an example."""
 _KEPT = ("class_accuracy", "AP50_class", "AP50")
@@ -90,8 +91,9 @@ def shown_objects(data: Dataset, least_views: int) -> list[ShownObject]:
 
 def halves(data: Dataset) -> tuple[Dataset, Dataset]:
     """Two data sets: every other scene."""
-    scenes = list(_by_scene(data))
-    return tuple(_of_scenes(data, set(scenes[begin::2])) for begin in (0, 1))  # type: ignore[return-value]
+    scenes = list(_by_scene(data).values())
+    one, other = (_of_rows(data, sorted(row for rows in scenes[begin::2] for row in rows)) for begin in (0, 1))
+    return one, other
 
 
 class Bench:
@@ -105,7 +107,9 @@ class Bench:
     """
 
     def __init__(self, model: OnnxModel, data: Dataset, others: Dataset, examples: int) -> None:
-        self._model, self._data, self._others, self._examples = model, data, others, examples
+        self._model, self._data, self._examples = model, data, examples
+        samples = [others[row] for row in range(len(others))]  # read once, asked for with each class
+        self._others = [(sample, GroundTruth.of(sample)) for sample in samples]
         self.figures = TeachingFigures()
         self.classes: list[TaughtClass] = []
         self._before: tuple[str, list[Sight]] | None = None  # class and sights of the object before
@@ -122,10 +126,8 @@ class Bench:
             return f"refused: {error}"
         figures.taught += 1
         self.classes.append(taught)
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "taught.onnx"
-            write(Path(self._model.info.path), file, [taught])
-            segmenter = OnnxSegmenter(SaomConfig(model=str(file), provider="cpu"))
+        with _taught_file(self._model, [taught]) as file:
+            segmenter = OnnxSegmenter(SaomConfig(model=file, provider="cpu"))
             return f"taught, {self._try(segmenter, name, shown)}"
 
     def _sights(self, shown: ShownObject) -> list[Sight]:
@@ -164,8 +166,7 @@ class Bench:
         figures.next_views += len(next_views)
         figures.found += found
         figures.named += named
-        for sample in (self._others[row] for row in range(len(self._others))):
-            truth = GroundTruth.of(sample)
+        for sample, truth in self._others:
             names = _names(segmenter, sample.image_rgb, sample.depth_m, truth)
             called = [given for k, given in names.items() if truth.class_names[k] != shown.class_name]
             figures.others += len(called)
@@ -184,12 +185,19 @@ def _names(
 
 def kept_figures(model: OnnxModel, classes: Sequence[TaughtClass], data: Dataset) -> list[dict[str, Any]]:
     """Figures of everything mode without and with these classes taught to the model."""
+    with _taught_file(model, classes) as file:
+        loaded = [load_model(SaomConfig(model=path, score_threshold=AP_SCORE)) for path in (model.info.path, file)]
+        report, _ = evaluate(loaded, data)
+    return [{name: (one.everything or {})[name] for name in _KEPT} for one in report.models]
+
+
+@contextmanager
+def _taught_file(model: OnnxModel, classes: Sequence[TaughtClass]) -> Iterator[str]:
+    """The path of a copy of the model's file that knows these classes."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "taught.onnx"
         write(Path(model.info.path), file, classes)
-        loaded = [load_model(SaomConfig(model=path, score_threshold=0.05)) for path in (model.info.path, str(file))]
-        report, _ = evaluate(loaded, data)
-    return [{name: (one.everything or {})[name] for name in _KEPT} for one in report.models]
+        yield str(file)
 
 
 def _by_scene(data: Dataset) -> dict[str, list[int]]:
@@ -199,17 +207,9 @@ def _by_scene(data: Dataset) -> dict[str, list[int]]:
     return rows
 
 
-def _of_scenes(data: Dataset, scenes: set[str]) -> Dataset:
-    return _of_rows(data, [row for row, image in enumerate(data.images) if image["scene"] in scenes])
-
-
 def _of_rows(data: Dataset, rows: Iterable[int]) -> Dataset:
     images = [data.images[row] for row in rows]
     return Dataset(data.path, data.info, images, data.annotations, data.sub_objects, data.class_names)
-
-
-def _spread(count: int, limit: int) -> list[int]:
-    return np.linspace(0, count - 1, min(count, limit)).round().astype(int).tolist()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -232,10 +232,10 @@ def run(args: argparse.Namespace) -> int:
             f"{args.data}: expected objects that {args.examples + 1} pictures show clearly, and a second scene, got "
             f"{len(objects)} objects: collect more --frames-per-scene, or choose another --split"
         )
-    others = _of_rows(other_rooms, _spread(len(other_rooms), args.others))
+    others = _of_rows(other_rooms, evenly_spread(len(other_rooms), args.others))
     model = OnnxModel(args.model, "cpu", 0)
     bench = Bench(model, taught_in, others, args.examples)
-    for k in tqdm(_spread(len(objects), args.objects), unit="object", dynamic_ncols=True):
+    for k in tqdm(evenly_spread(len(objects), args.objects), unit="object", dynamic_ncols=True):
         tqdm.write(f"{objects[k].class_name}, {objects[k].name}: {bench.teach(objects[k])}")
     kept = kept_figures(model, bench.classes, others)
     print(text_of(bench.figures, kept, len(others)))

@@ -66,7 +66,7 @@ def evaluate(
     """
     if len(data) == 0:
         raise InputError(f"expected images in {data.path}, got none in this split: choose another with --split")
-    images = np.linspace(0, len(data) - 1, min(len(data), limit or len(data))).round().astype(int).tolist()
+    images = evenly_spread(len(data), limit or len(data))
     boards = [Scoreboard(model, PROTOCOLS[protocol], operating_score) for model in models]
     pictures = min(pictures, max(1, len(images) // 2))  # none both among the best and the worst
     gallery = Gallery(pictures, len(models))
@@ -79,6 +79,11 @@ def evaluate(
     options = {"depth": "given" if use_depth else "not given", "operating_score": operating_score, **(options or {})}
     titles = column_titles(models)
     return Report(facts, options, [b.report(t) for b, t in zip(boards, titles, strict=True)]), gallery
+
+
+def evenly_spread(count: int, limit: int) -> list[int]:
+    """At most `limit` of the indices below `count`, first and last among them."""
+    return np.linspace(0, count - 1, min(count, limit)).round().astype(int).tolist()
 
 
 class Scoreboard:
