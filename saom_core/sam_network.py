@@ -78,7 +78,7 @@ def build_sam(sizes: SamSizes, device: str = "cpu") -> Sam:
     grid = sizes.image_size // sizes.patch_size
     with torch.device(device):
         sam = Sam(
-            _encoder(sizes),
+            _encoder(sizes, device),
             PromptEncoder(sizes.dim, (grid, grid), (sizes.image_size,) * 2, sizes.mask_prompt_channels),
             MaskDecoder(
                 transformer_dim=sizes.dim,
@@ -99,10 +99,11 @@ def build_sam(sizes: SamSizes, device: str = "cpu") -> Sam:
     return sam.eval()
 
 
-def _encoder(sizes: SamSizes) -> ImageEncoderViT | PyramidEncoder:
+def _encoder(sizes: SamSizes, device: str) -> ImageEncoderViT | PyramidEncoder:
     if sizes.backbone:
         try:
-            return PyramidEncoder(sizes.backbone, sizes.image_size, sizes.dim)
+            with torch.device("cpu"):  # some of timm's versions compute sizes with tensors, which "meta" cannot
+                return PyramidEncoder(sizes.backbone, sizes.image_size, sizes.dim).to(device)
         except RuntimeError as error:
             raise ModelError(f"backbone {sizes.backbone}: expected a network that timm has: {error}") from error
     return ImageEncoderViT(
