@@ -28,7 +28,7 @@ from torch.nn import functional as F
 class ImageTokens:
     """One encoded image, as the decoder wants it: N = h * w image tokens of C channels."""
 
-    tokens: Tensor  # (N, C), embedding + "no mask" code
+    tokens: Tensor  # (N, C), embedding + "no mask" code; in training (B, N, C), of the image of each of B prompts
     position: Tensor  # (N, C), positional code
     size_hw: tuple[int, int]
 
@@ -73,12 +73,12 @@ class PointDecoder:
         """Runs the two-way transformer and the quality head.
 
         Args:
-            image: the encoded image.
+            image: the encoded image, or one for each point.
             points_xy: (B, 2) foreground points, pixels of the resized image that the encoder saw.
         """
         point_tokens = self._point_tokens(points_xy).to(image.tokens.dtype)
         queries = point_tokens
-        keys = image.tokens[None]  # (1, N, C) until a layer writes on it: the same for all prompts
+        keys = image.tokens if image.tokens.ndim == 3 else image.tokens[None]  # one for all, until a layer writes on it
         for block in self._transformer.layers:
             queries, keys = _block(block, queries, keys, point_tokens, image.position)
         queries, point_tokens = self._given_out(queries), self._given_out(point_tokens)  # others matter no more

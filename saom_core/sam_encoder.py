@@ -30,13 +30,21 @@ def network_input(sam: Sam, image_rgb: npt.NDArray[np.uint8]) -> tuple[Tensor, t
     Returns:
         (1, 3, S, S) float32, and how much of it the image covers (height, width).
     """
-    height, width = image_rgb.shape[:2]
-    scale = sam.image_encoder.img_size / max(height, width)
-    # segment-anything's rounding; only a sliver of an image keeps the one row that it would lose there
-    input_hw = (max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5)))
-    resized = np.array(resize(to_pil_image(image_rgb), list(input_hw)))
-    pixels = torch.from_numpy(resized).to(sam.device).permute(2, 0, 1)[None]
+    input_hw = input_size(image_rgb.shape, sam.image_encoder.img_size)
+    pixels = torch.from_numpy(resized(image_rgb, input_hw)).to(sam.device).permute(2, 0, 1)[None]
     return sam.preprocess(pixels), input_hw
+
+
+def input_size(image_hw: tuple[int, ...], image_size: int) -> tuple[int, int]:
+    """How much of the encoder's square input an image covers, (height, width)."""
+    scale = image_size / max(image_hw[:2])
+    # segment-anything's rounding; only a sliver of an image keeps the one row that it would lose there
+    return max(1, int(image_hw[0] * scale + 0.5)), max(1, int(image_hw[1] * scale + 0.5))
+
+
+def resized(image_rgb: npt.NDArray[np.uint8], size_hw: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """An image (H, W, 3) enlarged or reduced as segment-anything does it."""
+    return np.array(resize(to_pil_image(image_rgb), list(size_hw)))
 
 
 def encode(encoder: ImageEncoderViT | PyramidEncoder, pixels: Tensor, score_bytes: int = 0) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
@@ -27,7 +28,11 @@ def decode_masks(rles: Sequence[Mapping[str, Any]], size_hw: tuple[int, int]) ->
     if not rles:
         return np.zeros((0, *size_hw), bool)
     packed = [{"size": rle["size"], "counts": rle["counts"].encode("ascii")} for rle in rles]
-    return np.ascontiguousarray(coco_mask.decode(packed).transpose(2, 0, 1)).astype(bool)
+    columns_first = coco_mask.decode(packed).transpose(2, 1, 0)  # contiguous
+    masks = np.empty((len(rles), *size_hw), np.uint8)
+    for mask, columns in zip(masks, columns_first, strict=True):  # twice as fast as numpy for all at once
+        cv2.transpose(columns, dst=mask)
+    return masks.view(bool)
 
 
 def annotate(

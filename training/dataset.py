@@ -263,15 +263,22 @@ class Dataset:
         annotations: dict[int, list[dict[str, Any]]],
         sub_objects: SubObjects,
         class_names: tuple[str, ...],
+        depth: bool = True,
     ) -> None:
         self.path, self.info, self.images = path, info, images
         self.annotations = annotations
-        self.sub_objects = sub_objects
+        self.sub_objects, self.depth = sub_objects, depth
         self.class_names = class_names
 
     @classmethod
     def open(
-        cls, path: Path | str, split: Split | None = None, *, sub_objects: SubObjects = "merged", parts: bool = False
+        cls,
+        path: Path | str,
+        split: Split | None = None,
+        *,
+        sub_objects: SubObjects = "merged",
+        parts: bool = False,
+        depth: bool = True,
     ) -> Dataset:
         """Merge the shards of a data set.
 
@@ -283,6 +290,7 @@ class Dataset:
             sub_objects: "merged": whole objects alone; "apart": drawers, basins and so on are instances too and are cut
                 out of their wholes.
             parts: Append the parts (handle, lid, ...) after the instances, with class id -1.
+            depth: False: not read, for a network that sees colour alone; all of it is invalid then.
 
         Raises:
             InputError: If there is no data set, its description or a shard is broken, or the split does not exist.
@@ -308,7 +316,7 @@ class Dataset:
                     if "category_id" in entry:
                         entry["category_id"] = index_of[entry["category_id"]]
                     annotations[entry["image_id"]].append(entry)
-        return cls(path, info, images, annotations, sub_objects, tuple(names) or CLASSES_AND_OTHER)
+        return cls(path, info, images, annotations, sub_objects, tuple(names) or CLASSES_AND_OTHER, depth)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -329,7 +337,7 @@ class Dataset:
         )
         return Sample(
             image_rgb=self._picture(image["file_name"], cv2.IMREAD_COLOR)[..., ::-1].copy(),
-            depth_m=self._picture(image["depth_file_name"], cv2.IMREAD_UNCHANGED).astype(np.float32) / 1000,
+            depth_m=self._depth(image["depth_file_name"], size_hw),
             masks=masks,
             class_ids=np.array([entry.get("category_id", -1) for entry in entries], np.int32),
             class_names=names,
@@ -346,6 +354,11 @@ class Dataset:
         if self.sub_objects == "merged":
             entries = [entry for entry in entries if entry["part_of"] is None or "category_id" not in entry]
         return sorted(entries, key=lambda entry: "category_id" not in entry)
+
+    def _depth(self, name: str, size_hw: tuple[int, int]) -> np.ndarray:
+        if not self.depth:
+            return np.zeros(size_hw, np.float32)
+        return self._picture(name, cv2.IMREAD_UNCHANGED).astype(np.float32) / 1000
 
     def _picture(self, name: str, mode: int) -> np.ndarray:
         picture = cv2.imread(str(self.path / name), mode)

@@ -9,7 +9,6 @@ killed run was; `torchrun --nproc-per-node 4 -m saom_cli.main finetune ...` trai
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,13 @@ from training.checkpoint import save_network
 from training.dataset import Dataset as SimulatedDataset
 from training.embedding_cache import encoder_hash
 from training.fast_config import FastTuneConfig
-from training.fast_losses import FastTrainee, fast_terms
+from training.fast_losses import FastAnswers, FastTrainee, fast_terms
 from training.processes import Processes
 from training.run_checks import check_data
 from training.sam_fast import ENCODER, SamFast, fast_on
 from training.sam_finetune import prepared_stream
-from training.sam_loop import begin_together, train
+from training.sam_loop import Terms, begin_together, sums_of, train
+from training.sam_stream import SamItem
 
 
 def finetune(
@@ -75,8 +75,11 @@ def finetune(
         facts = {"steps": step, "data": data.info, "config": vars(config), "base": base, **(record or {})}
         save_network(whole, out / "last", facts)
 
+    def terms_of(answers: list[FastAnswers], items: list[SamItem]) -> Terms:
+        return sums_of([fast_terms(one, item, config) for one, item in zip(answers, items, strict=True)])
+
     trainee = FastTrainee(SamFast(whole.config))
-    train(trainee, stream, partial(fast_terms, config=config), save, out, config, steps, processes)
+    train(trainee, stream, terms_of, save, out, config, steps, processes)
     processes.leave()
     return out / "last"
 

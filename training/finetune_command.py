@@ -96,7 +96,7 @@ def _check_options(args: argparse.Namespace, what: str, known: set[str]) -> None
 def _train_base(args: argparse.Namespace) -> Path:
     given = _given(args, SamBaseConfig)
     _check_options(args, "--recipe base", {"recipe", *given})
-    data = Dataset.open(args.data, "train", parts=True, sub_objects="apart")
+    data = Dataset.open(args.data, "train", parts=True, sub_objects="apart", depth=False)
     return train_base(data, args.out, dataclasses.replace(SamBaseConfig(), **given))
 
 
@@ -114,7 +114,7 @@ def _finetune_sam(args: argparse.Namespace) -> Path:
     config = dataclasses.replace(defaults, **given)
     return (finetune_fast if fast else finetune_sam)(
         read_checkpoint(args.model),
-        Dataset.open(args.data, "train"),
+        Dataset.open(args.data, "train", depth=False),
         args.out,
         config,
         class_names=tuple(args.classes.split(",")) if args.classes else None,

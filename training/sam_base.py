@@ -14,12 +14,13 @@ saom-tiny's (depth left out), and decoder and neck begin from nothing. All of it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from saom_core.runtime import BUNDLED_MODEL
 from saom_core.sam_network import SamModel, build_sam
@@ -28,32 +29,51 @@ from training.onnx_weights import network_from_onnx
 from training.processes import Processes
 from training.run_checks import check_data
 from training.sam_base_config import SamBaseConfig
-from training.sam_base_stream import BaseItem, BaseStream
+from training.sam_base_stream import BaseItem, BaseStream, pieces_of
 from training.sam_finetune import WEIGHTS, write_model
-from training.sam_loop import begin_together, train
+from training.sam_loop import Terms, begin_together, sums_of, train
 from training.sam_losses import Term, mask_losses, soft_iou
-from training.sam_trainee import SamAnswers, SamTrainee
+from training.sam_trainee import SamAnswers, SamTrainee, at_once
 
+PIECES = "pieces.json"
 _STEM = "encoder.stem.conv.weight"
 _SHARPER = 2.0  # than torch's start: of the scores of equal places
 
 
-def base_terms(answers: SamAnswers, item: BaseItem, config: SamBaseConfig) -> dict[str, Term]:
-    """The terms of one image, by name."""
-    logits, scores = answers.mask_logits.float(), answers.predicted_iou.float()
-    prompt, mask = item.holds.nonzero(as_tuple=True)  # Q pairs of a point and a mask that holds it
-    truth = item.masks[mask]
-    focal, dice = mask_losses(logits[prompt], truth, config.focal_alpha, config.focal_gamma)  # (Q, M)
+def base_terms(answers: Sequence[SamAnswers], items: Sequence[BaseItem], config: SamBaseConfig) -> Terms:
+    """The terms of some pictures, by name."""
+    sizes: dict[tuple[int, ...], list[int]] = {}
+    for k, item in enumerate(items):
+        sizes.setdefault(tuple(item.masks.shape[1:]), []).append(k)
+    groups = [some for alike in sizes.values() for some in at_once(alike, items[0].masks.device)]
+    return sums_of([_terms([answers[k] for k in some], [items[k] for k in some], config) for some in groups])
+
+
+def _terms(answers: Sequence[SamAnswers], items: Sequence[BaseItem], config: SamBaseConfig) -> Terms:
+    prompt, mask = _joined_pairs(items)  # Q pairs of a point and a mask that holds it
+    truth = torch.cat([item.masks for item in items])[mask].float()
+    logits = torch.cat([one.mask_logits for one in answers])[prompt].float()
+    focal, dice = mask_losses(logits, truth, config.focal_alpha, config.focal_gamma)  # (Q, M)
     chosen = (config.focal_weight * focal + config.dice_weight * dice).detach().argmin(1, keepdim=True)
     with torch.no_grad():
-        iou = soft_iou(logits[prompt] > 0, truth[:, None]).gather(1, chosen)
-    said = scores[prompt].gather(1, chosen)
+        iou = soft_iou(logits > 0, truth[:, None]).gather(1, chosen)
+    said = torch.cat([one.predicted_iou for one in answers])[prompt].float().gather(1, chosen)
     return {
         "focal": Term(focal.gather(1, chosen).sum(), len(truth), config.focal_weight),
         "dice": Term(dice.gather(1, chosen).sum(), len(truth), config.dice_weight),
         "quality": Term(F.mse_loss(said, iou, reduction="sum"), len(truth), config.quality_weight),
         "iou": Term(iou.sum(), len(truth), 0.0),  # to look at
     }
+
+
+def _joined_pairs(items: Sequence[BaseItem]) -> Tensor:
+    """(2, Q): the pairs of all items, as rows of their points and masks one after the other."""
+    first = torch.zeros((2, 1), dtype=torch.int64)
+    joined = []
+    for item in items:
+        joined.append(item.pairs + first.to(item.pairs.device))
+        first = first + torch.tensor([[len(item.points_xy)], [len(item.masks)]])
+    return torch.cat(joined, dim=1)
 
 
 @torch.no_grad()
@@ -101,7 +121,11 @@ def train_base(data: SimulatedDataset, out: Path, config: SamBaseConfig) -> Path
     model = new_base(config)
     begin_together(out, config, {"recipe": "base", "images": len(data)}, processes)
     steps = config.total_steps(len(data), processes.count)
-    stream = BaseStream(data, model, steps * config.batch * processes.count, config)
+    if processes.first:
+        pieces_of(data, out / PIECES, config.workers)
+    processes.wait()
+    pieces = pieces_of(data, out / PIECES, config.workers)
+    stream = BaseStream(data, pieces, config.image_size, steps * config.batch * processes.count, config)
     trainee = SamTrainee(model, with_encoder=True)
     trainee.freeze_unused(quality=config.quality_weight > 0, classes=False)
 

@@ -2,36 +2,57 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
+from tqdm import tqdm
 
-from saom_core.sam_encoder import network_input
-from saom_core.sam_network import SamModel
+from saom_core.sam_encoder import input_size, resized
+from training.annotations import decode_masks, encode_mask
 from training.dataset import Dataset as SimulatedDataset
+from training.dataset import Sample, write_atomically
 from training.sam_base_config import SamBaseConfig
+from training.sam_loop import workers_of
 from training.sam_stream import SamItem, coverage
-from training.sam_views import view_of
+from training.sam_views import LEAST_LEFT, areas, recoloured, window_of
 from training.seeded_order import image_of, item_rng
 from training.sub_parts import regions, sub_parts
+
+Pieces = list[dict[str, Any]]  # RLEs
 
 
 @dataclass
 class BaseItem(SamItem):
-    """One picture: pixels, N prompts, T masks that may lie on each other; `targets` and `class_ids` are not asked."""
+    """One picture, N prompts, T masks that may lie on each other; `targets` and `class_ids` are not asked."""
 
-    holds: Tensor  # (N, T) bool: which masks hold which points: all of them are right answers
+    image: Tensor  # (3, rows, columns) uint8, what the encoder's input has of the picture
+    pairs: Tensor  # (2, Q) int64: a prompt and a mask that holds its point: all of them are right answers
 
 
 class BaseStream(Dataset[BaseItem]):
-    """Item i of an endless, seeded stream; it follows from the seed and i alone."""
+    """Item i of an endless, seeded stream; it follows from the seed and i alone.
 
-    def __init__(self, data: SimulatedDataset, model: SamModel, length: int, config: SamBaseConfig) -> None:
-        self._data, self._sam, self._length, self._config = data, model.sam, length, config
+    Args:
+        data: the pictures, with parts, sub-objects apart.
+        pieces: of each picture, see `pieces_of`.
+        image_size: side of the encoder's square input.
+        length: number of items.
+        config: views, prompts, seed.
+    """
+
+    def __init__(
+        self, data: SimulatedDataset, pieces: Sequence[Pieces], image_size: int, length: int, config: SamBaseConfig
+    ) -> None:
+        self._data, self._pieces, self._config = data, pieces, config
+        self._image_size, self._length = image_size, length
 
     def __len__(self) -> int:
         return self._length
@@ -39,26 +60,76 @@ class BaseStream(Dataset[BaseItem]):
     def __getitem__(self, i: int) -> BaseItem:
         config = self._config
         rng = item_rng(config.seed, i)
-        sample = self._data[image_of(config.seed, i, len(self._data))]
-        for part, whole in enumerate(sample.part_of):  # drawers and basins are cut out of their wholes: put them back
-            if whole >= 0:
-                sample.masks[whole] |= sample.masks[part]
-        view = view_of(sample, config, int(rng.integers(config.views)), rng)
-        pixels, input_hw = network_input(self._sam, view.image_rgb)
-        masks = np.concatenate([view.masks, regions(view.background)])
-        masks = np.concatenate([masks, sub_parts(view.image_rgb, masks)])
+        index = image_of(config.seed, i, len(self._data))
+        sample = self._data[index]
+        image, size_hw = sample.image_rgb, sample.ignore.shape
+        masks = np.concatenate([_wholes_and_parts(sample), decode_masks(self._pieces[index], size_hw)])
+        input_hw = input_size(size_hw, self._image_size)
+        varied = rng.integers(config.views) > 0
+        mirror = bool(varied and config.mirror and rng.random() < 0.5)
+        if varied:
+            window = window_of(size_hw, rng.uniform(config.crop, 1.0), rng)
+            inside = np.ascontiguousarray(masks[(slice(None), *window)])
+            masks = inside[areas(inside) >= np.maximum(1, LEAST_LEFT * areas(masks))]
+            image = recoloured(image[window], config.recolour, rng)
+        else:
+            masks = masks[areas(masks) > 0]
         points, rows = points_on(masks, config.prompts, rng)
-        height, width = view.ignore.shape
-        scaled = (points + 0.5) * np.array([input_hw[1] / width, input_hw[0] / height])
+        holds = masks[:, points[:, 1], points[:, 0]]
+        places = (points + 0.5) / image.shape[1::-1]
+        pixels, shares = torch.from_numpy(resized(image, input_hw)), coverage(masks, input_hw)
+        if mirror:
+            places[:, 0] = 1 - places[:, 0]
+            pixels, shares = pixels.flip(1), shares.flip(2)
         return BaseItem(
-            image=pixels[0],
+            image=pixels.permute(2, 0, 1).contiguous(),
             input_hw=input_hw,
-            points_xy=torch.from_numpy(scaled.astype(np.float32)),
+            points_xy=torch.from_numpy((places * input_hw[::-1]).astype(np.float32)),
             targets=torch.from_numpy(rows),
-            masks=coverage(masks, input_hw),
+            masks=shares.half(),  # to a GPU in half the time
             class_ids=torch.zeros(len(masks), dtype=torch.int64),
-            holds=torch.from_numpy(masks[:, points[:, 1], points[:, 0]].T),
+            pairs=torch.from_numpy(np.stack(np.nonzero(holds.T))),
         )
+
+
+def pieces_of(data: SimulatedDataset, kept: Path, workers: int) -> list[Pieces]:
+    """What a simulator does not list of each picture: regions of background, and sub-parts of all masks; as RLE.
+
+    They are found once, which takes as long as all else that an item needs, and kept.
+
+    Args:
+        data: the pictures, with parts, sub-objects apart.
+        kept: file to read them from, if it is there, or to keep them in.
+        workers: processes that look for them.
+    """
+    if kept.exists():
+        return json.loads(kept.read_bytes())
+    found = list(tqdm(workers_of(_Pieces(data), workers), total=len(data), unit="picture", desc="sub-parts"))
+    write_atomically(kept, json.dumps(found, separators=(",", ":")).encode())
+    return found
+
+
+class _Pieces(Dataset[Pieces]):
+    def __init__(self, data: SimulatedDataset) -> None:
+        self._data = data
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, index: int) -> Pieces:
+        sample = self._data[index]
+        masks = _wholes_and_parts(sample)
+        around = regions(~(masks.any(0) | sample.ignore))
+        pieces = sub_parts(sample.image_rgb, np.concatenate([masks, around]))
+        return [encode_mask(mask) for mask in (*around, *pieces)]
+
+
+def _wholes_and_parts(sample: Sample) -> npt.NDArray[np.bool_]:
+    """(N, H, W): drawers and basins are cut out of their wholes; here they are put back."""
+    for part, whole in enumerate(sample.part_of):
+        if whole >= 0:
+            sample.masks[whole] |= sample.masks[part]
+    return sample.masks
 
 
 def points_on(

@@ -11,12 +11,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
+from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from saom_core.errors import ConfigError
@@ -28,10 +30,10 @@ from training.embedding_cache import EmbeddingCache, FrozenEncoder, encoder_hash
 from training.processes import Processes
 from training.run_checks import check_data
 from training.sam_config import SamTuneConfig
-from training.sam_loop import begin_together, train
+from training.sam_loop import Terms, begin_together, sums_of, train, workers_of
 from training.sam_losses import image_terms
-from training.sam_stream import SamStream
-from training.sam_trainee import SamTrainee, model_with
+from training.sam_stream import SamItem, SamStream
+from training.sam_trainee import SamAnswers, SamTrainee, model_with
 
 WEIGHTS = "last.safetensors"
 FILLED = "embeddings.json"  # so that a resumed run need not look for each of them
@@ -83,7 +85,9 @@ def finetune(
         facts = {"steps": step, "data": data.info, "config": vars(config), "base": base, **(record or {})}
         write_model(model, trained, out, f"SAOM ({model.sizes.name})", facts)
 
-    terms_of = partial(image_terms, config=config)
+    def terms_of(answers: list[SamAnswers], items: list[SamItem]) -> Terms:
+        return sums_of([image_terms(one, item, config) for one, item in zip(answers, items, strict=True)])
+
     train(trainee, stream, terms_of, save, out, config, steps, processes)
     processes.leave()
     return out / WEIGHTS
@@ -129,23 +133,37 @@ def prepared_stream(
         return SamStream(data, names, model.sizes.image_size, encoder, length, config)
     kept = EmbeddingCache(cache or out.parent / "embeddings", encoder)
     stream = SamStream(data, names, model.sizes.image_size, kept, length, config)
-    _fill(stream, kept, out / FILLED, processes)
+    _fill(stream, kept, out / FILLED, config.workers, processes)
     return stream
 
 
-def _fill(stream: SamStream, kept: EmbeddingCache, done: Path, processes: Processes) -> None:
+def _fill(stream: SamStream, kept: EmbeddingCache, done: Path, workers: int, processes: Processes) -> None:
     """Encodes every view that the run will see, shared among the processes; what is kept already is passed over."""
     filled = _is_filled(kept, done)
     processes.wait()  # none fills before all have looked, or they would not agree
     if filled:
         return
     mine = stream.views_to_come()[processes.rank :: processes.count]
-    for image, number in tqdm(mine, unit="view", desc="embeddings", dynamic_ncols=True, disable=not processes.first):
-        kept(stream.view(image, number).image_rgb)
+    pictures = workers_of(_Pictures(stream, mine), workers)
+    for image_rgb in tqdm(pictures, total=len(mine), unit="view", desc="embeddings", disable=not processes.first):
+        kept(image_rgb)
     processes.wait()
     if processes.first:
         fact = {"folder": str(kept.folder.resolve()), "files": kept.files}
         write_atomically(done, json.dumps(fact).encode())
+
+
+class _Pictures(Dataset[npt.NDArray[np.uint8]]):
+    """Of some views of a stream the pictures alone."""
+
+    def __init__(self, stream: SamStream, views: Sequence[tuple[int, int]]) -> None:
+        self._stream, self._views = stream, views
+
+    def __len__(self) -> int:
+        return len(self._views)
+
+    def __getitem__(self, k: int) -> npt.NDArray[np.uint8]:
+        return self._stream.view(*self._views[k]).image_rgb
 
 
 def _is_filled(kept: EmbeddingCache, done: Path) -> bool:

@@ -9,10 +9,11 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import cv2
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -43,7 +44,7 @@ Terms = dict[str, Term]
 def train(
     trainee: nn.Module,
     stream: Dataset[Item],
-    terms_of: Callable[[Any, Item], Terms],
+    terms_of: Callable[[Any, list[Item]], Terms],
     save: Callable[[nn.Module, int], None],
     out: Path,
     config: SamRunConfig,
@@ -55,7 +56,7 @@ def train(
     Args:
         trainee: called with a list of items, gives a list of answers.
         stream: `steps * config.batch * processes.count` items.
-        terms_of: terms of the loss from one item's answers.
+        terms_of: terms of the loss from all items' answers.
         save: writes the checkpoint of a trainee (the averaged weights) at a step.
         out: folder of checkpoints and logs.
         config: optimisation.
@@ -69,7 +70,8 @@ def train(
     trainee.to(device).train()
     average = moving_average(trainee, config.ema_decay)
     trained = [parameter for parameter in trainee.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, eps=config.adam_epsilon, weight_decay=config.weight_decay)
+    fused = device.type == "cuda"  # one kernel for all weights
+    optimizer = torch.optim.AdamW(trained, eps=config.adam_epsilon, weight_decay=config.weight_decay, fused=fused)
     start = load_resume(out, trainee, average, optimizer)
     network = DistributedDataParallel(trainee) if processes.count > 1 else trainee
     log = open_log(out / LOG, start) if processes.first else None
@@ -106,7 +108,7 @@ def train_step(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
     items: list[Item],
-    terms_of: Callable[[Any, Item], Terms],
+    terms_of: Callable[[Any, list[Item]], Terms],
     config: SamRunConfig,
     processes: Processes,
 ) -> dict[str, float]:
@@ -118,16 +120,15 @@ def train_step(
     items = [to_device(item, processes.device) for item in items]
     with mixed_precision(processes.device, config.bf16):
         answers = network(items)
-    per_image = [terms_of(answer, item) for answer, item in zip(answers, items, strict=True)]
-    names = list(per_image[0])
-    sums = torch.stack([sum_of(terms[name].total for terms in per_image) for name in names])
-    counts = sums.new_tensor([sum(terms[name].count for terms in per_image) for name in names])
+    terms = terms_of(answers, items)
+    sums = torch.stack([term.total.float() for term in terms.values()])
+    counts = sums.new_tensor([term.count for term in terms.values()])
     counts = processes.total(counts).clamp(min=1)
-    weights = sums.new_tensor([per_image[0][name].weight for name in names])
+    weights = sums.new_tensor([term.weight for term in terms.values()])
     # DistributedDataParallel takes the mean of the processes' gradients; the sum is wanted
     total = processes.count * (weights * sums / counts).sum()
     means = processes.total(sums.detach()) / counts
-    values = {"total": float((weights * means).sum()), **dict(zip(names, means.tolist(), strict=True))}
+    values = {"total": float((weights * means).sum()), **dict(zip(terms, means.tolist(), strict=True))}
     check_loss(values)
     optimizer.zero_grad(set_to_none=True)
     total.backward()
@@ -136,9 +137,16 @@ def train_step(
     return values
 
 
-def sum_of(values: Iterator[Tensor]) -> Tensor:
-    """The sum of scalars, as float32."""
-    return torch.stack([value.float() for value in values]).sum()
+def sums_of(per_image: Sequence[Terms]) -> Terms:
+    """The terms of some images in one."""
+    return {
+        name: Term(
+            torch.stack([terms[name].total.float() for terms in per_image]).sum(),
+            sum(terms[name].count for terms in per_image),
+            first.weight,
+        )
+        for name, first in per_image[0].items()
+    }
 
 
 def learning_rate(step: int, steps: int, config: SamRunConfig) -> float:
@@ -155,16 +163,30 @@ def batches(
     """This process's items of each step: of the step's `batch * count` items its own `batch`."""
     every = config.batch * processes.count
     mine = range(processes.rank * config.batch, (processes.rank + 1) * config.batch)
+    order = [step * every + k for step in range(start, steps) for k in mine]
+    return workers_of(stream, config.workers, order, config.batch)
+
+
+def workers_of(
+    items: Dataset[Item], workers: int, order: Sequence[int] | None = None, batch: int | None = None
+) -> Iterator[Any]:
+    """Items that some processes prepare (0: this one), in order; lists of `batch` of them, if it is given."""
+    if workers:  # not in each of them: OpenCV waits for ever for threads that a fork did not bring along
+        cv2.setNumThreads(1)
     return iter(
         DataLoader(
-            stream,
-            batch_size=config.batch,
-            sampler=[step * every + k for step in range(start, steps) for k in mine],
-            num_workers=config.workers,
-            collate_fn=list,
-            prefetch_factor=4 if config.workers else None,
+            items,
+            batch_size=batch,
+            sampler=order,
+            num_workers=workers,
+            collate_fn=list if batch else _as_it_is,
+            prefetch_factor=4 if workers else None,
         )
     )
+
+
+def _as_it_is(item: Item) -> Item:
+    return item
 
 
 def to_device(item: Item, device: torch.device) -> Item:

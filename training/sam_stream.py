@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from saom_core.sam_encoder import input_size
 from training.dataset import Dataset as SimulatedDataset
 from training.sam_config import SamTuneConfig
 from training.sam_prompts import sam_prompts
@@ -27,11 +28,11 @@ LOGIT_STRIDE = 4  # pixels of the encoder's input per mask logit, in every netwo
 class SamItem:
     """One picture: its embedding (or its pixels), N prompts, T objects."""
 
-    image: Tensor  # (C, h, w) embedding; where the encoder is trained, (3, S, S) float32 normalised pixels
+    image: Tensor  # (C, h, w) embedding
     input_hw: tuple[int, int]  # how much of the encoder's input the picture covers
     points_xy: Tensor  # (N, 2) float32, pixels of the encoder's input
     targets: Tensor  # (N,) int64 row of masks, or BACKGROUND
-    masks: Tensor  # (T, rows, columns) float32: share of each mask logit's area that the object covers
+    masks: Tensor  # (T, rows, columns), 0..1: share of each mask logit's area that the object covers
     class_ids: Tensor  # (T,) int64, or NO_CLASS
 
 
@@ -98,12 +99,6 @@ class SamStream(Dataset[SamItem]):
         ids = [self._class_of.get(name, NO_CLASS) for name in sample.class_names]
         sample.class_ids[:] = ids
         return view_of(sample, self._config, number, rng)
-
-
-def input_size(image_hw: tuple[int, ...], image_size: int) -> tuple[int, int]:
-    """How much of the encoder's square input an image covers; the rounding of `network_input`."""
-    scale = image_size / max(image_hw)
-    return max(1, int(image_hw[0] * scale + 0.5)), max(1, int(image_hw[1] * scale + 0.5))
 
 
 def coverage(masks: npt.NDArray[np.bool_], input_hw: tuple[int, int]) -> Tensor:

@@ -16,7 +16,8 @@ from training.dataset import Sample
 from training.sam_config import SamRunConfig
 
 BoolArray = npt.NDArray[np.bool_]
-_LEAST_LEFT = 0.2  # share of an object that a view must leave of it; less is not asked for
+LEAST_LEFT = 0.2
+"""Share of an object that a view must leave of it; less is not asked for."""
 _PASTED_AREA = (0.002, 0.15)  # of the picture: objects that are pasted over others
 
 
@@ -93,7 +94,7 @@ def _with_pasted_object(view: View, rng: np.random.Generator) -> View:
     whole = pasted[rows == row][0]
     moved = cv2.warpAffine(view.image_rgb, matrix, (width, height), flags=cv2.INTER_LINEAR)
     masks = view.masks & ~whole
-    hidden = areas(masks) < _LEAST_LEFT * areas(view.masks)
+    hidden = areas(masks) < LEAST_LEFT * areas(view.masks)
     ignore = (view.ignore & ~whole) | masks[hidden & (view.part_of < 0)].any(0)
     part_of = np.where(rows == row, -1, len(masks) + np.flatnonzero(rows == row)[0])
     joined = View(
@@ -109,10 +110,9 @@ def _with_pasted_object(view: View, rng: np.random.Generator) -> View:
 def _placed(view: View, side: float, mirror: bool, rng: np.random.Generator) -> View:
     """A window of `side` times width and height, enlarged to the picture's size, and mirrored or not."""
     height, width = view.ignore.shape
-    rows, columns = max(1, round(height * side)), max(1, round(width * side))
-    y, x = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
-    window = (slice(y, y + rows), slice(x, x + columns))
-    left = areas(view.masks[:, window[0], window[1]]) >= _LEAST_LEFT * areas(view.masks)
+    window = window_of((height, width), side, rng)
+    (y, x), (rows, columns) = (window[0].start, window[1].start), view.image_rgb[window].shape[:2]
+    left = areas(view.masks[:, window[0], window[1]]) >= LEAST_LEFT * areas(view.masks)
     cut = view.masks[~left & (view.part_of < 0)].any(0)
     kept = view.select(left)
     image = cv2.resize(view.image_rgb[window], (width, height), interpolation=cv2.INTER_LINEAR)
@@ -124,6 +124,13 @@ def _placed(view: View, side: float, mirror: bool, rng: np.random.Generator) -> 
     masks = kept.masks[:, from_y[:, None], from_x]
     ignore = (view.ignore | cut)[from_y[:, None], from_x]
     return View(image, masks, kept.class_ids, kept.part_of, ignore).select(areas(masks) > 0)
+
+
+def window_of(size_hw: tuple[int, ...], side: float, rng: np.random.Generator) -> tuple[slice, slice]:
+    """Rows and columns of a window, at a random place, of `side` times a picture's height and width."""
+    rows, columns = (max(1, round(length * side)) for length in size_hw)
+    y, x = int(rng.integers(size_hw[0] - rows + 1)), int(rng.integers(size_hw[1] - columns + 1))
+    return slice(y, y + rows), slice(x, x + columns)
 
 
 def areas(masks: BoolArray) -> npt.NDArray[np.int64]:

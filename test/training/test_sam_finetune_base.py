@@ -20,13 +20,12 @@ from saom_core.runtime import BUNDLED_MODEL
 from saom_core.sam_checkpoints import read_checkpoint, write_checkpoint
 from saom_core.sam_decoder import PointDecoder
 from saom_core.sam_encoder import network_input
-from saom_core.sam_network import SamModel, build_sam
 from training.dataset import Dataset, DatasetWriter
 from training.evaluated_models import load_model
 from training.onnx_weights import network_from_onnx
 from training.sam_base import base_terms, new_base, train_base
 from training.sam_base_config import SamBaseConfig
-from training.sam_base_stream import BaseItem, BaseStream, points_on
+from training.sam_base_stream import BaseItem, BaseStream, pieces_of, points_on
 from training.sam_trainee import SamAnswers
 from training.simulator import Frame
 
@@ -42,9 +41,14 @@ def open_with_parts(path: Path) -> Dataset:
 
 
 def stream_of(data: Dataset, config: SamBaseConfig) -> BaseStream:
-    sizes = config.sizes(BACKBONE)
-    model = SamModel(build_sam(sizes), sizes)
-    return BaseStream(data, model, 100, config)
+    return BaseStream(data, pieces_of(data, data.path / "pieces.json", 0), config.image_size, 100, config)
+
+
+def holds_of(item: BaseItem) -> torch.Tensor:
+    """(N, T) bool: which masks hold which points."""
+    holds = torch.zeros(len(item.points_xy), len(item.masks), dtype=torch.bool)
+    holds[item.pairs[0], item.pairs[1]] = True
+    return holds
 
 
 def test_items_are_consistent(tmp_path: Path, make_frame: Callable[..., Frame]) -> None:
@@ -57,20 +61,22 @@ def test_items_are_consistent(tmp_path: Path, make_frame: Callable[..., Frame]) 
         item = stream_of(data, config)[i]
         again = stream_of(data, config)[i]
         assert torch.equal(item.points_xy, again.points_xy) and torch.equal(item.image, again.image)
-        assert item.image.shape == (3, 64, 64) and item.input_hw == (48, 64)
-        assert item.holds.shape == (12, len(item.masks)) and item.masks.shape[1:] == (12, 16)
-        assert bool(item.holds.gather(1, item.targets[:, None]).all()), "a point lies off its own mask"
-        for (x, y), held in zip(item.points_xy, item.holds, strict=True):
+        assert item.image.shape == (3, 48, 64) and item.input_hw == (48, 64)
+        assert len(item.points_xy) == 12 and item.masks.shape[1:] == (12, 16)
+        holds = holds_of(item)
+        assert bool(holds.gather(1, item.targets[:, None]).all()), "a point lies off its own mask"
+        for (x, y), held in zip(item.points_xy, holds, strict=True):
             assert bool((item.masks[held, int(y) // 4, int(x) // 4] > 0).all())
-        both_levels += int((item.holds.sum(1) > 1).sum())
+        both_levels += int((holds.sum(1) > 1).sum())
     assert both_levels > 12
 
 
 def test_drawers_are_part_of_their_dressers(tmp_path: Path, make_frame: Callable[..., Frame]) -> None:
     DatasetWriter(tmp_path / "data", {}).write_episode(0, [make_frame()])
     item = stream_of(open_with_parts(tmp_path / "data"), dataclasses.replace(QUICK, prompts=200))[0]
-    areas = item.masks.sum((1, 2))
-    inside = (item.masks[:, None] * item.masks[None]).sum((2, 3)) / areas[:, None]
+    masks = item.masks.float()
+    areas = masks.sum((1, 2))
+    inside = (masks[:, None] * masks[None]).sum((2, 3)) / areas[:, None]
     wholes = [k for k in range(len(areas)) if not any(inside[k, j] > 0.9 for j in range(len(areas)) if j != k)]
     parts = [k for k in range(len(areas)) if k not in wholes]
     assert len(parts) >= 3  # body and drawer of the dresser, handle and body of the mug
@@ -89,7 +95,7 @@ def test_sub_parts_are_among_the_masks(tmp_path: Path) -> None:
     data = open_with_parts(write_data(tmp_path / "data", frames=1))
     item = stream_of(data, dataclasses.replace(QUICK, prompts=64))[0]
     assert len(item.masks) > len(data[0].masks) + 1  # one region of background
-    assert int(item.holds.sum(1).max()) >= 3  # whole, part, sub-part
+    assert int(holds_of(item).sum(1).max()) >= 3  # whole, part, sub-part
 
 
 def test_the_score_of_each_mask_is_learned_of_what_it_stands_for() -> None:
@@ -101,10 +107,11 @@ def test_the_score_of_each_mask_is_learned_of_what_it_stands_for() -> None:
     logits = (20 * drawn - 10)[None].requires_grad_()
     scores = torch.tensor([[0.5, 0.5, 0.5]], requires_grad=True)
     item = BaseItem(
-        torch.zeros(3, 32, 32), (32, 32), torch.tensor([[2.0, 16.0]]), torch.zeros(1, dtype=torch.int64),
-        torch.stack([whole, part]), torch.zeros(2, dtype=torch.int64), holds=torch.ones(1, 2, dtype=torch.bool),
+        torch.zeros(3, 32, 32, dtype=torch.uint8), (32, 32), torch.tensor([[2.0, 16.0]]),
+        torch.zeros(1, dtype=torch.int64),
+        torch.stack([whole, part]), torch.zeros(2, dtype=torch.int64), pairs=torch.tensor([[0, 0], [0, 1]]),
     )  # fmt: skip
-    terms = base_terms(SamAnswers(scores, logits, None), item, QUICK)
+    terms = base_terms([SamAnswers(scores, logits, None)], [item], QUICK)
     assert float(terms["iou"].total) == pytest.approx(1 + 5 / 6)
     assert float(terms["quality"].total.detach()) == pytest.approx(0.5**2 + (5 / 6 - 0.5) ** 2)
     [gradient] = torch.autograd.grad(terms["quality"].total, scores)

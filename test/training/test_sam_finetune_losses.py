@@ -13,8 +13,9 @@ from torch import nn
 
 from saom_core.sam_decoder import PointDecoder
 from saom_core.sam_network import SamModel
+from training import sam_base, sam_trainee
 from training.assign import BACKGROUND
-from training.sam_base import base_terms
+from training.sam_base import base_terms, new_base
 from training.sam_base_config import SamBaseConfig
 from training.sam_base_stream import BaseItem
 from training.sam_config import PAPER, SAOM, SamTuneConfig
@@ -197,13 +198,12 @@ def test_base_takes_every_mask_that_holds_the_point(item: SamItem) -> None:
     whole, part = torch.zeros(12, 16), torch.zeros(12, 16)
     whole[2:10, 2:12], part[3:6, 3:7] = 1, 1
     masks = torch.stack([whole, part])
-    holds = torch.tensor([[True, True], [True, False]])
     rng = torch.Generator().manual_seed(2)
     answers = SamAnswers(torch.rand(2, 3, generator=rng), torch.randn(2, 3, 12, 16, generator=rng), None)
     base = BaseItem(item.image, (48, 64), item.points_xy[:2], torch.zeros(2, dtype=torch.long), masks,
-                    torch.zeros(2, dtype=torch.long), holds)  # fmt: skip
+                    torch.zeros(2, dtype=torch.long), pairs=torch.tensor([[0, 0, 1], [0, 1, 0]]))  # fmt: skip
     config = SamBaseConfig()
-    terms = base_terms(answers, base, config)
+    terms = base_terms([answers], [base], config)
     focal, dice, iou, error = [], [], [], []
     for n, t in ((0, 0), (0, 1), (1, 0)):
         of_three = []
@@ -218,3 +218,28 @@ def test_base_takes_every_mask_that_holds_the_point(item: SamItem) -> None:
     assert mean(terms["dice"]) == pytest.approx(sum(dice) / 3, rel=1e-4)
     assert mean(terms["iou"]) == pytest.approx(sum(iou) / 3, rel=1e-4)
     assert mean(terms["quality"]) == pytest.approx(sum(error) / 3, rel=1e-4)
+
+
+def test_pictures_at_once_have_the_terms_of_pictures_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU the points of all pictures go through decoder and loss together."""
+    config = SamBaseConfig(image_size=64, dim=64, decoder_heads=4)
+    model = new_base(config)
+    trainee = SamTrainee(model, with_encoder=True)
+    rng = torch.Generator().manual_seed(0)
+    items = []
+    for hw, points in (((48, 64), 3), ((64, 40), 2), ((48, 64), 1)):
+        masks = torch.rand(2, hw[0] // 4, hw[1] // 4, generator=rng)
+        pairs = torch.tensor([[k, t] for k in range(points) for t in range(1 + k % 2)]).T
+        places = torch.rand(points, 2, generator=rng) * torch.tensor(hw[::-1])
+        image = torch.randint(0, 256, (3, *hw), dtype=torch.uint8, generator=rng)
+        nothing = torch.zeros(2, dtype=torch.long)
+        items.append(BaseItem(image, hw, places, torch.zeros(points, dtype=torch.long), masks, nothing, pairs=pairs))
+    found = {}
+    for name, groups in (("one by one", lambda some, _: [[one] for one in some]), ("at once", lambda some, _: [some])):
+        monkeypatch.setattr(sam_trainee, "at_once", groups)
+        monkeypatch.setattr(sam_base, "at_once", groups)
+        answers = trainee(items)
+        assert [one.mask_logits.shape[2:] for one in answers] == [(12, 16), (16, 10), (12, 16)]
+        found[name] = base_terms(answers, items, config)
+    for name, term in found["at once"].items():
+        assert mean(term) == pytest.approx(mean(found["one by one"][name]), rel=1e-4, abs=1e-6), name

@@ -82,3 +82,20 @@ def test_two_processes_have_the_loss_of_one_with_the_same_global_batch(tmp_path:
         assert losses(tmp_path / "two", term) == pytest.approx(losses(alone.parent, term), rel=1e-4), term
     assert_equal(weights(tmp_path / "two"), weights(alone.parent), rtol=1e-3, atol=2e-4)
     assert done.stdout.count("checkpoint:") == 1
+
+
+def test_workers_begin_although_opencv_has_threads() -> None:
+    """A fork does not bring OpenCV's threads along: a worker that was to end them would wait for ever."""
+    script = (
+        "import cv2, numpy as np\n"
+        "from training.sam_loop import workers_of\n"
+        "cv2.setNumThreads(4)\n"
+        "picture = np.zeros((2000, 2000, 3), np.uint8)\n"
+        "cv2.GaussianBlur(picture, (0, 0), 3)\n"
+        "class Blurred:\n"
+        "    def __len__(self): return 3\n"
+        "    def __getitem__(self, k): return float(cv2.GaussianBlur(picture, (0, 0), 3 + k).sum())\n"
+        "print(list(workers_of(Blurred(), 2)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "[0.0, 0.0, 0.0]", done.stderr[-2000:]
