@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
-import math
 import os
 import shlex
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from training.augment import AugmentConfig, TrainingItem, training_item
@@ -33,9 +32,13 @@ from training.onnx_weights import network_from_onnx, restore_batch_norms
 from training.precision import mixed_precision
 from training.run_checks import begin, beginning, check_data
 from training.run_log import open_log
+from training.schedule import set_learning_rate
 from training.seeded_order import image_of, item_rng
+from training.workers import workers_of
 
 logger = logging.getLogger("saom")
+
+_LEAST_RATE = 0.01  # of the highest learning rate: that of the last step
 
 
 @dataclass(frozen=True)
@@ -110,10 +113,12 @@ def train(
     start = load_resume(out, network, average, optimizer)
     log = open_log(out / "tensorboard", start)
     progress = tqdm(total=config.steps, initial=start, unit="step", desc="train", dynamic_ncols=True)
-    for step, items in enumerate(_batches(data, config, start), start):
-        rate = learning_rate(step, config)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+    items_to_come = range(start * config.batch, config.steps * config.batch)
+    batches = workers_of(TrainingStream(data, config), config.workers, items_to_come, config.batch)
+    for step, items in enumerate(batches, start):
+        rate = set_learning_rate(
+            optimizer, config.learning_rate, step, config.steps, config.warmup_steps, least=_LEAST_RATE
+        )
         terms = train_step(network, optimizer, items, weights, config, device)
         average.update_parameters(network)
         progress.update()
@@ -223,34 +228,12 @@ def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.AdamW
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
 
 
-def learning_rate(step: int, config: TrainConfig) -> float:
-    """Linear warm-up, then cosine to a hundredth."""
-    if step < config.warmup_steps:
-        return config.learning_rate * (step + 1) / config.warmup_steps
-    done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
-    return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
-
-
 def _some_images(data: SimulatedDataset, config: TrainConfig, batches: int = 12) -> Iterator[tuple[Tensor, Tensor]]:
     """Augmented images (B, H, W, 3) and depths (B, H, W) from the beginning of the stream."""
     stream = TrainingStream(data, config)
     for first in range(0, min(batches * config.batch, len(stream)), config.batch):
         items = [stream[i] for i in range(first, first + config.batch)]
         yield torch.stack([item.image for item in items]), torch.stack([item.depth for item in items])
-
-
-def _batches(data: SimulatedDataset, config: TrainConfig, start: int) -> Iterator[list[TrainingItem]]:
-    indices = range(start * config.batch, config.steps * config.batch)
-    return iter(
-        DataLoader(
-            TrainingStream(data, config),
-            batch_size=config.batch,
-            sampler=indices,
-            num_workers=config.workers,
-            collate_fn=list,
-            prefetch_factor=4 if config.workers else None,
-        )
-    )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

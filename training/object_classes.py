@@ -30,6 +30,7 @@ from training.object_crops import ObjectCrops, plain_views, read_objects, varied
 from training.precision import mixed_precision
 from training.run_checks import TrainingError, begin, beginning, check_data
 from training.run_log import open_log
+from training.schedule import set_learning_rate
 
 log = logging.getLogger(__name__)
 
@@ -145,10 +146,7 @@ def train_step(
     Raises:
         TrainingError: loss or gradient are not finite.
     """
-    done = step / config.steps
-    rate = config.learning_rate * min(1.0, (step + 1) / config.warmup_steps) * 0.5 * (1 + math.cos(math.pi * done))
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+    set_learning_rate(optimizer, config.learning_rate, step, config.steps, config.warmup_steps)
     seed = config.seed * 1_000_003 + step  # a resumed run draws what an unbroken one draws
     torch.manual_seed(seed)
     chosen = torch.randint(0, len(objects), (config.batch,))

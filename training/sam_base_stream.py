@@ -20,11 +20,11 @@ from training.annotations import decode_masks, encode_mask
 from training.dataset import Dataset as SimulatedDataset
 from training.dataset import Sample, write_atomically
 from training.sam_base_config import SamBaseConfig
-from training.sam_loop import workers_of
 from training.sam_stream import SamItem, coverage
 from training.sam_views import LEAST_LEFT, areas, recoloured, window_of
 from training.seeded_order import image_of, item_rng
 from training.sub_parts import regions, sub_parts
+from training.workers import workers_of
 
 Pieces = list[dict[str, Any]]  # RLEs
 

@@ -30,10 +30,11 @@ from training.embedding_cache import EmbeddingCache, FrozenEncoder, encoder_hash
 from training.processes import Processes
 from training.run_checks import check_data
 from training.sam_config import SamTuneConfig
-from training.sam_loop import Terms, begin_together, sums_of, train, workers_of
+from training.sam_loop import Terms, begin_together, sums_of, train
 from training.sam_losses import image_terms
 from training.sam_stream import SamItem, SamStream
 from training.sam_trainee import SamAnswers, SamTrainee, model_with
+from training.workers import workers_of
 
 WEIGHTS = "last.safetensors"
 FILLED = "embeddings.json"  # so that a resumed run need not look for each of them

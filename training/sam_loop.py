@@ -13,11 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import cv2
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from training.averaging import moving_average
@@ -31,6 +30,8 @@ from training.run_checks import begin
 from training.run_log import open_log
 from training.sam_config import SamRunConfig
 from training.sam_losses import Term
+from training.schedule import set_learning_rate
+from training.workers import workers_of
 
 logger = logging.getLogger("saom")
 
@@ -78,9 +79,7 @@ def train(
     progress = tqdm(total=steps, initial=start, unit="step", desc="train", dynamic_ncols=True, disable=log is None)
     began = time.monotonic()
     for step, items in enumerate(batches(stream, config, start, steps, processes), start):
-        rate = learning_rate(step, steps, config)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+        rate = set_learning_rate(optimizer, config.learning_rate, step, steps, config.warmup_steps)
         values = train_step(network, optimizer, items, terms_of, config, processes)
         average.update_parameters(trainee)
         progress.update()
@@ -149,14 +148,6 @@ def sums_of(per_image: Sequence[Terms]) -> Terms:
     }
 
 
-def learning_rate(step: int, steps: int, config: SamRunConfig) -> float:
-    """Linear warm-up, then cosine to nothing, as `CosineAnnealingLR` at every step."""
-    if step < config.warmup_steps:
-        return config.learning_rate * (step + 1) / config.warmup_steps
-    done = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
-    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
-
-
 def batches(
     stream: Dataset[Item], config: SamRunConfig, start: int, steps: int, processes: Processes
 ) -> Iterator[list[Item]]:
@@ -165,28 +156,6 @@ def batches(
     mine = range(processes.rank * config.batch, (processes.rank + 1) * config.batch)
     order = [step * every + k for step in range(start, steps) for k in mine]
     return workers_of(stream, config.workers, order, config.batch)
-
-
-def workers_of(
-    items: Dataset[Item], workers: int, order: Sequence[int] | None = None, batch: int | None = None
-) -> Iterator[Any]:
-    """Items that some processes prepare (0: this one), in order; lists of `batch` of them, if it is given."""
-    if workers:  # not in each of them: OpenCV waits for ever for threads that a fork did not bring along
-        cv2.setNumThreads(1)
-    return iter(
-        DataLoader(
-            items,
-            batch_size=batch,
-            sampler=order,
-            num_workers=workers,
-            collate_fn=list if batch else _as_it_is,
-            prefetch_factor=4 if workers else None,
-        )
-    )
-
-
-def _as_it_is(item: Item) -> Item:
-    return item
 
 
 def to_device(item: Item, device: torch.device) -> Item:

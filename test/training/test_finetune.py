@@ -25,13 +25,13 @@ from training.dataset import Dataset, DatasetWriter, Sample
 from training.finetune import (
     TrainConfig,
     TrainingStream,
-    learning_rate,
     make_optimizer,
     train,
     train_step,
 )
 from training.network import SaomTiny, TinyConfig
 from training.run_checks import TrainingError
+from training.schedule import set_learning_rate
 from training.simulator import Frame
 
 SMALL = AugmentConfig(size_hw=(64, 96), prompts=12, min_visible_px=4, grid=(12, 8))
@@ -220,10 +220,17 @@ def test_loss_that_is_not_finite_stops_with_every_term(data: Dataset, tmp_path: 
 
 
 def test_learning_rate_warms_up_and_falls() -> None:
-    config = TrainConfig(steps=100, warmup_steps=10, learning_rate=1.0)
-    rates = [learning_rate(step, config) for step in range(100)]
-    assert rates[0] == pytest.approx(0.1) and max(rates) == pytest.approx(1.0) and rates[-1] < 0.02
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=5.0)
+    rates = [set_learning_rate(optimizer, 2.0, step, 100, 10, least=0.01) for step in range(100)]
+    assert rates[0] == pytest.approx(0.2) and max(rates) == pytest.approx(2.0) and 0.02 < rates[-1] < 0.022
     assert rates[:10] == sorted(rates[:10]) and rates[10:] == sorted(rates[10:], reverse=True)
+    assert optimizer.param_groups[0]["lr"] == rates[-1]
+    reference = torch.optim.SGD([torch.zeros(1)], lr=2.0)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(reference, 90, eta_min=0.02)
+    for rate in rates[10:]:
+        assert rate == pytest.approx(reference.param_groups[0]["lr"])
+        reference.step()
+        cosine.step()
 
 
 def test_checkpoint_round_trip_and_damage(tmp_path: Path) -> None:

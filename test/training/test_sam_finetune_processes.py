@@ -88,7 +88,7 @@ def test_workers_begin_although_opencv_has_threads() -> None:
     """A fork does not bring OpenCV's threads along: a worker that was to end them would wait for ever."""
     script = (
         "import cv2, numpy as np\n"
-        "from training.sam_loop import workers_of\n"
+        "from training.workers import workers_of\n"
         "cv2.setNumThreads(4)\n"
         "picture = np.zeros((2000, 2000, 3), np.uint8)\n"
         "cv2.GaussianBlur(picture, (0, 0), 3)\n"
