@@ -12,20 +12,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from saom_core.sam_network import SamModel
 from training.checkpoint import save_network
 from training.dataset import Dataset as SimulatedDataset
-from training.embedding_cache import encoder_hash
 from training.fast_config import FastTuneConfig
 from training.fast_losses import FastAnswers, FastTrainee, fast_terms
-from training.processes import Processes
-from training.run_checks import check_data
 from training.sam_fast import ENCODER, SamFast, fast_on
-from training.sam_finetune import prepared_stream
-from training.sam_loop import Terms, begin_together, sums_of, train
+from training.sam_finetune import begin_on, prepared_stream
+from training.sam_loop import Terms, sums_of, train
 from training.sam_stream import SamItem
 
 
@@ -57,14 +53,7 @@ def finetune(
         TrainingError: no objects to train on, a class without objects, or a loss that is not finite.
         ConfigError: `out` holds a run with other options.
     """
-    check_data(data, class_names)
-    names = tuple(class_names or data.class_names)
-    processes = Processes.join()
-    torch.manual_seed(config.seed)
-    base = {"encoder": encoder_hash(model.sam), "size": model.sizes.name}
-    begin_together(
-        out, config, {"class_names": list(names), "base": base, "images": len(data), **(record or {})}, processes
-    )
+    names, processes, facts = begin_on(model, data, out, config, class_names, record or {})
     steps = config.total_steps(len(data), processes.count)
     stream = prepared_stream(model, data, names, out, cache, config, processes)
     whole = fast_on(model, names, dim=config.dim, mask_dim=config.mask_dim, heads=config.heads, layers=config.layers)
@@ -72,8 +61,7 @@ def finetune(
     def save(trained: nn.Module, step: int) -> None:
         assert isinstance(trained, FastTrainee)
         _copy_head(trained.network, whole)
-        facts = {"steps": step, "data": data.info, "config": vars(config), "base": base, **(record or {})}
-        save_network(whole, out / "last", facts)
+        save_network(whole, out / "last", {"steps": step, **facts})
 
     def terms_of(answers: list[FastAnswers], items: list[SamItem]) -> Terms:
         return sums_of([fast_terms(one, item, config) for one, item in zip(answers, items, strict=True)])

@@ -68,23 +68,15 @@ def finetune(
         TrainingError: no objects to train on, a class without objects, or a loss that is not finite.
         ConfigError: `out` holds a run with other options.
     """
-    check_data(data, class_names)
-    names = tuple(class_names or data.class_names)
-    processes = Processes.join()
-    torch.manual_seed(config.seed)
+    names, processes, facts = begin_on(model, data, out, config, class_names, record or {})
     model = with_class_head(model, names)
-    base = {"encoder": encoder_hash(model.sam), "size": model.sizes.name}
-    begin_together(
-        out, config, {"class_names": list(names), "base": base, "images": len(data), **(record or {})}, processes
-    )
     steps = config.total_steps(len(data), processes.count)
     stream = prepared_stream(model, data, names, out, cache, config, processes)
     trainee = SamTrainee(model)
     trainee.freeze_unused(quality=config.quality_weight > 0, classes=config.class_weight > 0)
 
     def save(trained: nn.Module, step: int) -> None:
-        facts = {"steps": step, "data": data.info, "config": vars(config), "base": base, **(record or {})}
-        write_model(model, trained, out, f"SAOM ({model.sizes.name})", facts)
+        write_model(model, trained, out, f"SAOM ({model.sizes.name})", {"steps": step, **facts})
 
     def terms_of(answers: list[SamAnswers], items: list[SamItem]) -> Terms:
         return sums_of([image_terms(one, item, config) for one, item in zip(answers, items, strict=True)])
@@ -92,6 +84,29 @@ def finetune(
     train(trainee, stream, terms_of, save, out, config, steps, processes)
     processes.leave()
     return out / WEIGHTS
+
+
+def begin_on(
+    model: SamModel,
+    data: SimulatedDataset,
+    out: Path,
+    config: SamTuneConfig,
+    class_names: Sequence[str] | None,
+    record: dict[str, Any],
+) -> tuple[tuple[str, ...], Processes, dict[str, Any]]:
+    """What training on a frozen encoder begins with, whichever head is trained; arguments and errors as `finetune`.
+
+    Returns:
+        Names of the class head, the processes of the run, and what a checkpoint tells of it beside its step.
+    """
+    check_data(data, class_names)
+    names = tuple(class_names or data.class_names)
+    processes = Processes.join()
+    torch.manual_seed(config.seed)
+    base = {"encoder": encoder_hash(model.sam), "size": model.sizes.name}
+    known = {"class_names": list(names), "base": base, "images": len(data), **record}
+    begin_together(out, config, known, processes)
+    return names, processes, {"data": data.info, "config": vars(config), "base": base, **record}
 
 
 def with_class_head(model: SamModel, class_names: tuple[str, ...]) -> SamModel:
