@@ -1,7 +1,8 @@
 """`saom reproduce`: what SAOM gains over the network it begins from, and what each of its steps is worth.
 
-    saom reproduce --data data/reproduce --out runs/reproduce                            from a SAM-like base of our own
-    saom reproduce --data data/thor --out runs/thor --model sam_vit_b_01ec64.pth         from SAM's weights
+    saom reproduce --data data/reproduce --out runs/reproduce                        from the SAM-like base that is kept
+    saom reproduce --data data/reproduce --out runs/anew --base-steps 2200           from one that is trained first
+    saom reproduce --data data/thor --out runs/thor --model sam_vit_b_01ec64.pth     from SAM's weights
 
 Every run is a command of `saom finetune` or `saom evaluate`, printed before it begins. The same command goes on where a
 killed one was; what is finished is not done again. The tables are in `OUT/tables.md`, the pages beside it.
@@ -26,6 +27,8 @@ from typing import Any
 from saom_core.errors import SaomError
 from training.dataset import write_atomically
 
+KEPT_BASE = Path(__file__).parent / "models" / "sam-like-base.safetensors"
+"""A SAM-like base that was trained on a GPU (docs/reproduction.md), its weights in half precision."""
 WEIGHTS = "last.safetensors"
 BASE, NEAREST, SAOM = "base", "nearest", "saom"
 COMPARED = "base-and-saom"  # both in one report, so that one page shows their answers side by side
@@ -131,8 +134,8 @@ class Reproduction:
         self._evaluate(variant.key, [self._finetuned(variant, base)])
 
     def _base(self) -> Path:
-        if self._args.model is not None:
-            return Path(self._args.model)
+        if self._args.base_steps is None:
+            return Path(self._args.model or KEPT_BASE)
         out = self._out / BASE
         options = ["finetune", "--recipe", "base", "--out", str(out), "--steps", str(self._args.base_steps)]
         self._once(BASE, [*options, *self._data])  # nothing can run beside it, so it has all cores
@@ -251,11 +254,12 @@ def _gain(before: dict[str, Any], after: dict[str, Any], protocol: str, name: st
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `saom reproduce`."""
     parser.add_argument(
-        "--data", type=Path, required=True, help="data set; without --model one that knows parts, as rooms do"
+        "--data", type=Path, required=True, help="data set; with --base-steps one that knows parts, as rooms do"
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of all runs, figures and pages")
-    parser.add_argument("--model", type=Path, help="checkpoint of the SAM family to begin from; none: train a base")
-    parser.add_argument("--base-steps", type=int, default=2200, help="of the base's training (default: 2200)")
+    base = parser.add_mutually_exclusive_group()
+    base.add_argument("--model", type=Path, help="checkpoint of the SAM family to begin from (default: the kept base)")
+    base.add_argument("--base-steps", type=int, help="train a SAM-like base first, with so many steps")
     parser.add_argument("--steps", type=int, default=500, help="of each fine-tuning (default: 500)")
     parser.add_argument("--batch", type=int, default=4, help="pictures a step of each fine-tuning (default: 4)")
     parser.add_argument("--views", type=int, default=2, help="views of each picture in our recipe (default: 2)")

@@ -19,6 +19,7 @@ from training.reproduce import (
     _COLUMNS,
     ASSIGNMENTS,
     COMPARED,
+    KEPT_BASE,
     RECIPE,
     WITHOUT,
     Reproduction,
@@ -111,11 +112,19 @@ def test_a_folder_with_other_runs_is_refused(args: argparse.Namespace) -> None:
 
 
 def test_the_base_has_all_cores(args: argparse.Namespace) -> None:
-    args.model, ran = None, []
+    args.model, args.base_steps, ran = None, 7, []
     with pytest.raises(ReproductionError):
         Reproduction(args, lambda command: ran.append(command) or 1).run()
     [base] = ran
     assert base[:3] == ["finetune", "--recipe", "base"] and "--threads" not in base
+    assert base[base.index("--steps") + 1] == "7"
+
+
+def test_without_a_model_the_kept_base_is_fine_tuned(args: argparse.Namespace) -> None:
+    args.model, ran = None, []
+    with pytest.raises(ReproductionError):
+        Reproduction(args, lambda command: ran.append(command) or 1).run()
+    assert {command[command.index("--model") + 1] for command in ran} == {str(KEPT_BASE)}
 
 
 CHANGED = {

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+import torch.nn.functional as F
 from sam_scenes import losses, one_thread, write_data  # noqa: F401
 
 from saom_cli.main import main
@@ -23,6 +24,7 @@ from saom_core.sam_encoder import network_input
 from training.dataset import Dataset, DatasetWriter
 from training.evaluated_models import load_model
 from training.onnx_weights import network_from_onnx
+from training.reproduce import KEPT_BASE
 from training.sam_base import base_terms, new_base, train_base
 from training.sam_base_config import SamBaseConfig
 from training.sam_base_stream import BaseItem, BaseStream, pieces_of, points_on
@@ -186,3 +188,27 @@ def test_a_base_is_exported_equal_to_torch(tmp_path: Path) -> None:
     words = [str(tmp_path / "base.safetensors"), str(tmp_path / "base.onnx"), "--grid", "4x4", "--calls", "1"]
     assert main(["export", *words]) == 0
     assert load_model(SaomConfig(model=str(tmp_path / "base.onnx"), provider="cpu")).grid == (4, 4)
+
+
+def test_the_kept_base_gives_parts_and_wholes() -> None:
+    """A red box with a yellow label: a point on the label has both among its three masks, one beside it the box."""
+    box, label = np.zeros((384, 512), bool), np.zeros((384, 512), bool)
+    box[120:260, 180:340], label[160:220, 230:300] = True, True
+    image = np.full((384, 512, 3), (170, 160, 150))
+    image[box], image[label] = (180, 40, 40), (230, 220, 60)
+    image += np.random.default_rng(0).integers(-6, 7, image.shape)
+    model = read_checkpoint(KEPT_BASE)
+    assert model.class_head is None and json.loads(model.metadata["training"])["recipe"] == "base"
+    decoder = PointDecoder(model.sam)
+    with torch.no_grad():
+        pixels, input_hw = network_input(model.sam, image.astype(np.uint8))
+        tokens = decoder.image_tokens(model.sam.image_encoder(pixels))
+        prompts = decoder.decode(tokens, torch.tensor([[265.0, 190.0], [200.0, 140.0]]))
+        logits = decoder.mask_logits(prompts, None, (24, 32))
+    drawn = F.interpolate(logits, input_hw, mode="bilinear").numpy() > 0
+
+    def best(masks: np.ndarray, truth: np.ndarray) -> float:
+        return max((mask & truth).sum() / (mask | truth).sum() for mask in masks)
+
+    assert best(drawn[0], label) > 0.8 and best(drawn[0], box) > 0.9
+    assert best(drawn[1], box) > 0.9 and best(drawn[1], label) < 0.3
