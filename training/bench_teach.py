@@ -34,8 +34,8 @@ from saom_core.taught import TaughtClass
 from saom_core.teaching import TeachingError, learn
 from training.annotations import decode_masks
 from training.comparison import Comparison, GroundTruth
-from training.dataset import Dataset
-from training.evaluate import AP_SCORE, evaluate, evenly_spread
+from training.dataset import Dataset, evenly_spread
+from training.evaluate import AP_SCORE, evaluate
 from training.evaluated_models import load_model
 
 CLEAR_PX, CLEAR_SHARE = 400, 0.6

@@ -249,6 +249,11 @@ class Sample:
     scene: str
 
 
+def evenly_spread(count: int, limit: int) -> list[int]:
+    """At most `limit` of the indices below `count`, in order; first and last among them, if more than one is."""
+    return np.linspace(0, count - 1, min(count, limit)).round().astype(int).tolist()
+
+
 class Dataset:
     """Reads a data set: `Dataset.open(path, "train")`, `len(ds)`, `ds[i] -> Sample`.
 

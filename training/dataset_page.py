@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from training.dataset import Dataset, Sample
+from training.dataset import Dataset, Sample, evenly_spread
 from training.simulator import Split
 
 COLOURS = np.array(
@@ -66,11 +66,11 @@ def write_page(path: Path, split: Split | None, out: Path, limit: int) -> Path:
     """Write `out/index.html` with at most `limit` pictures of a data set, evenly spread; returns its path."""
     dataset = Dataset.open(path, split, sub_objects="apart", parts=True)
     out.mkdir(parents=True, exist_ok=True)
-    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(limit, len(dataset))).astype(int)) if len(dataset) else []
     figures = []
     classes: Counter[str] = Counter()
+    chosen = evenly_spread(len(dataset), limit)
     for index in tqdm(chosen, unit="picture", desc="view"):
-        sample = dataset[int(index)]
+        sample = dataset[index]
         name = f"{sample.image_id:010d}"
         for layer, picture in (
             ("overlay", overlay(sample)),

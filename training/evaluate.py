@@ -24,7 +24,7 @@ from saom_core.config import SaomConfig
 from saom_core.errors import ConfigError, InputError
 from saom_core.instances import Instances, MaskCrop
 from training.comparison import GroundTruth
-from training.dataset import Dataset, Sample, write_atomically
+from training.dataset import Dataset, Sample, evenly_spread, write_atomically
 from training.evaluated_models import EvaluatedModel, load_model
 from training.evaluation_page import page_of, write_pictures
 from training.evaluation_pictures import Gallery, ImageAnswer
@@ -79,11 +79,6 @@ def evaluate(
     options = {"depth": "given" if use_depth else "not given", "operating_score": operating_score, **(options or {})}
     titles = column_titles(models)
     return Report(facts, options, [b.report(t) for b, t in zip(boards, titles, strict=True)]), gallery
-
-
-def evenly_spread(count: int, limit: int) -> list[int]:
-    """At most `limit` of the indices below `count`, first and last among them."""
-    return np.linspace(0, count - 1, min(count, limit)).round().astype(int).tolist()
 
 
 class Scoreboard:

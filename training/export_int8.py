@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import onnx_ir as ir
 from onnx import numpy_helper
@@ -18,7 +17,7 @@ from saom_core.config import SaomConfig
 from saom_core.errors import ConfigError
 from saom_core.onnx_metadata import with_entry
 from saom_core.runtime import METADATA_KEY
-from training.dataset import Dataset, write_atomically
+from training.dataset import Dataset, evenly_spread, write_atomically
 from training.evaluate import AP_SCORE, evaluate
 from training.evaluated_models import load_model
 from training.export_file import message, write
@@ -91,8 +90,7 @@ def calibration_feeds(data: Dataset, case: Case, pictures: int = CALIBRATION_PIC
     """
     if len(data) == 0:
         raise ConfigError(f"data: expected pictures to calibrate with in {data.path}, got none in its training split")
-    chosen = np.unique(np.linspace(0, len(data) - 1, min(pictures, len(data))).astype(int))
-    for turn, index in enumerate(chosen.tolist()):
+    for turn, index in enumerate(evenly_spread(len(data), pictures)):
         sample = data[index]
         image, depth = letterboxed(sample.image_rgb, sample.depth_m, (case.image.shape[0], case.image.shape[1]))
         given = depth * ((turn + 1) % 2)

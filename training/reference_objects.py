@@ -17,7 +17,7 @@ from saom_core.examples import AGREES_IOU, answers
 from saom_core.onnx_metadata import with_entry
 from saom_core.runtime import OnnxModel
 from saom_core.teaching import REFERENCE_KEY, reference_to_json
-from training.dataset import Dataset, write_atomically
+from training.dataset import Dataset, evenly_spread, write_atomically
 
 PER_CLASS = 16
 IMAGES = 1000
@@ -62,8 +62,8 @@ def found_objects(model: OnnxModel, data: Dataset, images: int) -> tuple[npt.NDA
     """
     found: list[npt.NDArray[np.float32]] = []
     names: list[str] = []
-    chosen = np.unique(np.linspace(0, len(data) - 1, min(images, len(data))).astype(int))
-    for turn, index in enumerate(tqdm(chosen.tolist(), unit="image", desc="reference", dynamic_ncols=True)):
+    chosen = evenly_spread(len(data), images)
+    for turn, index in enumerate(tqdm(chosen, unit="image", desc="reference", dynamic_ncols=True)):
         sample = data[index]
         masks, described = answers(model, sample.image_rgb, None if turn % 2 else sample.depth_m)
         for mask, name in zip(sample.masks, sample.class_names, strict=True):
