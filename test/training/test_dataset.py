@@ -48,6 +48,15 @@ def test_round_trip(tmp_path: Path, frame: Frame):
     np.testing.assert_allclose(sample.visible, [0.8, 1.0, 1.0])
 
 
+def test_depth_that_is_not_asked_for_is_not_read(tmp_path: Path, frame: Frame):
+    DatasetWriter(tmp_path, {}).write_episode(0, [frame])
+    for picture in (tmp_path / "depth").iterdir():
+        picture.unlink()
+    sample = Dataset.open(tmp_path, depth=False)[0]
+    assert sample.depth_m.shape == frame.depth_m.shape and not sample.depth_m.any()
+    np.testing.assert_array_equal(sample.image_rgb, frame.image_rgb)
+
+
 def test_masks_are_disjoint_and_cover_exactly_what_is_not_background(frame: Frame):
     annotations, _, ignore = annotate(frame, 0)
     wholes = [entry for entry in annotations if entry["part_of"] is None]
