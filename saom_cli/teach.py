@@ -23,7 +23,7 @@ from saom_core.instances import BoolArray
 from saom_core.onnx_metadata import sha256_without_entry, with_entry
 from saom_core.runtime import OnnxModel
 from saom_core.taught import TAUGHT_KEY, TaughtClass, to_json
-from saom_core.teaching import REFERENCE_KEY, OtherObjects, learn, reference_from_json
+from saom_core.teaching import OtherObjects, learn
 
 GREY = 114
 """Behind cut-out objects, as in the padding of the network's input."""
@@ -150,14 +150,12 @@ def others_of(
 
     Raises:
         InputError: a picture that cannot be read.
-        ModelError: the model's reference objects are damaged, or of another size.
     """
     parts = [OtherObjects.in_picture(sight.others, sight.name) for sight in sights]
     for picture in tqdm(pictures, unit="picture", disable=len(pictures) < 3, dynamic_ncols=True):
         parts.append(OtherObjects.in_picture(surroundings(model, read_example(picture)), str(picture)))
-    stored = model.entry(REFERENCE_KEY)
-    if stored:
-        parts.append(reference_from_json(stored))
+    if model.info.reference is not None:
+        parts.append(OtherObjects.trained(model.info.reference))
     return OtherObjects.join([*parts, OtherObjects.taught(before)])
 
 

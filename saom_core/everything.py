@@ -240,8 +240,9 @@ class OnnxSegmenter:
         model, scores = self.info, outputs["class_scores"][kept].astype(np.float32)
         ids, names = named(outputs["class_ids"][kept], scores, model.class_names, self.config.class_score_threshold)
         if model.taught:
+            reference = model.reference.described if model.reference else None
             described = descriptors(image_in, outputs["masks"][kept], outputs["embeddings"][kept])
-            matched, similarity = match(described, model.taught)
+            matched, similarity = match(described, model.taught, reference)
             first = len(model.class_names) - len(model.taught)
             for k in np.flatnonzero(matched >= 0).tolist():
                 ids[k], scores[k] = first + matched[k], similarity[k]

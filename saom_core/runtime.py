@@ -19,6 +19,7 @@ import onnxruntime as ort
 
 from saom_core.errors import ModelError
 from saom_core.onnx_metadata import sha256_without_entry
+from saom_core.reference import REFERENCE_KEY, ReferenceObjects
 from saom_core.taught import TAUGHT_KEY, TaughtClass, descriptor_size, from_json
 
 logger = logging.getLogger("saom")
@@ -62,6 +63,7 @@ class ModelInfo:
     uses_depth: bool
     metadata: dict[str, Any] = field(default_factory=dict)
     taught: tuple[TaughtClass, ...] = ()  # their class ids are the last ones
+    reference: ReferenceObjects | None = None  # of the trained classes, where the file keeps any
     prompt_count: int = 0  # rows of the file's input `prompts`; 0: it has none
 
 
@@ -85,7 +87,7 @@ class OnnxModel:
         self._session, in_use, reason = _open_session(file, provider, threads)
         size_hw, uses_depth, prompt_count = _check_signature(self._session, file)
         metadata = _read_metadata(self._session, file)
-        taught = _read_taught(self._session, file)
+        taught, reference = _read_taught(self._session, file)
         self.info = ModelInfo(
             name=str(metadata.get("name", file.stem)),
             path=str(file),
@@ -98,6 +100,7 @@ class OnnxModel:
             prompt_count=prompt_count,
             metadata=metadata,
             taught=taught,
+            reference=reference,
         )
 
     def run(
@@ -216,12 +219,16 @@ def _read_metadata(session: ort.InferenceSession, file: Path) -> dict[str, Any]:
     return dict(metadata)
 
 
-def _read_taught(session: ort.InferenceSession, file: Path) -> tuple[TaughtClass, ...]:
-    text = session.get_modelmeta().custom_metadata_map.get(TAUGHT_KEY, "")
-    if not text:
-        return ()
-    size = next(node.shape[-1] for node in session.get_outputs() if node.name == "embeddings")
+def _read_taught(session: ort.InferenceSession, file: Path) -> tuple[tuple[TaughtClass, ...], ReferenceObjects | None]:
+    """The taught classes, and what of the trained ones they are told from."""
+    entries = session.get_modelmeta().custom_metadata_map
+    embeddings = next(node for node in session.get_outputs() if node.name == "embeddings")
+    size = descriptor_size(embeddings.shape[-1])
+    taught, reference = entries.get(TAUGHT_KEY), entries.get(REFERENCE_KEY)
     try:
-        return from_json(text, sha256_without_entry(file, TAUGHT_KEY), descriptor_size(size))
+        return (
+            from_json(taught, sha256_without_entry(file, TAUGHT_KEY), size) if taught else (),
+            ReferenceObjects.from_json(reference, size) if reference else None,
+        )
     except ModelError as error:
         raise ModelError(f"{file}: {error}") from error

@@ -84,13 +84,19 @@ def descriptor_size(embedding_size: int) -> int:
 
 
 def match(
-    described: npt.NDArray[np.floating], classes: Sequence[TaughtClass]
+    described: npt.NDArray[np.floating],
+    classes: Sequence[TaughtClass],
+    reference: npt.NDArray[np.float32] | None = None,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     """The taught class of each of N instances: the most similar one of those whose threshold is passed.
+
+    What is more like an object of a trained class than like the taught class keeps its name, or many taught classes
+    would together rename many objects of the trained ones.
 
     Args:
         described: (N, D) descriptors.
         classes: T taught classes.
+        reference: (R, D) descriptors, of length 1, of objects of the trained classes.
 
     Returns:
         (N,) int32 row of `classes`, -1 for none, and (N,) float32 cosine with its prototype (of none: 0).
@@ -100,8 +106,12 @@ def match(
         return np.full(count, -1, np.int32), np.zeros(count, np.float32)
     prototypes = np.stack([one.prototype for one in classes])
     thresholds = np.array([one.threshold for one in classes], np.float32)
-    cosines = normalised(described) @ prototypes.T  # (N, T)
-    passing = np.where(cosines >= thresholds, cosines, -np.inf)
+    directions = normalised(described)
+    cosines = directions @ prototypes.T  # (N, T)
+    passes = cosines >= thresholds
+    if reference is not None:
+        passes &= cosines >= (directions @ reference.T).max(axis=1, initial=-1, keepdims=True)
+    passing = np.where(passes, cosines, -np.inf)
     best = passing.argmax(axis=1)
     passed = np.isfinite(passing.max(axis=1))
     similarity = np.where(passed, cosines[np.arange(count), best], 0)

@@ -7,9 +7,6 @@ of every trained class that `saom export --reference` keeps in the model's file.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,10 +16,9 @@ import numpy.typing as npt
 
 from saom_core.errors import ModelError, SaomError
 from saom_core.examples import Sight
+from saom_core.reference import ReferenceObjects
 from saom_core.taught import TaughtClass, normalised
 
-REFERENCE_KEY = "saom_reference"
-"""Key of the ONNX metadata under which the reference objects stand, as JSON."""
 MIN_EXAMPLES = 3
 """With fewer nothing is known of how the examples spread."""
 MIN_OTHERS = 5
@@ -69,6 +65,12 @@ class OtherObjects:
             tuple(name for part in some for name in part.names),
             np.concatenate([np.zeros(0, np.bool_), *(part.seen for part in some)]),
         )
+
+    @staticmethod
+    def trained(reference: ReferenceObjects) -> OtherObjects:
+        """Those of the trained classes that the model's file keeps."""
+        names = tuple(f"a {name}" for name in reference.class_names)
+        return OtherObjects(reference.described, names, np.zeros(len(names), np.bool_))
 
     @staticmethod
     def taught(classes: Sequence[TaughtClass]) -> OtherObjects:
@@ -162,39 +164,3 @@ def highest(reached: npt.NDArray[np.floating], seen: npt.NDArray[np.bool_]) -> f
     """
     best = float(reached[seen].max(initial=-1.0))
     return best if seen.all() else max(best, float(np.quantile(reached[~seen], PASSED)))
-
-
-def reference_to_json(described: npt.NDArray[np.floating], class_names: Sequence[str]) -> str:
-    """The entry of the file's metadata: directions to 1/127 of their largest component, some 350 bytes each at E = 256.
-
-    Args:
-        described: (R, D) of objects of the trained classes.
-        class_names: R names.
-    """
-    unit = normalised(described)
-    scale = np.maximum(np.abs(unit).max(axis=1, keepdims=True), 1e-12)
-    packed = np.rint(127 * unit / scale).astype(np.int8)
-    return json.dumps({"size": described.shape[1], "class_names": list(class_names), "described": _text(packed)})
-
-
-def reference_from_json(text: str) -> OtherObjects:
-    """The reference objects of a file.
-
-    Raises:
-        ModelError: the entry is damaged.
-    """
-    try:
-        entry = json.loads(text)
-        names = tuple(f"a {name}" for name in entry["class_names"])
-        packed = np.frombuffer(base64.b64decode(entry["described"], validate=True), np.int8)
-        described = normalised(packed.reshape(len(names), entry["size"]).astype(np.float32))
-    except (ValueError, KeyError, TypeError, binascii.Error) as error:
-        raise ModelError(
-            f"expected the reference objects that `saom export --reference` wrote, got damaged ones ({error}): "
-            "export the model anew"
-        ) from error
-    return OtherObjects(described, names, np.zeros(len(names), np.bool_))
-
-
-def _text(array: npt.NDArray[np.int8]) -> str:
-    return base64.b64encode(array.tobytes()).decode("ascii")

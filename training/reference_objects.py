@@ -15,8 +15,9 @@ from tqdm import tqdm
 from saom_core.errors import InputError
 from saom_core.examples import AGREES_IOU, answers
 from saom_core.onnx_metadata import with_entry
+from saom_core.reference import REFERENCE_KEY, ReferenceObjects
 from saom_core.runtime import OnnxModel
-from saom_core.teaching import REFERENCE_KEY, reference_to_json
+from saom_core.taught import normalised
 from training.dataset import Dataset, evenly_spread, write_atomically
 
 PER_CLASS = 16
@@ -49,8 +50,8 @@ def add_reference(path: Path, data: Dataset, images: int = IMAGES, seed: int = 0
     for row in rng.permutation(len(names)).tolist():
         rows_of[names[row]].append(row)
     kept = [row for name in sorted(rows_of) for row in rows_of[name][:PER_CLASS]]
-    entry = reference_to_json(described[kept], [names[row] for row in kept])
-    write_atomically(path, with_entry(path.read_bytes(), REFERENCE_KEY, entry))
+    reference = ReferenceObjects(normalised(described[kept]), tuple(names[row] for row in kept))
+    write_atomically(path, with_entry(path.read_bytes(), REFERENCE_KEY, reference.to_json()))
     return {name: min(len(rows), PER_CLASS) for name, rows in sorted(rows_of.items())}
 
 

@@ -31,7 +31,12 @@ KEPT_BASE = Path(__file__).parent / "models" / "sam-like-base.safetensors"
 """A SAM-like base that was trained on a GPU (docs/reproduction.md), its weights in half precision."""
 WEIGHTS = "last.safetensors"
 BASE, NEAREST, SAOM = "base", "nearest", "saom"
-COMPARED = "base-and-saom"  # both in one report, so that one page shows their answers side by side
+BASE_AS_SAM, SAOM_AS_SAM = "base-as-sam", "saom-as-sam"
+COMPARED, COMPARED_AS_SAM = "base-and-saom", "base-and-saom-as-sam"
+"""Both in one report, so that one page shows their answers side by side."""
+SAM_NMS_IOU = 0.7
+"""Of boxes in SAM's own everything mode, which is that of segment-anything's generator."""
+_ALL_MASKS = 1000  # in a picture: as many as there are points, and none is left out
 Runner = Callable[[list[str]], int]
 
 
@@ -70,6 +75,21 @@ WITHOUT = (
 )
 """Our recipe, each addition switched off alone."""
 TITLES = {BASE: "the base, not fine-tuned"} | {v.key: v.title for v in (*ASSIGNMENTS, RECIPE, *WITHOUT)}
+TITLES |= {BASE_AS_SAM: TITLES[BASE], SAOM_AS_SAM: RECIPE.title}
+_GAINS = (
+    ("the paper's recipe, both in the paper's everything mode", BASE, NEAREST),
+    ("our recipe, both in the paper's everything mode", BASE, SAOM),
+    ("our recipe, both in SAM's own everything mode", BASE_AS_SAM, SAOM_AS_SAM),
+    ("the paper's recipe in the paper's everything mode, the base in SAM's own", BASE_AS_SAM, NEAREST),
+    ("our recipe in the paper's everything mode, the base in SAM's own", BASE_AS_SAM, SAOM),
+)
+"""Title, before, after."""
+_GROUPS = (
+    ("SAM's own everything mode", (BASE_AS_SAM, SAOM_AS_SAM)),
+    ("how an object's prompt is chosen (the paper's recipe)", (BASE, *(v.key for v in ASSIGNMENTS))),
+    ("our recipe, and without one of its additions", (SAOM, *(v.key for v in WITHOUT))),
+)
+"""Title and rows of a table."""
 
 _COLUMNS = (
     ("everything", "mIoU_label_image", "mIoU"),
@@ -150,25 +170,29 @@ class Reproduction:
         self._once(variant.key, command)
         return out / WEIGHTS
 
-    def _evaluate(self, key: str, models: Sequence[Path], *options: str) -> None:
+    def _evaluate(self, key: str, models: Sequence[Path], *options: str, nms_iou: float | None = None) -> None:
         figures = self._out / f"{key}.json"
         given = [part for model in models for part in ("--model", str(model))]
         limit = ["--limit", str(self._args.limit)] if self._args.limit else []
         command = ["evaluate", "--split", "test", "--protocol", "both", "--json", str(figures), *given, *limit]
-        self._once(f"{key} evaluated", [*command, *self._common, *self._everything_mode(), *options])
+        mode = self._everything_mode(self._args.nms_iou if nms_iou is None else nms_iou)
+        self._once(f"{key} evaluated", [*command, *self._common, *mode, *options])
         with self._lock:
             write_atomically(self._out / "tables.md", tables_of(self._out, self._times()).encode())
 
     def _compare(self, base: Path) -> None:
-        """Base and SAOM on one page, with pictures."""
+        """Base and SAOM on one page, with pictures; and once more in SAM's own everything mode."""
         page, pictures = str(self._out / "index.html"), str(self._out / "pictures")
-        self._evaluate(COMPARED, [base, self._finetuned(RECIPE, base)], "--html", page, "--pictures", pictures)
+        models = [base, self._finetuned(RECIPE, base)]
+        self._evaluate(COMPARED, models, "--html", page, "--pictures", pictures)
+        self._evaluate(COMPARED_AS_SAM, models, nms_iou=SAM_NMS_IOU)
 
-    def _everything_mode(self) -> list[str]:
+    def _everything_mode(self, nms_iou: float) -> list[str]:
         chosen = {
             "operating-score": self._args.score_threshold,
             "stability-threshold": self._args.stability_threshold,
-            "nms-iou": self._args.nms_iou,
+            "nms-iou": nms_iou,
+            "max-instances": _ALL_MASKS,
         }
         return [part for name, value in chosen.items() for part in (f"--{name}", str(value))]
 
@@ -210,17 +234,14 @@ def tables_of(out: Path, times: dict[str, Any]) -> str:
         times: of its runs, by key.
     """
     found = {key: models[0] for key in TITLES if (models := _figures(out / f"{key}.json"))}
-    found |= zip((BASE, SAOM), _figures(out / f"{COMPARED}.json"), strict=False)
-    gained = [key for key in (NEAREST, SAOM) if key in found and BASE in found]
+    for keys, file in (((BASE, SAOM), COMPARED), ((BASE_AS_SAM, SAOM_AS_SAM), COMPARED_AS_SAM)):
+        found |= zip(keys, _figures(out / f"{file}.json"), strict=False)
     lines = ["| gain over the base, points | " + " | ".join(title for *_, title in _COLUMNS) + " |", _rule(1)]
-    for key in gained:
-        cells = [_gain(found[BASE], found[key], protocol, name) for protocol, name, _ in _COLUMNS]
-        lines.append(f"| {TITLES[key]} | " + " | ".join(cells) + " |")
-    groups = (
-        ("how an object's prompt is chosen (the paper's recipe)", (BASE, *(v.key for v in ASSIGNMENTS))),
-        ("our recipe, and without one of its additions", (SAOM, *(v.key for v in WITHOUT))),
-    )
-    for title, keys in groups:
+    for title, before, after in _GAINS:
+        if before in found and after in found:
+            cells = [_gain(found[before], found[after], protocol, name) for protocol, name, _ in _COLUMNS]
+            lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    for title, keys in _GROUPS:
         lines += ["", f"| {title} | " + " | ".join(title for *_, title in _COLUMNS) + " | minutes |", _rule(2)]
         for key in keys:
             if key in found:
@@ -269,10 +290,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--jobs", type=int, default=1, help="runs at a time (default: 1); with --threads 1 as many as cores"
     )
     parser.add_argument("--skip-additions", action="store_true", help="not our recipe without each of its additions")
-    group = parser.add_argument_group("everything mode, the same for all models")
+    group = parser.add_argument_group("the paper's everything mode; SAM's own differs in its box NMS of 0.7 alone")
     group.add_argument("--score-threshold", type=float, default=0.3, help="least predicted IoU (default: the paper's)")
     group.add_argument("--stability-threshold", type=float, default=0.5, help="(default: 0.5)")
-    group.add_argument("--nms-iou", type=float, default=0.3, help="of boxes (default: the paper's)")
+    group.add_argument("--nms-iou", type=float, default=0.3, help="of boxes (default: the paper's 0.3)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -59,22 +59,28 @@ def test_no_instances_no_descriptors() -> None:
 
 def test_match_against_a_loop() -> None:
     rng = np.random.default_rng(0)
-    some = 0
+    some = kept = 0
     for count, rows in ((1, 5), (3, 40), (4, 1)):
         classes = taught(rng, count)
         embeddings = rng.normal(size=(rows, 6)).astype(np.float32)
-        matched, similarity = match(embeddings, classes)
+        reference = normalised(rng.normal(size=(2, 6)))
+        without, _ = match(embeddings, classes)
+        matched, similarity = match(embeddings, classes, reference)
+        kept += int((without != matched).sum())
         for k in range(rows):
             best, best_cosine = -1, 0.0
+            length = sum(float(x) ** 2 for x in embeddings[k]) ** 0.5
+            trained = max(
+                sum(float(x) * float(r) for x, r in zip(embeddings[k], one, strict=True)) for one in reference
+            )
             for row, one in enumerate(classes):
-                length = sum(float(x) ** 2 for x in embeddings[k]) ** 0.5
                 cosine = sum(float(x) * float(p) for x, p in zip(embeddings[k], one.prototype, strict=True)) / length
-                if cosine >= one.threshold and (best < 0 or cosine > best_cosine):
+                if cosine >= max(one.threshold, trained / length) and (best < 0 or cosine > best_cosine):
                     best, best_cosine = row, cosine
             assert matched[k] == best
             assert similarity[k] == pytest.approx(best_cosine, abs=1e-5)
             some += best >= 0
-    assert 5 < some < 40  # both answers were tried
+    assert 5 < some < 40 and kept > 2  # all answers were tried, those that only a reference object makes too
 
 
 def test_the_nearer_class_does_not_count_below_its_own_threshold() -> None:

@@ -13,18 +13,16 @@ from saom_core.config import SaomConfig
 from saom_core.errors import InputError, ModelError
 from saom_core.everything import OnnxSegmenter
 from saom_core.examples import Example, Sight, answers, look, points_inside, views
+from saom_core.reference import ReferenceObjects
 from saom_core.runtime import BUNDLED_MODEL, OnnxModel
 from saom_core.taught import TaughtClass, normalised
 from saom_core.teaching import (
     PASSED,
-    REFERENCE_KEY,
     STRANGE,
     OtherObjects,
     TeachingError,
     agreements,
     learn,
-    reference_from_json,
-    reference_to_json,
 )
 
 SIZE = 8
@@ -126,13 +124,17 @@ def test_taught_classes_are_told_from_each_other() -> None:
 
 def test_reference_objects_come_back_in_direction() -> None:
     rng = np.random.default_rng(6)
-    described = np.abs(rng.normal(size=(30, 256))).astype(np.float32) * 12
-    back = reference_from_json(reference_to_json(described, [f"c{k}" for k in range(30)]))
-    assert back.names[3] == "a c3" and not back.seen.any()
-    assert ((back.described * normalised(described)).sum(1) > 0.9999).all()
-    for broken in ("", "{}", reference_to_json(described, ["too", "few"])):
+    made = ReferenceObjects(normalised(np.abs(rng.normal(size=(30, 256)))), tuple(f"c{k}" for k in range(30)))
+    back = ReferenceObjects.from_json(made.to_json(), 256)
+    assert back.class_names == made.class_names
+    assert ((back.described * made.described).sum(1) > 0.9999).all()
+    others = OtherObjects.trained(back)
+    assert others.names[3] == "a c3" and not others.seen.any()
+    for broken in ("", "{}", ReferenceObjects(made.described, ("too", "few")).to_json()):
         with pytest.raises(ModelError, match="damaged"):
-            reference_from_json(broken)
+            ReferenceObjects.from_json(broken, 256)
+    with pytest.raises(ModelError, match="damaged"):
+        ReferenceObjects.from_json(made.to_json(), 255)
 
 
 def test_descriptors_of_several_sizes_are_refused() -> None:
@@ -233,11 +235,12 @@ def test_new_names_and_those_taught_before(good: str) -> None:
 
 def test_the_bundled_model_keeps_reference_objects() -> None:
     model = OnnxModel(provider="cpu", threads=1)
-    reference = reference_from_json(model.entry(REFERENCE_KEY))
+    reference = model.info.reference
+    assert reference is not None
     _, described = answers(model, *boxes_on_a_table())
     assert reference.described.shape[1] == described.shape[1]  # as `saom teach` compares them
-    assert {name.removeprefix("a ") for name in reference.names} <= set(model.info.class_names)
-    assert len(reference.names) >= 500
+    assert set(reference.class_names) <= set(model.info.class_names)
+    assert len(reference.class_names) >= 500
 
 
 def boxes_on_a_table() -> tuple[np.ndarray, np.ndarray]:

@@ -19,8 +19,10 @@ from training.reproduce import (
     _COLUMNS,
     ASSIGNMENTS,
     COMPARED,
+    COMPARED_AS_SAM,
     KEPT_BASE,
     RECIPE,
+    SAM_NMS_IOU,
     WITHOUT,
     Reproduction,
     ReproductionError,
@@ -62,7 +64,15 @@ def test_goes_on_where_it_was_and_tables_hold_what_was_measured(args: argparse.N
     assert len(ran) == 2
     tables = Reproduction(args, failing).run().read_text()
     assert ran[2] == ran[1], "what failed is done again, what was finished is not"
-    assert len(ran) == 1 + 2 * (len(ASSIGNMENTS) + 1)
+    assert len(ran) == 1 + 2 * (len(ASSIGNMENTS) + 1) + 1
+    modes = {
+        (name, command[command.index("--nms-iou") + 1])
+        for command in ran
+        if "evaluate" in command
+        for name in [Path(command[command.index("--json") + 1]).stem]
+    }
+    assert {name for name, nms_iou in modes if nms_iou == str(SAM_NMS_IOU)} == {COMPARED_AS_SAM}
+    assert {nms_iou for name, nms_iou in modes if name != COMPARED_AS_SAM} == {"0.3"}
     for variant in ASSIGNMENTS:
         [figures] = json.loads((args.out / f"{variant.key}.json").read_text())["models"]
         row = next(
@@ -99,7 +109,7 @@ def test_two_at_a_time(args: argparse.Namespace) -> None:
     assert most[0] == 2 and not any(WITHOUT[0].options[0] in command for command in ran)
     Reproduction(args, watched).run()
     done = json.loads((args.out / "times.json").read_text())
-    assert len(done) == 2 * (len(ASSIGNMENTS) + 1 + len(WITHOUT))
+    assert len(done) == 2 * (len(ASSIGNMENTS) + 1 + len(WITHOUT)) + 1
     assert len(ran) == len(done) + 1
 
 
@@ -180,10 +190,13 @@ def test_gain_is_in_points(tmp_path: Path) -> None:
         "precision50",
         "class_accuracy",
     ]
-    models = []
-    for value, accuracy in ((0.25, None), (0.625, 0.625)):  # of the base, of SAOM
-        figures = dict.fromkeys(names, value) | {"class_accuracy": accuracy}
-        models.append({"everything": figures, "paper": {"mIoU": value, "mAcc": value}})
-    (tmp_path / f"{COMPARED}.json").write_text(json.dumps({"models": models}))
-    gains = tables_of(tmp_path, {}).splitlines()[2]
-    assert gains.count("+37.5") == 10 and gains.count("| - |") == 1
+    for file, base, saom in ((COMPARED, 0.25, 0.625), (COMPARED_AS_SAM, 0.125, 0.5)):
+        models = []
+        for value, accuracy in ((base, None), (saom, saom)):
+            figures = dict.fromkeys(names, value) | {"class_accuracy": accuracy}
+            models.append({"everything": figures, "paper": {"mIoU": value, "mAcc": value}})
+        (tmp_path / f"{file}.json").write_text(json.dumps({"models": models}))
+    same, as_sam, across = tables_of(tmp_path, {}).splitlines()[2:5]
+    assert "both in the paper's" in same and same.count("+37.5") == 10 and same.count("| - |") == 1
+    assert "both in SAM's own" in as_sam and as_sam.count("+37.5") == 10
+    assert "the base in SAM's own" in across and across.count("+50.0") == 10

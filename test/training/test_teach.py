@@ -23,7 +23,6 @@ from saom_core.examples import Example, answers, look, surroundings
 from saom_core.instances import Instances
 from saom_core.runtime import OnnxModel
 from saom_core.taught import TaughtClass, match, normalised
-from saom_core.teaching import REFERENCE_KEY, reference_from_json
 from training.checkpoint import save_network
 from training.dataset import Dataset, DatasetWriter
 from training.evaluated_models import CheckpointNetwork
@@ -240,8 +239,8 @@ def test_reference_objects_are_what_the_file_sees_of_a_data_set(
     copied = tmp_path / "model.onnx"
     copied.write_bytes(file.read_bytes())
     kept = add_reference(copied, data)
-    reference = reference_from_json(OnnxModel(str(copied), "cpu", 1).entry(REFERENCE_KEY))
-    assert Counter(reference.names) == {f"a {name}": count for name, count in kept.items()}
+    reference = OnnxModel(str(copied), "cpu", 1).info.reference
+    assert reference is not None and Counter(reference.class_names) == kept
     assert sum(kept.values()) >= 4 and set(kept) <= set(NAMES[:2])
     cosines = reference.described @ normalised(described).T
     assert (cosines.max(axis=1) > 0.999).all()
