@@ -132,10 +132,6 @@ class OnnxModel:
         feed.update({name: np.array(value, np.float32) for name, value in thresholds.items()})
         return dict(zip(OUTPUTS, self._session.run(list(OUTPUTS), feed), strict=True))
 
-    def entry(self, key: str) -> str:
-        """Another entry of the file's metadata; "" where it has none."""
-        return str(self._session.get_modelmeta().custom_metadata_map.get(key, ""))
-
 
 def _check_file(file: Path, *, bundled: bool) -> None:
     if not file.is_file():

@@ -13,7 +13,8 @@ from saom_core.config import SaomConfig
 from saom_core.errors import InputError, ModelError
 from saom_core.everything import OnnxSegmenter
 from saom_core.examples import Example, Sight, answers, look, points_inside, views
-from saom_core.reference import ReferenceObjects
+from saom_core.onnx_metadata import with_entry
+from saom_core.reference import REFERENCE_KEY, ReferenceObjects
 from saom_core.runtime import BUNDLED_MODEL, OnnxModel
 from saom_core.taught import TaughtClass, normalised
 from saom_core.teaching import (
@@ -241,6 +242,13 @@ def test_the_bundled_model_keeps_reference_objects() -> None:
     assert reference.described.shape[1] == described.shape[1]  # as `saom teach` compares them
     assert set(reference.class_names) <= set(model.info.class_names)
     assert len(reference.class_names) >= 500
+
+
+def test_a_file_with_damaged_reference_objects_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "model.onnx"
+    file.write_bytes(with_entry(BUNDLED_MODEL.read_bytes(), REFERENCE_KEY, "{}"))
+    with pytest.raises(ModelError, match=r"model\.onnx: expected the reference objects .* damaged"):
+        OnnxModel(str(file), "cpu", 1)
 
 
 def boxes_on_a_table() -> tuple[np.ndarray, np.ndarray]:
