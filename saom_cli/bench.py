@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from saom_cli.options import add_config_arguments, config_from
+from saom_cli.options import add_config_arguments, config_from, pair
 from saom_cli.segment import read_depth, read_photo
 from saom_core.depth import CameraIntrinsics
 from saom_core.everything import load_segmenter
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `saom bench`."""
     parser.add_argument("--image", type=Path, help="photo to segment again and again")
     parser.add_argument("--depth", type=Path, help="its 16-bit depth PNG in millimetres")
-    parser.add_argument("--size", default="640x480", help="camera resolution, WIDTHxHEIGHT")
+    parser.add_argument("--size", type=pair, default="640x480", help="camera resolution, WIDTHxHEIGHT")
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--warmup", type=int, default=5)
     parser.add_argument("--json", type=Path, help="write the figures here")
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """`saom bench`."""
-    width, height = (int(part) for part in args.size.split("x"))
+    width, height = args.size
     image, depth = _frame(args.image, args.depth, (height, width))
     camera = CameraIntrinsics(0.9 * width, 0.9 * width, width / 2, height / 2, width, height)
     segmenter = load_segmenter(config_from(args))
@@ -53,7 +53,8 @@ def run(args: argparse.Namespace) -> int:
     figures = {
         stage: {"p50_ms": float(np.median(v)), "p95_ms": float(np.percentile(v, 95))} for stage, v in timings.items()
     }
-    print(f"{segmenter.info.name} on {segmenter.info.provider}, {args.size}, {instances} instances, {args.runs} runs")
+    where = f"{segmenter.info.name} on {segmenter.info.provider}"
+    print(f"{where}, {width}x{height}, {instances} instances, {args.runs} runs")
     for stage, row in figures.items():
         print(f"  {stage:12s} p50 {row['p50_ms']:8.1f} ms   p95 {row['p95_ms']:8.1f} ms")
     memory = peak_memory_mb()

@@ -21,6 +21,7 @@ import numpy.typing as npt
 import torch
 from segment_anything import SamAutomaticMaskGenerator
 
+from saom_cli.options import pair
 from saom_cli.sam_stand_in import SIZES, stand_in
 from saom_cli.segment import read_photo
 from saom_core.config import SaomConfig
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stand-in", choices=sorted(SIZES), help="instead: random weights of that size, from a seed")
     parser.add_argument("--keep", type=Path, help="write the stand-in here (.safetensors), or read it if it is there")
     parser.add_argument("--image", type=Path, help="photo; default: a drawn one")
-    parser.add_argument("--size", default="640x480", help="image size, WIDTHxHEIGHT")
+    parser.add_argument("--size", type=pair, default="640x480", help="image size, WIDTHxHEIGHT")
     parser.add_argument("--provider", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: one per core")
     defaults = SamEverythingOptions.paper()
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
              "min_mask_region_area")  # fmt: skip
     options = {name: getattr(args, name) for name in names}
     segmenter = _segmenter(args, SamEverythingOptions(**options))
-    width, height = (int(part) for part in args.size.split("x"))
+    width, height = args.size
     image = drawn_photo(height, width) if args.image is None else cv2.resize(read_photo(args.image), (width, height))
     image = np.ascontiguousarray(image, np.uint8)
     print(f"{segmenter.info.name} on {segmenter.info.provider}, {width}x{height}, {torch.get_num_threads()} threads")

@@ -25,6 +25,14 @@ def add_config_arguments(parser: argparse.ArgumentParser, leave_out: Collection[
             group.add_argument(name, type=type(field.default), default=field.default, choices=choices, help=text)
 
 
+def pair(text: str) -> tuple[int, int]:
+    """`640x480` -> (640, 480): width and height, or columns and rows; for `add_argument(type=pair)`."""
+    first, _, second = text.lower().partition("x")
+    if not (first.isdecimal() and second.isdecimal() and int(first) and int(second)):
+        raise argparse.ArgumentTypeError(f"expected two positive numbers as in 640x480, got {text!r}")
+    return int(first), int(second)
+
+
 def config_from(args: argparse.Namespace, **given: Any) -> SaomConfig:
     """The checked config of parsed arguments; `given` are fields in the place of arguments of that name.
 

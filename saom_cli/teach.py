@@ -60,17 +60,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """`saom teach`."""
     model = OnnxModel(args.model, "cpu", args.threads)
-    before = [one for one in model.info.taught if one.name != args.name]
-    check_name(args.name, model.info.class_names, [one.name for one in model.info.taught])
+    known_before = model.info.taught
+    before = [one for one in known_before if one.name != args.name]
+    check_name(args.name, model.info.class_names, [one.name for one in known_before])
+    check_output(args.output, [one.name for one in known_before])
     sights = _sights(model, find_pictures(args.examples))
     taught = learn(args.name, sights, others_of(model, sights, before, find_pictures(args.others)))
-    write(Path(model.info.path), args.output, [*before, taught])
+    # what is taught anew keeps its place, and so its class id
+    classes = [taught if one.name == args.name else one for one in known_before]
+    write(Path(model.info.path), args.output, classes if len(before) < len(classes) else [*classes, taught])
     known = taught.record
     print(
         f"{args.name}: {len(sights)} examples agree by {known['agreement']:.2f} (cosine), {known['others']} other "
         f"objects reach {known['others_reach']:.2f}: accepted from {taught.threshold:.2f}"
     )
-    print(f"{args.output}: class id {len(OnnxModel(str(args.output), 'cpu', 1).info.class_names) - 1}")
+    print(f"{args.output}: class id {OnnxModel(str(args.output), 'cpu', 1).info.class_names.index(args.name)}")
     return 0
 
 
@@ -87,6 +91,22 @@ def check_name(name: str, class_names: Sequence[str], taught: Sequence[str]) -> 
     if known in class_names and (known != name or name not in taught):
         raise InputError(
             f"expected the name of a new class, got {name!r}, and the model knows {known!r}: choose another"
+        )
+
+
+def check_output(output: Path, taught: Sequence[str]) -> None:
+    """Whether a file may be written there: not over one with taught classes that the model to begin from lacks.
+
+    Raises:
+        InputError: classes would be lost.
+    """
+    if not output.exists():
+        return
+    lost = {one.name for one in OnnxModel(str(output), "cpu", 1).info.taught} - set(taught)
+    if lost:
+        raise InputError(
+            f"{output}: expected a new file, or the model to begin from, got one that was taught "
+            f"{', '.join(sorted(lost))}, which would be lost: give --model {output} to teach it one more class"
         )
 
 

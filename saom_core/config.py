@@ -117,5 +117,6 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
         raise ConfigError(f"{field.name}: expected one of {', '.join(option.choices)}, got {value!r}")
     low, high = option.minimum, option.maximum
     if (low is not None and value < low) or (high is not None and value > high):
-        raise ConfigError(f"{field.name}: expected {low} to {high} {option.unit}".rstrip() + f", got {value!r}")
+        wanted_range = f"at least {low}" if high is None else f"at most {high}" if low is None else f"{low} to {high}"
+        raise ConfigError(f"{field.name}: expected {wanted_range} {option.unit}".rstrip() + f", got {value!r}")
     return value

@@ -85,6 +85,20 @@ class Segmenter(Protocol):
         """
 
 
+def prompt_count_of(info: ModelInfo) -> int:
+    """How many prompts the model wants, no fewer and no more.
+
+    Raises:
+        ModelError: it has no input for prompts.
+    """
+    if not info.prompt_count:
+        raise ModelError(
+            f"{info.name}: expected a file with the input `prompts`, got one that answers its grid only: export it "
+            "anew with `saom export`"
+        )
+    return info.prompt_count
+
+
 def load_segmenter(config: SaomConfig) -> Segmenter:
     """The segmenter for `config.model`: ONNX, or (where torch is installed) a checkpoint of the SAM family.
 
@@ -165,12 +179,7 @@ class OnnxSegmenter:
         started = time.perf_counter()
         box, image_in, depth_in, depth = self._prepare(image_rgb, depth_m)
         prompts.check(box.source_hw)
-        count = self.info.prompt_count
-        if not count:
-            raise ModelError(
-                f"{self.info.name}: expected a file with the input `prompts`, got one that answers its grid only: "
-                "export it anew with `saom export`, or ask without points and boxes"
-            )
+        count = prompt_count_of(self.info)
         prepared = time.perf_counter()
         best: list[tuple[int, dict[str, npt.NDArray[Any]]]] = []
         for k in range(len(prompts)):

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
-from saom_core.everything import EverythingModel, check_frame
+from saom_core.everything import EverythingModel, check_frame, prompt_count_of
 from saom_core.instances import BoolArray
 from saom_core.letterbox import Letterbox
 from saom_core.prompts import OPEN
@@ -89,6 +89,7 @@ def look(model: EverythingModel, example: Example) -> Sight:
 
     Raises:
         InputError: the picture, mask or depth is not what it must be, or the model does not see the object.
+        ModelError: the model has no input for prompts.
     """
     depth = check_frame(example.image_rgb, example.depth_m, SaomConfig())
     found, described = answers(model, example.image_rgb, depth)
@@ -184,8 +185,7 @@ def _prompted(
     """IoU with the mask, and descriptor (D,), of the best answer to prompts inside it; of no answer 0 and nothing."""
     box = Letterbox.fit(mask.shape, model.info.input_size_hw)
     points = box.to_target(points_inside(mask))
-    columns, rows = model.info.metadata["grid"]
-    prompts = np.resize(points, (columns * rows, 2)).astype(np.float32)  # over and over: the file wants so many
+    prompts = np.resize(points, (prompt_count_of(model.info), 2)).astype(np.float32)  # over and over
     found, described = answers(model, image_rgb, depth_m, OPEN, prompts)
     ious = [np.count_nonzero(mask & other) / np.count_nonzero(mask | other) for other in found]
     best = int(np.argmax(ious)) if ious else -1

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from saom_core.errors import InputError
+
+USUAL_GRID = (32, 32)
+"""Columns and rows of segment-anything's grid, and of SAOMv1's."""
+
+
+def trained_grid(record: Mapping[str, Any]) -> tuple[int, int]:
+    """Columns and rows of the grid that a network was fine-tuned for, by its training record; else the usual one.
+
+    Training prompts come from the grid that everything mode will use (arXiv 2403.10780), so everything mode has to.
+    """
+    columns, rows = record.get("config", {}).get("grid", USUAL_GRID)
+    return int(columns), int(rows)
 
 
 def grid_points(columns: int, rows: int) -> npt.NDArray[np.float64]:

@@ -111,7 +111,7 @@ class SamSegmenter:
     ) -> Segmentation:
         """See `Segmenter.segment`; stages: preprocess, encoder, decoder, postprocess."""
         depth = check_frame(image_rgb, depth_m, self.config)
-        options = self.options or SamEverythingOptions.from_config(self.config)
+        options = self.options or SamEverythingOptions.from_config(self.config, self.model.grid)
         clock = _Clock(self._sam.device)
         size_hw = (image_rgb.shape[0], image_rgb.shape[1])
         boxes, layers = generate_crop_boxes(size_hw, options.crop_n_layers, options.crop_overlap_ratio)

@@ -74,7 +74,8 @@ def write_checkpoint(model: SamModel, path: str | Path, metadata: Mapping[str, s
 
 def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     if not path.is_file():
-        raise ModelError(f"{path}: expected a checkpoint file, there is none: check the path, or download the model")
+        found = "a folder is there" if path.is_dir() else "there is none"
+        raise ModelError(f"{path}: expected a checkpoint file, {found}: check the path, or download the model")
     with path.open("rb") as file:
         head = file.read(9)
     try:

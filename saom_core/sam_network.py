@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,6 +13,7 @@ from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncode
 from torch import Tensor, nn
 
 from saom_core.errors import ModelError
+from saom_core.grid import trained_grid
 from saom_core.sam_pyramid import PyramidEncoder
 
 DECODER_HEADS = 8
@@ -64,6 +66,11 @@ class SamModel:
     class_head: nn.Linear | None = None  # on the decoder's IoU token
     class_names: tuple[str, ...] = ()
     metadata: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Columns and rows of everything mode's points that it was fine-tuned for; else the usual ones."""
+        return trained_grid(json.loads(self.metadata.get("training", "{}")))
 
     def to(self, device: torch.device | str) -> SamModel:
         """Moves the weights, in place."""

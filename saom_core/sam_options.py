@@ -62,9 +62,10 @@ class SamEverythingOptions:
         return SamEverythingOptions(points_per_side, pred_iou_thresh=0.3, box_nms_thresh=0.3, min_mask_region_area=150)
 
     @staticmethod
-    def from_config(config: SaomConfig) -> SamEverythingOptions:
-        """What a `SaomConfig` says; the rest as in segment-anything."""
+    def from_config(config: SaomConfig, grid: tuple[int, int]) -> SamEverythingOptions:
+        """What a `SaomConfig` says, on a grid of that many columns and rows; the rest as in segment-anything."""
         return SamEverythingOptions(
+            grid,
             pred_iou_thresh=config.score_threshold,
             stability_score_thresh=config.stability_threshold,
             box_nms_thresh=config.nms_iou,

@@ -20,6 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from saom_cli.options import pair
 from saom_cli.sam_stand_in import SIZES
 from saom_core.errors import ConfigError, InputError
 from saom_core.memory import peak_memory_mb
@@ -28,7 +29,6 @@ from saom_core.sam_checkpoints import read_checkpoint
 from saom_core.sam_network import SamModel, build_sam
 from saom_core.taxonomy import CLASSES
 from training.encoders import Pyramid
-from training.evaluate import parse_grid
 from training.everything_graph import EverythingGraph, grid_prompts_xy
 from training.export_parity import example_input, letterboxed
 from training.exportable import FAST_PROMPTS_AT_ONCE, default_sam_size
@@ -129,7 +129,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `saom bench-heads`."""
     parser.add_argument("checkpoint", nargs="?", type=Path, help="of the SAM family")
     parser.add_argument("--stand-in", choices=sorted(SIZES), help="instead: random weights of that size")
-    parser.add_argument("--grids", default="32x32,64x64", help="prompts, COLUMNSxROWS each; SAM's decoder: the first")
+    parser.add_argument(
+        "--grids",
+        type=pair,
+        nargs="+",
+        default=[(32, 32), (64, 64)],
+        help="prompts, COLUMNSxROWS each; SAM's decoder: the first",
+    )
     parser.add_argument(
         "--prompts-at-once", default=str(PROMPTS_AT_ONCE), help="of SAM's decoder, one line each, as in 4,16,64"
     )
@@ -143,7 +149,7 @@ def run(args: argparse.Namespace) -> int:
     """`saom bench-heads`."""
     if (args.checkpoint is None) == (args.stand_in is None):
         raise InputError("expected a checkpoint or --stand-in, one of the two")
-    grids = [parse_grid(text) for text in args.grids.split(",")]
+    grids = args.grids
     at_once = [int(text) for text in args.prompts_at_once.split(",")]
     if min(args.two_way_prompts, args.runs) < 1:
         raise ConfigError("two-way-prompts, runs: expected at least 1, got less")

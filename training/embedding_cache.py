@@ -10,7 +10,8 @@ all.
 from __future__ import annotations
 
 import hashlib
-import os
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from segment_anything.modeling import Sam
 from torch import Tensor
 
 from saom_core.sam_encoder import encode, network_input
+from saom_core.sam_network import SamModel
 from training.dataset import write_atomically
 
 _HASH_CHARACTERS = 32
@@ -61,20 +63,11 @@ class EmbeddingCache:
     def __call__(self, image_rgb: npt.NDArray[np.uint8]) -> Tensor:
         """(C, h, w) on the CPU; a file that is damaged is made anew."""
         path = self.path(image_rgb)
-        try:
+        with suppress(FileNotFoundError, SafetensorError, KeyError):
             return safetensors.torch.load(path.read_bytes())["embedding"]
-        except FileNotFoundError:
-            pass
-        except (SafetensorError, KeyError):
-            os.unlink(path)
         embedding = self._encoder(image_rgb)
         write_atomically(path, safetensors.torch.save({"embedding": embedding.contiguous()}))
         return embedding
-
-    @property
-    def files(self) -> int:
-        """How many embeddings are kept."""
-        return sum(1 for _ in self.folder.glob("*.safetensors"))
 
     def path(self, image_rgb: npt.NDArray[np.uint8]) -> Path:
         """Where the embedding of an image is, or would be."""
@@ -85,8 +78,18 @@ class EmbeddingCache:
 
 def encoder_hash(sam: Sam) -> str:
     """Of the image encoder's weights; checkpoints that differ in the decoder alone share it."""
+    return _hash_of(sam.image_encoder.state_dict())
+
+
+def weights_hash(model: SamModel) -> str:
+    """Of all weights of a network."""
+    head = {} if model.class_head is None else model.class_head.state_dict()
+    return _hash_of({**model.sam.state_dict(), **{f"class_head.{name}": value for name, value in head.items()}})
+
+
+def _hash_of(weights: Mapping[str, Tensor]) -> str:
     content = hashlib.blake2b()
-    for name, value in sorted(sam.image_encoder.state_dict().items()):
+    for name, value in sorted(weights.items()):
         content.update(f"{name} {tuple(value.shape)}".encode())
         content.update(value.detach().float().cpu().contiguous().numpy())
     return content.hexdigest()[:_HASH_CHARACTERS]

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from saom_cli.options import add_config_arguments, config_from
+from saom_cli.options import add_config_arguments, config_from, pair
 from saom_core.config import SaomConfig
-from saom_core.errors import ConfigError, InputError
+from saom_core.errors import InputError
 from saom_core.instances import Instances, MaskCrop
 from training.comparison import GroundTruth
 from training.dataset import Dataset, Sample, evenly_spread, write_atomically
@@ -143,7 +143,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "again for a further one beside it; none: bundled saom-tiny",
     )
     parser.add_argument("--protocol", default="everything", choices=tuple(PROTOCOLS), help="(default: everything)")
-    parser.add_argument("--grid", help="points, COLUMNSxROWS (default: the model's own, or 32x32)")
+    parser.add_argument(
+        "--grid", type=pair, help="points, COLUMNSxROWS (default: those it was trained for, or has built in)"
+    )
     parser.add_argument("--no-depth", action="store_true", help="RGB alone")
     parser.add_argument("--limit", type=int, help="so many images at most, evenly spread")
     parser.add_argument(
@@ -159,10 +161,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """`saom evaluate`."""
     data = Dataset.open(args.data, None if args.split == "all" else args.split)
-    grid = parse_grid(args.grid) if args.grid else None
     configs = [config_from(args, model=model, score_threshold=AP_SCORE) for model in args.model or [""]]
     report, gallery = evaluate(
-        [load_model(config, grid) for config in configs],
+        [load_model(config, args.grid) for config in configs],
         data,
         protocol=args.protocol,
         limit=args.limit,
@@ -179,15 +180,3 @@ def run(args: argparse.Namespace) -> int:
     if args.pictures:
         write_pictures(report, gallery.sections, data, args.pictures)
     return 0
-
-
-def parse_grid(text: str) -> tuple[int, int]:
-    """COLUMNSxROWS as numbers.
-
-    Raises:
-        ConfigError: anything else.
-    """
-    parts: list[Any] = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isdecimal() and int(part) for part in parts):
-        raise ConfigError(f"grid: expected COLUMNSxROWS such as 32x32, got {text!r}")
-    return int(parts[0]), int(parts[1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,6 @@ from training.checkpoint import WEIGHTS
 from training.everything_graph import grid_prompts_xy
 from training.exportable import load_exportable
 from training.prompted_models import PromptedFile, PromptedModel, PromptedSam
-
-DEFAULT_GRID = (32, 32)
 
 
 @dataclass(frozen=True)
@@ -44,20 +41,20 @@ def load_model(config: SaomConfig, grid: tuple[int, int] | None = None) -> Evalu
 
     Args:
         config: the model, where it runs, thresholds.
-        grid: columns and rows of the points; None: the model's own, 32 x 32 where it has none.
+        grid: columns and rows of the points; None: those it was trained for or has built in, else 32 x 32.
 
     Raises:
         ModelError: the model cannot be loaded.
         ConfigError: an exported file has another grid.
     """
     if (Path(config.model) / WEIGHTS).is_file():
-        network = CheckpointNetwork(Path(config.model), config.provider, config.threads, grid or DEFAULT_GRID)
+        network = CheckpointNetwork(Path(config.model), config.provider, config.threads, grid)
         return _of_file(OnnxSegmenter(config, network), grid)
     segmenter = load_segmenter(config)
     if isinstance(segmenter, SamSegmenter):
-        options = SamEverythingOptions.from_config(config)
-        segmenter.options = dataclasses.replace(options, points_per_side=grid or DEFAULT_GRID)
-        return EvaluatedModel(segmenter, PromptedSam(segmenter.model), grid or DEFAULT_GRID)
+        grid = grid or segmenter.model.grid
+        segmenter.options = SamEverythingOptions.from_config(config, grid)
+        return EvaluatedModel(segmenter, PromptedSam(segmenter.model), grid)
     assert isinstance(segmenter, OnnxSegmenter)
     return _of_file(segmenter, grid)
 
@@ -79,13 +76,13 @@ class CheckpointNetwork:
         folder: written by training.
         provider: auto or cpu.
         threads: CPU threads; 0: torch's own choice.
-        grid: columns and rows of the points.
+        grid: columns and rows of the points; None: those it was trained for.
 
     Raises:
         ModelError: no such checkpoint, or a provider that is not there.
     """
 
-    def __init__(self, folder: Path, provider: str, threads: int, grid: tuple[int, int]) -> None:
+    def __init__(self, folder: Path, provider: str, threads: int, grid: tuple[int, int] | None) -> None:
         if provider not in ("auto", "cpu"):
             raise ModelError(
                 f"provider {provider}: expected auto or cpu for a checkpoint folder: export it with `saom export` first"
@@ -93,6 +90,7 @@ class CheckpointNetwork:
         if threads:
             torch.set_num_threads(threads)
         source = load_exportable(folder)
+        grid = grid or source.grid
         # of the size it was trained on, where that is one size
         trained_hw = source.record.get("config", {}).get("augment", {}).get("size_hw", source.default_size_hw)
         height, width = int(trained_hw[0]), int(trained_hw[1])
@@ -108,6 +106,7 @@ class CheckpointNetwork:
             fallback_reason="",
             input_size_hw=(height, width),
             uses_depth=source.uses_depth,
+            prompt_count=len(self._grid_xy),
             metadata={"grid": list(grid), "training": source.record},
         )
 

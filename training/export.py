@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from saom_cli.options import pair
 from saom_core.config import SaomConfig
 from saom_core.errors import ConfigError
 from saom_core.memory import peak_memory_mb
@@ -42,7 +43,7 @@ class ExportOptions:
 
     name: str | None = None
     size_hw: tuple[int, int] | None = None  # of the input
-    grid: tuple[int, int] = (32, 32)  # columns and rows of the prompts
+    grid: tuple[int, int] | None = None  # columns and rows of the prompts
     precision: str = "fp32"
     prompts_at_once: int | None = None  # bounds memory; 0: all
     figures: dict[str, Any] | None = None  # measured quality, stored in the metadata
@@ -80,7 +81,8 @@ def export(checkpoint: Path, path: Path, options: ExportOptions | None = None) -
     source.check_size(size_hw)
     if int8:
         check_weights(sum(parameter.numel() for parameter in source.graph.parameters()))
-    prompts = grid_prompts_xy(*options.grid, size_hw)
+    grid = options.grid or source.grid
+    prompts = grid_prompts_xy(*grid, size_hw)
     tried = cases(size_hw, prompts, depth=source.uses_depth, thorough=not source.costly)
     expected = [(case, torch_answer(source.graph, case)) for case in islice(tried, options.calls)]
     half = options.precision == "fp16"
@@ -98,7 +100,7 @@ def export(checkpoint: Path, path: Path, options: ExportOptions | None = None) -
         write(
             draft,
             halved,
-            _metadata(source, size_hw, options) | {"compared_calls": len(expected)},
+            _metadata(source, size_hw, grid, options) | {"compared_calls": len(expected)},
             _defaults(size_hw, prompts.numpy(), source.uses_depth),
         )
         del halved
@@ -113,7 +115,9 @@ def export(checkpoint: Path, path: Path, options: ExportOptions | None = None) -
     return found
 
 
-def _metadata(source: Exportable, size_hw: tuple[int, int], options: ExportOptions) -> dict[str, Any]:
+def _metadata(
+    source: Exportable, size_hw: tuple[int, int], grid: tuple[int, int], options: ExportOptions
+) -> dict[str, Any]:
     return {
         "name": options.name or source.name,
         "class_names": list(source.class_names),
@@ -122,7 +126,7 @@ def _metadata(source: Exportable, size_hw: tuple[int, int], options: ExportOptio
         "exported": date.today().isoformat(),
         "precision": options.precision,
         "size": [size_hw[1], size_hw[0]],
-        "grid": list(options.grid),
+        "grid": list(grid),
         "prompts_at_once": source.prompts_at_once,
         "thresholds": _thresholds(),
         "training": source.record,
@@ -150,8 +154,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", type=Path, help="folder of `saom finetune`, or a checkpoint of the SAM family")
     parser.add_argument("output", type=Path, help="the .onnx file")
     parser.add_argument("--name", help="of the model; default: what it is")
-    parser.add_argument("--size", help="network input, WIDTHxHEIGHT; default: 384x288, SAM 1024x768")
-    parser.add_argument("--grid", default="32x32", help="prompts, COLUMNSxROWS")
+    parser.add_argument("--size", type=pair, help="network input, WIDTHxHEIGHT; default: 384x288, SAM 1024x768")
+    parser.add_argument("--grid", type=pair, help="prompts, COLUMNSxROWS; default: as trained, else 32x32")
     parser.add_argument("--precision", choices=PRECISIONS, default=default.precision, help="fp16: GPU; int8: CPU")
     parser.add_argument(
         "--prompts-at-once",
@@ -175,11 +179,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """`saom export`."""
-    size, grid = (_pair(name, getattr(args, name)) for name in ("size", "grid"))
     options = ExportOptions(
         name=args.name,
-        size_hw=None if size is None else (size[1], size[0]),
-        grid=grid or (32, 32),
+        size_hw=args.size and args.size[::-1],
+        grid=args.grid,
         precision=args.precision,
         prompts_at_once=args.prompts_at_once,
         figures=json.loads(args.figures.read_text(encoding="utf-8")) if args.figures else None,
@@ -204,13 +207,3 @@ def run(args: argparse.Namespace) -> int:
     )
     print(f"  {seconds:.0f} s (CPU {cpu:.0f} s), peak memory {memory:.0f} MB, all with the comparison")
     return 0
-
-
-def _pair(name: str, text: str | None) -> tuple[int, int] | None:
-    """`384x288` -> (384, 288)."""
-    if text is None:
-        return None
-    parts = text.split("x")
-    if len(parts) != 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise ConfigError(f"{name}: expected two positive numbers as in 384x288, got {text!r}")
-    return int(parts[0]), int(parts[1])

@@ -16,6 +16,7 @@ from timm.utils import reparameterize_model
 from torch import nn
 
 from saom_core.errors import ConfigError
+from saom_core.grid import trained_grid
 from saom_core.sam_checkpoints import read_checkpoint
 from saom_core.sam_network import SamModel, SamSizes
 from training.checkpoint import load_checkpoint
@@ -48,6 +49,11 @@ class Exportable:
     prompts_at_once: int  # decoded at once; 0: all
     costly: bool  # everything mode takes minutes on a CPU, so the file is tried with few inputs
     masks_per_prompt: int = 1
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Columns and rows of the points that it was trained for; else the usual ones."""
+        return trained_grid(self.record)
 
     def check_size(self, size_hw: tuple[int, int]) -> None:
         """Raises ConfigError unless the network can have an input of that size."""

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from saom_cli.options import pair
 from training.augment import AugmentConfig, TrainingItem, training_item
 from training.averaging import moving_average
 from training.checkpoint import load_network_and_record, load_resume, save_network, save_resume
@@ -247,7 +248,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--learning-rate", type=float, default=default.learning_rate)
     parser.add_argument("--warmup-steps", type=int, default=default.warmup_steps)
     parser.add_argument("--drop-depth", type=float, default=default.augment.drop_depth, help="share without depth")
-    parser.add_argument("--size", default="384x288", help="network input, WIDTHxHEIGHT, divisible by 32")
+    parser.add_argument("--size", type=pair, default="384x288", help="network input, WIDTHxHEIGHT, divisible by 32")
     parser.add_argument("--seed", type=int, default=default.seed)
     parser.add_argument("--workers", type=int, default=default.workers, help="processes that prepare images")
     parser.add_argument(
@@ -261,7 +262,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def config_of(args: argparse.Namespace) -> TrainConfig:
     """The run that the command line asks for."""
-    width, height = (int(part) for part in args.size.split("x"))
+    width, height = args.size
     return TrainConfig(
         steps=args.steps,
         batch=args.batch,

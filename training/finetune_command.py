@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from saom_cli.options import pair
 from saom_core.config import option_of
 from saom_core.errors import ConfigError
 from saom_core.sam_checkpoints import read_checkpoint
@@ -64,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """`saom finetune`."""
     keep_freed_memory()
-    if args.model is None and args.recipe is None:
+    if args.model is None and args.recipe is None and args.head is None:
         return _train_tiny(args)
     torch.set_num_threads(args.threads or os.cpu_count() or 1)
     final = _train_base(args) if args.recipe == _BASE else _finetune_sam(args)
@@ -102,7 +103,8 @@ def _train_base(args: argparse.Namespace) -> Path:
 
 def _finetune_sam(args: argparse.Namespace) -> Path:
     if args.model is None:
-        raise ConfigError(f"--recipe {args.recipe}: expected a --model to fine-tune, got none: give a SAM checkpoint")
+        what = f"--recipe {args.recipe}" if args.recipe else f"--head {args.head}"
+        raise ConfigError(f"{what}: expected a --model to fine-tune, got none: give a SAM checkpoint")
     recipe = args.recipe or next(iter(RECIPES))
     fast = args.head == _FAST
     if fast and recipe != next(iter(RECIPES)):
@@ -139,20 +141,18 @@ def _tiny_defaults() -> dict[str, Any]:
 def _sam_fields() -> dict[str, tuple[Any, str]]:
     """The fields of the SAM recipes: name -> (a value of its type, description)."""
     fields = {}
-    for config in (*RECIPES.values(), SamBaseConfig(), FAST):
+    for config in (*RECIPES.values(), FAST, SamBaseConfig()):
         for field in dataclasses.fields(config):
             option = option_of(field)
             text = option.description + (f" [{option.unit}]" if option.unit else "")
             if option.choices:
                 text += f" ({', '.join(option.choices)})"
-            fields[field.name] = (field.default, text)
+            default, before = fields.get(field.name, (field.default, text))
+            if text != before:
+                before += f"; --recipe {_BASE}: {text}" if isinstance(config, SamBaseConfig) else f"; {text}"
+            fields[field.name] = (default, before)
     return fields
 
 
 def _parser_of(default: Any) -> Any:
-    return _columns_rows if isinstance(default, tuple) else type(default)
-
-
-def _columns_rows(text: str) -> tuple[int, ...]:
-    """`32x32` -> (32, 32)."""
-    return tuple(int(part) for part in text.split("x"))
+    return pair if isinstance(default, tuple) else type(default)

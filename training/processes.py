@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
+
+T = TypeVar("T")
+_PATIENCE = timedelta(days=1)  # for one that encodes or prepares pictures while the others wait
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,7 @@ class Processes:
         if cuda:
             torch.cuda.set_device(device)
         if count > 1 and not distributed.is_initialized():
-            distributed.init_process_group("nccl" if cuda else "gloo")
+            distributed.init_process_group("nccl" if cuda else "gloo", timeout=_PATIENCE)
         return Processes(rank, count, device)
 
     @property
@@ -40,6 +46,14 @@ class Processes:
             values = values.clone()
             distributed.all_reduce(values)
         return values
+
+    def gathered(self, values: Sequence[T]) -> list[T]:
+        """All processes' values (pickled), one process after the other."""
+        if self.count == 1:
+            return list(values)
+        parts: list[Any] = [None] * self.count
+        distributed.all_gather_object(parts, list(values))
+        return [value for part in parts for value in part]
 
     def wait(self) -> None:
         """Until all processes are here."""

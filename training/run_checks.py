@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import logging
@@ -17,7 +18,8 @@ from training.dataset import Dataset, write_atomically
 
 logger = logging.getLogger("saom")
 
-CONFIG = "config.json"
+CONFIG, LOCK = "config.json", "lock"
+_locks: list[int] = []  # open files of this process: one that is closed lets others in
 _MAY_DIFFER = {f"config.{name}" for name in ("workers", "checkpoint_every", "fused")}
 """Facts that may differ between a run and its resumption."""
 
@@ -30,21 +32,25 @@ def check_data(data: Dataset, class_names: Sequence[str] | None) -> None:
     """Whether there is something to train on.
 
     Raises:
-        TrainingError: no pictures, no objects, or a class that was asked for and has no object.
+        TrainingError: no pictures, no objects, or a class that was asked for twice, or has no object.
     """
     if len(data) == 0:
         raise TrainingError("expected a data set with images in its training split, got none: run `saom collect`")
+    apart = data.sub_objects == "apart"  # else they belong to what they are part of
     counts = Counter(
         data.class_names[entry["category_id"]]
         for entries in data.annotations.values()
         for entry in entries
-        if "category_id" in entry
+        if "category_id" in entry and (apart or entry.get("part_of") is None)
     )
     if not counts:
         raise TrainingError(
             f"expected objects in the {len(data)} training images of {data.path}, got none: look at it with "
             "`saom dataset view`, or collect it anew"
         )
+    twice = sorted(name for name, times in Counter(class_names or ()).items() if times > 1)
+    if twice:
+        raise TrainingError(f"expected each class once, got {', '.join(twice)} several times: name it once")
     missing = sorted(set(class_names or data.class_names) - set(counts))
     if missing and class_names:
         raise TrainingError(
@@ -75,8 +81,10 @@ def begin(out: Path, facts: Mapping[str, Any], *, first: bool = True) -> None:
         first: of the processes that train together; the others write nothing.
 
     Raises:
-        ConfigError: a run with other options, data or beginning is there.
+        ConfigError: a run with other options, data or beginning is there, or one that is still going on.
     """
+    if first:
+        _lock(out)
     wanted = json.loads(json.dumps(facts))  # as it will be read
     path = out / CONFIG
     if path.is_file() or (out / RESUME).is_file():
@@ -89,8 +97,24 @@ def begin(out: Path, facts: Mapping[str, Any], *, first: bool = True) -> None:
                 f"{ ({k: asked.get(k) for k in other}) }: give the same options, or another --out"
             )
     elif first:
-        out.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(wanted, indent=1).encode())
+
+
+def _lock(out: Path) -> None:
+    """Makes this process the only one that trains in the folder, until it ends, however it ends.
+
+    The training of a `saom reproduce` that was killed goes on alone; a second one beside it would write the same files.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    lock = os.open(out / LOCK, os.O_CREAT | os.O_RDWR)
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not flock: a worker that outlives a killed run would hold it
+    except OSError as error:
+        os.close(lock)
+        raise ConfigError(
+            f"{out}: expected no other process to train there, got one that does: wait, or end it"
+        ) from error
+    _locks.append(lock)
 
 
 def beginning(data: Dataset, init: Path | None) -> dict[str, Any]:
@@ -100,7 +124,7 @@ def beginning(data: Dataset, init: Path | None) -> dict[str, Any]:
         data: training split.
         init: checkpoint folder or exported file.
     """
-    hashes = {"data": _hash_of(data), "init": _hash_of_file(init)}
+    hashes = {"data": hash_of(data), "init": _hash_of_file(init)}
     return {"class_names": data.class_names, "images": len(data), **hashes}
 
 
@@ -113,7 +137,7 @@ def _flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield prefix + name, value
 
 
-def _hash_of(data: Dataset) -> str:
+def hash_of(data: Dataset) -> str:
     """Of everything but the pixels: another folder with the same content is the same data set."""
     return hashlib.sha256(json.dumps([data.info, data.images, data.annotations]).encode()).hexdigest()[:16]
 

@@ -27,7 +27,7 @@ from saom_core.sam_network import SamModel, build_sam
 from training.dataset import Dataset as SimulatedDataset
 from training.onnx_weights import network_from_onnx
 from training.processes import Processes
-from training.run_checks import check_data
+from training.run_checks import check_data, hash_of
 from training.sam_base_config import SamBaseConfig
 from training.sam_base_stream import BaseItem, BaseStream, pieces_of
 from training.sam_finetune import WEIGHTS, write_model
@@ -119,7 +119,7 @@ def train_base(data: SimulatedDataset, out: Path, config: SamBaseConfig) -> Path
     processes = Processes.join()
     torch.manual_seed(config.seed)
     model = new_base(config)
-    begin_together(out, config, {"recipe": "base", "images": len(data)}, processes)
+    begin_together(out, config, {"recipe": "base", "images": len(data), "data": hash_of(data)}, processes)
     steps = config.total_steps(len(data), processes.count)
     if processes.first:
         pieces_of(data, out / PIECES, config.workers)

@@ -25,7 +25,9 @@ class SamBaseConfig(SamRunConfig):
         0.998, "Of the averaged weights that are saved; 0: the last ones", minimum=0.0, maximum=1.0
     )
     workers: int = option_field(1, "Processes that prepare images", minimum=0, maximum=256)
-    views: int = option_field(1000, "Of these views of each image one is drawn; the first is itself", minimum=1)
+    views: int = option_field(
+        1000, "One image in so many is as it is, the others are varied; with 1 nothing is varied", minimum=1
+    )
     mirror: bool = option_field(True, "Half of the further views are mirrored")
     crop: float = option_field(0.5, "Smallest side of a further view, in the image's", minimum=0.1, maximum=1.0)
     recolour: float = option_field(0.7, "Strength of the change of colours in further views", minimum=0.0, maximum=1.0)

@@ -34,15 +34,14 @@ class SamRunConfig:
     )
     bf16: bool = option_field(True, "Automatic mixed precision, on a device that computes in bfloat16")
     seed: int = option_field(0, "Of the order of images, views and prompts", minimum=0)
-    workers: int = option_field(0, "Processes that prepare images", minimum=0, maximum=256)
+    workers: int = option_field(
+        0, "Processes that prepare images; 0 where the encoder runs in the training process", minimum=0, maximum=256
+    )
     checkpoint_every: int = option_field(100, "Steps", minimum=1)
     views: int = option_field(1, "Fixed views of each image; the first is itself: with 1 nothing is varied", minimum=1)
     mirror: bool = option_field(False, "Half of the further views are mirrored")
     crop: float = option_field(1.0, "Smallest side of a further view, in the image's", minimum=0.1, maximum=1.0)
     recolour: float = option_field(0.0, "Strength of the change of colours in further views", minimum=0.0, maximum=1.0)
-    occlude: float = option_field(
-        0.0, "Share of further views with an object pasted over others", minimum=0.0, maximum=1.0
-    )
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -71,6 +70,10 @@ class SamTuneConfig(SamRunConfig):
         0.0, "Largest random shift of a point, which stays on its object", unit="grid cells", minimum=0.0, maximum=1.0
     )
     background_prompts: int = option_field(0, "Grid points on no object, whose masks must score low", minimum=0)
+    # --- views, beyond those of every training
+    occlude: float = option_field(
+        0.0, "Share of further views with an object pasted over others", minimum=0.0, maximum=1.0
+    )
     # --- supervision
     supervised: str = option_field(
         "predicted",
@@ -93,11 +96,8 @@ class SamTuneConfig(SamRunConfig):
         super().__post_init__()
         if len(self.grid) != 2 or min(self.grid) < 1 or not all(isinstance(side, int) for side in self.grid):
             raise ConfigError(f"grid: expected columns and rows of at least 1, as in 32x32, got {self.grid!r}")
-        if not self.cache_embeddings and self.workers:
-            raise ConfigError(
-                f"workers: expected 0 without cache_embeddings, got {self.workers}: the encoder runs in the training "
-                "process itself"
-            )
+        if not self.cache_embeddings:
+            object.__setattr__(self, "workers", 0)
         if self.suppress_duplicates and not self.quality_weight:
             raise ConfigError("suppress_duplicates: expected a quality_weight above 0 with it, got 0: set one")
         if self.background_prompts and not self.quality_weight:

@@ -26,9 +26,9 @@ from saom_core.sam_checkpoints import write_checkpoint
 from saom_core.sam_network import SamModel
 from training.dataset import Dataset as SimulatedDataset
 from training.dataset import write_atomically
-from training.embedding_cache import EmbeddingCache, FrozenEncoder, encoder_hash
+from training.embedding_cache import EmbeddingCache, FrozenEncoder, encoder_hash, weights_hash
 from training.processes import Processes
-from training.run_checks import check_data
+from training.run_checks import check_data, hash_of
 from training.sam_config import SamTuneConfig
 from training.sam_loop import Terms, begin_together, sums_of, train
 from training.sam_losses import image_terms
@@ -103,8 +103,8 @@ def begin_on(
     names = tuple(class_names or data.class_names)
     processes = Processes.join()
     torch.manual_seed(config.seed)
-    base = {"encoder": encoder_hash(model.sam), "size": model.sizes.name}
-    known = {"class_names": list(names), "base": base, "images": len(data), **record}
+    base = {"encoder": encoder_hash(model.sam), "weights": weights_hash(model), "size": model.sizes.name}
+    known = {"class_names": list(names), "base": base, "images": len(data), "data": hash_of(data), **record}
     begin_together(out, config, known, processes)
     return names, processes, {"data": data.info, "config": vars(config), "base": base, **record}
 
@@ -161,12 +161,13 @@ def _fill(stream: SamStream, kept: EmbeddingCache, done: Path, workers: int, pro
         return
     mine = stream.views_to_come()[processes.rank :: processes.count]
     pictures = workers_of(_Pictures(stream, mine), workers)
+    files = []
     for image_rgb in tqdm(pictures, total=len(mine), unit="view", desc="embeddings", disable=not processes.first):
         kept(image_rgb)
-    processes.wait()
+        files.append(kept.path(image_rgb).name)
+    everyone = processes.gathered(files)
     if processes.first:
-        fact = {"folder": str(kept.folder.resolve()), "files": kept.files}
-        write_atomically(done, json.dumps(fact).encode())
+        write_atomically(done, json.dumps(everyone).encode())
 
 
 class _Pictures(Dataset[npt.NDArray[np.uint8]]):
@@ -183,8 +184,5 @@ class _Pictures(Dataset[npt.NDArray[np.uint8]]):
 
 
 def _is_filled(kept: EmbeddingCache, done: Path) -> bool:
-    """Whether an earlier attempt filled this folder, and nothing is gone from it."""
-    if not done.exists():
-        return False
-    fact = json.loads(done.read_text(encoding="utf-8"))
-    return bool(fact["folder"] == str(kept.folder.resolve()) and fact["files"] <= kept.files)
+    """Whether an earlier attempt made all embeddings of the run, and none is gone."""
+    return done.exists() and all((kept.folder / name).exists() for name in json.loads(done.read_text(encoding="utf-8")))

@@ -17,12 +17,13 @@ def set_learning_rate(
         highest: at the end of the warm-up.
         step: that comes next, from 0 on.
         steps: of the whole run.
-        warmup_steps: of rising rates.
+        warmup_steps: of rising rates; at most half of the run.
         least: share of the highest that the cosine ends with.
 
     Returns:
         The rate.
     """
+    warmup_steps = min(warmup_steps, steps // 2)
     if step < warmup_steps:
         share = (step + 1) / warmup_steps
     else:

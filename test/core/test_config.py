@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 
 import pytest
 
+from saom_cli.options import pair
 from saom_core.config import SaomConfig, option_of
 from saom_core.errors import ConfigError
 
@@ -47,3 +49,10 @@ def test_every_option_is_described_and_its_default_lies_in_its_range() -> None:
         if isinstance(field.default, (int, float)) and not isinstance(field.default, bool):
             assert option.minimum is not None and option.maximum is not None
             assert option.minimum <= field.default <= option.maximum
+
+
+def test_pairs_on_the_command_line() -> None:
+    assert pair("640x480") == pair("640X480") == (640, 480)
+    for text in ("640", "0x3", "x", "axb", "64x48x3", "-4x4", ""):
+        with pytest.raises(argparse.ArgumentTypeError, match="two positive numbers"):
+            pair(text)

@@ -50,7 +50,7 @@ def test_the_head_alone_answers_as_the_whole_network(tmp_path: Path) -> None:
 
 def test_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "figures.json"
-    options = ["--grids", "4x4,8x4", "--prompts-at-once", "2,0", "--two-way-prompts", "4", "--runs", "1"]
+    options = ["--grids", "4x4", "8x4", "--prompts-at-once", "2,0", "--two-way-prompts", "4", "--runs", "1"]
     assert main(["bench-heads", "--stand-in", "small", *options, "--threads", "1", "--json", str(path)]) == 0
     stages = json.loads(path.read_text())
     names = [stage["name"] for stage in stages]

@@ -22,6 +22,7 @@ from training.annotations import annotate, decode_masks, encode_mask
 from training.bench_collect import lost_by_kills, rates, step_times_ms
 from training.collect import collect, main, parse_size, parse_sizes
 from training.dataset import Dataset, DatasetWriter, write_atomically
+from training.run_checks import TrainingError, check_data
 from training.simulator import CollectOptions, Frame, available_simulators, make_simulator
 
 SIZE_HW = (60, 80)
@@ -74,6 +75,10 @@ def test_sub_objects_merged_or_apart(tmp_path: Path, frame: Frame):
     assert apart.part_of[row] == whole
     np.testing.assert_array_equal(apart.masks[row], drawer)
     np.testing.assert_array_equal(apart.masks[whole], (frame.object_ids == 0) & ~drawer)
+    names = ("Dresser", "Drawer")
+    check_data(Dataset.open(tmp_path, sub_objects="apart"), names)
+    with pytest.raises(TrainingError, match="none of Drawer"):  # there is no drawer to learn from
+        check_data(Dataset.open(tmp_path), names)
 
 
 def test_parts_come_after_the_wholes(tmp_path: Path, frame: Frame):

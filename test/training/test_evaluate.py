@@ -19,7 +19,6 @@ from saom_core.instances import Instances, MaskCrop
 from saom_core.sam_checkpoints import write_checkpoint
 from training.checkpoint import save_network
 from training.comparison import GroundTruth
-from training.evaluate import parse_grid
 from training.evaluation_pictures import Extremes, Gallery, ImageAnswer, Picked, draw_answer, draw_truth
 from training.evaluation_report import EVERYTHING, ModelReport, Report, gain, text_of
 from training.network import SaomTiny, TinyConfig
@@ -157,7 +156,6 @@ def test_evaluation_repeats_itself(data: Path, models: list[str], tmp_path: Path
     ("arguments", "message"),
     [
         (["--split", "val"], "expected images in .*got none in this split"),
-        (["--grid", "32"], "expected COLUMNSxROWS"),
         (["--model", "nowhere.safetensors"], "there is none"),
         (["--nms-iou", "7"], "nms_iou: expected"),
     ],
@@ -168,7 +166,6 @@ def test_errors_say_what_to_do(
     model = [] if "--model" in arguments else ["--model", models[0]]
     assert main(["evaluate", "--data", str(data), *model, *arguments]) == 1
     assert re.search(message, capsys.readouterr().err)
-    assert parse_grid("64x32") == (64, 32)
 
 
 def answer(quality: float | None) -> ImageAnswer:

@@ -197,6 +197,6 @@ def test_gain_is_in_points(tmp_path: Path) -> None:
             models.append({"everything": figures, "paper": {"mIoU": value, "mAcc": value}})
         (tmp_path / f"{file}.json").write_text(json.dumps({"models": models}))
     same, as_sam, across = tables_of(tmp_path, {}).splitlines()[2:5]
-    assert "both in the paper's" in same and same.count("+37.5") == 10 and same.count("| - |") == 1
-    assert "both in SAM's own" in as_sam and as_sam.count("+37.5") == 10
-    assert "the base in SAM's own" in across and across.count("+50.0") == 10
+    assert "the paper's box NMS for both" in same and same.count("+37.5") == 10 and same.count("| - |") == 1
+    assert "segment-anything's box NMS for both" in as_sam and as_sam.count("+37.5") == 10
+    assert "the base with segment-anything's" in across and across.count("+50.0") == 10

@@ -118,12 +118,13 @@ def test_options_that_contradict_each_other_are_refused() -> None:
         ({"assignment": "middle"}, "assignment"),
         ({"suppress_duplicates": True}, "quality_weight"),
         ({"background_prompts": 3}, "quality_weight"),
-        ({"workers": 2}, "cache_embeddings"),
         ({"epochs": 0}, "epochs"),
     ]
     for changes, message in wrong:
         with pytest.raises(ConfigError, match=message):
             dataclasses.replace(PAPER, **changes)  # type: ignore[arg-type]
+    assert dataclasses.replace(PAPER, workers=2).workers == 0  # the encoder runs in the training process
+    assert dataclasses.replace(PAPER, workers=2, cache_embeddings=True).workers == 2
 
 
 def test_coverage_against_loops() -> None:

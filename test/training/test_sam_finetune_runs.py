@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +16,15 @@ from sam_scenes import QUICK, TINY, assert_equal, frame, losses, one_thread, ope
 from saom_cli.main import main
 from saom_core.config import SaomConfig
 from saom_core.errors import ConfigError, ModelError
-from saom_core.sam import segmenter_of
+from saom_core.sam import SamSegmenter, segmenter_of
 from saom_core.sam_checkpoints import read_checkpoint
 from saom_core.sam_network import SamModel
 from saom_core.sam_options import SamEverythingOptions
 from saom_core.taxonomy import CLASSES_AND_OTHER
 from training import sam_finetune
 from training.dataset import Dataset, DatasetWriter
+from training.evaluated_models import load_model
+from training.exportable import load_exportable
 from training.run_checks import TrainingError
 from training.sam_config import PAPER, SamTuneConfig
 from training.sam_finetune import finetune, with_class_head
@@ -126,6 +130,8 @@ def test_data_that_cannot_be_trained_on_is_refused(tmp_path: Path) -> None:
         finetune(
             tiny_model(), Dataset.open(data, "train"), tmp_path / "run", QUICK, class_names=("Toilet", "Mug", "Sofa")
         )
+    with pytest.raises(TrainingError, match="each class once, got Mug several times"):
+        finetune(tiny_model(), Dataset.open(data, "train"), tmp_path / "run", QUICK, class_names=("Mug", "Mug"))
     DatasetWriter(tmp_path / "bare", {}).write_episode(0, [frame(0, objects=0)])
     with pytest.raises(TrainingError, match="expected objects in the 1 training images"):
         finetune(tiny_model(), Dataset.open(tmp_path / "bare", "train"), tmp_path / "run", QUICK)
@@ -137,13 +143,49 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     finetune(tiny_model(), data, tmp_path / "run", QUICK)
     with pytest.raises(ConfigError, match="dice_weight': 3.0.*dice_weight': 2.0.*another --out"):
         finetune(tiny_model(), data, tmp_path / "run", dataclasses.replace(QUICK, dice_weight=2.0))
-    with pytest.raises(ConfigError, match="base"):
+    with pytest.raises(ConfigError, match=r"base\.encoder"):
         finetune(tiny_model(seed=1), data, tmp_path / "run", QUICK)
+    other_decoder = tiny_model()
+    other_decoder.sam.mask_decoder = tiny_model(seed=1).sam.mask_decoder
+    with pytest.raises(ConfigError, match=r"base\.weights"):
+        finetune(other_decoder, data, tmp_path / "run", QUICK)
+    with pytest.raises(ConfigError, match="'data'"):
+        finetune(tiny_model(), open_data(tmp_path / "other", size_hw=(64, 64)), tmp_path / "run", QUICK)
     state = torch.load(tmp_path / "run" / "resume.pt", weights_only=True)
     state["network"]["class_head.weight"] = torch.zeros(3, TINY.dim)
     torch.save(state, tmp_path / "run" / "resume.pt")
     with pytest.raises(ModelError, match="class_head.weight"):
         finetune(tiny_model(), data, tmp_path / "run", QUICK)
+
+
+def test_a_folder_in_which_another_process_trains_is_refused(tmp_path: Path) -> None:
+    """As after a kill of `saom reproduce`, whose training goes on alone. A killed training lets go of its folder."""
+    data = open_data(tmp_path / "data")
+    code = (
+        "import pathlib, sys; from training.run_checks import begin; begin(pathlib.Path(sys.argv[1]), {}); "
+        "print('in', flush=True); input()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "run")]
+    other = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None and other.stdout.readline() == "in\n"
+    with pytest.raises(ConfigError, match="expected no other process to train there"):
+        finetune(tiny_model(), data, tmp_path / "run", QUICK)
+    other.kill()
+    other.communicate()
+    (tmp_path / "run" / "config.json").unlink()
+    assert finetune(tiny_model(), data, tmp_path / "run", QUICK).exists()
+
+
+def test_everything_mode_has_the_grid_of_the_training(tmp_path: Path) -> None:
+    """The paper's premise: training prompts come from the grid that will be used."""
+    path = finetune(tiny_model(), open_data(tmp_path / "data"), tmp_path / "run", QUICK)
+    model = load_model(SaomConfig(model=str(path), threads=1, provider="cpu"))
+    assert model.grid == QUICK.grid == (8, 8)
+    assert isinstance(model.segmenter, SamSegmenter) and model.segmenter.options is not None
+    assert model.segmenter.options.grid == (8, 8)
+    assert load_model(SaomConfig(model=str(path), threads=1, provider="cpu"), (4, 6)).grid == (4, 6)
+    assert load_exportable(path).grid == (8, 8)
+    assert tiny_model().grid == (32, 32)
 
 
 def test_a_class_head_of_the_same_names_is_kept() -> None:
@@ -161,7 +203,11 @@ def test_options_of_the_other_network_are_refused(tmp_path: Path, capsys: pytest
         (["--model", "x.pth", "--prompts", "3"], "--prompts: expected options of --recipe saom"),
         (["--grid", "8x8", "--cache", "x"], "--cache, --grid: expected options of saom-tiny"),
         (["--recipe", "base", "--model", "x.pth"], "--model: expected options of --recipe base"),
-        (["--recipe", "paper"], "expected a --model to fine-tune"),
+        (["--recipe", "base", "--occlude", "0.5"], "--occlude: expected options of --recipe base"),
+        (["--recipe", "paper"], "--recipe paper: expected a --model to fine-tune"),
+        (["--head", "fast"], "--head fast: expected a --model to fine-tune"),
+        (["--model", str(tmp_path)], "expected a checkpoint file, a folder is there"),
+        (["--model", "x.pth", "--seed", "-1"], "seed: expected at least 0, got -1"),
         (["--model", str(tmp_path / "none.pth")], "expected a checkpoint file"),
     ]
     for words, message in cases:

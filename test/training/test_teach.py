@@ -210,9 +210,14 @@ def test_command_from_pictures_to_the_named_instance(
     np.testing.assert_array_equal(named, cosines >= info.taught[0].threshold)
     assert main(["info", str(mine)]) == 0
     assert "taught    mug_blue" in capsys.readouterr().out
+    assert main(["teach", "gear_big", *command[2:], "--others", str(surround)]) == 1  # --model forgotten
+    assert "taught mug_blue, which would be lost: give --model" in capsys.readouterr().err
+    far = TaughtClass("cup_red", normalised(np.random.default_rng(0).normal(size=described.shape[1])), 0.99, {})
+    write(mine, mine, [*info.taught, far])
     again = [*command[:4], str(mine), *command[5:]]  # replaced, in place
     assert main([*again, "--others", str(surround)]) == 0
-    assert OnnxModel(str(mine), "cpu", 1).info.class_names == (*NAMES, "mug_blue")
+    assert "class id 3" in capsys.readouterr().out
+    assert OnnxModel(str(mine), "cpu", 1).info.class_names == (*NAMES, "mug_blue", "cup_red")
     assert not list(tmp_path.glob(".*"))
 
 
