@@ -1,4 +1,4 @@
-"""Checkpoints: weights as safetensors beside a config.json, written atomically; plus what a resumed run needs."""
+"""Checkpoints: weights as safetensors with their config, and what a resumed run needs."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from saom_core.errors import ModelError
 from saom_core.sam_network import build_sam
+from training.dataset import write_atomically
 from training.embedding_cache import encoder_hash
 from training.network import SaomTiny, TinyConfig
 from training.prompt_decoder import SharedKeysNetwork
@@ -28,8 +29,8 @@ ENCODER = "encoder.safetensors"
 def save_network(network: SharedKeysNetwork, folder: Path, record: dict[str, Any]) -> None:
     """Write weights, shape and training record to `folder`.
 
-    The config is written into the weights file as well as beside it: one atomic rename makes the pair whole. A frozen
-    encoder goes into a file of its own, once.
+    The config stands in the weights file's header, so that both appear at once, and beside it for people to read. A
+    frozen encoder goes into a file of its own, once.
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = json.dumps({"network": network.config.to_dict(), "training": record}, indent=1)
@@ -38,7 +39,7 @@ def save_network(network: SharedKeysNetwork, folder: Path, record: dict[str, Any
     if frozen and not (folder / ENCODER).is_file():
         _save_file(frozen, folder / ENCODER, {})
     _save_file(state, folder / WEIGHTS, {"config": config})
-    (folder / CONFIG).write_text(config, encoding="utf-8")
+    write_atomically(folder / CONFIG, config.encode())
 
 
 def _save_file(state: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.spatial import cKDTree
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -53,8 +52,7 @@ def nearest_grid_points(
     rows = np.flatnonzero(small.flatten(1).any(1).numpy())
     height, width = masks.shape[1:]
     size = np.array([width, height])
-    lattice = grid_points(*(grid or (1, 1))) * size
-    tree = cKDTree(lattice)
+    lattice = None if grid is None else grid_points(*grid) * size
     points = np.zeros((len(rows), 2))
     for k, row in enumerate(rows):
         prior = location_prior(embedding, small[row], input_hw, (height, width)).numpy()
@@ -62,11 +60,19 @@ def nearest_grid_points(
             prior = np.where(masks[row], prior, -np.inf)
         y, x = np.unravel_index(prior.argmax(), prior.shape)
         points[k] = x + 0.5, y + 0.5
-        if grid is not None:
-            inside = lattice[masks[row][tuple(lattice.astype(int).T[::-1])]] if on_object else lattice[:0]
-            candidates, nearest = (inside, cKDTree(inside)) if len(inside) else (lattice, tree)
-            points[k] = candidates[nearest.query(points[k])[1]]
+        if lattice is not None:
+            points[k] = nearest_of(lattice, points[k], masks[row] if on_object else None)
     return AssignedPoints(points / size, rows)
+
+
+def nearest_of(
+    lattice: npt.NDArray[np.float64], point_xy: npt.NDArray[np.float64], mask: BoolArray | None
+) -> npt.NDArray[np.float64]:
+    """The point of a lattice (K, 2) that is nearest to one (2,), in pixels; of those on the mask, if it holds any."""
+    if mask is not None:
+        inside = lattice[mask[tuple(lattice.astype(int).T[::-1])]]
+        lattice = inside if len(inside) else lattice
+    return lattice[np.square(lattice - point_xy).sum(1).argmin()]
 
 
 def at_embedding_size(masks: BoolArray, input_hw: tuple[int, int], side: int) -> Tensor:

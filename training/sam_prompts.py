@@ -15,7 +15,7 @@ from torch import Tensor
 
 from saom_core.grid import grid_points
 from training.assign import BACKGROUND, Prompts
-from training.location_prior import AssignedPoints, nearest_grid_points
+from training.location_prior import AssignedPoints, nearest_grid_points, nearest_of
 from training.sam_config import SamTuneConfig
 
 BoolArray = npt.NDArray[np.bool_]
@@ -70,9 +70,7 @@ def _picked(
     if config.snap_to_grid and len(points):
         lattice = grid_points(*config.grid) * size
         for k, mask in enumerate(masks):
-            inside = lattice[_at(mask, lattice / size)] if config.on_object else lattice[:0]
-            candidates = inside if len(inside) else lattice
-            points[k] = candidates[np.square(candidates - points[k]).sum(1).argmin()]
+            points[k] = nearest_of(lattice, points[k], mask if config.on_object else None)
     return AssignedPoints(points / size, np.arange(len(masks)))
 
 
