@@ -77,8 +77,6 @@ def test_a_network_that_answers_nothing_is_not_written(tmp_path: Path, capsys: p
     [
         (["--size", "60x48"], "divisible by 16, at most 64"),
         (["--size", "128x96"], "at most 64"),
-        (["--size", "64"], "two positive numbers"),
-        (["--grid", "0x4"], "two positive numbers"),
         (["--precision", "int8"], "give --data"),
         (["--prompts-at-once", "-1"], "0 \\(all\\) or more"),
     ],

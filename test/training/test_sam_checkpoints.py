@@ -154,7 +154,7 @@ def test_wrong_headers_are_refused(model: SamModel, tmp_path: Path, header: dict
 def test_files_that_are_no_checkpoints_are_refused(model: SamModel, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="there is none"):
         read_checkpoint(tmp_path / "nowhere.pth")
-    with pytest.raises(ModelError, match="there is none"):
+    with pytest.raises(ModelError, match="a folder is there"):
         read_checkpoint(tmp_path)
     for name, content in (
         ("page.pth", b"<!DOCTYPE html>"),
