@@ -67,13 +67,21 @@ class _Float32(nn.Module):
 
 
 def halve_weights(model: ir.Model) -> None:
-    """Stores large float32 weights in half precision, each with a cast back, before the model becomes one message."""
+    """Stores large float32 weights in half precision, each with a cast back, before the model becomes one message.
+
+    What half precision does not hold exactly stays as it is: constants that the converter computed from the weights.
+    """
     graph = model.graph
     for name, value in list(graph.initializers.items()):
         tensor = value.const_value
         if tensor is None or tensor.dtype != ir.DataType.FLOAT or tensor.size < HALF_FROM:
             continue
-        half = ir.Value(name=name + "_half", const_value=ir.tensor(tensor.numpy().astype(np.float16)))
+        values = tensor.numpy()
+        with np.errstate(over="ignore"):
+            halved = values.astype(np.float16)
+        if not np.array_equal(halved.astype(np.float32), values):
+            continue
+        half = ir.Value(name=name + "_half", const_value=ir.tensor(halved))
         half.type, half.shape = ir.TensorType(ir.DataType.FLOAT16), value.shape
         graph.initializers.pop(name)
         graph.initializers[half.name] = half

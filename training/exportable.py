@@ -108,6 +108,7 @@ def _of_tiny(network: SaomTiny, record: dict[str, Any], prompts_at_once: int) ->
 
 
 def _of_fast(network: SamFast, record: dict[str, Any], prompts_at_once: int) -> Exportable:
+    fold_norms(network.eval())
     round_weights(network)
     sizes = network.config.sam
     return Exportable(
@@ -127,6 +128,7 @@ def _of_fast(network: SamFast, record: dict[str, Any], prompts_at_once: int) -> 
 
 
 def _of_sam(model: SamModel, path: Path, prompts_at_once: int) -> Exportable:
+    fold_norms(model.sam.eval())
     round_weights(model.sam)
     if model.class_head is not None:
         round_weights(model.class_head)
@@ -159,13 +161,18 @@ def deployable(network: SaomTiny) -> SaomTiny:
     """The network for inference, changed in place: branches and batch norms folded, weights rounded."""
     network.eval()
     network.encoder = reparameterize_model(network.encoder)
+    fold_norms(network)
+    round_weights(network)
+    return network
+
+
+def fold_norms(network: nn.Module) -> None:
+    """Folds batch norms into their convolutions, in place: the converter would do it after the weights are rounded."""
     for convolution, norm in batch_norm_pairs(network):
         replaced = network.get_submodule(norm)
         fused = nn.utils.fusion.fuse_conv_bn_eval(network.get_submodule(convolution), replaced)
         network.set_submodule(convolution, fused)
         network.set_submodule(norm, getattr(replaced, "act", nn.Identity()))  # timm's norms carry an activation
-    round_weights(network)
-    return network
 
 
 @torch.no_grad()
