@@ -60,15 +60,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """`saom teach`."""
     model = OnnxModel(args.model, "cpu", args.threads)
-    known_before = model.info.taught
-    before = [one for one in known_before if one.name != args.name]
-    check_name(args.name, model.info.class_names, [one.name for one in known_before])
-    check_output(args.output, [one.name for one in known_before])
+    names = [one.name for one in model.info.taught]
+    check_name(args.name, model.info.class_names, names)
+    check_output(args.output, names)
+    before = [one for one in model.info.taught if one.name != args.name]
     sights = _sights(model, find_pictures(args.examples))
     taught = learn(args.name, sights, others_of(model, sights, before, find_pictures(args.others)))
-    # what is taught anew keeps its place, and so its class id
-    classes = [taught if one.name == args.name else one for one in known_before]
-    write(Path(model.info.path), args.output, classes if len(before) < len(classes) else [*classes, taught])
+    place = names.index(args.name) if args.name in names else len(names)  # what is taught anew keeps its class id
+    write(Path(model.info.path), args.output, [*before[:place], taught, *before[place:]])
     known = taught.record
     print(
         f"{args.name}: {len(sights)} examples agree by {known['agreement']:.2f} (cosine), {known['others']} other "

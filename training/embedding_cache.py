@@ -20,7 +20,7 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from segment_anything.modeling import Sam
-from torch import Tensor
+from torch import Tensor, nn
 
 from saom_core.sam_encoder import encode, network_input
 from saom_core.sam_network import SamModel
@@ -81,10 +81,12 @@ def encoder_hash(sam: Sam) -> str:
     return _hash_of(sam.image_encoder.state_dict())
 
 
-def weights_hash(model: SamModel) -> str:
-    """Of all weights of a network."""
-    head = {} if model.class_head is None else model.class_head.state_dict()
-    return _hash_of({**model.sam.state_dict(), **{f"class_head.{name}": value for name, value in head.items()}})
+def prompting_hash(model: SamModel) -> str:
+    """Of all weights but the image encoder's, which has a hash of its own."""
+    parts = nn.ModuleList([model.sam.prompt_encoder, model.sam.mask_decoder])
+    if model.class_head is not None:
+        parts.append(model.class_head)
+    return _hash_of(parts.state_dict())
 
 
 def _hash_of(weights: Mapping[str, Tensor]) -> str:

@@ -148,9 +148,7 @@ def _sam_fields() -> dict[str, tuple[Any, str]]:
             if option.choices:
                 text += f" ({', '.join(option.choices)})"
             default, before = fields.get(field.name, (field.default, text))
-            if text != before:
-                before += f"; --recipe {_BASE}: {text}" if isinstance(config, SamBaseConfig) else f"; {text}"
-            fields[field.name] = (default, before)
+            fields[field.name] = (default, text if text == before else f"{before}; --recipe {_BASE}: {text}")
     return fields
 
 

@@ -26,7 +26,7 @@ from saom_core.sam_checkpoints import write_checkpoint
 from saom_core.sam_network import SamModel
 from training.dataset import Dataset as SimulatedDataset
 from training.dataset import write_atomically
-from training.embedding_cache import EmbeddingCache, FrozenEncoder, encoder_hash, weights_hash
+from training.embedding_cache import EmbeddingCache, FrozenEncoder, encoder_hash, prompting_hash
 from training.processes import Processes
 from training.run_checks import check_data, hash_of
 from training.sam_config import SamTuneConfig
@@ -103,7 +103,7 @@ def begin_on(
     names = tuple(class_names or data.class_names)
     processes = Processes.join()
     torch.manual_seed(config.seed)
-    base = {"encoder": encoder_hash(model.sam), "weights": weights_hash(model), "size": model.sizes.name}
+    base = {"encoder": encoder_hash(model.sam), "weights": prompting_hash(model), "size": model.sizes.name}
     known = {"class_names": list(names), "base": base, "images": len(data), "data": hash_of(data), **record}
     begin_together(out, config, known, processes)
     return names, processes, {"data": data.info, "config": vars(config), "base": base, **record}

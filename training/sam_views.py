@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.dataset import Sample
-from training.sam_config import SamRunConfig
+from training.sam_config import SamTuneConfig
 
 BoolArray = npt.NDArray[np.bool_]
 LEAST_LEFT = 0.2
@@ -44,7 +44,7 @@ class View:
         return View(self.image_rgb, self.masks[keep], self.class_ids[keep], part_of, self.ignore)
 
 
-def view_of(sample: Sample, config: SamRunConfig, number: int, rng: np.random.Generator) -> View:
+def view_of(sample: Sample, config: SamTuneConfig, number: int, rng: np.random.Generator) -> View:
     """View `number` of a picture.
 
     Args:
