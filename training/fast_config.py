@@ -24,6 +24,8 @@ class FastTuneConfig(SamTuneConfig):
         super().__post_init__()
         if self.dim % self.heads:
             raise ConfigError(f"dim: expected a multiple of the {self.heads} heads, got {self.dim}")
+        if self.train_encoder:
+            raise ConfigError("train_encoder: expected False, the fast head is for a frozen encoder: leave it out")
         if self.supervised != "predicted" or self.suppress_duplicates:
             raise ConfigError(
                 "supervised, suppress_duplicates: the fast head has one mask per prompt, there is nothing to choose: "

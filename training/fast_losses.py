@@ -11,9 +11,9 @@ from torchvision.ops import generalized_box_iou_loss
 
 from training.assign import BACKGROUND
 from training.fast_config import FastTuneConfig
-from training.losses import IGNORED
+from training.losses import IGNORED, mask_iou
 from training.sam_fast import SamFast, used_tokens
-from training.sam_losses import Term, mask_losses, soft_iou
+from training.sam_losses import Term, mask_losses
 from training.sam_stream import LOGIT_STRIDE, NO_CLASS, SamItem
 
 
@@ -75,7 +75,7 @@ def fast_terms(answers: FastAnswers, item: SamItem, config: FastTuneConfig) -> d
     masks = F.pad(item.masks, (0, width - item.masks.shape[2], 0, height - item.masks.shape[1]))  # to whole patches
     truth, logits = masks[rows], answers.mask_logits.float()
     focal, dice = mask_losses(logits[:, None], truth, config.focal_alpha, config.focal_gamma)
-    iou = soft_iou(logits.detach() > 0, truth)
+    iou = mask_iou(logits.detach() > 0, truth)
     quality = torch.zeros_like(answers.quality_logits, dtype=torch.float32)
     quality[on_object] = iou
     labels = item.class_ids[rows]

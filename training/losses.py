@@ -127,9 +127,19 @@ def class_weights(counts: Tensor) -> Tensor:
 
 
 def mask_iou(masks: Tensor, truth: Tensor) -> Tensor:
-    """IoU pair by pair of bool masks and true coverage 0..1, (P, h, w) -> (P,); 0 where both are empty.
+    """IoU of bool masks (..., h, w) with what objects cover, broadcast: (...); 0 where both are empty.
 
-    Coverage between 0 and 1 counts as what it is (sum of minima / sum of maxima).
+    A pixel is an object's where it covers more than half of it, as a mask's is where its logit is above 0: so the best
+    mask that can be drawn of a small object has an IoU of 1, not what its edge leaves of that. An object that covers no
+    pixel by half counts by its shares.
+
+    Args:
+        masks: bool.
+        truth: share of each pixel that the object covers, 0..1.
     """
-    masks, truth = masks.float(), truth.float()
-    return torch.minimum(masks, truth).sum((1, 2)) / torch.maximum(masks, truth).sum((1, 2)).clamp(min=1.0)
+    covered = truth > 0.5
+    has_pixels = covered.flatten(-2).any(-1)[..., None, None]
+    truth = torch.where(has_pixels, covered.to(truth.dtype), truth)
+    overlap = (masks * truth).sum((-2, -1))
+    union = masks.sum((-2, -1)) + truth.sum((-2, -1)) - overlap
+    return overlap / union.clamp(min=1e-6)

@@ -30,10 +30,11 @@ from training.dataset import write_atomically
 KEPT_BASE = Path(__file__).parent / "models" / "sam-like-base.safetensors"
 """A SAM-like base that was trained on a GPU (docs/reproduction.md), its weights in half precision."""
 WEIGHTS = "last.safetensors"
-BASE, NEAREST, SAOM = "base", "nearest", "saom"
-BASE_AS_SAM, SAOM_AS_SAM = "base-as-sam", "saom-as-sam"
-COMPARED, COMPARED_AS_SAM = "base-and-saom", "base-and-saom-as-sam"
-"""Both in one report, so that one page shows their answers side by side."""
+BASE, NEAREST, SAOM, ENCODER = "base", "nearest", "saom", "encoder"
+_AS_SAM = "-as-sam"
+COMPARED = "base-and-saom"
+COMPARED_AS_SAM = COMPARED + _AS_SAM
+"""All of these in one report, so that one page shows their answers side by side."""
 SAM_NMS_IOU = 0.7
 """Box NMS of segment-anything's own everything mode. Its other thresholds were chosen for Meta's weights."""
 _ALL_MASKS = 1000  # in a picture: NMS leaves far fewer
@@ -58,6 +59,11 @@ ASSIGNMENTS = (
 )
 """The paper's recipe with every way to choose an object's prompt."""
 RECIPE = Variant(SAOM, "SAOM, all of our recipe", ("--recipe", "saom"))
+WITH_ENCODER = Variant(
+    ENCODER,
+    "SAOM, our recipe, the image encoder trained, too",
+    (*RECIPE.options, "--train-encoder", "--learning-rate", "5e-4"),
+)
 WITHOUT = (
     Variant("predicted", "supervises the mask of highest predicted score", ("--supervised", "predicted")),
     Variant("anywhere", "prior and grid point may lie off the object", ("--no-on-object",)),
@@ -74,20 +80,29 @@ WITHOUT = (
     Variant("no-views", "no augmentation at all", ("--views", "1")),
 )
 """Our recipe, each addition switched off alone."""
-TITLES = {BASE: "the base, not fine-tuned"} | {v.key: v.title for v in (*ASSIGNMENTS, RECIPE, *WITHOUT)}
-TITLES |= {BASE_AS_SAM: TITLES[BASE], SAOM_AS_SAM: RECIPE.title}
+TITLES = {BASE: "the base, not fine-tuned"} | {v.key: v.title for v in (*ASSIGNMENTS, RECIPE, WITH_ENCODER, *WITHOUT)}
+_COMPARED_KEYS = (BASE, SAOM, ENCODER)
+_AS_SAM_KEYS = tuple(key + _AS_SAM for key in _COMPARED_KEYS)
+TITLES |= {key + _AS_SAM: TITLES[key] for key in _COMPARED_KEYS}
 _GAINS = (
     ("the paper's recipe; the paper's box NMS for both", BASE, NEAREST),
     ("our recipe; the paper's box NMS for both", BASE, SAOM),
-    ("our recipe; segment-anything's box NMS for both", BASE_AS_SAM, SAOM_AS_SAM),
-    ("the paper's recipe with the paper's box NMS; the base with segment-anything's", BASE_AS_SAM, NEAREST),
-    ("our recipe with the paper's box NMS; the base with segment-anything's", BASE_AS_SAM, SAOM),
+    ("our recipe, the encoder too; the paper's box NMS for both", BASE, ENCODER),
+    ("our recipe; segment-anything's box NMS for both", BASE + _AS_SAM, SAOM + _AS_SAM),
+    ("our recipe, the encoder too; segment-anything's box NMS for both", BASE + _AS_SAM, ENCODER + _AS_SAM),
+    ("the paper's recipe with the paper's box NMS; the base with segment-anything's", BASE + _AS_SAM, NEAREST),
+    ("our recipe with the paper's box NMS; the base with segment-anything's", BASE + _AS_SAM, SAOM),
+    (
+        "our recipe, the encoder too, with the paper's box NMS; the base with segment-anything's",
+        BASE + _AS_SAM,
+        ENCODER,
+    ),
 )
 """Title, before, after."""
 _GROUPS = (
-    ("with segment-anything's box NMS (0.7)", (BASE_AS_SAM, SAOM_AS_SAM)),
+    ("with segment-anything's box NMS (0.7)", _AS_SAM_KEYS),
     ("how an object's prompt is chosen (the paper's recipe)", (BASE, *(v.key for v in ASSIGNMENTS))),
-    ("our recipe, and without one of its additions", (SAOM, *(v.key for v in WITHOUT))),
+    ("our recipe, and without one of its additions", (ENCODER, SAOM, *(v.key for v in WITHOUT))),
 )
 """Title and rows of a table."""
 
@@ -139,12 +154,13 @@ class Reproduction:
         def tuned(variants: Sequence[Variant]) -> list[Callable[[], None]]:
             return [partial(self._tune, variant, base) for variant in variants]
 
+        self._at_once([partial(self._finetuned, variant, base) for variant in (RECIPE, WITH_ENCODER)])
         self._at_once([partial(self._compare, base), *tuned(ASSIGNMENTS[::-1])])
         if not self._args.skip_additions:
             self._at_once(tuned([Variant(v.key, v.title, (*RECIPE.options, *v.options)) for v in WITHOUT]))
         return self._out / "tables.md"
 
-    def _at_once(self, runs: Sequence[Callable[[], None]]) -> None:
+    def _at_once(self, runs: Sequence[Callable[[], Any]]) -> None:
         """Runs that do not need each other, `--jobs` at a time; after a failure none is begun."""
         with ThreadPoolExecutor(self._args.jobs) as pool:
             for future in [pool.submit(run) for run in runs]:
@@ -183,7 +199,7 @@ class Reproduction:
     def _compare(self, base: Path) -> None:
         """Base and SAOM on one page, with pictures; and once more with segment-anything's box NMS."""
         page, pictures = str(self._out / "index.html"), str(self._out / "pictures")
-        models = [base, self._finetuned(RECIPE, base)]
+        models = [base, *(self._finetuned(variant, base) for variant in (RECIPE, WITH_ENCODER))]
         self._evaluate(COMPARED, models, "--html", page, "--pictures", pictures)
         self._evaluate(COMPARED_AS_SAM, models, nms_iou=SAM_NMS_IOU)
 
@@ -234,7 +250,7 @@ def tables_of(out: Path, times: dict[str, Any]) -> str:
         times: of its runs, by key.
     """
     found = {key: models[0] for key in TITLES if (models := _figures(out / f"{key}.json"))}
-    for keys, file in (((BASE, SAOM), COMPARED), ((BASE_AS_SAM, SAOM_AS_SAM), COMPARED_AS_SAM)):
+    for keys, file in ((_COMPARED_KEYS, COMPARED), (_AS_SAM_KEYS, COMPARED_AS_SAM)):
         found |= zip(keys, _figures(out / f"{file}.json"), strict=False)
     lines = ["| gain over the base, points | " + " | ".join(title for *_, title in _COLUMNS) + " |", _rule(1)]
     for title, before, after in _GAINS:

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from saom_core.runtime import BUNDLED_MODEL
 from saom_core.sam_network import SamModel, build_sam
 from training.dataset import Dataset as SimulatedDataset
+from training.losses import mask_iou
 from training.onnx_weights import network_from_onnx
 from training.processes import Processes
 from training.run_checks import check_data, hash_of
@@ -32,7 +33,7 @@ from training.sam_base_config import SamBaseConfig
 from training.sam_base_stream import BaseItem, BaseStream, pieces_of
 from training.sam_finetune import WEIGHTS, write_model
 from training.sam_loop import Terms, begin_together, sums_of, train
-from training.sam_losses import Term, mask_losses, soft_iou
+from training.sam_losses import Term, mask_losses
 from training.sam_trainee import SamAnswers, SamTrainee, at_once
 
 PIECES = "pieces.json"
@@ -56,7 +57,7 @@ def _terms(answers: Sequence[SamAnswers], items: Sequence[BaseItem], config: Sam
     focal, dice = mask_losses(logits, truth, config.focal_alpha, config.focal_gamma)  # (Q, M)
     chosen = (config.focal_weight * focal + config.dice_weight * dice).detach().argmin(1, keepdim=True)
     with torch.no_grad():
-        iou = soft_iou(logits > 0, truth[:, None]).gather(1, chosen)
+        iou = mask_iou(logits > 0, truth[:, None]).gather(1, chosen)
     said = torch.cat([one.predicted_iou for one in answers])[prompt].float().gather(1, chosen)
     return {
         "focal": Term(focal.gather(1, chosen).sum(), len(truth), config.focal_weight),

@@ -15,12 +15,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from saom_core.sam_encoder import input_size, resized
+from saom_core.sam_encoder import input_size
 from training.annotations import decode_masks, encode_mask
 from training.dataset import Dataset as SimulatedDataset
 from training.dataset import Sample, write_atomically
 from training.sam_base_config import SamBaseConfig
-from training.sam_stream import SamItem, coverage
+from training.sam_stream import SamItem, coverage, pixels_of
 from training.sam_views import LEAST_LEFT, areas, recoloured, window_of
 from training.seeded_order import image_of, item_rng
 from training.sub_parts import regions, sub_parts
@@ -33,7 +33,6 @@ Pieces = list[dict[str, Any]]  # RLEs
 class BaseItem(SamItem):
     """One picture, N prompts, T masks that may lie on each other; `targets` and `class_ids` are not asked."""
 
-    image: Tensor  # (3, rows, columns) uint8, what the encoder's input has of the picture
     pairs: Tensor  # (2, Q) int64: a prompt and a mask that holds its point: all of them are right answers
 
 
@@ -77,12 +76,12 @@ class BaseStream(Dataset[BaseItem]):
         points, rows = points_on(masks, config.prompts, rng)
         holds = masks[:, points[:, 1], points[:, 0]]
         places = (points + 0.5) / image.shape[1::-1]
-        pixels, shares = torch.from_numpy(resized(image, input_hw)), coverage(masks, input_hw)
+        pixels, shares = pixels_of(image, input_hw), coverage(masks, input_hw)
         if mirror:
             places[:, 0] = 1 - places[:, 0]
-            pixels, shares = pixels.flip(1), shares.flip(2)
+            pixels, shares = pixels.flip(2), shares.flip(2)
         return BaseItem(
-            image=pixels.permute(2, 0, 1).contiguous(),
+            image=pixels,
             input_hw=input_hw,
             points_xy=torch.from_numpy((places * input_hw[::-1]).astype(np.float32)),
             targets=torch.from_numpy(rows),

@@ -88,7 +88,10 @@ class SamTuneConfig(SamRunConfig):
     class_weight: float = option_field(1.0, "Of the class head's cross-entropy", minimum=0.0)
     quality_weight: float = option_field(0.0, "Of the error of all three predicted IoUs; 0: not trained", minimum=0.0)
     suppress_duplicates: bool = option_field(False, "A prompt's masks that are worse than the chosen one must score 0")
-    # --- the frozen encoder
+    # --- the image encoder
+    train_encoder: bool = option_field(
+        False, "Train the image encoder, too (the paper: frozen); the one that training begins with places the prompts"
+    )
     cache_embeddings: bool = option_field(False, "Encode each view once and keep it on disk (SAM ViT: 2 MB)")
     cache_dtype: str = option_field("float16", "Of kept embeddings", choices=("float16", "bfloat16", "float32"))
 

@@ -2,12 +2,13 @@
 
     saom finetune --model sam_vit_b_01ec64.pth --data data/rooms --out runs/saom [--recipe paper] [--grid 64x64]
 
-The image encoder stays as it is; prompt encoder, mask decoder and class head are trained. The same command goes on
-where a killed run was. `torchrun --nproc-per-node 4 -m saom_cli.main finetune ...` trains on four GPUs.
+Prompt encoder, mask decoder and class head are trained; the image encoder stays as it is, but with `--train-encoder`.
+The same command goes on where a killed run was. `torchrun --nproc-per-node 4 -m saom_cli.main finetune ...` trains on four GPUs.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from collections.abc import Sequence
@@ -53,7 +54,7 @@ def finetune(
     """Fine-tunes a network, from the start or on from the last checkpoint in `out`.
 
     Args:
-        model: the network to begin from; its decoder is changed in place.
+        model: the network to begin from; what is trained of it is changed in place.
         data: the training split.
         out: folder of checkpoints and logs.
         config: every choice.
@@ -72,7 +73,7 @@ def finetune(
     model = with_class_head(model, names)
     steps = config.total_steps(len(data), processes.count)
     stream = prepared_stream(model, data, names, out, cache, config, processes)
-    trainee = SamTrainee(model)
+    trainee = SamTrainee(model, with_encoder=config.train_encoder)
     trainee.freeze_unused(quality=config.quality_weight > 0, classes=config.class_weight > 0)
 
     def save(trained: nn.Module, step: int) -> None:
@@ -143,7 +144,8 @@ def prepared_stream(
     """
     if cache is not None and not config.cache_embeddings:
         raise ConfigError(f"cache {cache}: expected cache_embeddings with it, got a run that keeps none: set both")
-    encoder = FrozenEncoder(model.sam.to(processes.device).eval(), getattr(torch, config.cache_dtype))
+    sam = copy.deepcopy(model.sam) if config.train_encoder else model.sam
+    encoder = FrozenEncoder(sam.to(processes.device).eval(), getattr(torch, config.cache_dtype))
     length = config.total_steps(len(data), processes.count) * config.batch * processes.count
     if not config.cache_embeddings:
         return SamStream(data, names, model.sizes.image_size, encoder, length, config)

@@ -14,6 +14,7 @@ from torch import Tensor
 from torchvision.ops import sigmoid_focal_loss
 
 from training.assign import BACKGROUND
+from training.losses import mask_iou
 from training.sam_config import SamTuneConfig
 from training.sam_stream import NO_CLASS, SamItem
 from training.sam_trainee import SamAnswers
@@ -47,7 +48,7 @@ def image_terms(answers: SamAnswers, item: SamItem, config: SamTuneConfig) -> di
         chosen = answers.predicted_iou[on_object].detach().argmax(1)
     else:
         chosen = (config.focal_weight * focal + config.dice_weight * dice).detach().argmin(1)
-    iou = soft_iou(logits.detach() > 0, truth[:, None])
+    iou = mask_iou(logits.detach() > 0, truth[:, None])
     terms = {
         "dice": Term(_of(dice, chosen).sum(), len(rows), config.dice_weight),
         "focal": Term(_of(focal, chosen).sum(), len(rows), config.focal_weight),
@@ -96,13 +97,6 @@ def wanted_scores(iou: Tensor, chosen: Tensor, suppress_duplicates: bool) -> Ten
     """
     as_good = iou >= AS_GOOD * iou.gather(1, chosen[:, None])
     return iou * as_good if suppress_duplicates else iou
-
-
-def soft_iou(masks: Tensor, truth: Tensor) -> Tensor:
-    """IoU of bool masks (..., h, w) with truth in 0..1, broadcast: (...); 0 where both are empty."""
-    overlap = (masks * truth).sum((-2, -1))
-    union = masks.sum((-2, -1)) + truth.sum((-2, -1)) - overlap
-    return overlap / union.clamp(min=1e-6)
 
 
 def _of(values: Tensor, chosen: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from saom_core.sam_encoder import input_size
+from saom_core.sam_encoder import input_size, resized
 from training.dataset import Dataset as SimulatedDataset
 from training.sam_config import SamTuneConfig
 from training.sam_prompts import sam_prompts
@@ -26,9 +26,9 @@ LOGIT_STRIDE = 4  # pixels of the encoder's input per mask logit, in every netwo
 
 @dataclass
 class SamItem:
-    """One picture: its embedding (or its pixels), N prompts, T objects."""
+    """One picture, N prompts, T objects."""
 
-    image: Tensor  # (C, h, w) embedding
+    image: Tensor  # (C, h, w) embedding, or where the encoder is trained `pixels_of`
     input_hw: tuple[int, int]  # how much of the encoder's input the picture covers
     points_xy: Tensor  # (N, 2) float32, pixels of the encoder's input
     targets: Tensor  # (N,) int64 row of masks, or BACKGROUND
@@ -70,9 +70,10 @@ class SamStream(Dataset[SamItem]):
         view = self.view(image_of(config.seed, i, len(self._data)), int(rng.integers(config.views)))
         input_hw = input_size(view.ignore.shape, self._image_size)
         embedding = self._embed(view.image_rgb)
+        image = pixels_of(view.image_rgb, input_hw) if config.train_encoder else embedding
         prompts = sam_prompts(embedding, view.masks, view.background, input_hw, config, rng)
         return SamItem(
-            embedding,
+            image,
             input_hw,
             torch.from_numpy(prompts.points_xy * np.array(input_hw[::-1], np.float32)),
             torch.from_numpy(prompts.targets),
@@ -99,6 +100,11 @@ class SamStream(Dataset[SamItem]):
         ids = [self._class_of.get(name, NO_CLASS) for name in sample.class_names]
         sample.class_ids[:] = ids
         return view_of(sample, self._config, number, rng)
+
+
+def pixels_of(image_rgb: npt.NDArray[np.uint8], input_hw: tuple[int, int]) -> Tensor:
+    """(3, rows, columns) uint8: what the encoder's input has of a picture (H, W, 3)."""
+    return torch.from_numpy(resized(image_rgb, input_hw)).permute(2, 0, 1).contiguous()
 
 
 def coverage(masks: npt.NDArray[np.bool_], input_hw: tuple[int, int]) -> Tensor:

@@ -37,7 +37,7 @@ class SamTrainee(nn.Module):
 
     Args:
         model: shares its weights with the trainee.
-        with_encoder: items hold pictures (`BaseItem`), not embeddings.
+        with_encoder: it is trained, too; items hold pixels, not embeddings.
     """
 
     def __init__(self, model: SamModel, *, with_encoder: bool = False) -> None:

@@ -40,6 +40,20 @@ def test_mask_iou_and_empty_masks() -> None:
     torch.testing.assert_close(mask_iou(torch.ones(1, 4, 4), half), torch.tensor([0.5]))
 
 
+def test_the_best_mask_of_a_small_object_is_a_perfect_one() -> None:
+    """Of a disc of 3 mask pixels, of which its edge covers most but in part; a mask of half of it is half as good."""
+    y, x = np.mgrid[:80, :80]
+    fine = torch.from_numpy(((y - 37) ** 2 + (x - 42) ** 2 <= 15**2).astype(np.float32))
+    truth = torch.nn.functional.avg_pool2d(fine[None], 10)
+    best = truth > 0.5
+    assert ((truth > 0) & (truth < 1)).sum() > best.sum() / 2
+    torch.testing.assert_close(mask_iou(best, truth), torch.ones(1))
+    half = best.clone()
+    half[..., int(best[0].nonzero()[:, 1].median()) :] = False
+    assert 0 < half.sum() < best.sum()
+    torch.testing.assert_close(mask_iou(half, truth), (half.sum() / best.sum())[None])
+
+
 def test_compiled_terms_and_gradients_equal_plain_ones() -> None:
     generator = torch.Generator().manual_seed(0)
     truth = torch.rand(3, 8, 8, generator=generator)

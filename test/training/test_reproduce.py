@@ -23,6 +23,7 @@ from training.reproduce import (
     KEPT_BASE,
     RECIPE,
     SAM_NMS_IOU,
+    WITH_ENCODER,
     WITHOUT,
     Reproduction,
     ReproductionError,
@@ -57,14 +58,14 @@ def test_goes_on_where_it_was_and_tables_hold_what_was_measured(args: argparse.N
 
     def failing(command: list[str]) -> int:
         ran.append(command)
-        return 7 if len(ran) == 2 else main(command)
+        return 7 if len(ran) == 3 else main(command)
 
     with pytest.raises(ReproductionError, match="evaluate ended with 7"):
         Reproduction(args, failing).run()
-    assert len(ran) == 2
+    assert len(ran) == 3
     tables = Reproduction(args, failing).run().read_text()
-    assert ran[2] == ran[1], "what failed is done again, what was finished is not"
-    assert len(ran) == 1 + 2 * (len(ASSIGNMENTS) + 1) + 1
+    assert ran[3] == ran[2], "what failed is done again, what was finished is not"
+    assert len(ran) == 2 + 2 * (len(ASSIGNMENTS) + 1) + 1
     modes = {
         (name, command[command.index("--nms-iou") + 1])
         for command in ran
@@ -90,7 +91,7 @@ def test_two_at_a_time(args: argparse.Namespace) -> None:
     args.jobs, args.skip_additions = 2, False
     ran, now, most, lock = [], [0], [0], threading.Lock()
     figures = dict.fromkeys([name for _, name, _ in _COLUMNS], 0.5)
-    report = json.dumps({"models": 2 * [{"everything": figures, "paper": figures}]})
+    report = json.dumps({"models": 3 * [{"everything": figures, "paper": figures}]})
 
     def watched(command: list[str], fails: str = "") -> int:
         with lock:
@@ -109,7 +110,7 @@ def test_two_at_a_time(args: argparse.Namespace) -> None:
     assert most[0] == 2 and not any(WITHOUT[0].options[0] in command for command in ran)
     Reproduction(args, watched).run()
     done = json.loads((args.out / "times.json").read_text())
-    assert len(done) == 2 * (len(ASSIGNMENTS) + 1 + len(WITHOUT)) + 1
+    assert len(done) == 2 * (len(ASSIGNMENTS) + 1 + len(WITHOUT)) + 2
     assert len(ran) == len(done) + 1
 
 
@@ -147,6 +148,7 @@ CHANGED = {
     "no-quality": {"quality_weight": 0.0, "background_prompts": 0, "suppress_duplicates": False},
     "no-occlusion": {"occlude": 0.0},
     "no-views": {"views": 1},
+    "encoder": {"train_encoder": True, "learning_rate": 5e-4},
 }
 ASSIGNED = {
     "none": {"snap_to_grid": False},
@@ -163,7 +165,7 @@ def test_each_run_differs_in_what_its_row_says(
     """By the command line itself: the configurations of the runs against that of the recipe."""
     configs = []
     monkeypatch.setattr(finetune_command, "finetune_sam", lambda *given, **_: configs.append(given[3]) or given[2])
-    variants = {v.key: (*RECIPE.options, *v.options) for v in WITHOUT}
+    variants = {v.key: (*RECIPE.options, *v.options) for v in WITHOUT} | {WITH_ENCODER.key: WITH_ENCODER.options}
     expected = CHANGED
     if recipe == "paper":
         variants, expected = {v.key: v.options for v in ASSIGNMENTS}, ASSIGNED
@@ -190,13 +192,23 @@ def test_gain_is_in_points(tmp_path: Path) -> None:
         "precision50",
         "class_accuracy",
     ]
-    for file, base, saom in ((COMPARED, 0.25, 0.625), (COMPARED_AS_SAM, 0.125, 0.5)):
+    for file, base, saom, encoder in ((COMPARED, 0.25, 0.625, 0.75), (COMPARED_AS_SAM, 0.125, 0.5, 0.625)):
         models = []
-        for value, accuracy in ((base, None), (saom, saom)):
+        for value, accuracy in ((base, None), (saom, saom), (encoder, encoder)):
             figures = dict.fromkeys(names, value) | {"class_accuracy": accuracy}
             models.append({"everything": figures, "paper": {"mIoU": value, "mAcc": value}})
         (tmp_path / f"{file}.json").write_text(json.dumps({"models": models}))
-    same, as_sam, across = tables_of(tmp_path, {}).splitlines()[2:5]
-    assert "the paper's box NMS for both" in same and same.count("+37.5") == 10 and same.count("| - |") == 1
-    assert "segment-anything's box NMS for both" in as_sam and as_sam.count("+37.5") == 10
-    assert "the base with segment-anything's" in across and across.count("+50.0") == 10
+    rows = tables_of(tmp_path, {}).splitlines()[2:8]
+    for row, (modes, gain) in zip(
+        rows,
+        [
+            ("our recipe; the paper's box NMS for both", "+37.5"),
+            ("the encoder too; the paper's box NMS for both", "+50.0"),
+            ("our recipe; segment-anything's box NMS for both", "+37.5"),
+            ("the encoder too; segment-anything's box NMS for both", "+50.0"),
+            ("our recipe with the paper's box NMS; the base with segment-anything's", "+50.0"),
+            ("the encoder too, with the paper's box NMS; the base with segment-anything's", "+62.5"),
+        ],
+        strict=True,
+    ):
+        assert modes in row and row.count(gain) == 10 and row.count("| - |") == 1

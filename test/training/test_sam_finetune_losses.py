@@ -15,11 +15,12 @@ from saom_core.sam_decoder import PointDecoder
 from saom_core.sam_network import SamModel
 from training import sam_base, sam_trainee
 from training.assign import BACKGROUND
+from training.losses import mask_iou
 from training.sam_base import base_terms, new_base
 from training.sam_base_config import SamBaseConfig
 from training.sam_base_stream import BaseItem
 from training.sam_config import PAPER, SAOM, SamTuneConfig
-from training.sam_losses import Term, image_terms, mask_losses, soft_iou
+from training.sam_losses import Term, image_terms, mask_losses
 from training.sam_stream import NO_CLASS, SamItem
 from training.sam_trainee import SamAnswers, SamTrainee
 
@@ -68,7 +69,7 @@ def naive_terms(answers: SamAnswers, item: SamItem, config: SamTuneConfig) -> di
                 miss = 1 - (p * t + (1 - p) * (1 - t))
                 alpha = config.focal_alpha * t + (1 - config.focal_alpha) * (1 - t)
                 focal += alpha * entropy * miss**config.focal_gamma / truth.size
-                both, either = both + (x > 0) * t, either + max(float(x > 0), t)
+                both, either = both + (x > 0 and t > 0.5), either + (x > 0 or t > 0.5)
             losses.append((focal, 1 - (2 * overlap + 1) / (size + 1), both / either))
         scores = answers.predicted_iou[n].tolist()
         if config.supervised == "predicted":
@@ -142,7 +143,7 @@ def test_perfect_masks_cost_nothing_and_empty_ones_have_no_overlap() -> None:
     focal, dice = mask_losses(logits, truth, 0.25, 2.0)
     torch.testing.assert_close(focal, torch.zeros(2, 1))
     torch.testing.assert_close(dice, torch.zeros(2, 1), atol=1e-4, rtol=0)
-    assert soft_iou(logits > 0, truth[:, None]).tolist() == [[1.0], [0.0]]
+    assert mask_iou(logits > 0, truth[:, None]).tolist() == [[1.0], [0.0]]
 
 
 def test_background_alone_teaches_scores_only(item: SamItem) -> None:
@@ -209,7 +210,7 @@ def test_base_takes_every_mask_that_holds_the_point(item: SamItem) -> None:
         of_three = []
         for mask in answers.mask_logits[n]:
             losses = mask_losses(mask[None, None], masks[t][None], 0.25, 2.0)
-            of_three.append((float(losses[0]), float(losses[1]), float(soft_iou(mask > 0, masks[t]))))
+            of_three.append((float(losses[0]), float(losses[1]), float(mask_iou(mask > 0, masks[t]))))
         k = min(range(3), key=lambda k: config.focal_weight * of_three[k][0] + config.dice_weight * of_three[k][1])  # noqa: B023
         for values, value in zip((focal, dice, iou), of_three[k], strict=True):
             values.append(value)

@@ -34,9 +34,10 @@ def options_of(config: object, default: object) -> list[str]:
     return words
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+@pytest.mark.parametrize("train_encoder", [False, True])
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, train_encoder: bool) -> None:
     data = write_data(tmp_path / "data")
-    config = dataclasses.replace(QUICK, steps=20)
+    config = dataclasses.replace(QUICK, steps=20, train_encoder=train_encoder)
     write_checkpoint(tiny_model(), tmp_path / "start.safetensors")
     record = {"recipe": "saom", "model": "start.safetensors"}
 
@@ -67,9 +68,10 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     assert losses(tmp_path / "cut")[-1] == pytest.approx(losses(whole)[-1], rel=1e-6)
 
 
-def test_two_processes_have_the_loss_of_one_with_the_same_global_batch(tmp_path: Path) -> None:
+@pytest.mark.parametrize("train_encoder", [False, True])
+def test_two_processes_have_the_loss_of_one_with_the_same_global_batch(tmp_path: Path, train_encoder: bool) -> None:
     data = write_data(tmp_path / "data")
-    config = dataclasses.replace(QUICK, steps=3, batch=4)
+    config = dataclasses.replace(QUICK, steps=3, batch=4, train_encoder=train_encoder)
     alone = finetune(tiny_model(), Dataset.open(data, "train"), tmp_path / "alone", config)
     write_checkpoint(tiny_model(), tmp_path / "start.safetensors")
     words = options_of(dataclasses.replace(config, batch=2), SAOM)

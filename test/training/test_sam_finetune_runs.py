@@ -25,6 +25,7 @@ from training import sam_finetune
 from training.dataset import Dataset, DatasetWriter
 from training.evaluated_models import load_model
 from training.exportable import load_exportable
+from training.fast_config import FAST
 from training.run_checks import TrainingError
 from training.sam_config import PAPER, SamTuneConfig
 from training.sam_finetune import finetune, with_class_head
@@ -77,6 +78,23 @@ def test_kept_embeddings_change_nothing_but_the_time(tmp_path: Path) -> None:
     assert len(list((tmp_path / "embeddings").rglob("*.safetensors"))) == 8  # 4 pictures, 2 views
     config = dataclasses.replace(QUICK, cache_embeddings=False)
     assert_equal(weights(kept.parent), weights(finetune(tiny_model(), data, tmp_path / "anew", config).parent))
+
+
+def test_the_encoder_is_trained_on_request_and_prompts_stay_where_the_first_one_puts_them(tmp_path: Path) -> None:
+    data = open_data(tmp_path / "data")
+    config = dataclasses.replace(QUICK, train_encoder=True)
+    model = tiny_model()
+    before = {f"model.{name}": value.clone() for name, value in model.sam.state_dict().items()}
+    after = weights(finetune(model, data, tmp_path / "run", config).parent)
+    changed = {name.split(".")[1] for name, value in before.items() if not torch.equal(after[name], value)}
+    assert changed == {"image_encoder", "prompt_encoder", "mask_decoder"}
+    kept = {path.name: path.read_bytes() for path in (tmp_path / "embeddings").rglob("*.safetensors")}
+    finetune(tiny_model(), data, tmp_path / "frozen" / "run", QUICK)  # its embeddings are those of the first encoder
+    assert kept == {p.name: p.read_bytes() for p in (tmp_path / "frozen" / "embeddings").rglob("*.safetensors")}
+    anew = dataclasses.replace(config, cache_embeddings=False)
+    assert_equal(after, weights(finetune(tiny_model(), data, tmp_path / "anew", anew).parent))
+    with pytest.raises(ConfigError, match="train_encoder"):
+        dataclasses.replace(FAST, train_encoder=True)
 
 
 def test_a_loss_that_is_not_finite_stops_with_every_term(tmp_path: Path) -> None:
