@@ -2,8 +2,8 @@
 
     saom finetune --model sam_vit_b_01ec64.pth --data data/rooms --out runs/saom [--recipe paper] [--grid 64x64]
 
-Prompt encoder, mask decoder and class head are trained; the image encoder stays as it is, but with `--train-encoder`.
-The same command goes on where a killed run was. `torchrun --nproc-per-node 4 -m saom_cli.main finetune ...` trains on four GPUs.
+Prompt encoder, mask decoder and class head are trained, with `--train-encoder` the image encoder, too. The same command
+goes on where a killed run was. `torchrun --nproc-per-node 4 -m saom_cli.main finetune ...` trains on four GPUs.
 """
 
 from __future__ import annotations
