@@ -80,7 +80,7 @@ def _train_tiny(args: argparse.Namespace) -> int:
         _check_options(args, "--classes-only", {"classes_only", "init", *object_classes.OPTIONS})
         return object_classes.run(args)
     known = _tiny_defaults()
-    _check_options(args, "saom-tiny without --classes-only", set(known) - {"class_steps"})
+    _check_options(args, "saom-tiny without --classes-only", set(known) - {"class_steps", "object_width"})
     given = {name: value for name, value in vars(args).items() if value is not None}
     return finetune.run(argparse.Namespace(**{**known, **given}))
 

@@ -19,6 +19,7 @@ class TinyConfig(DecoderConfig):
     """Shape of the network; stored in checkpoints."""
 
     encoder: str = "regnetx_004"  # any timm model with features at strides 4, 8, 16, 32
+    object_width: int = 24  # channels of the object head's first layer
 
 
 class SaomTiny(FeaturePyramid, SharedKeysNetwork):
@@ -28,7 +29,7 @@ class SaomTiny(FeaturePyramid, SharedKeysNetwork):
         super().__init__()
         self.config = config
         self.add_pyramid(config.encoder, 6, config.dim, config.mask_dim)
-        self.add_decoder(config, ObjectHead(2 * config.dim))
+        self.add_decoder(config, ObjectHead(2 * config.dim, config.object_width))
 
     def pyramid(self, image: Tensor, depth: Tensor | None) -> Pyramid:
         """See `SharedKeysNetwork.pyramid`; H and W divisible by 32."""
@@ -46,8 +47,19 @@ class SaomTiny(FeaturePyramid, SharedKeysNetwork):
 
 def with_classes(network: SaomTiny, class_names: tuple[str, ...]) -> SaomTiny:
     """A network for other classes: everything is kept but the layers that name classes, which start anew."""
-    changed = SaomTiny(dataclasses.replace(network.config, class_names=class_names)).train(network.training)
-    anew = ("class_head.", "semantic_head.")
+    config = dataclasses.replace(network.config, class_names=class_names)
+    return _changed(network, config, anew=("class_head.", "semantic_head."))
+
+
+def with_object_head(network: SaomTiny, width: int) -> SaomTiny:
+    """A network with an object head of another width: it and the layer that names its embeddings start anew."""
+    config = dataclasses.replace(network.config, object_width=width)
+    return _changed(network, config, anew=("object_head.", "class_head."))
+
+
+def _changed(network: SaomTiny, config: TinyConfig, anew: tuple[str, ...]) -> SaomTiny:
+    """A network of another shape with the weights of this one, but for the layers that start anew."""
+    changed = SaomTiny(config).train(network.training)
     kept = {name: value for name, value in network.state_dict().items() if not name.startswith(anew)}
     changed.load_state_dict({**changed.state_dict(), **kept})
     return changed

@@ -26,6 +26,7 @@ from training.dataset import Dataset
 from training.finetune import TrainConfig, initial_network
 from training.finite import check_loss, clip_gradient
 from training.losses import class_weights
+from training.network import with_object_head
 from training.object_crops import ObjectCrops, plain_views, read_objects, varied_views
 from training.precision import mixed_precision
 from training.run_checks import TrainingError, begin, beginning, check_data
@@ -34,7 +35,9 @@ from training.schedule import set_learning_rate
 
 log = logging.getLogger(__name__)
 
-OPTIONS = {"class_steps": "steps", "learning_rate": "learning_rate", "drop_depth": "drop_depth", "seed": "seed"}
+OPTIONS = {"class_steps": "steps"} | {
+    name: name for name in ("object_width", "batch", "learning_rate", "drop_depth", "seed", "workers")
+}
 """Options of the command line that `--classes-only` heeds -> fields of `ClassesConfig`."""
 
 
@@ -43,6 +46,7 @@ class ClassesConfig:
     """How the object head is taught."""
 
     steps: int = 12000
+    object_width: int = 0  # of a new object head; 0: the one that is there is trained on
     batch: int = 128  # objects
     learning_rate: float = 3e-3
     warmup_steps: int = 300
@@ -53,6 +57,7 @@ class ClassesConfig:
     drop_depth: float = 0.35
     drawn_share: float = 0.5  # of the images, whose objects are also seen under the masks that the network draws
     seed: int = 0
+    workers: int = 1  # processes that read the objects
     checkpoint_every: int = 500
 
 
@@ -66,7 +71,7 @@ class NamedObjects(nn.Module):
     def forward(self, objects: ObjectCrops, chosen: Tensor, drop_depth: float, seed: int) -> Tensor:
         """Class logits (n, C) of some objects; varied by `seed` in training."""
         if self.training:
-            views = varied_views(objects, chosen, drop_depth, torch.Generator().manual_seed(seed))
+            views = varied_views(objects, chosen, drop_depth, torch.Generator(chosen.device).manual_seed(seed))
         else:
             views = plain_views(objects, chosen)
         embeddings = self.object_head(views)
@@ -98,12 +103,16 @@ def teach_classes(
     torch.manual_seed(config.seed)
     network, before, _ = initial_network(data, TrainConfig(seed=config.seed), init)
     begin(out, {"config": dataclasses.asdict(config), **beginning(data, init)})
-    objects = read_objects(data, network, config.drawn_share)
+    objects = read_objects(data, network, config.drawn_share, config.workers)
     if not len(objects):
         raise TrainingError("expected a data set with objects in its training split, got none: run `saom collect`")
     counts = torch.bincount(objects.class_ids, minlength=len(network.config.class_names))
-    weights = class_weights(counts)[:-1]
+    if config.object_width:
+        network = with_object_head(network, config.object_width)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    objects, weights = objects.to(device), class_weights(counts)[:-1].to(device)
     named = NamedObjects(copy.deepcopy(network.object_head), copy.deepcopy(network.class_head), config.dropout)
+    named.to(device)
     average = moving_average(named, config.ema_decay)
     optimizer = torch.optim.AdamW(named.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     start = load_resume(out, named, average, optimizer)
@@ -128,7 +137,7 @@ def teach_classes(
     progress.close()
     board.close()
     if len(validation):
-        unseen = read_objects(validation, network, 1.0)
+        unseen = read_objects(validation, network, 1.0, config.workers).to(device)
         log.info("right names of unseen objects under true and drawn masks: %.3f", accuracy(average.module, unseen))
     return out / "last"
 
@@ -149,9 +158,10 @@ def train_step(
     set_learning_rate(optimizer, config.learning_rate, step, config.steps, config.warmup_steps)
     seed = config.seed * 1_000_003 + step  # a resumed run draws what an unbroken one draws
     torch.manual_seed(seed)
-    chosen = torch.randint(0, len(objects), (config.batch,))
+    device = objects.class_ids.device
+    chosen = torch.randint(0, len(objects), (config.batch,)).to(device)
     named.train()
-    with mixed_precision(torch.device("cpu")):
+    with mixed_precision(device):
         logits = named(objects, chosen, config.drop_depth, seed).float()
     wanted = objects.class_ids[chosen]
     smoothing = config.label_smoothing
@@ -169,7 +179,7 @@ def train_step(
 def accuracy(named: nn.Module, objects: ObjectCrops) -> float:
     """Share of objects whose likeliest class is theirs."""
     named.eval()
-    rows = torch.arange(len(objects)).split(256)
+    rows = torch.arange(len(objects), device=objects.class_ids.device).split(256)
     right = [named(objects, some, 0.0, 0).argmax(1) == objects.class_ids[some] for some in rows]
     return float(torch.cat(right).float().mean())
 

@@ -7,7 +7,7 @@ a head that has only seen true masks names half as many objects right under draw
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.data import Dataset as TorchDataset
 from tqdm import tqdm
 
 from saom_core.letterbox import Letterbox
@@ -23,6 +24,7 @@ from training.dataset import Dataset, Sample
 from training.network import SaomTiny
 from training.object_head import CHANNELS, CROP, RELIEF_LIMIT, WIDEN, ObjectViews, geometry, mask_boxes, relief
 from training.precision import mixed_precision
+from training.workers import workers_of
 
 KEPT, KEPT_WIDEN = 48, 1.6
 """Edge of kept squares, and how much of the surroundings they cover: more than is seen, so that they can be shifted."""
@@ -30,6 +32,7 @@ DRAWN_HW = (288, 384)
 """Size at which masks are drawn: that of the exported file."""
 LEAST_IOU = 0.4
 _RELIEF_STEP = 127 / RELIEF_LIMIT
+_Row = tuple[npt.NDArray, npt.NDArray, np.float32, np.int64]  # of one object, as in `ObjectCrops`
 
 
 @dataclass
@@ -44,25 +47,44 @@ class ObjectCrops:
     def __len__(self) -> int:
         return len(self.class_ids)
 
+    def to(self, device: torch.device) -> ObjectCrops:
+        """The same on a device."""
+        return ObjectCrops(*(getattr(self, field.name).to(device) for field in dataclasses.fields(self)))
 
-def read_objects(data: Dataset, network: SaomTiny | None = None, drawn_share: float = 0.0) -> ObjectCrops:
+
+def read_objects(
+    data: Dataset, network: SaomTiny | None = None, drawn_share: float = 0.0, workers: int = 0
+) -> ObjectCrops:
     """All whole objects of a data set; about 12 kB of memory each.
 
     Args:
         data: the images.
         network: draws masks; None: true masks alone.
         drawn_share: share of the images whose objects are there under drawn masks, too.
+        workers: processes that read and draw.
     """
-    return objects_of(_samples(data, network, drawn_share))
+    images = workers_of(_ObjectsOfImages(data, network, drawn_share), workers)
+    rows = [
+        row for some in tqdm(images, total=len(data), unit="image", desc="objects", dynamic_ncols=True) for row in some
+    ]
+    return _together(rows)
 
 
-def _samples(data: Dataset, network: SaomTiny | None, drawn_share: float) -> Iterator[Sample]:
-    rng = np.random.default_rng(0)
-    for i in tqdm(range(len(data)), unit="image", desc="objects", dynamic_ncols=True):
-        sample = data[i]
-        yield sample
-        if network is not None and rng.random() < drawn_share:
-            yield with_drawn_masks(sample, network, rng)
+class _ObjectsOfImages(TorchDataset[list[_Row]]):
+    """Of each image its objects under true masks, and in a share of the images under drawn ones."""
+
+    def __init__(self, data: Dataset, network: SaomTiny | None, drawn_share: float) -> None:
+        self._data, self._network, self._drawn_share = data, network, drawn_share
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, i: int) -> list[_Row]:
+        sample, rng = self._data[i], np.random.default_rng([0, i])
+        rows = _objects_of(sample)
+        if self._network is not None and rng.random() < self._drawn_share:
+            rows += _objects_of(with_drawn_masks(sample, self._network, rng))
+        return rows
 
 
 @torch.no_grad()
@@ -104,7 +126,10 @@ def _some_pixel(mask: npt.NDArray[np.bool_], rng: np.random.Generator) -> tuple[
 
 def objects_of(samples: Iterable[Sample]) -> ObjectCrops:
     """All whole objects of some samples."""
-    rows = [row for sample in samples for row in _objects_of(sample)]
+    return _together([row for sample in samples for row in _objects_of(sample)])
+
+
+def _together(rows: list[_Row]) -> ObjectCrops:
     if not rows:
         empty = torch.zeros((0, CHANNELS, KEPT, KEPT), dtype=torch.uint8)
         return ObjectCrops(empty, torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
@@ -112,7 +137,7 @@ def objects_of(samples: Iterable[Sample]) -> ObjectCrops:
     return ObjectCrops(*map(torch.from_numpy, (pictures, boxes, nearness, class_ids)))
 
 
-def _objects_of(sample: Sample) -> list[tuple[npt.NDArray, npt.NDArray, np.float32, np.int64]]:
+def _objects_of(sample: Sample) -> list[_Row]:
     height, width = sample.depth_m.shape
     inverse = np.where(sample.depth_m > 0, 1 / np.maximum(sample.depth_m, 0.05), 0).astype(np.float32)
     rows = []
@@ -159,10 +184,10 @@ def _picture(
 
 def plain_views(objects: ObjectCrops, chosen: Tensor) -> ObjectViews:
     """Some of the objects as they are."""
-    turned = torch.zeros(len(chosen), 2, 3)
+    turned = torch.zeros(len(chosen), 2, 3, device=chosen.device)
     turned[:, 0, 0] = turned[:, 1, 1] = WIDEN / KEPT_WIDEN
     boxes, nearness = objects.boxes[chosen], objects.nearness[chosen]
-    return ObjectViews(_resampled(objects, chosen, turned), geometry(boxes, nearness, torch.zeros(())))
+    return ObjectViews(_resampled(objects, chosen, turned), geometry(boxes, nearness, boxes.new_zeros(())))
 
 
 def varied_views(objects: ObjectCrops, chosen: Tensor, drop_depth: float, generator: torch.Generator) -> ObjectViews:
@@ -172,15 +197,15 @@ def varied_views(objects: ObjectCrops, chosen: Tensor, drop_depth: float, genera
         objects: all.
         chosen: (n,) rows.
         drop_depth: share without depth.
-        generator: draws everything.
+        generator: draws everything, on the objects' device.
     """
     n = len(chosen)
 
     def normal(*shape: int) -> Tensor:
-        return torch.randn(n, *shape, generator=generator)
+        return torch.randn(n, *shape, generator=generator, device=generator.device)
 
     def uniform(*shape: int) -> Tensor:
-        return torch.rand(n, *shape, generator=generator)
+        return torch.rand(n, *shape, generator=generator, device=generator.device)
 
     angle, mirror = normal() * 0.12, torch.where(uniform() < 0.5, -1.0, 1.0)
     scale = WIDEN / KEPT_WIDEN * (normal(2) * 0.08).exp()

@@ -18,6 +18,7 @@ CROP = 40
 WIDEN = 1.25
 """The square covers the mask's box widened by this: what stands beside an object tells of it, too."""
 CHANNELS, GEOMETRY = 5, 6
+_LAST = 128  # channels of the last convolution
 RELIEF_GAIN, RELIEF_LIMIT = 5.0, 1.5
 COARSE = 4
 """Boxes of more than twice CROP are sampled from a picture that is this many times smaller, or they would alias."""
@@ -32,24 +33,25 @@ class ObjectViews:
 
 
 class ObjectHead(nn.Module):
-    """Embeddings of objects: a small residual network, 12 million multiplications an object.
+    """Embeddings of objects: a small residual network, at a width of 24 12 million multiplications an object.
 
     Args:
         embedding: E.
+        width: channels of the first layer; the others follow.
     """
 
-    def __init__(self, embedding: int) -> None:
+    def __init__(self, embedding: int, width: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            *_convolution(CHANNELS, 24, 2),
-            *_convolution(24, 48, 2),
-            _Residual(48),
-            *_convolution(48, 96, 2),
-            _Residual(96),
-            *_convolution(96, 128, 2),
+            *_convolution(CHANNELS, width, 2),
+            *_convolution(width, 2 * width, 2),
+            _Residual(2 * width),
+            *_convolution(2 * width, 4 * width, 2),
+            _Residual(4 * width),
+            *_convolution(4 * width, _LAST, 2),
         )
         edge = -(-CROP // 16)
-        self.out = nn.Sequential(nn.Linear(128 * edge * edge + 128 + GEOMETRY, embedding), nn.ReLU(inplace=True))
+        self.out = nn.Sequential(nn.Linear(_LAST * edge * edge + _LAST + GEOMETRY, embedding), nn.ReLU(inplace=True))
         scale = torch.tensor([4.0, 4.0, 4.0, 2.0, 3.0]).view(-1, 1, 1)
         center = torch.tensor([0.45, 0.45, 0.45, 0.0, 0.5]).view(-1, 1, 1)
         self.register_buffer("scale", scale, persistent=False)

@@ -293,7 +293,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     base = parser.add_mutually_exclusive_group()
     base.add_argument("--model", type=Path, help="checkpoint of the SAM family to begin from (default: the kept base)")
     base.add_argument("--base-steps", type=int, help="train a SAM-like base first, with so many steps")
-    parser.add_argument("--steps", type=int, default=500, help="of each fine-tuning (default: 500)")
+    parser.add_argument("--steps", type=int, default=800, help="of each fine-tuning (default: 800)")
     parser.add_argument("--batch", type=int, default=4, help="pictures a step of each fine-tuning (default: 4)")
     parser.add_argument("--views", type=int, default=2, help="views of each picture in our recipe (default: 2)")
     parser.add_argument("--limit", type=int, help="evaluate on so many pictures at most, evenly spread")

@@ -76,7 +76,7 @@ def test_objects_do_not_mix() -> None:
         alone = object_views(image, depth, mask)
         torch.testing.assert_close(both.crops[k], alone.crops[0])
         torch.testing.assert_close(both.geometry[k], alone.geometry[0])
-    head = ObjectHead(16).eval()
+    head = ObjectHead(16, 24).eval()
     with torch.no_grad():
         assert head(both).shape == (2, 16)
 
@@ -192,17 +192,36 @@ def test_command_line_heeds_or_refuses_every_option(
     assert main(words) == 1
     assert "expected --init" in capsys.readouterr().err
     words += ["--init", str(checkpoint)]
-    for ignored in ("--steps", "--batch", "--warmup-steps", "--workers", "--checkpoint-every", "--size", "--grid"):
+    for ignored in ("--steps", "--warmup-steps", "--checkpoint-every", "--size", "--grid"):
         assert main([*words, ignored, "1x1" if ignored in ("--size", "--grid") else "1"]) == 1
         assert f"{ignored}: expected options of --classes-only" in capsys.readouterr().err
     assert main([*words, "--fused"]) == 1
     assert main([*words[:1], *words[2:], "--class-steps", "1"]) == 1
     assert "--class-steps: expected options of saom-tiny without --classes-only" in capsys.readouterr().err
     given = ["--class-steps", "1", "--learning-rate", "0.002", "--drop-depth", "0.1", "--seed", "3"]
+    given += ["--object-width", "8", "--batch", "16", "--workers", "0"]
     assert main([*words, *given]) == 0
     taught = load_network_and_record(tmp_path / "run" / "last")[1]["classes"]
-    wanted = ClassesConfig(steps=1, learning_rate=0.002, drop_depth=0.1, seed=3)
+    wanted = ClassesConfig(1, object_width=8, batch=16, learning_rate=0.002, drop_depth=0.1, seed=3, workers=0)
     assert taught == dataclasses.asdict(wanted)
+
+
+def test_an_object_head_of_another_width_begins_anew(data: Dataset, checkpoint: Path, tmp_path: Path) -> None:
+    config = ClassesConfig(steps=2, object_width=8, batch=4, warmup_steps=1)
+    last = teach_classes(data, data, tmp_path / "named", config, checkpoint)
+    assert load_network(last).config.object_width == 8
+    before, after = (safetensors.torch.load_file(f / "weights.safetensors") for f in (checkpoint, last))
+    same = {
+        name for name in before if before[name].shape == after[name].shape and torch.equal(before[name], after[name])
+    }
+    assert {name.split(".")[0] for name in before if name not in same} == {"object_head", "class_head"}
+
+
+def test_workers_read_the_same_objects(data: Dataset, checkpoint: Path) -> None:
+    network = load_network(checkpoint)
+    alone, two = (read_objects(data, network, 0.5, workers) for workers in (0, 2))
+    for field in dataclasses.fields(alone):
+        torch.testing.assert_close(getattr(alone, field.name), getattr(two, field.name), rtol=0, atol=0)
 
 
 def test_names_of_an_exported_file_are_taught(data: Dataset, tmp_path: Path) -> None:
