@@ -27,12 +27,13 @@ from training.averaging import moving_average
 from training.checkpoint import load_network_and_record, load_resume, save_network, save_resume
 from training.dataset import Dataset as SimulatedDataset
 from training.finite import check_loss, clip_gradient
+from training.loss_plot import plot_losses
 from training.losses import LossWeights, batch_loss, class_weights
 from training.network import SaomTiny, TinyConfig, with_classes
 from training.onnx_weights import network_from_onnx, restore_batch_norms
 from training.precision import mixed_precision
 from training.run_checks import begin, beginning, check_data
-from training.run_log import open_log
+from training.run_log import LOG, PLOT, open_log
 from training.schedule import set_learning_rate
 from training.seeded_order import image_of, item_rng
 from training.workers import workers_of
@@ -112,7 +113,7 @@ def train(
     weights = class_weights(class_counts(data, len(network.config.class_names))).to(device)
     optimizer = make_optimizer(network, config)
     start = load_resume(out, network, average, optimizer)
-    log = open_log(out / "tensorboard", start)
+    log = open_log(out / LOG, start)
     progress = tqdm(total=config.steps, initial=start, unit="step", desc="train", dynamic_ncols=True)
     items_to_come = range(start * config.batch, config.steps * config.batch)
     batches = workers_of(TrainingStream(data, config), config.workers, items_to_come, config.batch)
@@ -136,6 +137,7 @@ def train(
             break
     progress.close()
     log.close()
+    plot_losses(out / LOG, out / PLOT)
     return out / "last"
 
 

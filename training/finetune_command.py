@@ -67,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
     keep_freed_memory()
     if args.model is None and args.recipe is None and args.head is None:
         return _train_tiny(args)
-    torch.set_num_threads(args.threads or os.cpu_count() or 1)
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # processes of torchrun on this machine
+    torch.set_num_threads(args.threads or max(1, (os.cpu_count() or 1) // beside))
     final = _train_base(args) if args.recipe == _BASE else _finetune_sam(args)
     if int(os.environ.get("RANK", "0")) == 0:
         print(f"checkpoint: {final}")

@@ -20,17 +20,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from saom_core.config import check_options, option_field
 from training.averaging import moving_average
 from training.checkpoint import load_resume, save_network, save_resume
 from training.dataset import Dataset
 from training.finetune import TrainConfig, initial_network
 from training.finite import check_loss, clip_gradient
+from training.loss_plot import plot_losses
 from training.losses import class_weights
 from training.network import with_object_head
 from training.object_crops import ObjectCrops, plain_views, read_objects, varied_views
+from training.object_head import ObjectViews
 from training.precision import mixed_precision
 from training.run_checks import TrainingError, begin, beginning, check_data
-from training.run_log import open_log
+from training.run_log import LOG, PLOT, open_log
 from training.schedule import set_learning_rate
 
 log = logging.getLogger(__name__)
@@ -43,22 +46,36 @@ OPTIONS = {"class_steps": "steps"} | {
 
 @dataclass(frozen=True)
 class ClassesConfig:
-    """How the object head is taught."""
+    """How the object head is taught.
 
-    steps: int = 12000
-    object_width: int = 0  # of a new object head; 0: the one that is there is trained on
-    batch: int = 128  # objects
-    learning_rate: float = 3e-3
-    warmup_steps: int = 300
-    weight_decay: float = 0.05
-    ema_decay: float = 0.998
-    dropout: float = 0.3  # of the embedding
-    label_smoothing: float = 0.05
-    drop_depth: float = 0.35
-    drawn_share: float = 0.5  # of the images, whose objects are also seen under the masks that the network draws
-    seed: int = 0
-    workers: int = 1  # processes that read the objects
-    checkpoint_every: int = 500
+    Raises:
+        ConfigError: a value of the wrong type or out of range.
+    """
+
+    steps: int = option_field(12000, "Optimisation steps", minimum=1)
+    object_width: int = option_field(
+        0, "Channels of a new object head's first layer; 0: the one that is there is trained on", minimum=0, maximum=256
+    )
+    batch: int = option_field(128, "Objects per step", minimum=2)
+    learning_rate: float = option_field(3e-3, "Of AdamW, at its highest", minimum=0.0)
+    warmup_steps: int = option_field(300, "Steps of linear warm-up before the cosine", minimum=0)
+    weight_decay: float = option_field(0.05, "Of AdamW", minimum=0.0)
+    ema_decay: float = option_field(0.998, "Of the averaged weights that are saved", minimum=0.0, maximum=1.0)
+    dropout: float = option_field(0.3, "Of the embedding", minimum=0.0, maximum=1.0)
+    label_smoothing: float = option_field(0.05, "Of the cross-entropy", minimum=0.0, maximum=1.0)
+    drop_depth: float = option_field(0.35, "Share of objects without depth", minimum=0.0, maximum=1.0)
+    drawn_share: float = option_field(
+        0.5,
+        "Share of images whose objects are also seen under the masks that the network draws",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    seed: int = option_field(0, "Of objects, views and dropout", minimum=0)
+    workers: int = option_field(2, "Processes that read the objects; 0: this one does", minimum=0, maximum=256)
+    checkpoint_every: int = option_field(500, "Steps", minimum=1)
+
+    def __post_init__(self) -> None:
+        check_options(self)
 
 
 class NamedObjects(nn.Module):
@@ -68,14 +85,9 @@ class NamedObjects(nn.Module):
         super().__init__()
         self.object_head, self.class_head, self.dropout = object_head, class_head, dropout
 
-    def forward(self, objects: ObjectCrops, chosen: Tensor, drop_depth: float, seed: int) -> Tensor:
-        """Class logits (n, C) of some objects; varied by `seed` in training."""
-        if self.training:
-            views = varied_views(objects, chosen, drop_depth, torch.Generator(chosen.device).manual_seed(seed))
-        else:
-            views = plain_views(objects, chosen)
-        embeddings = self.object_head(views)
-        return self.class_head(F.dropout(embeddings, self.dropout, self.training))
+    def forward(self, views: ObjectViews) -> Tensor:
+        """Class logits (n, C) of n objects."""
+        return self.class_head(F.dropout(self.object_head(views), self.dropout, self.training))
 
 
 def teach_classes(
@@ -103,20 +115,23 @@ def teach_classes(
     torch.manual_seed(config.seed)
     network, before, _ = initial_network(data, TrainConfig(seed=config.seed), init)
     begin(out, {"config": dataclasses.asdict(config), **beginning(data, init)})
-    objects = read_objects(data, network, config.drawn_share, config.workers)
-    if not len(objects):
-        raise TrainingError("expected a data set with objects in its training split, got none: run `saom collect`")
-    counts = torch.bincount(objects.class_ids, minlength=len(network.config.class_names))
+    drawn_by = network
     if config.object_width:
         network = with_object_head(network, config.object_width)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    objects, weights = objects.to(device), class_weights(counts)[:-1].to(device)
     named = NamedObjects(copy.deepcopy(network.object_head), copy.deepcopy(network.class_head), config.dropout)
     named.to(device)
     average = moving_average(named, config.ema_decay)
     optimizer = torch.optim.AdamW(named.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     start = load_resume(out, named, average, optimizer)
-    board = open_log(out / "tensorboard", start)
+    if start == config.steps:
+        return out / "last"
+    objects = read_objects(data, drawn_by, config.drawn_share, config.workers)
+    if not len(objects):
+        raise TrainingError("expected a data set with objects in its training split, got none: run `saom collect`")
+    counts = torch.bincount(objects.class_ids, minlength=len(network.config.class_names))
+    objects, weights = objects.to(device), class_weights(counts)[:-1].to(device)
+    board = open_log(out / LOG, start)
     record = {"steps": before.get("steps", 0), "classes": dataclasses.asdict(config), "init": before, "data": data.info}
     progress = tqdm(total=config.steps, initial=start, unit="step", desc="classes", dynamic_ncols=True)
     for step in range(start, config.steps):
@@ -136,6 +151,7 @@ def teach_classes(
             break
     progress.close()
     board.close()
+    plot_losses(out / LOG, out / PLOT)
     if len(validation):
         unseen = read_objects(validation, network, 1.0, config.workers).to(device)
         log.info("right names of unseen objects under true and drawn masks: %.3f", accuracy(average.module, unseen))
@@ -161,8 +177,9 @@ def train_step(
     device = objects.class_ids.device
     chosen = torch.randint(0, len(objects), (config.batch,)).to(device)
     named.train()
+    views = varied_views(objects, chosen, config.drop_depth, torch.Generator(device).manual_seed(seed))
     with mixed_precision(device):
-        logits = named(objects, chosen, config.drop_depth, seed).float()
+        logits = named(views).float()
     wanted = objects.class_ids[chosen]
     smoothing = config.label_smoothing
     loss = F.cross_entropy(logits, wanted, weights, label_smoothing=smoothing, reduction="sum") / config.batch
@@ -180,7 +197,7 @@ def accuracy(named: nn.Module, objects: ObjectCrops) -> float:
     """Share of objects whose likeliest class is theirs."""
     named.eval()
     rows = torch.arange(len(objects), device=objects.class_ids.device).split(256)
-    right = [named(objects, some, 0.0, 0).argmax(1) == objects.class_ids[some] for some in rows]
+    right = [named(plain_views(objects, some)).argmax(1) == objects.class_ids[some] for some in rows]
     return float(torch.cat(right).float().mean())
 
 

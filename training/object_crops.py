@@ -7,7 +7,6 @@ a head that has only seen true masks names half as many objects right under draw
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -67,7 +66,7 @@ def read_objects(
     rows = [
         row for some in tqdm(images, total=len(data), unit="image", desc="objects", dynamic_ncols=True) for row in some
     ]
-    return _together(rows)
+    return together(rows)
 
 
 class _ObjectsOfImages(TorchDataset[list[_Row]]):
@@ -81,9 +80,9 @@ class _ObjectsOfImages(TorchDataset[list[_Row]]):
 
     def __getitem__(self, i: int) -> list[_Row]:
         sample, rng = self._data[i], np.random.default_rng([0, i])
-        rows = _objects_of(sample)
+        rows = objects_of(sample)
         if self._network is not None and rng.random() < self._drawn_share:
-            rows += _objects_of(with_drawn_masks(sample, self._network, rng))
+            rows += objects_of(with_drawn_masks(sample, self._network, rng))
         return rows
 
 
@@ -124,12 +123,8 @@ def _some_pixel(mask: npt.NDArray[np.bool_], rng: np.random.Generator) -> tuple[
     return columns[k] + 0.5, rows[k] + 0.5
 
 
-def objects_of(samples: Iterable[Sample]) -> ObjectCrops:
-    """All whole objects of some samples."""
-    return _together([row for sample in samples for row in _objects_of(sample)])
-
-
-def _together(rows: list[_Row]) -> ObjectCrops:
+def together(rows: list[_Row]) -> ObjectCrops:
+    """Objects in one; none: tensors of no rows."""
     if not rows:
         empty = torch.zeros((0, CHANNELS, KEPT, KEPT), dtype=torch.uint8)
         return ObjectCrops(empty, torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
@@ -137,7 +132,8 @@ def _together(rows: list[_Row]) -> ObjectCrops:
     return ObjectCrops(*map(torch.from_numpy, (pictures, boxes, nearness, class_ids)))
 
 
-def _objects_of(sample: Sample) -> list[_Row]:
+def objects_of(sample: Sample) -> list[_Row]:
+    """The whole objects of a sample that are to be seen."""
     height, width = sample.depth_m.shape
     inverse = np.where(sample.depth_m > 0, 1 / np.maximum(sample.depth_m, 0.05), 0).astype(np.float32)
     rows = []

@@ -22,7 +22,7 @@ def mixed_precision(device: torch.device, wanted: bool = True) -> torch.autocast
 def computes_in_bf16(device_type: str) -> bool:
     """Whether the device has instructions for bfloat16; said once in the log if not."""
     if device_type == "cuda":
-        supported = torch.cuda.is_bf16_supported()
+        supported = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         supported = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # x86 and ARM; torch has no public question
     if not supported:

@@ -1,4 +1,4 @@
-"""TensorBoard's log of a run."""
+"""TensorBoard's log of a run, and where its plot is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
+
+LOG, PLOT = "tensorboard", "losses.png"  # in the run's folder
 
 
 def open_log(folder: Path, start: int) -> SummaryWriter:

@@ -95,11 +95,16 @@ class SamTuneConfig(SamRunConfig):
     cache_embeddings: bool = option_field(False, "Encode each view once and keep it on disk (SAM ViT: 2 MB)")
     cache_dtype: str = option_field("float16", "Of kept embeddings", choices=("float16", "bfloat16", "float32"))
 
+    @property
+    def needs_embeddings(self) -> bool:
+        """Whether the encoder that training begins with is asked: for what it trains on, or for where prompts go."""
+        return not self.train_encoder or self.assignment == "nearest"
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if len(self.grid) != 2 or min(self.grid) < 1 or not all(isinstance(side, int) for side in self.grid):
             raise ConfigError(f"grid: expected columns and rows of at least 1, as in 32x32, got {self.grid!r}")
-        if not self.cache_embeddings:
+        if not self.cache_embeddings and self.needs_embeddings:
             object.__setattr__(self, "workers", 0)
         if self.suppress_duplicates and not self.quality_weight:
             raise ConfigError("suppress_duplicates: expected a quality_weight above 0 with it, got 0: set one")

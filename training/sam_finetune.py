@@ -147,7 +147,7 @@ def prepared_stream(
     sam = copy.deepcopy(model.sam) if config.train_encoder else model.sam
     encoder = FrozenEncoder(sam.to(processes.device).eval(), getattr(torch, config.cache_dtype))
     length = config.total_steps(len(data), processes.count) * config.batch * processes.count
-    if not config.cache_embeddings:
+    if not config.cache_embeddings or not config.needs_embeddings:
         return SamStream(data, names, model.sizes.image_size, encoder, length, config)
     kept = EmbeddingCache(cache or out.parent / "embeddings", encoder)
     stream = SamStream(data, names, model.sizes.image_size, kept, length, config)

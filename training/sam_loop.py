@@ -27,7 +27,7 @@ from training.memory import peak_memory_mb_on
 from training.precision import mixed_precision
 from training.processes import Processes
 from training.run_checks import begin
-from training.run_log import open_log
+from training.run_log import LOG, PLOT, open_log
 from training.sam_config import SamRunConfig
 from training.sam_losses import Term
 from training.schedule import set_learning_rate
@@ -35,7 +35,6 @@ from training.workers import workers_of
 
 logger = logging.getLogger("saom")
 
-LOG, PLOT = "tensorboard", "losses.png"
 _LOG_EVERY = 10  # steps
 
 Item = TypeVar("Item")

@@ -22,7 +22,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 def sam_prompts(
-    embedding: Tensor,
+    embedding: Tensor | None,
     masks: BoolArray,
     background: BoolArray,
     input_hw: tuple[int, int],
@@ -32,7 +32,7 @@ def sam_prompts(
     """Prompts of one image.
 
     Args:
-        embedding: (C, h, w) of the image; only the "nearest" assignment looks at it.
+        embedding: (C, h, w) of the image; only the "nearest" assignment needs it.
         masks: (N, H, W) bool, none of them empty.
         background: (H, W) bool, pixels that are surely of no object.
         input_hw: how much of the encoder's input the image covers.
@@ -43,6 +43,7 @@ def sam_prompts(
         First the background's prompts, then `prompts_per_object` of each object that the strategy does not drop.
     """
     if config.assignment == "nearest":
+        assert embedding is not None
         grid = config.grid if config.snap_to_grid else None
         first = nearest_grid_points(embedding, masks, input_hw, grid, on_object=config.on_object)
     else:

@@ -69,8 +69,9 @@ class SamStream(Dataset[SamItem]):
         rng = item_rng(config.seed, i)
         view = self.view(image_of(config.seed, i, len(self._data)), int(rng.integers(config.views)))
         input_hw = input_size(view.ignore.shape, self._image_size)
-        embedding = self._embed(view.image_rgb)
+        embedding = self._embed(view.image_rgb) if config.needs_embeddings else None
         image = pixels_of(view.image_rgb, input_hw) if config.train_encoder else embedding
+        assert image is not None
         prompts = sam_prompts(embedding, view.masks, view.background, input_hw, config, rng)
         return SamItem(
             image,

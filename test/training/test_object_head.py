@@ -21,7 +21,7 @@ from training.checkpoint import load_network, load_network_and_record, save_netw
 from training.dataset import Dataset, DatasetWriter, Sample
 from training.network import SaomTiny, TinyConfig
 from training.object_classes import ClassesConfig, NamedObjects, accuracy, teach_classes, train_step
-from training.object_crops import objects_of, plain_views, read_objects, varied_views, with_drawn_masks
+from training.object_crops import objects_of, plain_views, read_objects, together, varied_views, with_drawn_masks
 from training.object_head import CROP, GEOMETRY, ObjectHead, geometry, object_views, relief
 from training.run_checks import TrainingError
 from training.simulator import Frame
@@ -109,7 +109,7 @@ def test_training_sees_what_the_graph_sees() -> None:
     sample = Sample(
         image.numpy(), depth.numpy(), mask[None], nothing, ("a",), nothing - 1, nothing + 1.0, ~mask, camera, 0, "scene"
     )
-    kept, views = plain_views(objects_of([sample]), torch.tensor([0])), object_views(image, depth, logits)
+    kept, views = plain_views(together(objects_of(sample)), torch.tensor([0])), object_views(image, depth, logits)
     assert (kept.crops - views.crops).abs().mean() < 0.05
     torch.testing.assert_close(kept.geometry, views.geometry, atol=0.05, rtol=0)
 
@@ -201,6 +201,7 @@ def test_command_line_heeds_or_refuses_every_option(
     given = ["--class-steps", "1", "--learning-rate", "0.002", "--drop-depth", "0.1", "--seed", "3"]
     given += ["--object-width", "8", "--batch", "16", "--workers", "0"]
     assert main([*words, *given]) == 0
+    assert (tmp_path / "run" / "losses.png").read_bytes()[:4] == b"\x89PNG"
     taught = load_network_and_record(tmp_path / "run" / "last")[1]["classes"]
     wanted = ClassesConfig(1, object_width=8, batch=16, learning_rate=0.002, drop_depth=0.1, seed=3, workers=0)
     assert taught == dataclasses.asdict(wanted)
@@ -222,6 +223,14 @@ def test_workers_read_the_same_objects(data: Dataset, checkpoint: Path) -> None:
     alone, two = (read_objects(data, network, 0.5, workers) for workers in (0, 2))
     for field in dataclasses.fields(alone):
         torch.testing.assert_close(getattr(alone, field.name), getattr(two, field.name), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"steps": 0}, {"batch": 0}, {"object_width": -3}, {"drop_depth": 7.0}, {"workers": -1}]
+)
+def test_options_out_of_range_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        ClassesConfig(**wrong)  # type: ignore[arg-type]
 
 
 def test_names_of_an_exported_file_are_taught(data: Dataset, tmp_path: Path) -> None:

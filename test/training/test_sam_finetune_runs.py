@@ -93,6 +93,9 @@ def test_the_encoder_is_trained_on_request_and_prompts_stay_where_the_first_one_
     assert kept == {p.name: p.read_bytes() for p in (tmp_path / "frozen" / "embeddings").rglob("*.safetensors")}
     anew = dataclasses.replace(config, cache_embeddings=False)
     assert_equal(after, weights(finetune(tiny_model(), data, tmp_path / "anew", anew).parent))
+    at_random = dataclasses.replace(config, assignment="random")
+    finetune(tiny_model(), data, tmp_path / "random" / "run", at_random)
+    assert not (tmp_path / "random" / "embeddings").exists(), "nothing looks at them"
     with pytest.raises(ConfigError, match="train_encoder"):
         dataclasses.replace(FAST, train_encoder=True)
 
