@@ -31,7 +31,7 @@ from training.onnx_weights import network_from_onnx, restore_batch_norms
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random weights whose scores spread over 0..1, so that thresholds and duplicates have something to decide."""
     torch.manual_seed(0)
-    network = SaomTiny(TinyConfig(CLASSES_AND_OTHER))
+    network = SaomTiny(TinyConfig(CLASSES_AND_OTHER, object_width=16))
     with torch.no_grad():
         network.quality_head[-1].weight *= 30
         network.mask_head[-1].weight *= 10
@@ -181,7 +181,7 @@ def test_exported_file_can_be_trained_on(checkpoint: Path, tmp_path: Path) -> No
         checkpoint, path, ExportOptions(name="test", grid=(8, 8))
     )  # full size: in smaller files some products are folded
     network, record = network_from_onnx(path)
-    assert record == {"steps": 0} and network.config.class_names == CLASSES_AND_OTHER
+    assert record == {"steps": 0} and network.config == TinyConfig(CLASSES_AND_OTHER, object_width=16)
     original = deployable(load_network(checkpoint))
     image, depth = (torch.stack(rows) for rows in zip(*(example_input((96, 128), k) for k in range(6)), strict=True))
 
@@ -191,6 +191,10 @@ def test_exported_file_can_be_trained_on(checkpoint: Path, tmp_path: Path) -> No
 
     before, scale = answers(network), answers(original).abs().mean()
     assert (before - answers(original)).abs().mean() < 0.02 * scale
+    mask = torch.full((1, 24, 32), -5.0)
+    mask[:, 5:15, 8:20] = 5
+    embeddings = [net.embed(image[0], depth[0], mask) for net in (network, original)]
+    torch.testing.assert_close(*embeddings, atol=0.02 * float(embeddings[1].abs().mean()), rtol=0.02)
     restore_batch_norms(network, [(image, depth)])
     assert (answers(network) - before).abs().mean() < 1e-3 * scale
     seen: list[torch.Tensor] = []
