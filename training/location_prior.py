@@ -53,9 +53,12 @@ def nearest_grid_points(
     height, width = masks.shape[1:]
     size = np.array([width, height])
     lattice = None if grid is None else grid_points(*grid) * size
+    features = embedding.float()
+    directions = F.normalize(features, dim=0)  # once for all objects
     points = np.zeros((len(rows), 2))
     for k, row in enumerate(rows):
-        prior = location_prior(embedding, small[row], input_hw, (height, width)).numpy()
+        similarity = _similarity(features, directions, small[row])
+        prior = _to_image(similarity, input_hw, (height, width)).numpy()
         if on_object:
             prior = np.where(masks[row], prior, -np.inf)
         y, x = np.unravel_index(prior.argmax(), prior.shape)
@@ -105,10 +108,14 @@ def location_prior(
         (H, W) float32, cosine similarity to the object's target feature.
     """
     features = embedding.float()
+    return _to_image(_similarity(features, F.normalize(features, dim=0), object_tokens), input_hw, image_hw)
+
+
+def _similarity(features: Tensor, directions: Tensor, object_tokens: Tensor) -> Tensor:
+    """(h, w) cosine similarity of (C, h, w) features, whose unit vectors are given, to an object's target feature."""
     own = features[:, object_tokens]  # (C, n)
     target = F.normalize((own.amax(1) + own.mean(1)) / 2, dim=0)
-    similarity = torch.einsum("c,chw->hw", target, F.normalize(features, dim=0))
-    return _to_image(similarity, input_hw, image_hw)
+    return torch.einsum("c,chw->hw", target, directions)
 
 
 def _to_image(similarity: Tensor, input_hw: tuple[int, int], image_hw: tuple[int, int]) -> Tensor:
