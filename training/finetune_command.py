@@ -30,7 +30,7 @@ from training.memory import keep_freed_memory
 from training.run_checks import check_one_process
 from training.sam_base import train_base
 from training.sam_base_config import SamBaseConfig
-from training.sam_config import RECIPES
+from training.sam_config import RECIPES, SamTuneConfig
 from training.sam_finetune import finetune as finetune_sam
 
 _BASE = "base"
@@ -115,6 +115,7 @@ def _finetune_sam(args: argparse.Namespace) -> Path:
     what = "--head fast" if fast else f"--recipe {recipe}"
     _check_options(args, what, {"model", "recipe", "head", "cache", "classes", *given})
     config = dataclasses.replace(defaults, **given)
+    _check_effect(given, config)
     return (finetune_fast if fast else finetune_sam)(
         read_checkpoint(args.model),
         Dataset.open(args.data, "train", depth=False),
@@ -124,6 +125,16 @@ def _finetune_sam(args: argparse.Namespace) -> Path:
         cache=args.cache,
         record={"recipe": _FAST if fast else recipe, "model": args.model.name},
     )
+
+
+def _check_effect(given: dict[str, Any], config: SamTuneConfig) -> None:
+    """Options that another one leaves without effect are refused: the run's record would tell of what was not done."""
+    off = {"mirror": False, "crop": 1.0, "recolour": 0.0, "occlude": 0.0}
+    varied = [f"--{name}" for name, nothing in off.items() if given.get(name, nothing) != nothing]
+    if varied and config.views == 1:
+        raise ConfigError(f"{', '.join(varied)}: expected --views above 1, got 1: the first view is the image itself")
+    if given.get("workers", 0) > config.workers:
+        raise ConfigError("--workers: expected --cache-embeddings with them, else the encoder runs in this process")
 
 
 def _given(args: argparse.Namespace, config: type[Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from saom_cli.main import main
 from saom_core.config import SaomConfig
 from saom_core.errors import ConfigError, ModelError
 from saom_core.sam import SamSegmenter, segmenter_of
-from saom_core.sam_checkpoints import read_checkpoint
+from saom_core.sam_checkpoints import read_checkpoint, write_checkpoint
 from saom_core.sam_network import SamModel
 from saom_core.sam_options import SamEverythingOptions
 from saom_core.taxonomy import CLASSES_AND_OTHER
@@ -215,6 +215,18 @@ def test_a_class_head_of_the_same_names_is_kept() -> None:
     assert with_class_head(model, ("Mug", "Book")).class_head is head
     other = with_class_head(model, ("Mug", "Book", "Bowl"))
     assert other.class_head is not head and other.class_head is not None and other.class_head.out_features == 3
+
+
+def test_options_without_effect_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_checkpoint(tiny_model(), tmp_path / "start.safetensors")
+    files = ["--data", str(write_data(tmp_path / "data")), "--out", str(tmp_path / "run")]
+    command = ["finetune", "--recipe", "paper", "--model", str(tmp_path / "start.safetensors"), *files]
+    assert main([*command, "--mirror", "--occlude", "0.5"]) == 1
+    assert "--mirror, --occlude: expected --views above 1" in capsys.readouterr().err
+    assert main([*command, "--workers", "2"]) == 1
+    assert "--workers: expected --cache-embeddings" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    assert main([*command, "--occlude", "0", "--workers", "0", "--steps", "1", "--threads", "1", "--no-bf16"]) == 0
 
 
 def test_options_of_the_other_network_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
