@@ -48,7 +48,8 @@ train: env-train
 	$(SAOM) finetune --data data/rooms --out runs/small --size 256x192 --drop-depth 0.4 --steps $(STEPS) --fused
 	$(SAOM) finetune --data data/rooms --out runs/full --size 384x288 --drop-depth 0.4 --steps $$(($(STEPS) / 3)) \
 	    --learning-rate 8e-4 --init runs/small/last --fused
-	$(SAOM) finetune --data data/rooms --out runs/named --classes-only --drop-depth 0.35 --init runs/full/last
+	$(SAOM) finetune --data data/rooms --out runs/named --classes-only --object-width 40 --drop-depth 0.35 \
+	    --init runs/full/last
 	$(SAOM) export runs/named/last runs/saom-tiny.onnx
 	$(SAOM) evaluate --data data/rooms --split test --model runs/saom-tiny.onnx --json runs/figures.json
 	$(SAOM) export runs/named/last runs/saom-tiny.onnx --figures runs/figures.json --reference data/rooms

@@ -257,7 +257,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--classes-only", action="store_true", help="only the names: object head and class head of --init, nothing else"
     )
     parser.add_argument("--class-steps", type=int, help="steps of --classes-only")
-    parser.add_argument("--object-width", type=int, help="--classes-only: channels of a new object head (bundled: 24)")
+    parser.add_argument("--object-width", type=int, help="--classes-only: channels of a new object head (bundled: 40)")
     parser.add_argument("--fused", action="store_true", help="compile the mask loss: a third faster on a CPU")
     parser.add_argument("--checkpoint-every", type=int, default=default.checkpoint_every, help="steps")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="CPU threads of torch")

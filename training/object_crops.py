@@ -63,10 +63,8 @@ def read_objects(
         workers: processes that read and draw.
     """
     images = workers_of(_ObjectsOfImages(data, network, drawn_share), workers)
-    rows = [
-        row for some in tqdm(images, total=len(data), unit="image", desc="objects", dynamic_ncols=True) for row in some
-    ]
-    return together(rows)
+    progress = tqdm(images, total=len(data), unit="image", desc="objects", dynamic_ncols=True)
+    return together([row for rows in progress for row in rows])
 
 
 class _ObjectsOfImages(TorchDataset[list[_Row]]):
