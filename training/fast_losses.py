@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.ops import generalized_box_iou_loss
 
 from training.assign import BACKGROUND
 from training.fast_config import FastTuneConfig
-from training.losses import IGNORED, mask_iou
+from training.losses import IGNORED, box_losses, mask_iou, mask_losses
 from training.sam_fast import SamFast, used_tokens
-from training.sam_losses import Term, mask_losses
+from training.sam_losses import Term
 from training.sam_stream import LOGIT_STRIDE, NO_CLASS, SamItem
 
 
@@ -74,7 +73,7 @@ def fast_terms(answers: FastAnswers, item: SamItem, config: FastTuneConfig) -> d
     height, width = answers.mask_logits.shape[1:]
     masks = F.pad(item.masks, (0, width - item.masks.shape[2], 0, height - item.masks.shape[1]))  # to whole patches
     truth, logits = masks[rows], answers.mask_logits.float()
-    focal, dice = mask_losses(logits[:, None], truth, config.focal_alpha, config.focal_gamma)
+    focal, dice = mask_losses(logits, truth, config.focal_alpha, config.focal_gamma)
     iou = mask_iou(logits.detach() > 0, truth)
     quality = torch.zeros_like(answers.quality_logits, dtype=torch.float32)
     quality[on_object] = iou
@@ -92,12 +91,6 @@ def fast_terms(answers: FastAnswers, item: SamItem, config: FastTuneConfig) -> d
         "box": Term(box_losses(answers.boxes.float(), mask_edges(masks)[rows]), len(rows), config.box_weight),
         "semantic": Term(semantic, int((pixels != IGNORED).sum()), config.semantic_weight),
     }
-
-
-def box_losses(boxes: Tensor, truth: Tensor) -> Tensor:
-    """Sum over (P, 4) of L1 (mean of the corners, times 5 as in DETR) and generalised IoU."""
-    l1 = 5 * F.l1_loss(boxes, truth, reduction="sum") / 4
-    return l1 + generalized_box_iou_loss(boxes, truth, reduction="sum")
 
 
 def mask_edges(masks: Tensor) -> Tensor:

@@ -73,7 +73,7 @@ def batch_loss(
         "dice": dice.sum() / max(len(truth), 1),
         "quality": F.binary_cross_entropy_with_logits(answers.quality_logits.float(), quality),
         "semantic": semantic_loss(network.semantics(features).float(), semantic, class_weights),
-        "box": box_loss(answers.boxes[on_object].float(), truth_boxes),
+        "box": box_losses(answers.boxes[on_object].float(), truth_boxes) / max(len(truth), 1),
     }
     total = sum(getattr(weights, name) * term for name, term in terms.items())
     assert isinstance(total, Tensor)
@@ -82,26 +82,36 @@ def batch_loss(
 
 def mask_terms(logits: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Focal and dice loss and true IoU of each mask, (P, h, w) -> (P,) each. No gradient goes through the IoU."""
-    focal = sigmoid_focal_loss(logits, truth).mean(dim=(1, 2))
-    return focal, dice_loss(logits, truth), mask_iou(logits.detach() > 0, truth)
+    return *mask_losses(logits, truth), mask_iou(logits.detach() > 0, truth)
 
 
 # a third of a training step on a CPU is elementwise work on masks: fused it is a fifteenth of that
 compiled_mask_terms = torch.compile(mask_terms, dynamic=True)
 
 
-def dice_loss(logits: Tensor, truth: Tensor) -> Tensor:
-    """1 - dice of probabilities, (P, h, w) -> (P,)."""
+def mask_losses(logits: Tensor, truth: Tensor, alpha: float = 0.25, gamma: float = 2.0) -> tuple[Tensor, Tensor]:
+    """Focal and dice loss of each mask.
+
+    Args:
+        logits: (..., h, w).
+        truth: the same, or broadcast to it; 0..1.
+        alpha: weight of the object's pixels in the focal loss.
+        gamma: how little easy pixels count in it.
+
+    Returns:
+        Two of (...): focal, mean over the mask's area; dice.
+    """
+    wanted = truth.expand_as(logits)
+    focal = sigmoid_focal_loss(logits, wanted, alpha, gamma).mean((-2, -1))
     probability = logits.sigmoid()
-    overlap = (probability * truth).sum((1, 2))
-    return 1 - (2 * overlap + 1) / (probability.sum((1, 2)) + truth.sum((1, 2)) + 1)
+    overlap, total = (probability * wanted).sum((-2, -1)), (probability + wanted).sum((-2, -1))
+    return focal, 1 - (2 * overlap + 1) / (total + 1)
 
 
-def box_loss(boxes: Tensor, truth: Tensor) -> Tensor:
-    """L1 of the corners (times 5, as in DETR) plus generalised IoU, mean over (P, 4)."""
-    if not len(boxes):
-        return boxes.sum()
-    return 5 * F.l1_loss(boxes, truth) + generalized_box_iou_loss(boxes, truth, reduction="mean")
+def box_losses(boxes: Tensor, truth: Tensor) -> Tensor:
+    """Sum over (P, 4) of L1 (mean of the corners, times 5 as in DETR) and generalised IoU."""
+    l1 = 5 * F.l1_loss(boxes, truth, reduction="sum") / 4
+    return l1 + generalized_box_iou_loss(boxes, truth, reduction="sum")
 
 
 def semantic_loss(logits: Tensor, truth: Tensor, class_weights: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from saom_core.runtime import BUNDLED_MODEL
 from saom_core.sam_network import SamModel, build_sam
 from training.dataset import Dataset as SimulatedDataset
-from training.losses import mask_iou
+from training.losses import mask_iou, mask_losses
 from training.onnx_weights import network_from_onnx
 from training.processes import Processes
 from training.run_checks import check_data, hash_of
@@ -33,7 +33,7 @@ from training.sam_base_config import SamBaseConfig
 from training.sam_base_stream import BaseItem, BaseStream, pieces_of
 from training.sam_finetune import WEIGHTS, write_model
 from training.sam_loop import Terms, begin_together, sums_of, train
-from training.sam_losses import Term, mask_losses
+from training.sam_losses import Term
 from training.sam_trainee import SamAnswers, SamTrainee, at_once
 
 PIECES = "pieces.json"
@@ -54,7 +54,7 @@ def _terms(answers: Sequence[SamAnswers], items: Sequence[BaseItem], config: Sam
     prompt, mask = _joined_pairs(items)  # Q pairs of a point and a mask that holds it
     truth = torch.cat([item.masks for item in items])[mask].float()
     logits = torch.cat([one.mask_logits for one in answers])[prompt].float()
-    focal, dice = mask_losses(logits, truth, config.focal_alpha, config.focal_gamma)  # (Q, M)
+    focal, dice = mask_losses(logits, truth[:, None], config.focal_alpha, config.focal_gamma)  # (Q, M)
     chosen = (config.focal_weight * focal + config.dice_weight * dice).detach().argmin(1, keepdim=True)
     with torch.no_grad():
         iou = mask_iou(logits > 0, truth[:, None]).gather(1, chosen)

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.ops import sigmoid_focal_loss
 
 from training.assign import BACKGROUND
-from training.losses import mask_iou
+from training.losses import mask_iou, mask_losses
 from training.sam_config import SamTuneConfig
 from training.sam_stream import NO_CLASS, SamItem
 from training.sam_trainee import SamAnswers
@@ -43,7 +42,7 @@ def image_terms(answers: SamAnswers, item: SamItem, config: SamTuneConfig) -> di
     on_object = item.targets != BACKGROUND
     rows = item.targets[on_object]
     truth, logits = item.masks[rows], answers.mask_logits.float()
-    focal, dice = mask_losses(logits, truth, config.focal_alpha, config.focal_gamma)
+    focal, dice = mask_losses(logits, truth[:, None], config.focal_alpha, config.focal_gamma)
     if config.supervised == "predicted":
         chosen = answers.predicted_iou[on_object].detach().argmax(1)
     else:
@@ -64,25 +63,6 @@ def image_terms(answers: SamAnswers, item: SamItem, config: SamTuneConfig) -> di
         error = F.mse_loss(answers.predicted_iou.float(), wanted, reduction="sum")
         terms["quality"] = Term(error, wanted.numel(), config.quality_weight)
     return terms
-
-
-def mask_losses(logits: Tensor, truth: Tensor, alpha: float, gamma: float) -> tuple[Tensor, Tensor]:
-    """Focal and dice loss of each of a prompt's masks.
-
-    Args:
-        logits: (P, M, h, w).
-        truth: (P, h, w), 0..1.
-        alpha: weight of the object's pixels in the focal loss.
-        gamma: how little easy pixels count in it.
-
-    Returns:
-        Two of (P, M): focal, mean over the mask's area; dice.
-    """
-    wanted = truth[:, None].expand_as(logits)
-    focal = sigmoid_focal_loss(logits, wanted, alpha, gamma).mean((2, 3))
-    probability = logits.sigmoid()
-    overlap, total = (probability * wanted).sum((2, 3)), (probability + wanted).sum((2, 3))
-    return focal, 1 - (2 * overlap + 1) / (total + 1)
 
 
 def wanted_scores(iou: Tensor, chosen: Tensor, suppress_duplicates: bool) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from training.assign import BACKGROUND
@@ -11,11 +12,11 @@ from training.losses import (
     IGNORED,
     LossWeights,
     batch_loss,
-    box_loss,
+    box_losses,
     class_weights,
     compiled_mask_terms,
-    dice_loss,
     mask_iou,
+    mask_losses,
     mask_terms,
     semantic_loss,
 )
@@ -29,7 +30,7 @@ def test_dice_against_loop() -> None:
     for x, t in zip(logits, truth, strict=True):
         p = 1 / (1 + np.exp(-x))
         expected.append(1 - (2 * (p * t).sum() + 1) / (p.sum() + t.sum() + 1))
-    torch.testing.assert_close(dice_loss(torch.tensor(logits), torch.tensor(truth)), torch.tensor(expected))
+    torch.testing.assert_close(mask_losses(torch.tensor(logits), torch.tensor(truth))[1], torch.tensor(expected))
 
 
 def test_mask_iou_and_empty_masks() -> None:
@@ -90,9 +91,12 @@ def test_class_weights_are_one_per_object_and_inverse_roots() -> None:
     torch.testing.assert_close(weights[2:4], torch.full((2,), 12.0) * weights[0])  # as rare as it gets
 
 
-def test_perfect_boxes_cost_nothing() -> None:
-    boxes = torch.tensor([[0.1, 0.2, 0.5, 0.9]])
-    assert box_loss(boxes, boxes) < 1e-5 and box_loss(boxes + 0.1, boxes) > 0.1
+def test_box_losses() -> None:
+    assert float(box_losses(torch.zeros(0, 4), torch.zeros(0, 4))) == 0
+    same = torch.tensor([[0.1, 0.2, 0.5, 0.6]])
+    assert float(box_losses(same, same)) == pytest.approx(0, abs=1e-6)
+    apart = torch.tensor([[0.5, 0.2, 0.9, 0.6]])  # touches: IoU 0, hull fully covered
+    assert float(box_losses(apart, same)) == pytest.approx(5 * 0.8 / 4 + 1, abs=1e-5)
 
 
 def test_background_teaches_quality_only() -> None:

@@ -17,7 +17,7 @@ from training.checkpoint import load_checkpoint, load_network, save_network
 from training.embedding_cache import encoder_hash
 from training.everything_graph import EverythingGraph, grid_prompts_xy
 from training.fast_config import FAST
-from training.fast_losses import FastTrainee, box_losses, fast_terms, mask_edges, semantic_labels
+from training.fast_losses import FastTrainee, fast_terms, mask_edges, semantic_labels
 from training.losses import IGNORED
 from training.sam_fast import SamFast, fast_on, sam_pixels, used_tokens
 from training.sam_stream import NO_CLASS, SamItem
@@ -133,11 +133,6 @@ def test_boxes_and_labels_of_masks_against_loops() -> None:
     labels = semantic_labels(solid, torch.tensor([7, NO_CLASS]))
     assert labels.tolist() == [[7, IGNORED, IGNORED], [IGNORED] * 3]  # half covered is not enough; no class: not asked
     assert (semantic_labels(torch.zeros(0, 4, 6), torch.zeros(0, dtype=torch.int64)) == IGNORED).all()
-    assert float(box_losses(torch.zeros(0, 4), torch.zeros(0, 4))) == 0
-    same = torch.tensor([[0.1, 0.2, 0.5, 0.6]])
-    assert float(box_losses(same, same)) == pytest.approx(0, abs=1e-6)
-    apart = torch.tensor([[0.5, 0.2, 0.9, 0.6]])  # touches: IoU 0, hull fully covered
-    assert float(box_losses(apart, same)) == pytest.approx(5 * 0.8 / 4 + 1, abs=1e-5)
 
 
 def test_a_checkpoint_is_whole_and_its_encoder_is_its_own(network: SamFast, tmp_path: Path) -> None:

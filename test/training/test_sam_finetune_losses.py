@@ -15,12 +15,12 @@ from saom_core.sam_decoder import PointDecoder
 from saom_core.sam_network import SamModel
 from training import sam_base, sam_trainee
 from training.assign import BACKGROUND
-from training.losses import mask_iou
+from training.losses import mask_iou, mask_losses
 from training.sam_base import base_terms, new_base
 from training.sam_base_config import SamBaseConfig
 from training.sam_base_stream import BaseItem
 from training.sam_config import PAPER, SAOM, SamTuneConfig
-from training.sam_losses import Term, image_terms, mask_losses
+from training.sam_losses import Term, image_terms
 from training.sam_stream import NO_CLASS, SamItem
 from training.sam_trainee import SamAnswers, SamTrainee
 
@@ -140,7 +140,7 @@ def test_perfect_masks_cost_nothing_and_empty_ones_have_no_overlap() -> None:
     truth = torch.zeros(2, 6, 6)
     truth[0, 1:4, 2:5] = 1
     logits = (truth[:, None] * 2 - 1) * 30
-    focal, dice = mask_losses(logits, truth, 0.25, 2.0)
+    focal, dice = mask_losses(logits, truth[:, None], 0.25, 2.0)
     torch.testing.assert_close(focal, torch.zeros(2, 1))
     torch.testing.assert_close(dice, torch.zeros(2, 1), atol=1e-4, rtol=0)
     assert mask_iou(logits > 0, truth[:, None]).tolist() == [[1.0], [0.0]]
@@ -209,7 +209,7 @@ def test_base_takes_every_mask_that_holds_the_point(item: SamItem) -> None:
     for n, t in ((0, 0), (0, 1), (1, 0)):
         of_three = []
         for mask in answers.mask_logits[n]:
-            losses = mask_losses(mask[None, None], masks[t][None], 0.25, 2.0)
+            losses = mask_losses(mask, masks[t])
             of_three.append((float(losses[0]), float(losses[1]), float(mask_iou(mask > 0, masks[t]))))
         k = min(range(3), key=lambda k: config.focal_weight * of_three[k][0] + config.dice_weight * of_three[k][1])  # noqa: B023
         for values, value in zip((focal, dice, iou), of_three[k], strict=True):
