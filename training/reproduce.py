@@ -78,6 +78,7 @@ WITHOUT = (
     ),
     Variant("no-occlusion", "no objects pasted over others", ("--occlude", "0")),
     Variant("no-views", "no augmentation at all", ("--views", "1")),
+    Variant("no-bf16", "float32 instead of bfloat16, on a device that has it", ("--no-bf16",)),
 )
 """Our recipe, each addition switched off alone."""
 TITLES = {BASE: "the base, not fine-tuned"} | {v.key: v.title for v in (*ASSIGNMENTS, RECIPE, WITH_ENCODER, *WITHOUT)}

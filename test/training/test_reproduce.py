@@ -148,6 +148,7 @@ CHANGED = {
     "no-quality": {"quality_weight": 0.0, "background_prompts": 0, "suppress_duplicates": False},
     "no-occlusion": {"occlude": 0.0},
     "no-views": {"views": 1},
+    "no-bf16": {"bf16": False},
     "encoder": {"train_encoder": True, "learning_rate": 5e-4},
 }
 ASSIGNED = {
