@@ -1,4 +1,4 @@
-"""The loss of saom-tiny: mask (focal + dice), predicted quality, class, box."""
+"""The loss of saom-tiny: mask (focal + dice), predicted quality, class, box; and what the SAM family shares of it."""
 
 from __future__ import annotations
 
@@ -68,12 +68,13 @@ def batch_loss(
     truth_boxes = torch.cat([b[t[t != BACKGROUND]] for b, t in zip(boxes, targets, strict=True)])
     quality = torch.zeros_like(answers.quality_logits, dtype=torch.float32)
     focal, dice, quality[on_object] = (compiled_mask_terms if fused else mask_terms)(logits, truth)
+    count = max(len(truth), 1)
     terms = {
-        "focal": focal.sum() / max(len(truth), 1),
-        "dice": dice.sum() / max(len(truth), 1),
+        "focal": focal.sum() / count,
+        "dice": dice.sum() / count,
         "quality": F.binary_cross_entropy_with_logits(answers.quality_logits.float(), quality),
         "semantic": semantic_loss(network.semantics(features).float(), semantic, class_weights),
-        "box": box_losses(answers.boxes[on_object].float(), truth_boxes) / max(len(truth), 1),
+        "box": box_losses(answers.boxes[on_object].float(), truth_boxes) / count,
     }
     total = sum(getattr(weights, name) * term for name, term in terms.items())
     assert isinstance(total, Tensor)

@@ -95,6 +95,7 @@ def test_box_losses() -> None:
     assert float(box_losses(torch.zeros(0, 4), torch.zeros(0, 4))) == 0
     same = torch.tensor([[0.1, 0.2, 0.5, 0.6]])
     assert float(box_losses(same, same)) == pytest.approx(0, abs=1e-6)
+    assert float(box_losses(same + 0.1, same)) > 0.1
     apart = torch.tensor([[0.5, 0.2, 0.9, 0.6]])  # touches: IoU 0, hull fully covered
     assert float(box_losses(apart, same)) == pytest.approx(5 * 0.8 / 4 + 1, abs=1e-5)
 
