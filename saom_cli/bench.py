@@ -70,15 +70,16 @@ def _frame(
     """The given photo and depth, or a table with boxes on it, at the wanted size."""
     height, width = size_hw
     if photo is not None:
-        image, depth = cv2.resize(read_photo(photo), (width, height)), read_depth(depth_file)
-        if depth is not None:
-            depth = cv2.resize(depth, (width, height), interpolation=cv2.INTER_NEAREST)
-        return np.ascontiguousarray(image, np.uint8), None if depth is None else depth.astype(np.float32)
+        size = width, height
+        photo_rgb, metres = np.asarray(cv2.resize(read_photo(photo), size), np.uint8), read_depth(depth_file)
+        if metres is not None:
+            metres = np.asarray(cv2.resize(metres, size, interpolation=cv2.INTER_NEAREST), np.float32)
+        return photo_rgb, metres
     rng = np.random.default_rng(0)
     depth = np.repeat(np.linspace(1.5, 0.7, height, dtype=np.float32)[:, None], width, axis=1)
     image = np.full((height, width, 3), 150, np.uint8)
     for _ in range(15):
-        top, left = int(rng.integers(0, height * 0.8)), int(rng.integers(0, width * 0.8))
+        top, left = int(rng.integers(0, int(height * 0.8))), int(rng.integers(0, int(width * 0.8)))
         window = np.s_[top : top + height // 8, left : left + width // 10]
         image[window], depth[window] = rng.integers(0, 255, 3), depth[window].min() - 0.1
     return image, depth

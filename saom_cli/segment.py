@@ -131,7 +131,7 @@ def read_depth(path: Path | None) -> npt.NDArray[np.float32] | None:
     if depth is None or depth.dtype != np.uint16 or depth.ndim != 2:
         actual = "nothing readable" if depth is None else f"{depth.shape} {depth.dtype}"
         raise InputError(f"expected a 16-bit depth PNG in millimetres at {path}, got {actual}")
-    return depth.astype(np.float32) / 1000
+    return np.asarray(depth, np.float32) / np.float32(1000)
 
 
 def write_image(path: Path, image_rgb: npt.NDArray[np.uint8]) -> None:
@@ -175,7 +175,10 @@ def _segment(
     intrinsics: list[float] | None,
     asked: Prompts,
 ) -> Instances:
-    camera = CameraIntrinsics(*intrinsics, image.shape[1], image.shape[0]) if intrinsics else None
+    camera = None
+    if intrinsics:
+        fx, fy, cx, cy = intrinsics
+        camera = CameraIntrinsics(fx, fy, cx, cy, image.shape[1], image.shape[0])
     if len(asked):
         return segmenter.ask(image, asked, depth, camera).instances
     return segmenter.segment(image, depth, camera).instances

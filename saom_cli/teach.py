@@ -134,7 +134,7 @@ def read_example(path: Path) -> Example:
         if stored is None:
             raise InputError(f"expected a mask at {mask_at}, got something OpenCV cannot read")
         colours = stored.reshape(*stored.shape[:2], -1)
-        mask = (colours[..., :3] if colours.shape[2] == 4 else colours).any(axis=2)
+        mask = np.any(colours[..., :3] if colours.shape[2] == 4 else colours, axis=2)
         return Example(name, image, mask, depth)
     alpha = _alpha(path)
     if alpha is not None:
@@ -187,7 +187,7 @@ def _alpha(path: Path) -> np.ndarray | None:
     stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if stored is None or stored.ndim != 3 or stored.shape[2] != 4 or stored.dtype.kind != "u":
         return None
-    alpha = (stored[..., 3] / np.iinfo(stored.dtype).max).astype(np.float32)
+    alpha = (stored[..., 3] / np.iinfo(stored.dtype.name).max).astype(np.float32)
     return None if (alpha > 0.5).all() else alpha
 
 

@@ -41,6 +41,9 @@ class Segmentation:
 class Segmenter(Protocol):
     """A model in everything mode."""
 
+    config: SaomConfig
+    """Of the next frame; what it says `read_only` of stays as it was at the start."""
+
     @property
     def info(self) -> ModelInfo:
         """What the model is and where it runs."""

@@ -176,7 +176,7 @@ def image_message(pixels: npt.NDArray[Any], encoding: str, header: Header) -> Im
 def byte_array(contiguous: npt.NDArray[Any]) -> array.array[int]:
     """The bytes of a C-contiguous array in the one type that rclpy takes without checking each element."""
     data = array.array("B")
-    data.frombytes(memoryview(contiguous).cast("B") if contiguous.size else b"")
+    data.frombytes(contiguous.data.cast("B") if contiguous.size else b"")
     return data
 
 

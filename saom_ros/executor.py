@@ -48,8 +48,8 @@ class NodeExecutor(Executor):
             thread.start()
             return
         handler()
-        if handler.exception() is not None:
-            raise handler.exception()
+        if (error := handler.exception()) is not None:
+            raise error
 
     def stop(self, spinner: threading.Thread, timeout_s: float) -> bool:
         """Ends `spin`, called by another thread, after the callbacks at work; False where they take too long.

@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -50,7 +50,7 @@ SLOW_S = 10.0
 class SaomNode(LifecycleNode):
     """See the module's text; topics and parameters are listed in the README."""
 
-    def __init__(self, **kwargs: object) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__("saom", **kwargs)
         self.options = Parameters(self)
         self.enabled = True
@@ -60,7 +60,7 @@ class SaomNode(LifecycleNode):
         self._matcher = FrameMatcher()
         self._info: CameraInfo | None = None
         self._last_image_s = time.monotonic()
-        self._inputs: list[Subscription] = []
+        self._inputs: list[Subscription[Any]] = []
         self._expiry: Timer | None = None
         self._outputs: Outputs | None = None
         self._worker: NewestWorker[Request] | None = None
@@ -275,7 +275,7 @@ class SaomNode(LifecycleNode):
             self._problems.clear("work")
 
 
-def main(args: Sequence[str] | None = None) -> int:
+def main(args: list[str] | None = None) -> int:
     """Runs the node until SIGINT or SIGTERM; exit code 0 then, also when a frame is being answered.
 
     The signals only wake this thread: no callback and no lock is ever interrupted by an exception.

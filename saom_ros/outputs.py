@@ -139,7 +139,7 @@ def points(answer: Answer) -> PointCloud2 | None:
     message = PointCloud2(header=answer.header, point_step=POINT_FIELDS.itemsize, is_dense=False)
     message.height, message.width = height, width
     message.row_step = message.width * message.point_step
-    for name, (kind, offset) in (POINT_FIELDS.fields or {}).items():
+    for name, (kind, offset, *_) in (POINT_FIELDS.fields or {}).items():
         message.fields.append(PointField(name=name, offset=offset, datatype=kinds[kind.str[1:]], count=1))
     message.data = byte_array(cloud)
     return message

@@ -89,7 +89,7 @@ class Parameters:
                 owner.undeclare_parameter(field.name)
             owner.declare_parameter(field.name, field.default, descriptor, ignore_override=True)
 
-    def _on_set(self, parameters: Iterable[Parameter]) -> SetParametersResult:
+    def _on_set(self, parameters: Iterable[Parameter[Any]]) -> SetParametersResult:
         changes = {parameter.name: parameter.value for parameter in parameters}
         known = {field.name: field for field in (*dataclasses.fields(SaomConfig), *dataclasses.fields(NodeConfig))}
         changes = {name: value for name, value in changes.items() if name in known}  # use_sim_time is rclpy's
@@ -155,7 +155,7 @@ def _described(option: Option) -> str:
     return f"{option.description} [{option.unit}]" if option.unit else option.description
 
 
-def _yaml(value: bool | int | float | str) -> str:
+def _yaml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f'"{value}"' if isinstance(value, str) else repr(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -113,8 +114,8 @@ def _random_placement(
 
 
 def _warp(
-    source: npt.NDArray, matrix: npt.NDArray[np.float64], size_hw: tuple[int, int], flags: int, border: object
-) -> npt.NDArray:
+    source: npt.NDArray[Any], matrix: npt.NDArray[np.float64], size_hw: tuple[int, int], flags: int, border: Any
+) -> npt.NDArray[Any]:
     return cv2.warpAffine(source, matrix, (size_hw[1], size_hw[0]), flags=flags, borderValue=border)
 
 
@@ -132,7 +133,7 @@ def _recolor(image: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDAr
         x = grey + (x - grey) * rng.uniform(0.2, 1.6)
         x = np.clip(x * rng.uniform(0.75, 1.25, 3) * rng.uniform(0.6, 1.5), 0, 1) ** np.exp(rng.normal(0.0, 0.25))
     if rng.random() < 0.3:
-        x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.4, 1.6))
+        x = np.asarray(cv2.GaussianBlur(x, (0, 0), rng.uniform(0.4, 1.6)))
     if rng.random() < 0.5:
         x = x + rng.normal(0.0, rng.uniform(0.0, 0.06), x.shape).astype(np.float32)
     if rng.random() < 0.05:

@@ -112,7 +112,8 @@ class AveragePrecision:
             evaluation.evaluate()
             evaluation.accumulate()
             evaluation.summarize()
-        return Precision(*(float(value) for value in evaluation.stats[:3]), dict(_per_class(evaluation, categories)))
+        ap, ap50, ap75 = (float(value) for value in evaluation.stats[:3])
+        return Precision(ap, ap50, ap75, dict(_per_class(evaluation, categories)))
 
 
 def _per_class(evaluation: COCOeval, categories: dict[int, str]) -> Iterator[tuple[str, float]]:

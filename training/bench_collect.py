@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ def rates(options: CollectOptions, out: Path, count: int, workers: int) -> tuple
 
 def step_times_ms(options: CollectOptions, count: int) -> dict[str, float]:
     """Milliseconds of CPU time of each step for one frame, in one process, over `count` episodes after a first one."""
-    seconds: Counter[str] = Counter()
+    seconds: dict[str, float] = defaultdict(float)
     info = options.info()
     with ExitStack() as stopwatches:
         for step, functions in STEPS.items():
@@ -71,7 +71,7 @@ def step_times_ms(options: CollectOptions, count: int) -> dict[str, float]:
     return {step: 1000 * total / frames for step, total in seconds.items()}
 
 
-def _timed(function: Any, step: str, seconds: Counter[str]) -> Any:
+def _timed(function: Any, step: str, seconds: dict[str, float]) -> Any:
     def call(*args: Any, **kwargs: Any) -> Any:
         start = time.process_time()
         try:

@@ -15,6 +15,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -79,7 +80,8 @@ def measure(
         runs: the least time of them counts.
     """
     size_hw = default_sam_size(model.sizes)
-    image, _ = letterboxed(*(t.numpy() for t in example_input(CAMERA_HW, 0)), size_hw)
+    picture, depth = example_input(CAMERA_HW, 0)
+    image, _ = letterboxed(picture.numpy(), depth.numpy(), size_hw)
     limits = [torch.tensor(value) for value in OPEN.values()]
     sam = SamEverythingGraph(model)
     embedding, encoder = _timed("encoder", lambda: sam.encoded(image), runs)
@@ -90,7 +92,7 @@ def measure(
     for grid in grids:
         prompts = grid_prompts_xy(*grid, size_hw)
         name = f"fast head, {grid[0]}x{grid[1]}"
-        stages.append(_timed(name, lambda prompts=prompts: fast(image, None, prompts, *limits), runs)[1])
+        stages.append(_timed(name, partial(fast.forward, image, None, prompts, *limits), runs)[1])
     grid = grids[0]
     prompts = grid_prompts_xy(*grid, size_hw)
     asked = min(two_way_prompts, len(prompts))
@@ -101,9 +103,9 @@ def measure(
     for count in at_once:
         graph = SamEverythingGraph(model, count, rows, min(rows, 100))
         name = f"SAM's decoder, {grid[0]}x{grid[1]}, {count or 'all'} at once"
-        _, stage = _timed(name, lambda graph=graph: graph.decoded(embedding, size_hw, some, *limits), runs)
-        whole = {"seconds": stage.seconds / part, "cpu_seconds": stage.cpu_seconds / part}
-        stages.append(dataclasses.replace(stage, **whole, note=note))
+        _, stage = _timed(name, partial(graph.decoded, embedding, size_hw, some, *limits), runs)
+        seconds, cpu_seconds = stage.seconds / part, stage.cpu_seconds / part
+        stages.append(dataclasses.replace(stage, seconds=seconds, cpu_seconds=cpu_seconds, note=note))
     return [dataclasses.replace(stage, share=stage.cpu_seconds / encoder.cpu_seconds) for stage in stages]
 
 

@@ -41,8 +41,7 @@ class GroundTruth:
 
     def void(self, asked: BoolArray) -> BoolArray:
         """(H, W) pixels where a prediction costs nothing: unknown ones, and those of objects that are not asked for."""
-        others: BoolArray = self.masks[~asked].any(axis=0)
-        return self.ignore | others
+        return self.ignore | np.any(self.masks[~asked], axis=0)
 
 
 @dataclass(frozen=True)

@@ -138,7 +138,7 @@ def _object(entry: Entry, names: Mapping[int, str]) -> FrameObject:
 
 def _mask(entry: Entry, size_hw: tuple[int, int]) -> np.ndarray:
     """(H, W) bool of a polygon, or of compressed or uncompressed RLE."""
-    segmentation = entry.get("segmentation")
+    segmentation: Any = entry.get("segmentation")
     try:
         if isinstance(segmentation, list):
             rle = coco_mask.merge(coco_mask.frPyObjects(segmentation, *size_hw))

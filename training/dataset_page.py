@@ -13,9 +13,8 @@ from tqdm import tqdm
 from training.dataset import Dataset, Sample, evenly_spread
 from training.simulator import Split
 
-COLOURS = np.array(
-    [cv2.cvtColor(np.uint8([[[hue, 200, 255]]]), cv2.COLOR_HSV2RGB)[0, 0] for hue in range(0, 180, 9)], np.float32
-)
+_HUES = np.array([[(hue, 200, 255) for hue in range(0, 180, 9)]], np.uint8)
+COLOURS = cv2.cvtColor(_HUES, cv2.COLOR_HSV2RGB)[0].astype(np.float32)
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width"><style>
 body {{ font: 14px/1.4 system-ui, sans-serif; margin: 0; background: #f4f4f2; color: #222; }}
@@ -118,7 +117,7 @@ def _innermost(mask: np.ndarray) -> tuple[int, int]:
 def overlay(sample: Sample) -> np.ndarray:
     """(H, W, 3) uint8: instances tinted and outlined, parts outlined in white, ignored pixels hatched."""
     picture = sample.image_rgb.astype(np.float32)
-    instances = np.flatnonzero(sample.class_ids >= 0)
+    instances = np.flatnonzero(sample.class_ids >= 0).tolist()
     for row in instances:
         mask = sample.masks[row]
         picture[mask] = 0.6 * picture[mask] + 0.4 * _colour(row)

@@ -72,7 +72,7 @@ class EmbeddingCache:
     def path(self, image_rgb: npt.NDArray[np.uint8]) -> Path:
         """Where the embedding of an image is, or would be."""
         content = hashlib.blake2b(f"{image_rgb.shape} {self._encoder.dtype}".encode())
-        content.update(np.ascontiguousarray(image_rgb))
+        content.update(np.ascontiguousarray(image_rgb).data)
         return self.folder / f"{content.hexdigest()[:_HASH_CHARACTERS]}.safetensors"
 
 

@@ -128,7 +128,7 @@ def _drawn(image_rgb: Image, instances: Instances, texts: list[str], marked: lis
     """The image, enlarged if it is small, with its instances; some of them outlined in red."""
     factor = _factor(image_rgb)
     instances = _enlarged(instances, factor)
-    enlarged = cv2.resize(image_rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    enlarged = np.asarray(cv2.resize(image_rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC), np.uint8)
     picture = draw_overlay(enlarged, instances, labels=texts)
     for k in marked:
         mask = instances.masks[k]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from saom_core.letterbox import Letterbox
 from saom_core.prompts import OPEN
 from saom_core.runtime import OUTPUTS
 
-Answer = dict[str, npt.NDArray]
+Answer = dict[str, npt.NDArray[Any]]
 PICTURES_HW = ((480, 640), (360, 640), (500, 375))
 """Sizes of the pictures that files are tried with: a camera's, a wide one, an upright one."""
 FEW = 5  # prompts, where few are asked
@@ -69,7 +70,7 @@ class Case:
     depth: Tensor | None  # (H, W) float32 metres; None for a network without depth
     prompts: Tensor  # (N, 2)
 
-    def feed(self) -> dict[str, npt.NDArray]:
+    def feed(self) -> Answer:
         """The inputs for onnxruntime."""
         inputs = {"image": self.image, "depth": self.depth, "prompts": self.prompts}
         arrays = {name: value.numpy() for name, value in inputs.items() if value is not None}
@@ -88,7 +89,8 @@ def cases(size_hw: tuple[int, int], grid_xy: Tensor, *, depth: bool, thorough: b
     few = grid_xy[torch.arange(len(grid_xy)) % FEW * (len(grid_xy) // FEW)]
     asked = (grid_xy, grid_xy.flip(0) * 0.9, few)
     for number, picture_hw in enumerate(PICTURES_HW):
-        image, metres = letterboxed(*(t.numpy() for t in example_input(picture_hw, number)), size_hw)
+        picture, picture_depth = example_input(picture_hw, number)
+        image, metres = letterboxed(picture.numpy(), picture_depth.numpy(), size_hw)
         given = [metres, torch.zeros_like(metres)] if depth else [None]
         combinations = [(one, prompts) for one in given for prompts in asked]
         yield from (Case(image, *pair) for pair in (combinations if thorough else combinations[number :: len(asked)]))
@@ -266,7 +268,7 @@ def _point(answer: Answer, row: int) -> tuple[float, ...]:
     return tuple(answer["points"][row].round(2).tolist())
 
 
-def _iou(logits: npt.NDArray, others: npt.NDArray) -> float:
+def _iou(logits: npt.NDArray[Any], others: npt.NDArray[Any]) -> float:
     """IoU of two masks; 1 where both are empty."""
     shared, either = np.count_nonzero((logits > 0) & (others > 0)), np.count_nonzero((logits > 0) | (others > 0))
     return shared / either if either else 1.0

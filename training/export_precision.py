@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,20 +38,22 @@ TOLERANCES = {
 """int8 has none: its numbers differ, and it is judged by its figures on a data set."""
 MESSAGE_BYTES = 2**31
 """An ONNX file without others beside it is one protobuf message, which must be smaller."""
-Feed = dict[str, npt.NDArray]
+Feed = dict[str, npt.NDArray[Any]]
 
 
 def to_half(graph: nn.Module) -> None:
     """Encoder and decoder in half precision, in place."""
     if isinstance(graph, EverythingGraph):
         graph.network.half()
-        encoder = getattr(graph.network, "image_encoder", None)
+        encoder: nn.Module | None = getattr(graph.network, "image_encoder", None)
     else:
         assert isinstance(graph, SamEverythingGraph)
         graph.image_encoder.half()
         graph.mask_decoder.half()
         encoder = graph.image_encoder
-    for name, module in list(encoder.named_modules()) if encoder is not None else ():
+    if encoder is None:
+        return
+    for name, module in list(encoder.named_modules()):
         if isinstance(module, LayerNorm2d):  # it squares its input, which half precision may not hold
             encoder.set_submodule(name, _Float32(module))
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,8 @@ def _finetune_sam(args: argparse.Namespace) -> Path:
     _check_options(args, what, {"model", "recipe", "head", "cache", "classes", *given})
     config = dataclasses.replace(defaults, **given)
     _check_effect(given, config)
-    return (finetune_fast if fast else finetune_sam)(
+    tune: Callable[..., Path] = finetune_fast if fast else finetune_sam
+    return tune(
         read_checkpoint(args.model),
         Dataset.open(args.data, "train", depth=False),
         args.out,
@@ -152,7 +154,7 @@ def _tiny_defaults() -> dict[str, Any]:
 
 def _sam_fields() -> dict[str, tuple[Any, str]]:
     """The fields of the SAM recipes: name -> (a value of its type, description)."""
-    fields = {}
+    fields: dict[str, tuple[Any, str]] = {}
     for config in (*RECIPES.values(), FAST, SamBaseConfig()):
         for field in dataclasses.fields(config):
             option = option_of(field)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -31,7 +32,7 @@ DRAWN_HW = (288, 384)
 """Size at which masks are drawn: that of the exported file."""
 LEAST_IOU = 0.4
 _RELIEF_STEP = 127 / RELIEF_LIMIT
-_Row = tuple[npt.NDArray, npt.NDArray, np.float32, np.int64]  # of one object, as in `ObjectCrops`
+_Row = tuple[npt.NDArray[Any], npt.NDArray[Any], np.float32, np.int64]  # of one object, as in `ObjectCrops`
 
 
 @dataclass
@@ -160,7 +161,7 @@ def _picture(
     scale = size / KEPT
     matrix = np.column_stack([np.diag(scale), center - size / 2 + scale / 2 - 0.5])
 
-    def cut(source: npt.NDArray, flags: int) -> npt.NDArray:
+    def cut(source: npt.NDArray[Any], flags: int) -> npt.NDArray[Any]:
         return cv2.warpAffine(source, matrix, (KEPT, KEPT), flags=flags | cv2.WARP_INVERSE_MAP)
 
     blur = int(scale.max())

@@ -64,9 +64,9 @@ def overlap_figures(predicted: LabelImage, truth: LabelImage) -> OverlapFigures:
     hits = [_boundary_hits(predicted_edges[k], truth_edges[g], disk) for k, g in pairs]
     edges = _precision_recall_f(
         sum(hit for hit, _ in hits),
-        sum(np.count_nonzero(edge) for edge in predicted_edges),
+        sum(int(np.count_nonzero(edge)) for edge in predicted_edges),
         sum(hit for _, hit in hits),
-        sum(np.count_nonzero(edge) for edge in truth_edges),
+        sum(int(np.count_nonzero(edge)) for edge in truth_edges),
     )
     return OverlapFigures(*overlap, *edges, sum(f[pair] > F_FOUND for pair in pairs) / len(truth_ids))
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -156,7 +156,7 @@ class _FileImage:
         rows = {tuple(p): k for k, p in reversed(list(enumerate(outputs["points"].tolist()))) if outputs["scores"][k]}
         return [self._mask(outputs, rows[key]) if (key := tuple(p)) in rows else None for p in points_xy.tolist()]
 
-    def _mask(self, outputs: dict[str, npt.NDArray], row: int) -> BoolArray:
+    def _mask(self, outputs: dict[str, npt.NDArray[Any]], row: int) -> BoolArray:
         box = self._box.to_source(outputs["boxes"][row].astype(np.float64))
         crop = self._box.cut_mask(outputs["masks"][row].astype(np.float32), box)
         return np.zeros(self._box.source_hw, np.bool_) if crop is None else crop.dense(self._box.source_hw)

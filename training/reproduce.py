@@ -151,7 +151,7 @@ class Reproduction:
         def tuned(variants: Sequence[Variant]) -> list[Callable[[], None]]:
             return [partial(self._tune, variant, base) for variant in variants]
 
-        runs = [partial(self._compare, base), *tuned(ASSIGNMENTS[::-1])]
+        runs: list[Callable[[], None]] = [partial(self._compare, base), *tuned(ASSIGNMENTS[::-1])]
         if not self._args.skip_additions:
             runs += tuned([Variant(v.key, v.title, (*RECIPE.options, *v.options)) for v in WITHOUT])
         self._at_once(runs)

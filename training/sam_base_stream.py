@@ -68,7 +68,7 @@ class BaseStream(Dataset[BaseItem]):
         mirror = bool(varied and config.mirror and rng.random() < 0.5)
         if varied:
             window = window_of(size_hw, rng.uniform(config.crop, 1.0), rng)
-            inside = np.ascontiguousarray(masks[(slice(None), *window)])
+            inside = np.ascontiguousarray(masks[:, window[0], window[1]])
             masks = inside[areas(inside) >= np.maximum(1, LEAST_LEFT * areas(masks))]
             image = recoloured(image[window], config.recolour, rng)
         else:

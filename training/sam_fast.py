@@ -136,7 +136,7 @@ def used_tokens(embedding: Tensor, input_hw: tuple[int, int], sizes: SamSizes) -
     return embedding[:, :, :height, :width]
 
 
-def fast_on(model: SamModel, class_names: tuple[str, ...], **shape: int) -> SamFast:
+def fast_on(model: SamModel, class_names: tuple[str, ...], **shape: Any) -> SamFast:
     """A new fast head on a checkpoint's encoder, which it shares.
 
     Args:

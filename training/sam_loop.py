@@ -77,6 +77,7 @@ def train(
     log = open_log(out / LOG, start) if processes.first else None
     progress = tqdm(total=steps, initial=start, unit="step", desc="train", dynamic_ncols=True, disable=log is None)
     began = time.monotonic()
+    items: list[Item]
     for step, items in enumerate(batches(stream, config, start, steps, processes), start):
         rate = set_learning_rate(optimizer, config.learning_rate, step, steps, config.warmup_steps)
         values = train_step(network, optimizer, items, terms_of, config, processes)

@@ -119,7 +119,7 @@ def _jittered(
     if config.jitter == 0:
         return points_xy
     moved = points_xy + rng.uniform(-config.jitter, config.jitter, points_xy.shape) / config.grid
-    stays = ((moved >= 0) & (moved < 1)).all(1)
+    stays = np.all((moved >= 0) & (moved < 1), axis=1)
     stays[stays] = _at(mask, moved[stays])
     return np.where(stays[:, None], moved, points_xy)
 

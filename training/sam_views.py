@@ -115,7 +115,7 @@ def _placed(view: View, side: float, mirror: bool, rng: np.random.Generator) -> 
     left = areas(view.masks[:, window[0], window[1]]) >= LEAST_LEFT * areas(view.masks)
     cut = view.masks[~left & (view.part_of < 0)].any(0)
     kept = view.select(left)
-    image = cv2.resize(view.image_rgb[window], (width, height), interpolation=cv2.INTER_LINEAR)
+    image = np.asarray(cv2.resize(view.image_rgb[window], (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
     # nearest pixels, for all masks at once
     from_y = (y + (np.arange(height) + 0.5) * rows / height).astype(int)
     from_x = (x + (np.arange(width) + 0.5) * columns / width).astype(int)
@@ -149,4 +149,4 @@ def recoloured(image_rgb: npt.NDArray[np.uint8], strength: float, rng: np.random
     image = cv2.LUT(image, table.astype(np.uint8)[None])
     level = int(rng.uniform(0, 20) * strength)
     noise = rng.integers(-level, level + 1, image.shape, np.int8).astype(np.int16)
-    return cv2.add(image, noise, dtype=cv2.CV_8U)
+    return np.asarray(cv2.add(image, noise, dtype=cv2.CV_8U), np.uint8)

@@ -48,14 +48,14 @@ def sub_parts(image_rgb: npt.NDArray[np.uint8], masks: npt.NDArray[np.bool_]) ->
         half[inside] = bright
         pieces = np.concatenate([_connected(half, least, most), _connected(inside & ~half, least, most)])
         whole = np.zeros((len(pieces), *mask.shape), bool)
-        whole[(slice(None), *window)] = pieces
+        whole[:, window[0], window[1]] = pieces
         found.append(whole)
     return np.concatenate(found)
 
 
 def _brighter_half(colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_] | None:
     """(P,) bool of (P, 3) colours: one of the two groups that they fall into; None where they are of one kind."""
-    mean, axes = cv2.PCACompute(colours.astype(np.float32), mean=None, maxComponents=1)
+    mean, axes = cv2.PCACompute(colours.astype(np.float32), np.empty(0), maxComponents=1)
     along = (colours - mean) @ axes[0]
     low, high = along.min(), along.max()
     scaled = ((along - low) * (255 / max(high - low, 1.0))).astype(np.uint8)

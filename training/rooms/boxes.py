@@ -21,7 +21,7 @@ class Boxes:
 
     def hit(self, low: np.ndarray, high: np.ndarray, gap: float = 0.0) -> np.ndarray:
         """(N,) bool: which boxes come nearer than `gap` to this one."""
-        return ((low < self.high + gap) & (self.low < high + gap)).all(1)
+        return np.all((low < self.high + gap) & (self.low < high + gap), axis=1)
 
 
 def about_z(yaw: float) -> np.ndarray:

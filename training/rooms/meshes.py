@@ -160,7 +160,9 @@ def _given_mesh(solid: Solid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return _without_slivers(points, smooth_normals(points), uv)
 
 
-def _without_slivers(points: np.ndarray, normals: np.ndarray, uv: np.ndarray) -> tuple[np.ndarray, ...]:
+def _without_slivers(
+    points: np.ndarray, normals: np.ndarray, uv: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     edges = points.reshape(-1, 3, 3)
     area = np.linalg.norm(np.cross(edges[:, 1] - edges[:, 0], edges[:, 2] - edges[:, 0]), axis=1)
     keep = np.repeat(area > 1e-10, 3)

@@ -192,7 +192,7 @@ def ground(rng: np.random.Generator, rgb: Rgb, rgb2: Rgb, width: int, height: in
             )
     else:
         maker = (pattern, shapes, clouds)[rng.integers(3)]
-        picture = cv2.resize(maker(rng, rgb, rgb2, 128), (width, height))
+        picture = np.asarray(cv2.resize(maker(rng, rgb, rgb2, 128), (width, height)), np.uint8)
     if rng.random() < 0.4:  # a swoosh
         points = rng.uniform(0, 1, (int(rng.integers(3, 6)), 2)) * (width, height)
         cv2.fillPoly(picture, [points.astype(np.int32)], colour_of(rgb2), cv2.LINE_AA)

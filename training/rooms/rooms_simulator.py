@@ -98,7 +98,7 @@ class RoomsSimulator:
     ) -> Frame:
         lights, ambient = random_lights(rng, world.scene, view.pose[:3, 3] + view.pose[:3, 2] * np.median(depth_m))
         image_rgb = sense_color(self._renderer.color(view, lights, ambient), rng)
-        depth_camera = random_depth_camera(rng, depth_m.shape)  # type: ignore[arg-type]
+        depth_camera = random_depth_camera(rng, depth_m.shape)
         hole_rate = np.where(geoms >= 0, world.geom_hole_rate[geoms], 0.0).astype(np.float32)
         visible = visible_shares(world, view, object_ids)
         objects = tuple(_frame_object(item, share) for item, share in zip(world.objects, visible, strict=True))

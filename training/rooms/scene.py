@@ -98,7 +98,7 @@ class _Layout:
         for _ in range(int(rng.integers(9, 22))):
             self._furniture(against_wall=rng.random() < 0.75)
         furniture = list(self.scene.objects)
-        rng.shuffle(furniture)  # type: ignore[arg-type]
+        rng.shuffle(furniture)
         for placed in furniture:
             for surface in placed.model.surfaces:
                 area = surface.size[0] * surface.size[1]

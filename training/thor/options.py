@@ -89,7 +89,7 @@ class ThorOptions:
 
     def extra(self) -> dict[str, Any]:
         """Everything, fit for JSON."""
-        return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
+        return json.loads(json.dumps(asdict(self)))
 
     def scene_list(self) -> list[SceneRef]:
         """The chosen scenes.

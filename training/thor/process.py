@@ -124,7 +124,7 @@ class SimulatorProcess:
             self.close()
             raise
         if outcome == "ok":
-            return content  # type: ignore[no-any-return]
+            return content
         if outcome == "failed":
             raise ActionFailed(f"{_brief(request)} was refused: {content}")
         self.close()

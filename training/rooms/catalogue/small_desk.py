@@ -87,7 +87,7 @@ def laptop(rng: np.random.Generator) -> ObjectModel:
         "Laptop",
         "laptop_closed" if shut else "laptop_open",
         body=Look(pick(rng, "metal", "plastic"), shell, near(rng, shell)),
-    )  # type: ignore[arg-type]
+    )
     draft.looks["keys"] = Look("print" if rng.uniform() < 0.3 else "tiles", grey(rng, 0.04, 0.3), grey(rng, 0.1, 0.8))
     draft.looks["display"] = Look("screen", (0.02, 0.02, 0.03), any_colour(rng))
     draft.looks["logo"] = look(rng, "plain", "metal")

@@ -14,6 +14,7 @@ from training.rooms.catalogue.small_kit import (
     near,
     pick,
     span,
+    vec3,
 )
 from training.rooms.model import Builder, Look, ObjectModel
 
@@ -110,7 +111,7 @@ def basket_ball(rng: np.random.Generator) -> ObjectModel:
         "BasketBall", "ball_classic" if classic else "ball_coloured", skin=skin, seam=Look("plain", (0.06, 0.05, 0.05))
     )
     angles = np.linspace(-np.pi / 2, np.pi / 2, 11)
-    turn = tuple(float(a) for a in rng.uniform(0, 2 * np.pi, 3))
+    turn = vec3(rng.uniform(0, 2 * np.pi, 3))
     ball = shapes.lathe([(radius * np.cos(a), radius * np.sin(a)) for a in angles], 22).moved(euler=turn)
     draft.mesh(ball, "skin", "ball", (0, 0, radius))
     seam = shapes.torus(radius, radius * 0.035, 24, 4)
@@ -180,15 +181,15 @@ def ball(rng: np.random.Generator) -> ObjectModel:
         OTHER, "ball", skin=look(rng, "plain", "plastic", "print", "fabric", "marble"), band=look(rng, "plain")
     )
     angles = np.linspace(-np.pi / 2, np.pi / 2, 11)
-    turn = tuple(float(a) for a in rng.uniform(0, 2 * np.pi, 3))
+    turn = vec3(rng.uniform(0, 2 * np.pi, 3))
     draft.mesh(
         shapes.lathe([(radius * np.cos(a), radius * np.sin(a)) for a in angles], 18).moved(euler=turn),
         "skin",
         "body",
         (0, 0, radius),
-    )  # type: ignore[arg-type]
+    )
     if rng.uniform() < 0.4:
-        draft.mesh(shapes.torus(radius, radius * 0.06, 24, 4).moved(euler=turn), "band", "band", (0, 0, radius))  # type: ignore[arg-type]
+        draft.mesh(shapes.torus(radius, radius * 0.06, 24, 4).moved(euler=turn), "band", "band", (0, 0, radius))
     draft.collider("sphere", (radius,), (0, 0, radius))
     return draft.finish(0.1)
 

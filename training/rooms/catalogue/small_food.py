@@ -12,6 +12,7 @@ from training.rooms.catalogue.small_kit import (
     near,
     pick,
     span,
+    vec3,
 )
 from training.rooms.model import Builder, Look, ObjectModel
 
@@ -52,12 +53,14 @@ def bread_slice(rng: np.random.Generator) -> ObjectModel:
     top = [(half * 1.05 * np.cos(a), half * 0.55 + half * 0.45 * np.sin(a)) for a in np.linspace(0, np.pi, 9)]
     outline = np.array([(half * 0.92, -half), *top, (-half * 0.92, -half)])
     for k in range(int(rng.integers(1, 4))):
-        shift = tuple(float(v) for v in rng.normal(0, 0.008, 2))
-        turn, base = float(rng.normal(0, 0.2)), k * thick
-        draft.mesh(shapes.prism(outline, thick).moved((*shift, base), (0, 0, turn)), "crust", "crust", collides=False)
-        inner = shapes.prism(outline * 0.91, thick + 0.0015).moved((*shift, base), (0, 0, turn))
+        place = vec3([*rng.normal(0, 0.008, 2), k * thick])
+        turn = float(rng.normal(0, 0.2))
+        draft.mesh(shapes.prism(outline, thick).moved(place, (0, 0, turn)), "crust", "crust", collides=False)
+        inner = shapes.prism(outline * 0.91, thick + 0.0015).moved(place, (0, 0, turn))
         draft.mesh(inner, "crumb", "crumb")
-        draft.collider("box", (width * 0.92, width * 0.92, thick), (*shift, base + thick / 2), (0, 0, turn))
+        draft.collider(
+            "box", (width * 0.92, width * 0.92, thick), (place[0], place[1], place[2] + thick / 2), (0, 0, turn)
+        )
     return draft.finish(0.06)
 
 
@@ -74,7 +77,7 @@ def fruit(rng: np.random.Generator) -> ObjectModel:
         style,
         skin=Look(pick(rng, "marble", "plain", "plastic"), skin, near(rng, skin, 0.15)),
         stem=Look("wood", (0.3, 0.2, 0.1), (0.2, 0.1, 0.05)),
-    )  # type: ignore[arg-type]
+    )
     s = float(rng.uniform(0.8, 1.2))
     if style == "banana":
         bow = shapes.arc(0.11 * s, 0.15, 1.6, 9, "xy")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from training.rooms.bounds import solid_bounds
 from training.rooms.model import Look, LookKind, ObjectModel, Rgb, Solid, Surface, Vec3
 from training.rooms.shapes import Mesh, euler_of, rotation
 
+Option = TypeVar("Option", bound=str)
 LIE = (0.0, np.pi / 2, 0.0)
 """Turns the axis of a lathe from z to x."""
 TO_FRONT = (np.pi / 2, 0.0, 0.0)
@@ -123,22 +125,23 @@ class Draft:
             style=self.style,
             solids=tuple(replace(solid, pos=_shifted(solid.pos, shift)) for solid in self.solids),
             looks=self.looks,
-            size=_vec3(high - low),
+            size=vec3(high - low),
             mass=mass,
             placement=placement,
             surfaces=tuple(replace(surface, center=_shifted(surface.center, shift)) for surface in self.surfaces),
         )
 
 
-def _vec3(values: np.ndarray) -> Vec3:
+def vec3(values: Sequence[float] | np.ndarray) -> Vec3:
+    """Three numbers as Python's own."""
     return float(values[0]), float(values[1]), float(values[2])
 
 
 def _shifted(pos: Vec3, shift: np.ndarray) -> Vec3:
-    return _vec3(np.asarray(pos) + shift)
+    return vec3(np.asarray(pos) + shift)
 
 
-def pick(rng: np.random.Generator, *options: str) -> str:
+def pick(rng: np.random.Generator, *options: Option) -> Option:
     """One of the options."""
     return options[int(rng.integers(len(options)))]
 

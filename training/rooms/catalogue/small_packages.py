@@ -75,8 +75,8 @@ def carton(rng: np.random.Generator) -> ObjectModel:
         draft.box((x, y, z), (0, 0, z / 2), "body")
         draft.box((x * 1.002, 0.05, z * 1.002), (0, 0, z / 2), "tape", "tape", collides=False)
         draft.surface((0, 0, z), (x * 0.8, y * 0.8))
-    patch, side = float(rng.uniform(0.25, 0.5)), pick(rng, "front", "left")
-    if side == "front":
+    patch, labelled = float(rng.uniform(0.25, 0.5)), pick(rng, "front", "left")
+    if labelled == "front":
         draft.box((x * patch, 0.001, z * patch), (x * 0.15, -y / 2, z * 0.55), "label", "label", collides=False)
     else:
         draft.box((0.001, y * patch, z * patch), (-x / 2, y * 0.1, z * 0.55), "label", "label", collides=False)

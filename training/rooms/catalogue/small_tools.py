@@ -231,8 +231,8 @@ def cable(rng: np.random.Generator) -> ObjectModel:
         high = thick * (0.8 * turns + 0.5)
         draft.collider("cylinder", (radius, high), (0, 0, high / 2))
     else:
-        turns, high = 2.4, float(rng.uniform(0.025, 0.045))
-        angle = np.linspace(0, 2 * np.pi * turns, 30)
+        high = float(rng.uniform(0.025, 0.045))
+        angle = np.linspace(0, 2 * np.pi * 2.4, 30)
         spread = 0.02 + 0.006 * angle / np.pi
         path = np.stack([spread * np.cos(angle), spread * np.sin(angle), np.full(30, high / 2)], axis=1)
         draft.mesh(shapes.tube(path, shapes.rectangle_section(0.0035, high)), "wire", "strap")
