@@ -106,7 +106,8 @@ def inlier_depths(points_m: FloatArray) -> FloatArray:
     z = points_m[:, 2]
     deviation = np.abs(z - np.median(z))
     spread = max(1.4826 * float(np.median(deviation)), 0.01)
-    return points_m[deviation <= 3.0 * spread]
+    kept: FloatArray = points_m[deviation <= 3.0 * spread]
+    return kept
 
 
 def oriented_box(points_m: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

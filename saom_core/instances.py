@@ -214,9 +214,9 @@ class Instances:
         Args:
             classes: of the model. Up to 254 of them fit into uint8, with 255 for the unknown; more need uint16.
         """
-        dtype = np.dtype(np.uint8 if classes < 255 else np.uint16)
+        dtype = np.uint8 if classes < 255 else np.uint16
         unknown = np.iinfo(dtype).max
-        return self._painted(np.where(self.class_ids < 0, unknown, self.class_ids + 1), dtype)
+        return self._painted(np.where(self.class_ids < 0, unknown, self.class_ids + 1), np.dtype(dtype))
 
     def _painted(self, values: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
         image = np.zeros(self.size_hw, dtype)

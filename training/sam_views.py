@@ -83,7 +83,8 @@ def _with_pasted_object(view: View, rng: np.random.Generator) -> View:
     row = int(rng.choice(np.flatnonzero(fits)))
     others = np.delete(view.masks, row, axis=0).any(0)
     height, width = others.shape
-    goal = rng.choice(np.argwhere(others if others.any() else ~border))[::-1]
+    places = np.argwhere(others if others.any() else ~border)
+    goal = places[rng.integers(len(places))][::-1]
     centre = np.argwhere(view.masks[row]).mean(0)[::-1]
     scale = rng.uniform(0.7, 1.3)
     matrix = np.array([[scale, 0, goal[0] - scale * centre[0]], [0, scale, goal[1] - scale * centre[1]]])

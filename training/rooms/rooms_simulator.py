@@ -144,7 +144,7 @@ def _good_view(object_ids: np.ndarray, depth_m: np.ndarray) -> bool:
     ids, counts = np.unique(object_ids, return_counts=True)
     share = counts / object_ids.size
     seen = ids[(ids >= 0) & (share > 0.002)]
-    return len(seen) >= 2 and share[ids >= 0].max() < 0.85 and share[ids >= 0].sum() > 0.02
+    return len(seen) >= 2 and bool(share[ids >= 0].max() < 0.85 and share[ids >= 0].sum() > 0.02)
 
 
 def visible_shares(world: World, view: View, object_ids: np.ndarray) -> np.ndarray:
