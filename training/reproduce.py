@@ -24,8 +24,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import torch
+
 from saom_core.errors import ConfigError, SaomError
 from training.dataset import write_atomically
+from training.precision import computes_in_bf16
 
 KEPT_BASE = Path(__file__).parent / "models" / "sam-like-base.safetensors"
 """A SAM-like base that was trained on a GPU (docs/reproduction.md), its weights in half precision."""
@@ -64,6 +67,8 @@ WITH_ENCODER = Variant(
     "SAOM, our recipe, the image encoder trained, too (learning rate 5e-4)",
     (*RECIPE.options, "--train-encoder", "--learning-rate", "5e-4"),
 )
+NO_BF16 = Variant("no-bf16", "float32 instead of bfloat16", ("--no-bf16",))
+"""Left out where the device does not compute in bfloat16: there it is our recipe once more."""
 WITHOUT = (
     Variant("predicted", "supervises the mask of highest predicted score", ("--supervised", "predicted")),
     Variant("anywhere", "prior and grid point may lie off the object", ("--no-on-object",)),
@@ -78,7 +83,7 @@ WITHOUT = (
     ),
     Variant("no-occlusion", "no objects pasted over others", ("--occlude", "0")),
     Variant("no-views", "no augmentation at all", ("--views", "1")),
-    Variant("no-bf16", "float32 instead of bfloat16, on a device that has it", ("--no-bf16",)),
+    NO_BF16,
 )
 """Our recipe, each addition switched off alone."""
 TITLES = {BASE: "the base, not fine-tuned"} | {v.key: v.title for v in (*ASSIGNMENTS, RECIPE, WITH_ENCODER, *WITHOUT)}
@@ -153,9 +158,13 @@ class Reproduction:
 
         runs: list[Callable[[], None]] = [partial(self._compare, base), *tuned(ASSIGNMENTS[::-1])]
         if not self._args.skip_additions:
-            runs += tuned([Variant(v.key, v.title, (*RECIPE.options, *v.options)) for v in WITHOUT])
+            runs += tuned([Variant(v.key, v.title, (*RECIPE.options, *v.options)) for v in self._additions()])
         self._at_once(runs)
         return self._out / "tables.md"
+
+    def _additions(self) -> list[Variant]:
+        bf16 = computes_in_bf16("cuda" if torch.cuda.is_available() else "cpu")
+        return [variant for variant in WITHOUT if bf16 or variant is not NO_BF16]
 
     def _at_once(self, runs: Sequence[Callable[[], None]]) -> None:
         """Runs that do not need each other, `--jobs` at a time; after a failure none is begun."""

@@ -14,13 +14,14 @@ from sam_scenes import one_thread, tiny_model, write_data  # noqa: F401
 
 from saom_cli.main import main
 from saom_core.sam_checkpoints import write_checkpoint
-from training import finetune_command
+from training import finetune_command, reproduce
 from training.reproduce import (
     _COLUMNS,
     ASSIGNMENTS,
     COMPARED,
     COMPARED_AS_SAM,
     KEPT_BASE,
+    NO_BF16,
     RECIPE,
     SAM_NMS_IOU,
     WITH_ENCODER,
@@ -86,8 +87,10 @@ def test_goes_on_where_it_was_and_tables_hold_what_was_measured(args: argparse.N
     assert len(ran) == before
 
 
-def test_two_at_a_time(args: argparse.Namespace) -> None:
+@pytest.mark.parametrize("bf16", [True, False])
+def test_two_at_a_time(args: argparse.Namespace, bf16: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each run once, at most two together, and no process begins after one has failed."""
+    monkeypatch.setattr(reproduce, "computes_in_bf16", lambda _device_type: bf16)
     args.jobs, args.skip_additions, args.model = 2, False, None
     ran, now, most, lock = [], [0], [0], threading.Lock()
     figures = dict.fromkeys([name for _, name, _ in _COLUMNS], 0.5)
@@ -110,7 +113,8 @@ def test_two_at_a_time(args: argparse.Namespace) -> None:
     assert most[0] == 2 and not any(WITHOUT[0].options[0] in command for command in ran)
     Reproduction(args, watched).run()
     done = json.loads((args.out / "times.json").read_text())
-    assert len(done) == 2 * (len(ASSIGNMENTS) + 1 + len(WITHOUT)) + 2
+    assert len(done) == 2 * (len(ASSIGNMENTS) + 1 + len(WITHOUT) - (not bf16)) + 2
+    assert (NO_BF16.key in done) == bf16, "where it cannot differ, it is not run"
     assert len(ran) == len(done) + 1
 
 
