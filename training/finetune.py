@@ -19,21 +19,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
-from tqdm import tqdm
 
 from saom_cli.options import pair
 from training.augment import AugmentConfig, TrainingItem, training_item
-from training.averaging import moving_average
-from training.checkpoint import load_network_and_record, load_resume, save_network, save_resume
+from training.checkpoint import load_network_and_record, save_network
 from training.dataset import Dataset as SimulatedDataset
 from training.finite import check_loss, clip_gradient
-from training.loss_plot import plot_losses
+from training.loop import run_steps
 from training.losses import LossWeights, batch_loss, class_weights
 from training.network import SaomTiny, TinyConfig, with_classes
 from training.onnx_weights import network_from_onnx, restore_batch_norms
 from training.precision import mixed_precision
 from training.run_checks import begin, beginning, check_data
-from training.run_log import LOG, PLOT, open_log
 from training.schedule import set_learning_rate
 from training.seeded_order import image_of, item_rng
 from training.workers import workers_of
@@ -77,9 +74,7 @@ class TrainingStream(Dataset[TrainingItem]):
         return training_item(sample, self._config.augment, item_rng(self._config.seed, i))
 
 
-def train(
-    data: SimulatedDataset, out: Path, config: TrainConfig, init: Path | None = None, stop_after: int | None = None
-) -> Path:
+def train(data: SimulatedDataset, out: Path, config: TrainConfig, init: Path | None = None) -> Path:
     """Train from nothing, from `init`, or on from the last checkpoint in `out`.
 
     Args:
@@ -87,7 +82,6 @@ def train(
         out: folder for checkpoints and logs.
         config: the run.
         init: checkpoint folder, or exported file, to begin from.
-        stop_after: leave the run at this step, to be resumed later; the learning rate follows `config.steps`.
 
     Returns:
         The folder of the last checkpoint (averaged weights).
@@ -109,35 +103,31 @@ def train(
         "init": before,
     }
     network = network.to(device, memory_format=torch.channels_last)
-    average = moving_average(network, config.ema_decay)
     weights = class_weights(class_counts(data, len(network.config.class_names))).to(device)
     optimizer = make_optimizer(network, config)
-    start = load_resume(out, network, average, optimizer)
-    log = open_log(out / LOG, start)
-    progress = tqdm(total=config.steps, initial=start, unit="step", desc="train", dynamic_ncols=True)
-    items_to_come = range(start * config.batch, config.steps * config.batch)
-    batches = workers_of(TrainingStream(data, config), config.workers, items_to_come, config.batch)
-    for step, items in enumerate(batches, start):
-        rate = set_learning_rate(
-            optimizer, config.learning_rate, step, config.steps, config.warmup_steps, least=_LEAST_RATE
-        )
-        terms = train_step(network, optimizer, items, weights, config, device)
-        average.update_parameters(network)
-        progress.update()
-        if step % 10 == 0:
-            progress.set_postfix({name: f"{value:.3f}" for name, value in terms.items()})
-            for name, value in terms.items():
-                log.add_scalar(f"loss/{name}", value, step)
-            log.add_scalar("learning_rate", rate, step)
-        if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
-            # the model first: a run that is killed in between makes it once more
-            save_network(average.module, out / "last", {"steps": step + 1, **record})
-            save_resume(out, step + 1, network, average, optimizer)
-        if step + 1 == stop_after:
-            break
-    progress.close()
-    log.close()
-    plot_losses(out / LOG, out / PLOT)
+
+    def steps_from(start: int) -> Iterator[dict[str, float]]:
+        items_to_come = range(start * config.batch, config.steps * config.batch)
+        batches = workers_of(TrainingStream(data, config), config.workers, items_to_come, config.batch)
+        for step, items in enumerate(batches, start):
+            rate, warmup = config.learning_rate, config.warmup_steps
+            set_learning_rate(optimizer, rate, step, config.steps, warmup, least=_LEAST_RATE)
+            yield train_step(network, optimizer, items, weights, config, device)
+
+    def save(average: nn.Module, step: int) -> None:
+        assert isinstance(average, SaomTiny)
+        save_network(average, out / "last", {"steps": step, **record})
+
+    run_steps(
+        network,
+        optimizer,
+        steps_from,
+        save,
+        out,
+        steps=config.steps,
+        ema_decay=config.ema_decay,
+        checkpoint_every=config.checkpoint_every,
+    )
     return out / "last"
 
 

@@ -12,28 +12,26 @@ import dataclasses
 import logging
 import math
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from saom_core.config import check_options, option_field
-from training.averaging import moving_average
-from training.checkpoint import load_resume, save_network, save_resume
+from training.checkpoint import save_network
 from training.dataset import Dataset
 from training.finetune import TrainConfig, initial_network
 from training.finite import check_loss, clip_gradient
-from training.loss_plot import plot_losses
+from training.loop import run_steps
 from training.losses import class_weights
 from training.network import with_object_head
 from training.object_crops import ObjectCrops, plain_views, read_objects, varied_views
 from training.object_head import ObjectViews
 from training.precision import mixed_precision
 from training.run_checks import TrainingError, begin, beginning, check_data
-from training.run_log import LOG, PLOT, open_log
 from training.schedule import set_learning_rate
 
 log = logging.getLogger(__name__)
@@ -90,9 +88,7 @@ class NamedObjects(nn.Module):
         return self.class_head(F.dropout(self.object_head(views), self.dropout, self.training))
 
 
-def teach_classes(
-    data: Dataset, validation: Dataset, out: Path, config: ClassesConfig, init: Path, stop_after: int | None = None
-) -> Path:
+def teach_classes(data: Dataset, validation: Dataset, out: Path, config: ClassesConfig, init: Path) -> Path:
     """Train object head and class head of a checkpoint; a killed run is resumed by the same call.
 
     Args:
@@ -101,7 +97,6 @@ def teach_classes(
         out: folder for checkpoints and logs.
         config: the run.
         init: checkpoint folder, or exported file, whose other layers stay.
-        stop_after: leave the run at this step, to be resumed later.
 
     Returns:
         The folder of the last checkpoint (averaged weights), `out/last`.
@@ -121,40 +116,39 @@ def teach_classes(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     named = NamedObjects(copy.deepcopy(network.object_head), copy.deepcopy(network.class_head), config.dropout)
     named.to(device)
-    average = moving_average(named, config.ema_decay)
     optimizer = torch.optim.AdamW(named.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    start = load_resume(out, named, average, optimizer)
-    if start == config.steps:
-        return out / "last"
-    objects = read_objects(data, drawn_by, config.drawn_share, config.workers)
-    if not len(objects):
-        raise TrainingError("expected a data set with objects in its training split, got none: run `saom collect`")
-    counts = torch.bincount(objects.class_ids, minlength=len(network.config.class_names))
-    objects, weights = objects.to(device), class_weights(counts)[:-1].to(device)
-    board = open_log(out / LOG, start)
     record = {"steps": before.get("steps", 0), "classes": dataclasses.asdict(config), "init": before, "data": data.info}
-    progress = tqdm(total=config.steps, initial=start, unit="step", desc="classes", dynamic_ncols=True)
-    for step in range(start, config.steps):
-        loss = train_step(named, optimizer, objects, weights, step, config)
-        average.update_parameters(named)
-        progress.update()
-        if step % 50 == 0:
-            progress.set_postfix(loss=f"{loss:.3f}")
-            board.add_scalar("loss/classes", loss, step)
-        if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
-            network.object_head.load_state_dict(average.module.object_head.state_dict())
-            network.class_head.load_state_dict(average.module.class_head.state_dict())
-            # the model first: a run that is killed in between makes it once more
-            save_network(network.eval(), out / "last", {**record, "class_steps": step + 1})
-            save_resume(out, step + 1, named, average, optimizer)
-        if step + 1 == stop_after:
-            break
-    progress.close()
-    board.close()
-    plot_losses(out / LOG, out / PLOT)
-    if len(validation):
+
+    def steps_from(start: int) -> Iterator[dict[str, float]]:
+        if start == config.steps:
+            return
+        objects = read_objects(data, drawn_by, config.drawn_share, config.workers)
+        if not len(objects):
+            raise TrainingError("expected a data set with objects in its training split, got none: run `saom collect`")
+        counts = torch.bincount(objects.class_ids, minlength=len(network.config.class_names))
+        objects, weights = objects.to(device), class_weights(counts)[:-1].to(device)
+        for step in range(start, config.steps):
+            yield {"classes": train_step(named, optimizer, objects, weights, step, config)}
+
+    def save(average: nn.Module, step: int) -> None:
+        assert isinstance(average, NamedObjects)
+        network.object_head.load_state_dict(average.object_head.state_dict())
+        network.class_head.load_state_dict(average.class_head.state_dict())
+        save_network(network.eval(), out / "last", {**record, "class_steps": step})
+
+    average, start = run_steps(
+        named,
+        optimizer,
+        steps_from,
+        save,
+        out,
+        steps=config.steps,
+        ema_decay=config.ema_decay,
+        checkpoint_every=config.checkpoint_every,
+    )
+    if len(validation) and start < config.steps:
         unseen = read_objects(validation, network, 1.0, config.workers).to(device)
-        log.info("right names of unseen objects under true and drawn masks: %.3f", accuracy(average.module, unseen))
+        log.info("right names of unseen objects under true and drawn masks: %.3f", accuracy(average, unseen))
     return out / "last"
 
 

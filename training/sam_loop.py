@@ -1,4 +1,4 @@
-"""The training loop of SAM-family networks: one or many processes, resumed after a kill, logged.
+"""The training of SAM-family networks, in one or many processes.
 
 What is trained on what is told by the caller (`sam_finetune`, `sam_base`).
 """
@@ -17,25 +17,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import Dataset
-from tqdm import tqdm
 
-from training.averaging import moving_average
-from training.checkpoint import load_resume, save_resume
 from training.finite import check_loss, clip_gradient
-from training.loss_plot import plot_losses
+from training.loop import run_steps
 from training.memory import peak_memory_mb_on
 from training.precision import mixed_precision
 from training.processes import Processes
 from training.run_checks import begin
-from training.run_log import LOG, PLOT, open_log
 from training.sam_config import SamRunConfig
 from training.sam_losses import Term
 from training.schedule import set_learning_rate
 from training.workers import workers_of
 
 logger = logging.getLogger("saom")
-
-_LOG_EVERY = 10  # steps
 
 Item = TypeVar("Item")
 Terms = dict[str, Term]
@@ -68,35 +62,30 @@ def train(
     """
     device = processes.device
     trainee.to(device).train()
-    average = moving_average(trainee, config.ema_decay)
     trained = [parameter for parameter in trainee.parameters() if parameter.requires_grad]
     fused = device.type == "cuda"  # one kernel for all weights
     optimizer = torch.optim.AdamW(trained, eps=config.adam_epsilon, weight_decay=config.weight_decay, fused=fused)
-    start = load_resume(out, trainee, average, optimizer)
-    network = DistributedDataParallel(trainee) if processes.count > 1 else trainee
-    log = open_log(out / LOG, start) if processes.first else None
-    progress = tqdm(total=steps, initial=start, unit="step", desc="train", dynamic_ncols=True, disable=log is None)
+
+    def steps_from(start: int) -> Iterator[dict[str, float]]:
+        network = DistributedDataParallel(trainee) if processes.count > 1 else trainee
+        items: list[Item]
+        for step, items in enumerate(batches(stream, config, start, steps, processes), start):
+            set_learning_rate(optimizer, config.learning_rate, step, steps, config.warmup_steps)
+            yield train_step(network, optimizer, items, terms_of, config, processes)
+
     began = time.monotonic()
-    items: list[Item]
-    for step, items in enumerate(batches(stream, config, start, steps, processes), start):
-        rate = set_learning_rate(optimizer, config.learning_rate, step, steps, config.warmup_steps)
-        values = train_step(network, optimizer, items, terms_of, config, processes)
-        average.update_parameters(trainee)
-        progress.update()
-        if log is not None and (step % _LOG_EVERY == 0 or step + 1 == steps):
-            progress.set_postfix({name: f"{value:.3f}" for name, value in values.items()})
-            for name, value in values.items():
-                log.add_scalar(f"loss/{name}", value, step)
-            log.add_scalar("learning_rate", rate, step)
-        if log is not None and ((step + 1) % config.checkpoint_every == 0 or step + 1 == steps):
-            # the model first: a run that is killed in between makes it once more
-            save(average.module, step + 1)
-            log.flush()
-            save_resume(out, step + 1, trainee, average, optimizer)
-    progress.close()
-    if log is not None:
-        log.close()
-        plot_losses(out / LOG, out / PLOT)
+    _, start = run_steps(
+        trainee,
+        optimizer,
+        steps_from,
+        save,
+        out,
+        steps=steps,
+        ema_decay=config.ema_decay,
+        checkpoint_every=config.checkpoint_every,
+        writes=processes.first,
+    )
+    if processes.first:
         pictures = (steps - start) * config.batch * processes.count
         seconds, memory = (time.monotonic() - began) / max(1, pictures), peak_memory_mb_on(device) / 1000
         logger.info("%d pictures, %.3f s each, peak memory %.1f GB", pictures, seconds, memory)

@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 
 def set_learning_rate(
     optimizer: Optimizer, highest: float, step: int, steps: int, warmup_steps: int, least: float = 0.0
-) -> float:
+) -> None:
     """Sets the rate of a step, as `CosineAnnealingLR` at every step after the warm-up.
 
     Args:
@@ -19,9 +19,6 @@ def set_learning_rate(
         steps: of the whole run.
         warmup_steps: of rising rates; at most half of the run.
         least: share of the highest that the cosine ends with.
-
-    Returns:
-        The rate.
     """
     warmup_steps = min(warmup_steps, steps // 2)
     if step < warmup_steps:
@@ -31,4 +28,3 @@ def set_learning_rate(
         share = least + (1 - least) * 0.5 * (1 + math.cos(math.pi * done))
     for group in optimizer.param_groups:
         group["lr"] = highest * share
-    return highest * share

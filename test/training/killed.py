@@ -12,6 +12,8 @@ import pytest
 import safetensors.torch
 import torch
 
+from training import loop
+
 
 @contextmanager
 def killed_after(monkeypatch: pytest.MonkeyPatch, module: ModuleType, written: int) -> Iterator[None]:
@@ -28,8 +30,8 @@ def killed_after(monkeypatch: pytest.MonkeyPatch, module: ModuleType, written: i
         return wrapped
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        for write in (module.save_network, module.save_resume):
-            patch.setattr(module, write.__name__, killed_at(write))
+        patch.setattr(module, "save_network", killed_at(module.save_network))
+        patch.setattr(loop, "save_resume", killed_at(loop.save_resume))
         yield
 
 

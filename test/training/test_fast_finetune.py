@@ -15,6 +15,7 @@ from sam_scenes import assert_equal, losses, one_thread, open_data, tiny_model, 
 from saom_cli.main import main
 from saom_core.config import SaomConfig
 from saom_core.sam_checkpoints import write_checkpoint
+from training import loop
 from training.dataset import Dataset
 from training.evaluate import evaluate
 from training.evaluated_models import load_model
@@ -70,8 +71,6 @@ def test_a_run_that_was_cut_goes_on_to_the_same_weights(tmp_path: Path, monkeypa
     def cut(*args: object) -> None:
         genuine(*args)
         raise KeyboardInterrupt
-
-    import training.sam_loop as loop
 
     genuine = loop.save_resume
     monkeypatch.setattr(loop, "save_resume", cut)
