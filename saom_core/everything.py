@@ -210,7 +210,7 @@ class OnnxSegmenter:
     ) -> tuple[Letterbox, npt.NDArray[np.uint8], npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
         """How the frame lies in the input, the network's image and depth, and the frame's own cleaned depth."""
         depth = check_frame(image_rgb, depth_m, self.config)
-        box = Letterbox.fit(image_rgb.shape[:2], self.info.input_size_hw)
+        box = Letterbox.fit((image_rgb.shape[0], image_rgb.shape[1]), self.info.input_size_hw)
         return box, box.image(image_rgb), box.depth(depth if self.config.use_depth else None), depth
 
     def _instances(

@@ -183,7 +183,7 @@ def _prompted(
     depth_m: npt.NDArray[np.float32] | None,
 ) -> tuple[float, npt.NDArray[np.float32]]:
     """IoU with the mask, and descriptor (D,), of the best answer to prompts inside it; of no answer 0 and nothing."""
-    box = Letterbox.fit(mask.shape, model.info.input_size_hw)
+    box = Letterbox.fit((mask.shape[0], mask.shape[1]), model.info.input_size_hw)
     points = box.to_target(points_inside(mask))
     prompts = np.resize(points, (prompt_count_of(model.info), 2)).astype(np.float32)  # over and over
     found, described = answers(model, image_rgb, depth_m, OPEN, prompts)

@@ -172,13 +172,14 @@ class SamSegmenter:
         """Encodes one crop, decodes points (N, 2) in its pixels, filters, drops duplicates."""
         x0, y0, x1, y1 = box
         height, width = y1 - y0, x1 - x0
+        size_hw = image_rgb.shape[0], image_rgb.shape[1]
         device = self._sam.device
         with clock.stage("preprocess"):
             batch, input_hw = network_input(self._sam, image_rgb[y0:y1, x0:x1])
             grid_size = self.model.sizes.image_size // self.model.sizes.patch_size
             tokens_hw = (_used_tokens(input_hw[0], grid_size), _used_tokens(input_hw[1], grid_size))
             enlarger = MaskEnlarger((4 * tokens_hw[0], 4 * tokens_hw[1]), input_hw, (height, width), device)
-            crop = ImageCrop((x0, y0, x1, y1), image_rgb.shape[:2], enlarger, self._sam.mask_threshold)
+            crop = ImageCrop((x0, y0, x1, y1), size_hw, enlarger, self._sam.mask_threshold)
             points_xy = torch.from_numpy(prompts_xy)
             inputs_xy = (points_xy * torch.tensor([input_hw[1] / width, input_hw[0] / height]).double()).to(device)
         with clock.stage("encoder"):

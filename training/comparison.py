@@ -29,6 +29,11 @@ class GroundTruth:
         """The whole objects of a picture of a data set."""
         return GroundTruth(sample.masks, tuple(sample.class_names), sample.ignore)
 
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Of the image."""
+        return self.ignore.shape[0], self.ignore.shape[1]
+
     @cached_property
     def areas(self) -> npt.NDArray[np.int64]:
         """(N,) pixels."""

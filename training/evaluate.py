@@ -114,7 +114,7 @@ def _drawable(prompted: PromptedAnswers, truth: GroundTruth) -> ImageAnswer:
     """The masks of prompts, each with its object's name and its IoU in the place of a score."""
     kept = np.flatnonzero(prompted.masks.any((1, 2)))
     instances = Instances.from_masks(
-        truth.ignore.shape,
+        truth.size_hw,
         [MaskCrop.from_dense(prompted.masks[k]) for k in kept],
         prompted.ious[kept].astype(np.float32),
         class_names=[truth.class_names[prompted.rows[k]] for k in kept],

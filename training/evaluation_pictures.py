@@ -114,7 +114,7 @@ def draw_truth(image_rgb: Image, truth: GroundTruth, instances: Instances) -> Im
     image = np.where(truth.ignore[..., None], image_rgb // 3, image_rgb).astype(np.uint8)
     there = np.flatnonzero(truth.areas > 0)
     objects = Instances.from_masks(
-        truth.ignore.shape,
+        truth.size_hw,
         [MaskCrop.from_dense(truth.masks[g]) for g in there],
         np.ones(len(there), np.float32),
         class_names=[truth.class_names[g] for g in there],

@@ -100,7 +100,7 @@ def letterboxed(
     image_rgb: npt.NDArray[np.uint8], depth_m: npt.NDArray[np.float32], size_hw: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
     """A picture (H, W, 3) and its depth (H, W), scaled and padded to the file's input, as the node does."""
-    box = Letterbox.fit(image_rgb.shape[:2], size_hw)
+    box = Letterbox.fit((image_rgb.shape[0], image_rgb.shape[1]), size_hw)
     return torch.from_numpy(box.image(image_rgb)), torch.from_numpy(box.depth(depth_m))
 
 

@@ -145,7 +145,7 @@ class EverythingMetrics:
         """Each pixel belongs to one mask, the smaller one, which lies in front: what planners read."""
         truth, labels = compared.truth, compared.predicted.label_image()
         objects = [MaskCrop.from_dense(mask) for mask in truth.masks[truth.asked]]
-        truth_image = Instances.from_masks(truth.ignore.shape, objects, np.ones(len(objects), np.float32)).label_image()
+        truth_image = Instances.from_masks(truth.size_hw, objects, np.ones(len(objects), np.float32)).label_image()
         self._overlaps.append(overlap_figures(np.where(truth.void(truth.asked), 0, labels), truth_image))
         count = len(compared.predicted) + 1
         shared = np.array([np.bincount(labels[mask], minlength=count)[1:] for mask in truth.masks], np.int64)

@@ -60,7 +60,7 @@ def overlap_figures(predicted: LabelImage, truth: LabelImage) -> OverlapFigures:
     overlap = _precision_recall_f(common, predicted_areas.sum(), common, truth_areas.sum())
     predicted_edges = [boundary(predicted == i) for i in predicted_ids]
     truth_edges = [boundary(truth == i) for i in truth_ids]
-    disk = _disk(int(np.ceil(TOLERANCE * np.hypot(*truth.shape))))
+    disk = _disk(int(np.ceil(TOLERANCE * np.hypot(truth.shape[0], truth.shape[1]))))
     hits = [_boundary_hits(predicted_edges[k], truth_edges[g], disk) for k, g in pairs]
     edges = _precision_recall_f(
         sum(hit for hit, _ in hits),

@@ -65,7 +65,8 @@ class PromptedSam:
         """See `PromptedModel.encode`."""
         with torch.inference_mode():
             pixels, input_hw = network_input(self.sam, image_rgb)
-            return _SamImage(self, encode(self.sam.image_encoder, pixels), input_hw, image_rgb.shape[:2])
+            size_hw = image_rgb.shape[0], image_rgb.shape[1]
+            return _SamImage(self, encode(self.sam.image_encoder, pixels), input_hw, size_hw)
 
 
 class _SamImage:
@@ -107,7 +108,7 @@ class PromptedFile:
     def encode(self, image_rgb: npt.NDArray[np.uint8], depth_m: npt.NDArray[np.float32] | None) -> EncodedImage:
         """See `PromptedModel.encode`."""
         depth = check_frame(image_rgb, depth_m, self.config)
-        box = Letterbox.fit(image_rgb.shape[:2], self.model.info.input_size_hw)
+        box = Letterbox.fit((image_rgb.shape[0], image_rgb.shape[1]), self.model.info.input_size_hw)
         return _FileImage(self.model, box, box.image(image_rgb), box.depth(depth))
 
 

@@ -176,6 +176,7 @@ ELEMENTS = (text_lines, text_lines, table, barcode, logo, logo, photo, photo)
 def ground(rng: np.random.Generator, rgb: Rgb, rgb2: Rgb, width: int, height: int) -> Picture:
     """What a package's print stands on: one colour, a gradient, bands, a pattern or a picture."""
     kind = rng.random()
+    picture: Picture
     if kind < 0.45:
         picture = np.empty((height, width, 3), np.uint8)
         picture[:] = colour_of(rgb)

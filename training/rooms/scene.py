@@ -7,7 +7,7 @@ floor is z = 0, the room is centred on the origin.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -97,7 +97,7 @@ class _Layout:
         rng = self.rng
         for _ in range(int(rng.integers(9, 22))):
             self._furniture(against_wall=rng.random() < 0.75)
-        furniture = list(self.scene.objects)
+        furniture: list[Any] = list(self.scene.objects)
         rng.shuffle(furniture)
         for placed in furniture:
             for surface in placed.model.surfaces:

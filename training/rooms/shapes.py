@@ -99,8 +99,9 @@ def loft(rings: Sequence[np.ndarray] | np.ndarray, closed: bool = False) -> Mesh
     rows, columns = grid.shape[:2]
     along = arc_lengths(grid.mean(axis=1))
     u = np.broadcast_to(np.linspace(0, 1, columns), (rows, columns))
-    uv = np.stack([u, np.broadcast_to(along[:, None], (rows, columns))], axis=-1).reshape(-1, 2)
-    vertices, faces = grid.reshape(-1, 3), grid_faces(rows, columns)
+    uv: np.ndarray = np.stack([u, np.broadcast_to(along[:, None], (rows, columns))], axis=-1).reshape(-1, 2)
+    vertices: np.ndarray = grid.reshape(-1, 3)
+    faces: np.ndarray = grid_faces(rows, columns)
     if not closed:
         for row, turned in ((0, True), (rows - 1, False)):
             ring = grid[row, :-1]

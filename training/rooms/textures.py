@@ -65,7 +65,8 @@ def mix(amount: np.ndarray, rgb: Rgb, rgb2: Rgb) -> Picture:
     low, high = np.asarray(rgb, np.float32), np.asarray(rgb2, np.float32)
     ramp = np.linspace(0, 1, 256, dtype=np.float32)[:, None]  # 256 steps between two colours are all that can be seen
     table = np.clip((low + ramp * (high - low)) * 255, 0, 255).astype(np.uint8)
-    return np.take(table, cv2.convertScaleAbs(np.clip(amount, 0, 1), alpha=255), axis=0)
+    steps = np.asarray(cv2.convertScaleAbs(np.clip(amount, 0, 1), alpha=255), np.uint8)
+    return np.take(table, steps, axis=0)
 
 
 def shade(rgb: Rgb, factor: float) -> Rgb:
