@@ -83,6 +83,13 @@ def segmenter_of(model: SamModel, config: SaomConfig, options: SamEverythingOpti
     return SamSegmenter(model.to(device), config, info, options)
 
 
+def everything_options(
+    model: SamModel, config: SaomConfig, grid: tuple[int, int] | None = None
+) -> SamEverythingOptions:
+    """What a configuration says; how many masks a prompt gives is the model's own, and the grid unless one is given."""
+    return SamEverythingOptions.from_config(config, grid or model.grid, one_mask_per_prompt=model.one_mask_per_prompt)
+
+
 class SamSegmenter:
     """A `Segmenter` with a network of the SAM family.
 
@@ -111,7 +118,7 @@ class SamSegmenter:
     ) -> Segmentation:
         """See `Segmenter.segment`; stages: preprocess, encoder, decoder, postprocess."""
         depth = check_frame(image_rgb, depth_m, self.config)
-        options = self.options or SamEverythingOptions.from_config(self.config, self.model.grid)
+        options = self.options or everything_options(self.model, self.config)
         clock = _Clock(self._sam.device)
         size_hw = (image_rgb.shape[0], image_rgb.shape[1])
         boxes, layers = generate_crop_boxes(size_hw, options.crop_n_layers, options.crop_overlap_ratio)
@@ -208,6 +215,8 @@ class SamSegmenter:
         with clock.stage("decoder"):
             quality = prompts.predicted_iou
             passes = quality > (options.pred_iou_thresh if options.pred_iou_thresh > 0 else -torch.inf)
+            if options.one_mask_per_prompt:
+                passes &= quality == quality.amax(dim=1, keepdim=True)
             drawn = passes.any(dim=1).nonzero()[:, 0]
             class_ids, class_scores = self._classes(prompts.class_token)
         # Of nothing `split` makes one empty piece, so the parts of a crop can be joined whatever was found.

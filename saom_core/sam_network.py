@@ -70,7 +70,20 @@ class SamModel:
     @property
     def grid(self) -> tuple[int, int]:
         """Columns and rows of everything mode's points that it was fine-tuned for; else the usual ones."""
-        return trained_grid(json.loads(self.metadata.get("training", "{}")))
+        return trained_grid(self._training())
+
+    @property
+    def one_mask_per_prompt(self) -> bool:
+        """Whether it was taught that a prompt has one object to give (`suppress_duplicates` of training).
+
+        Everything mode then takes of each prompt's masks that of the best predicted quality alone.
+        """
+        return bool(self._training().get("config", {}).get("suppress_duplicates", False))
+
+    def _training(self) -> dict[str, Any]:
+        """The record of its fine-tuning, if there was one."""
+        record: dict[str, Any] = json.loads(self.metadata.get("training", "{}"))
+        return record
 
     def to(self, device: torch.device | str) -> SamModel:
         """Moves the weights, in place."""

@@ -10,7 +10,7 @@ from saom_core.errors import ConfigError
 
 @dataclass(frozen=True)
 class SamEverythingOptions:
-    """What segment-anything's `SamAutomaticMaskGenerator` takes, and what SAOM adds (the last two).
+    """What segment-anything's `SamAutomaticMaskGenerator` takes, and what SAOM adds (the last three).
 
     Raises:
         ConfigError: a value out of range.
@@ -29,6 +29,7 @@ class SamEverythingOptions:
     min_mask_region_area: int = 0  # pixels; smaller holes are filled, smaller islands removed
     min_area: int = 0  # pixels; smaller masks are dropped
     max_instances: int = 0  # the best by score; 0: all
+    one_mask_per_prompt: bool = False  # the one of the best predicted quality
 
     def __post_init__(self) -> None:
         columns, rows = self.grid
@@ -62,7 +63,9 @@ class SamEverythingOptions:
         return SamEverythingOptions(points_per_side, pred_iou_thresh=0.3, box_nms_thresh=0.3, min_mask_region_area=150)
 
     @staticmethod
-    def from_config(config: SaomConfig, grid: tuple[int, int]) -> SamEverythingOptions:
+    def from_config(
+        config: SaomConfig, grid: tuple[int, int], *, one_mask_per_prompt: bool = False
+    ) -> SamEverythingOptions:
         """What a `SaomConfig` says, on a grid of that many columns and rows; the rest as in segment-anything."""
         return SamEverythingOptions(
             grid,
@@ -72,4 +75,5 @@ class SamEverythingOptions:
             min_mask_region_area=config.min_area_px,
             min_area=config.min_area_px,
             max_instances=config.max_instances,
+            one_mask_per_prompt=one_mask_per_prompt,
         )

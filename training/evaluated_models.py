@@ -14,8 +14,7 @@ from saom_core.config import SaomConfig
 from saom_core.errors import ConfigError, ModelError
 from saom_core.everything import OnnxSegmenter, Segmenter, load_segmenter
 from saom_core.runtime import OUTPUTS, THRESHOLDS, ModelInfo
-from saom_core.sam import SamSegmenter
-from saom_core.sam_options import SamEverythingOptions
+from saom_core.sam import SamSegmenter, everything_options
 from training.checkpoint import WEIGHTS
 from training.everything_graph import grid_prompts_xy
 from training.exportable import load_exportable
@@ -53,7 +52,7 @@ def load_model(config: SaomConfig, grid: tuple[int, int] | None = None) -> Evalu
     segmenter = load_segmenter(config)
     if isinstance(segmenter, SamSegmenter):
         grid = grid or segmenter.model.grid
-        segmenter.options = SamEverythingOptions.from_config(config, grid)
+        segmenter.options = everything_options(segmenter.model, config, grid)
         return EvaluatedModel(segmenter, PromptedSam(segmenter.model), grid)
     assert isinstance(segmenter, OnnxSegmenter)
     return _of_file(segmenter, grid)

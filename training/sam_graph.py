@@ -47,6 +47,7 @@ class SamEverythingGraph(nn.Module):
         self.prompt_encoder, self.mask_decoder = model.sam.prompt_encoder, model.sam.mask_decoder
         self.class_head = model.class_head
         self.sizes = model.sizes
+        self.one_mask_per_prompt = model.one_mask_per_prompt
         self.mean, self.std = (tuple(v.flatten().tolist()) for v in (model.sam.pixel_mean, model.sam.pixel_std))
         self.prompts_at_once, self.candidates, self.max_instances = prompts_at_once, candidates, max_instances
 
@@ -94,9 +95,11 @@ class SamEverythingGraph(nn.Module):
 
         quality, stability, boxes, class_tokens = in_chunks(measures, prompts, self.prompts_at_once)
         masks_per_prompt = quality.shape[1]
-        quality, stability = quality.flatten(), stability.flatten()  # (N * M,)
         passes = (quality >= score_threshold) & (stability >= stability_threshold)
-        passing = torch.where(passes, quality, torch.zeros_like(quality))
+        if self.one_mask_per_prompt:
+            passes &= quality == quality.amax(dim=1, keepdim=True)
+        passing = torch.where(passes, quality, torch.zeros_like(quality)).flatten()  # (N * M,)
+        stability = stability.flatten()
         picked, valid = preselect(boxes.flatten(0, 1), passing, self.candidates)
         asked = prompts[picked // masks_per_prompt]
 

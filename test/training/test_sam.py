@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,24 @@ def test_labels_belong_to_their_masks(checkpoint: Path, model: SamModel) -> None
         assert iou(ours[k], mask) >= 0.99
         assert instances.class_ids[k] == label
         assert instances.class_names[k] == model.class_names[label]
+
+
+def test_a_saom_gives_the_best_mask_of_each_prompt(checkpoint: Path, model: SamModel, tmp_path: Path) -> None:
+    """What was taught that a prompt has one object to give is asked for one, by its checkpoint alone."""
+    image = photo(80, 100, seed=4)
+    config = CONFIG.replace(nms_iou=1.0, stability_threshold=0.0, min_area_px=1, max_instances=1000)
+    record = json.dumps({"config": {"suppress_duplicates": True, "grid": [8, 8]}})
+    write_checkpoint(dataclasses.replace(model, metadata={"training": record}), tmp_path / "saom.safetensors")
+    ours = load_sam(config.replace(model=str(tmp_path / "saom.safetensors"))).segment(image).instances
+    everything = SamEverythingOptions.from_config(config, (8, 8))
+    theirs = load_sam(config.replace(model=str(checkpoint)), everything).segment(image).instances
+    points = {tuple(point) for point in ours.points_xy.tolist()}
+    assert len(ours) == len(points) < len(theirs) and len(points) > 5
+    best = {point: theirs.scores[(theirs.points_xy == point).all(axis=1)].max() for point in points}
+    for point, score, mask in zip(ours.points_xy.tolist(), ours.scores, ours.dense_masks(), strict=True):
+        assert score == pytest.approx(best[tuple(point)], abs=1e-5)
+        row = np.flatnonzero((theirs.points_xy == point).all(axis=1) & (np.abs(theirs.scores - score) < 1e-5))
+        assert any(iou(mask, theirs.masks[k].dense(theirs.size_hw)) > 0.99 for k in row)
 
 
 def test_batch_size_changes_nothing(checkpoint: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -18,6 +21,7 @@ from training.sam_fast import sam_pixels
 from training.sam_graph import SamEverythingGraph
 
 SIZE_HW = (48, 64)
+ONE_OBJECT = {"training": json.dumps({"config": {"suppress_duplicates": True}})}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +41,7 @@ def answer(graph: nn.Module, image: Tensor, prompts: Tensor, limits: tuple[float
 
 
 def naive(
-    model: SamModel, image: Tensor, prompts: Tensor, limits: tuple[float, ...]
+    model: SamModel, image: Tensor, prompts: Tensor, limits: tuple[float, ...], best_alone: bool = False
 ) -> list[tuple[float, np.ndarray, tuple[float, float], int]]:
     """Everything mode in loops: score, logits, point, class of what stays, best first."""
     score_threshold, stability_threshold, nms_iou = limits
@@ -48,7 +52,7 @@ def naive(
     for point in prompts:
         prompt = decoder.decode(tokens, point[None])
         logits = decoder.mask_logits(prompt, torch.tensor([0]), (3, 4))[0]
-        for k in range(3):
+        for k in [int(prompt.predicted_iou[0].argmax())] if best_alone else range(3):
             mask = logits[k].numpy()
             high, low = (mask > 1).sum(), (mask > -1).sum()
             score = float(prompt.predicted_iou[0, k])
@@ -90,11 +94,13 @@ def mask_iou(a: np.ndarray, b: np.ndarray) -> float:
 
 @pytest.mark.parametrize("limits", [(0.0, 0.0, 1.0), (0.3, 0.7, 0.3), (2.0, 0.0, 1.0)])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_against_naive_everything_mode(model: SamModel, limits: tuple[float, ...], seed: int) -> None:
+@pytest.mark.parametrize("best_alone", [False, True])
+def test_against_naive_everything_mode(model: SamModel, limits: tuple[float, ...], seed: int, best_alone: bool) -> None:
     prompts = grid_prompts_xy(4, 3, SIZE_HW)
-    actual = answer(SamEverythingGraph(model, 5, 36, 36), picture(seed), prompts, limits)
+    taught = dataclasses.replace(model, metadata=ONE_OBJECT) if best_alone else model
+    actual = answer(SamEverythingGraph(taught, 5, 36, 36), picture(seed), prompts, limits)
     with torch.no_grad():
-        expected = naive(model, picture(seed), prompts, limits)
+        expected = naive(model, picture(seed), prompts, limits, best_alone)
     assert (limits[0] == 2.0) == (not expected)
     rows = np.flatnonzero(actual["scores"] > 0)
     assert len(rows) == len(expected)
