@@ -74,7 +74,7 @@ def test_sam_with_a_loop_finds_what_its_checkpoint_finds(checkpoint: Path, tmp_p
         assert (same & near).any()
         alike += name in np.array(torch_side.class_names)[same & near]
     assert alike >= 0.8 * len(found) and len(found) >= 5
-    assert (len({tuple(point) for point in found.points_xy.tolist()}) == len(found)) == one_mask
+    assert not one_mask or len({tuple(point) for point in found.points_xy.tolist()}) == len(found)
 
 
 def test_a_network_that_answers_nothing_is_not_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
