@@ -146,6 +146,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--grid", type=pair, help="points, COLUMNSxROWS (default: those it was trained for, or has built in)"
     )
+    parser.add_argument(
+        "--all-masks",
+        action="store_true",
+        help="everything mode with all masks of a prompt, where a SAOM was taught to give the best one alone",
+    )
     parser.add_argument("--no-depth", action="store_true", help="RGB alone")
     parser.add_argument("--limit", type=int, help="so many images at most, evenly spread")
     parser.add_argument(
@@ -163,14 +168,14 @@ def run(args: argparse.Namespace) -> int:
     data = Dataset.open(args.data, None if args.split == "all" else args.split)
     configs = [config_from(args, model=model, score_threshold=AP_SCORE) for model in args.model or [""]]
     report, gallery = evaluate(
-        [load_model(config, args.grid) for config in configs],
+        [load_model(config, args.grid, all_masks=args.all_masks) for config in configs],
         data,
         protocol=args.protocol,
         limit=args.limit,
         use_depth=not args.no_depth,
         operating_score=args.operating_score,
         pictures=args.picture_count if args.html or args.pictures else 0,
-        options={name: getattr(configs[0], name) for name in _REPORTED},
+        options={name: getattr(configs[0], name) for name in _REPORTED} | {"all_masks": args.all_masks},
     )
     print(text_of(report))
     if args.json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,30 +35,37 @@ class EvaluatedModel:
         return self.segmenter.info
 
 
-def load_model(config: SaomConfig, grid: tuple[int, int] | None = None) -> EvaluatedModel:
+def load_model(config: SaomConfig, grid: tuple[int, int] | None = None, *, all_masks: bool = False) -> EvaluatedModel:
     """The model that `config.model` names.
 
     Args:
         config: the model, where it runs, thresholds.
         grid: columns and rows of the points; None: those it was trained for or has built in, else 32 x 32.
+        all_masks: take all masks of a prompt, even if the network was taught to give the best one alone.
 
     Raises:
         ModelError: the model cannot be loaded.
-        ConfigError: an exported file has another grid.
+        ConfigError: an exported file has another grid, or its number of masks cannot be chosen.
     """
     if (Path(config.model) / WEIGHTS).is_file():
         network = CheckpointNetwork(Path(config.model), config.provider, config.threads, grid)
-        return _of_file(OnnxSegmenter(config, network), grid)
+        return _of_file(OnnxSegmenter(config, network), grid, all_masks)
     segmenter = load_segmenter(config)
     if isinstance(segmenter, SamSegmenter):
         grid = grid or segmenter.model.grid
-        segmenter.options = everything_options(segmenter.model, config, grid)
+        options = everything_options(segmenter.model, config, grid)
+        segmenter.options = replace(options, one_mask_per_prompt=options.one_mask_per_prompt and not all_masks)
         return EvaluatedModel(segmenter, PromptedSam(segmenter.model), grid)
     assert isinstance(segmenter, OnnxSegmenter)
-    return _of_file(segmenter, grid)
+    return _of_file(segmenter, grid, all_masks)
 
 
-def _of_file(segmenter: OnnxSegmenter, grid: tuple[int, int] | None) -> EvaluatedModel:
+def _of_file(segmenter: OnnxSegmenter, grid: tuple[int, int] | None, all_masks: bool) -> EvaluatedModel:
+    if all_masks:
+        raise ConfigError(
+            f"all masks of {segmenter.info.path}: expected a SAM checkpoint, whose prompts have several, got another "
+            "model: leave it out"
+        )
     columns, rows = segmenter.info.metadata["grid"]
     if grid not in (None, (columns, rows)):
         raise ConfigError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -265,3 +267,14 @@ def test_grids_and_providers_that_cannot_be(folder: Path, tmp_path: Path) -> Non
     assert bundled.grid == tuple(bundled.info.metadata["grid"])
     with pytest.raises(ConfigError, match="built into the file"):
         load_model(SaomConfig(), (5, 3))
+
+
+def test_masks_of_a_prompt_are_as_the_checkpoint_was_taught_unless_told_otherwise(tmp_path: Path) -> None:
+    taught = {"training": json.dumps({"config": {"suppress_duplicates": True}})}
+    config = SaomConfig(model=str(tmp_path / "sam.safetensors"), provider="cpu")
+    for metadata, all_masks, expected in (({}, False, False), (taught, False, True), (taught, True, False)):
+        write_checkpoint(dataclasses.replace(tiny_model(), metadata=metadata), tmp_path / "sam.safetensors")
+        options = load_model(config, all_masks=all_masks).segmenter.options  # type: ignore[attr-defined]
+        assert options.one_mask_per_prompt == expected
+    with pytest.raises(ConfigError, match="expected a SAM checkpoint"):
+        load_model(SaomConfig(), all_masks=True)

@@ -66,7 +66,8 @@ def test_goes_on_where_it_was_and_tables_hold_what_was_measured(args: argparse.N
     assert len(ran) == 2
     tables = Reproduction(args, failing).run().read_text()
     assert ran[2] == ran[1], "what failed is done again, what was finished is not"
-    assert len(ran) == 1 + 2 * (len(ASSIGNMENTS) + 1) + 1
+    assert len(ran) == 1 + 2 * (len(ASSIGNMENTS) + 1) + 2
+    assert [command for command in ran if "--all-masks" in command][0][-1] == "--all-masks"
     modes = {
         (name, command[command.index("--nms-iou") + 1])
         for command in ran
@@ -113,7 +114,7 @@ def test_two_at_a_time(args: argparse.Namespace, bf16: bool, monkeypatch: pytest
     assert most[0] == 2 and not any(WITHOUT[0].options[0] in command for command in ran)
     Reproduction(args, watched).run()
     done = json.loads((args.out / "times.json").read_text())
-    assert len(done) == 2 * (len(ASSIGNMENTS) + 1 + len(WITHOUT) - (not bf16)) + 2
+    assert len(done) == 2 * (len(ASSIGNMENTS) + 1 + len(WITHOUT) - (not bf16)) + 3
     assert (NO_BF16.key in done) == bf16, "where it cannot differ, it is not run"
     assert len(ran) == len(done) + 1
 
