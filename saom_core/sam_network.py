@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -70,7 +70,7 @@ class SamModel:
     @property
     def grid(self) -> tuple[int, int]:
         """Columns and rows of everything mode's points that it was fine-tuned for; else the usual ones."""
-        return trained_grid(self._training())
+        return trained_grid(self._training)
 
     @property
     def one_mask_per_prompt(self) -> bool:
@@ -78,8 +78,9 @@ class SamModel:
 
         Everything mode then takes of each prompt's masks that of the best predicted quality alone.
         """
-        return bool(self._training().get("config", {}).get("suppress_duplicates", False))
+        return bool(self._training.get("config", {}).get("suppress_duplicates", False))
 
+    @cached_property  # asked for with every frame
     def _training(self) -> dict[str, Any]:
         """The record of its fine-tuning, if there was one."""
         record: dict[str, Any] = json.loads(self.metadata.get("training", "{}"))

@@ -64,7 +64,7 @@ def _of_file(segmenter: OnnxSegmenter, grid: tuple[int, int] | None, all_masks: 
     if all_masks:
         raise ConfigError(
             f"all masks of {segmenter.info.path}: expected a SAM checkpoint, whose prompts have several, got another "
-            "model: leave it out"
+            "model: leave --all-masks out"
         )
     columns, rows = segmenter.info.metadata["grid"]
     if grid not in (None, (columns, rows)):

@@ -110,24 +110,16 @@ def train(data: SimulatedDataset, out: Path, config: TrainConfig, init: Path | N
         items_to_come = range(start * config.batch, config.steps * config.batch)
         batches = workers_of(TrainingStream(data, config), config.workers, items_to_come, config.batch)
         for step, items in enumerate(batches, start):
-            rate, warmup = config.learning_rate, config.warmup_steps
-            set_learning_rate(optimizer, rate, step, config.steps, warmup, least=_LEAST_RATE)
+            set_learning_rate(
+                optimizer, config.learning_rate, step, config.steps, config.warmup_steps, least=_LEAST_RATE
+            )
             yield train_step(network, optimizer, items, weights, config, device)
 
     def save(average: nn.Module, step: int) -> None:
         assert isinstance(average, SaomTiny)
         save_network(average, out / "last", {"steps": step, **record})
 
-    run_steps(
-        network,
-        optimizer,
-        steps_from,
-        save,
-        out,
-        steps=config.steps,
-        ema_decay=config.ema_decay,
-        checkpoint_every=config.checkpoint_every,
-    )
+    run_steps(network, optimizer, steps_from, save, out, config, config.steps)
     return out / "last"
 
 

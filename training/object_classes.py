@@ -136,16 +136,7 @@ def teach_classes(data: Dataset, validation: Dataset, out: Path, config: Classes
         network.class_head.load_state_dict(average.class_head.state_dict())
         save_network(network.eval(), out / "last", {**record, "class_steps": step})
 
-    average, start = run_steps(
-        named,
-        optimizer,
-        steps_from,
-        save,
-        out,
-        steps=config.steps,
-        ema_decay=config.ema_decay,
-        checkpoint_every=config.checkpoint_every,
-    )
+    average, start = run_steps(named, optimizer, steps_from, save, out, config, config.steps)
     if len(validation) and start < config.steps:
         unseen = read_objects(validation, network, 1.0, config.workers).to(device)
         log.info("right names of unseen objects under true and drawn masks: %.3f", accuracy(average, unseen))

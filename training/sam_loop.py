@@ -74,17 +74,7 @@ def train(
             yield train_step(network, optimizer, items, terms_of, config, processes)
 
     began = time.monotonic()
-    _, start = run_steps(
-        trainee,
-        optimizer,
-        steps_from,
-        save,
-        out,
-        steps=steps,
-        ema_decay=config.ema_decay,
-        checkpoint_every=config.checkpoint_every,
-        writes=processes.first,
-    )
+    _, start = run_steps(trainee, optimizer, steps_from, save, out, config, steps, writes=processes.first)
     if processes.first:
         pictures = (steps - start) * config.batch * processes.count
         seconds, memory = (time.monotonic() - began) / max(1, pictures), peak_memory_mb_on(device) / 1000

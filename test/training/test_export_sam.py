@@ -73,7 +73,7 @@ def test_sam_with_a_loop_finds_what_its_checkpoint_finds(checkpoint: Path, tmp_p
         near = np.abs(torch_side.scores - score) < 0.005
         assert (same & near).any()
         alike += name in np.array(torch_side.class_names)[same & near]
-    assert alike >= 0.8 * len(found) and len(found) >= 5
+    assert alike >= 0.8 * len(found) and len(found) > (4 if one_mask else 5)
     assert not one_mask or len({tuple(point) for point in found.points_xy.tolist()}) == len(found)
 
 

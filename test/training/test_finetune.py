@@ -115,9 +115,12 @@ def test_a_run_killed_before_its_first_checkpoint_leaves_no_losses(
     assert [event.step for event in log.Scalars("loss/total")] == [0, 3]
 
 
-def test_another_run_is_not_resumed(data: Dataset, tmp_path: Path, make_frame: Callable[..., Frame]) -> None:
+def test_another_run_is_not_resumed(
+    data: Dataset, tmp_path: Path, make_frame: Callable[..., Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = train(data, tmp_path / "whole", QUICK)
-    train(data, tmp_path / "cut", QUICK)
+    with killed_after(monkeypatch, finetune, 2):
+        train(data, tmp_path / "cut", QUICK)
     others = {
         "seed": dataclasses.replace(QUICK, seed=1),
         "learning_rate": dataclasses.replace(QUICK, learning_rate=1.0),

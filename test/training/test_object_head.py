@@ -155,9 +155,12 @@ def test_teaching_killed_between_two_files_gives_the_same_weights(
     assert plot.exists(), "killed after the last checkpoint, before its plot"
 
 
-def test_another_teaching_is_not_resumed(data: Dataset, checkpoint: Path, tmp_path: Path) -> None:
+def test_another_teaching_is_not_resumed(
+    data: Dataset, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = ClassesConfig(steps=4, batch=4, checkpoint_every=2)
-    teach_classes(data, data, tmp_path / "cut", config, checkpoint)
+    with killed_after(monkeypatch, object_classes, 2):
+        teach_classes(data, data, tmp_path / "cut", config, checkpoint)
     with pytest.raises(ConfigError, match="'config.seed': 0.*'config.seed': 1"):
         teach_classes(data, data, tmp_path / "cut", dataclasses.replace(config, seed=1), checkpoint)
     save_network(SaomTiny(TinyConfig(data.class_names)), tmp_path / "other", {"steps": 7})
