@@ -34,13 +34,15 @@ KEPT_BASE = Path(__file__).parent / "models" / "sam-like-base.safetensors"
 """A SAM-like base that was trained on a GPU (docs/reproduction.md), its weights in half precision."""
 WEIGHTS = "last.safetensors"
 BASE, NEAREST, SAOM, ENCODER = "base", "nearest", "saom", "encoder"
-_AS_SAM = "-as-sam"
+AS_SAM, FINER = "-as-sam", "-as-sam-64x64"
+"""Suffixes of what is evaluated with segment-anything's box NMS, and with the finer grid, too."""
 ALL_MASKS = "all-masks"
 COMPARED = "base-and-saom"
-COMPARED_AS_SAM = COMPARED + _AS_SAM
-"""All of these in one report, so that one page shows their answers side by side."""
+"""All models in one report, so that one page shows their answers side by side."""
 SAM_NMS_IOU = 0.7
 """Box NMS of segment-anything's own everything mode. Its other thresholds were chosen for Meta's weights."""
+FINER_GRID = "64x64"
+"""Of SAOMv2."""
 _ALL_MASKS = 1000  # in a picture: NMS leaves far fewer
 Runner = Callable[[list[str]], int]
 
@@ -89,22 +91,24 @@ WITHOUT = (
 """Our recipe, each addition switched off alone."""
 TITLES = {BASE: "the base, not fine-tuned"} | {v.key: v.title for v in (*ASSIGNMENTS, RECIPE, WITH_ENCODER, *WITHOUT)}
 _COMPARED_KEYS = (BASE, SAOM, ENCODER)
-_AS_SAM_KEYS = tuple(key + _AS_SAM for key in _COMPARED_KEYS)
-TITLES |= {key + _AS_SAM: TITLES[key] for key in _COMPARED_KEYS}
+TITLES |= {key + mode: TITLES[key] for mode in (AS_SAM, FINER) for key in _COMPARED_KEYS}
 TITLES[ALL_MASKS] = "all three masks of a prompt in everything mode, not the best one alone"
 _GAINS = (
     ("the paper's recipe; the paper's box NMS for both", BASE, NEAREST),
     ("our recipe; the paper's box NMS for both", BASE, SAOM),
     ("our recipe, the encoder too; the paper's box NMS for both", BASE, ENCODER),
-    ("our recipe; segment-anything's box NMS for both", BASE + _AS_SAM, SAOM + _AS_SAM),
-    ("our recipe, the encoder too; segment-anything's box NMS for both", BASE + _AS_SAM, ENCODER + _AS_SAM),
-    ("the paper's recipe with the paper's box NMS; the base with segment-anything's", BASE + _AS_SAM, NEAREST),
-    ("our recipe with the paper's box NMS; the base with segment-anything's", BASE + _AS_SAM, SAOM),
-    ("the same, the encoder too", BASE + _AS_SAM, ENCODER),
+    ("our recipe; segment-anything's box NMS for both", BASE + AS_SAM, SAOM + AS_SAM),
+    ("our recipe, the encoder too; segment-anything's box NMS for both", BASE + AS_SAM, ENCODER + AS_SAM),
+    ("our recipe; segment-anything's box NMS and SAOMv2's grid for both", BASE + FINER, SAOM + FINER),
+    ("the same, the encoder too", BASE + FINER, ENCODER + FINER),
+    ("the paper's recipe with the paper's box NMS; the base with segment-anything's", BASE + AS_SAM, NEAREST),
+    ("our recipe with the paper's box NMS; the base with segment-anything's", BASE + AS_SAM, SAOM),
+    ("the same, the encoder too", BASE + AS_SAM, ENCODER),
 )
 """Title, before, after."""
 _GROUPS = (
-    ("with segment-anything's box NMS (0.7)", _AS_SAM_KEYS),
+    ("with segment-anything's box NMS (0.7)", tuple(key + AS_SAM for key in _COMPARED_KEYS)),
+    ("the same with SAOMv2's grid of 64x64 points", tuple(key + FINER for key in _COMPARED_KEYS)),
     ("how an object's prompt is chosen (the paper's recipe)", (BASE, *(v.key for v in ASSIGNMENTS))),
     ("our recipe, and without one of its additions", (SAOM, ENCODER, ALL_MASKS, *(v.key for v in WITHOUT))),
 )
@@ -205,14 +209,15 @@ class Reproduction:
             write_atomically(self._out / "tables.md", tables_of(self._out, self._times()).encode())
 
     def _compare(self, base: Path) -> None:
-        """Base and SAOM on one page, with pictures; once more with segment-anything's box NMS; SAOM with all masks."""
+        """Base and SAOM on one page, with pictures; then in the other everything modes; SAOM with all masks."""
         page, pictures = str(self._out / "index.html"), str(self._out / "pictures")
         # an encoder of SAM's own size is not for every GPU, and not for a CPU
         variants = (RECIPE,) if self._args.model else (RECIPE, WITH_ENCODER)
         models = [base, *(self._finetuned(variant, base) for variant in variants)]
         self._evaluate(COMPARED, models, "--html", page, "--pictures", pictures)
-        self._evaluate(COMPARED_AS_SAM, models, nms_iou=SAM_NMS_IOU)
+        self._evaluate(COMPARED + AS_SAM, models, nms_iou=SAM_NMS_IOU)
         self._evaluate(ALL_MASKS, models[1:2], "--all-masks")
+        self._evaluate(COMPARED + FINER, models, "--grid", FINER_GRID, nms_iou=SAM_NMS_IOU)
 
     def _everything_mode(self, nms_iou: float) -> list[str]:
         chosen = {
@@ -261,8 +266,8 @@ def tables_of(out: Path, times: dict[str, Any]) -> str:
         times: of its runs, by key.
     """
     found = {key: models[0] for key in TITLES if (models := _figures(out / f"{key}.json"))}
-    for keys, file in ((_COMPARED_KEYS, COMPARED), (_AS_SAM_KEYS, COMPARED_AS_SAM)):
-        found |= zip(keys, _figures(out / f"{file}.json"), strict=False)
+    for mode in ("", AS_SAM, FINER):
+        found |= zip((key + mode for key in _COMPARED_KEYS), _figures(out / f"{COMPARED}{mode}.json"), strict=False)
     lines = ["| gain over the base, points | " + " | ".join(title for *_, title in _COLUMNS) + " |", _rule(1)]
     for title, before, after in _GAINS:
         if before in found and after in found:
@@ -322,7 +327,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--skip-additions", action="store_true", help="not our recipe without each of its additions")
     group = parser.add_argument_group(
-        "everything mode, the same for all; base and SAOM are evaluated with segment-anything's box NMS of 0.7, too"
+        "everything mode, the same for all; base and SAOM are evaluated with segment-anything's box NMS of 0.7, too, "
+        "and with that on a grid of 64x64 points"
     )
     group.add_argument("--score-threshold", type=float, default=0.3, help="least predicted IoU (default: the paper's)")
     group.add_argument("--stability-threshold", type=float, default=0.5, help="(default: 0.5)")

@@ -17,9 +17,11 @@ from saom_core.sam_checkpoints import write_checkpoint
 from training import finetune_command, reproduce
 from training.reproduce import (
     _COLUMNS,
+    AS_SAM,
     ASSIGNMENTS,
     COMPARED,
-    COMPARED_AS_SAM,
+    FINER,
+    FINER_GRID,
     KEPT_BASE,
     NO_BF16,
     RECIPE,
@@ -66,7 +68,7 @@ def test_goes_on_where_it_was_and_tables_hold_what_was_measured(args: argparse.N
     assert len(ran) == 2
     tables = Reproduction(args, failing).run().read_text()
     assert ran[2] == ran[1], "what failed is done again, what was finished is not"
-    assert len(ran) == 1 + 2 * (len(ASSIGNMENTS) + 1) + 2
+    assert len(ran) == 1 + 2 * (len(ASSIGNMENTS) + 1) + 3
     assert [command for command in ran if "--all-masks" in command][0][-1] == "--all-masks"
     modes = {
         (name, command[command.index("--nms-iou") + 1])
@@ -74,8 +76,10 @@ def test_goes_on_where_it_was_and_tables_hold_what_was_measured(args: argparse.N
         if "evaluate" in command
         for name in [Path(command[command.index("--json") + 1]).stem]
     }
-    assert {name for name, nms_iou in modes if nms_iou == str(SAM_NMS_IOU)} == {COMPARED_AS_SAM}
-    assert {nms_iou for name, nms_iou in modes if name != COMPARED_AS_SAM} == {"0.3"}
+    assert {name for name, nms_iou in modes if nms_iou == str(SAM_NMS_IOU)} == {COMPARED + AS_SAM, COMPARED + FINER}
+    assert {nms_iou for _, nms_iou in modes} == {"0.3", str(SAM_NMS_IOU)}
+    [finer] = [command for command in ran if "--grid" in command]
+    assert finer[finer.index("--grid") + 1] == FINER_GRID and f"{COMPARED}{FINER}.json" in " ".join(finer)
     for variant in ASSIGNMENTS:
         [figures] = json.loads((args.out / f"{variant.key}.json").read_text())["models"]
         row = next(
@@ -114,7 +118,7 @@ def test_two_at_a_time(args: argparse.Namespace, bf16: bool, monkeypatch: pytest
     assert most[0] == 2 and not any(WITHOUT[0].options[0] in command for command in ran)
     Reproduction(args, watched).run()
     done = json.loads((args.out / "times.json").read_text())
-    assert len(done) == 2 * (len(ASSIGNMENTS) + 1 + len(WITHOUT) - (not bf16)) + 3
+    assert len(done) == 2 * (len(ASSIGNMENTS) + 1 + len(WITHOUT) - (not bf16)) + 4
     assert (NO_BF16.key in done) == bf16, "where it cannot differ, it is not run"
     assert len(ran) == len(done) + 1
 
@@ -198,13 +202,13 @@ def test_gain_is_in_points(tmp_path: Path) -> None:
         "precision50",
         "class_accuracy",
     ]
-    for file, base, saom, encoder in ((COMPARED, 0.25, 0.625, 0.75), (COMPARED_AS_SAM, 0.125, 0.5, 0.625)):
+    for mode, base, saom, encoder in (("", 0.25, 0.625, 0.75), (AS_SAM, 0.125, 0.5, 0.625), (FINER, 0.125, 0.75, 1.0)):
         models = []
         for value, accuracy in ((base, None), (saom, saom), (encoder, encoder)):
             figures = dict.fromkeys(names, value) | {"class_accuracy": accuracy}
             models.append({"everything": figures, "paper": {"mIoU": value, "mAcc": value}})
-        (tmp_path / f"{file}.json").write_text(json.dumps({"models": models}))
-    rows = tables_of(tmp_path, {}).splitlines()[2:8]
+        (tmp_path / f"{COMPARED}{mode}.json").write_text(json.dumps({"models": models}))
+    rows = tables_of(tmp_path, {}).splitlines()[2:10]
     for row, (modes, gain) in zip(
         rows,
         [
@@ -212,6 +216,8 @@ def test_gain_is_in_points(tmp_path: Path) -> None:
             ("the encoder too; the paper's box NMS for both", "+50.0"),
             ("our recipe; segment-anything's box NMS for both", "+37.5"),
             ("the encoder too; segment-anything's box NMS for both", "+50.0"),
+            ("our recipe; segment-anything's box NMS and SAOMv2's grid for both", "+62.5"),
+            ("the same, the encoder too", "+87.5"),
             ("our recipe with the paper's box NMS; the base with segment-anything's", "+50.0"),
             ("the same, the encoder too", "+62.5"),
         ],
