@@ -25,7 +25,7 @@ from saom_core.errors import InputError
 from saom_core.instances import Instances, MaskCrop
 from training.comparison import GroundTruth
 from training.dataset import Dataset, Sample, evenly_spread, write_atomically
-from training.evaluated_models import EvaluatedModel, load_model
+from training.evaluated_models import MASKS_PER_PROMPT, EvaluatedModel, load_model
 from training.evaluation_page import page_of, write_pictures
 from training.evaluation_pictures import Gallery, ImageAnswer
 from training.evaluation_report import ModelReport, Report, text_of
@@ -45,7 +45,7 @@ def evaluate(
     protocol: str = "everything",
     limit: int | None = None,
     use_depth: bool = True,
-    operating_score: float = 0.5,
+    operating_scores: Sequence[float] = (0.5,),
     pictures: int = 6,
     options: dict[str, Any] | None = None,
 ) -> tuple[Report, Gallery]:
@@ -57,7 +57,7 @@ def evaluate(
         protocol: everything, paper or both.
         limit: so many images at most, evenly spread.
         use_depth: give depth to the models that can use it.
-        operating_score: predictions below it count for AP only, and are not drawn.
+        operating_scores: predictions below one count for AP only, and are not drawn; each model is reported at each.
         pictures: images of each kind in the gallery.
         options: what else the report is to say of how it came about.
 
@@ -67,47 +67,52 @@ def evaluate(
     if len(data) == 0:
         raise InputError(f"expected images in {data.path}, got none in this split: choose another with --split")
     images = evenly_spread(len(data), limit or len(data))
-    boards = [Scoreboard(model, PROTOCOLS[protocol], operating_score) for model in models]
+    boards = [Scoreboard(model, PROTOCOLS[protocol], operating_scores) for model in models]
     pictures = min(pictures, max(1, len(images) // 2))  # none both among the best and the worst
-    gallery = Gallery(pictures, len(models))
+    gallery = Gallery(pictures, len(models) * len(operating_scores))
     for i in tqdm(images, unit="image", desc="evaluate", dynamic_ncols=True):
         sample = data[i]
-        gallery.offer(i, [board.add(sample, use_depth) for board in boards])
+        gallery.offer(i, [answer for board in boards for answer in board.add(sample, use_depth)])
     facts = {"name": data.path.resolve().name, "images": len(images)}
     for key in ("split", "scene"):
         facts[key + "s"] = sorted({data.images[i][key] for i in images})
-    options = {"depth": "given" if use_depth else "not given", "operating_score": operating_score, **(options or {})}
-    titles = column_titles(models)
-    return Report(facts, options, [b.report(t) for b, t in zip(boards, titles, strict=True)]), gallery
+    options = {"depth": "given" if use_depth else "not given", **(options or {})}
+    reports = [report for b, t in zip(boards, column_titles(models), strict=True) for report in b.reports(t)]
+    return Report(facts, options, reports), gallery
 
 
 class Scoreboard:
-    """Figures of one model while a data set goes by."""
+    """Figures of one model, at one or several operating scores, while a data set goes by."""
 
-    def __init__(self, model: EvaluatedModel, protocols: set[str], operating_score: float) -> None:
-        self._model, self._operating_score = model, operating_score
-        names = model.info.class_names
-        self._everything = EverythingMetrics(names, operating_score) if "everything" in protocols else None
+    def __init__(self, model: EvaluatedModel, protocols: set[str], operating_scores: Sequence[float]) -> None:
+        self._model, self._scores = model, operating_scores
+        names, asked = model.info.class_names, "everything" in protocols
+        self._everything = [EverythingMetrics(names, score) for score in operating_scores] if asked else []
         self._paper = PaperMetrics(model.grid) if "paper" in protocols else None
 
-    def add(self, sample: Sample, use_depth: bool) -> ImageAnswer:
-        """One picture; what is returned is everything mode's, where it is asked for."""
+    def add(self, sample: Sample, use_depth: bool) -> list[ImageAnswer]:
+        """One picture, segmented once; an answer for each score, everything mode's where it is asked for."""
         depth, truth = sample.depth_m if use_depth else None, GroundTruth.of(sample)
-        answer = ImageAnswer(Instances.empty(sample.image_rgb.shape[:2]), None)
+        answers = [ImageAnswer(Instances.empty(sample.image_rgb.shape[:2]), None)] * len(self._scores)
         if self._paper:
             prompted = self._paper.add(self._model.prompted.encode(sample.image_rgb, depth), truth)
-            answer = _drawable(prompted, truth)
+            answers = [_drawable(prompted, truth)] * len(self._scores)
         if self._everything:
             instances = self._model.segmenter.segment(sample.image_rgb, depth).instances
-            quality = self._everything.add(instances, truth)
-            answer = ImageAnswer(instances.select(instances.scores >= self._operating_score), quality)
-        return answer
+            qualities = [metrics.add(instances, truth) for metrics in self._everything]
+            kept = [instances.select(instances.scores >= score) for score in self._scores]
+            answers = [ImageAnswer(one, quality) for one, quality in zip(kept, qualities, strict=True)]
+        return answers
 
-    def report(self, title: str) -> ModelReport:
-        """The figures so far."""
-        everything = self._everything.figures() if self._everything else None
-        paper = self._paper.figures() if self._paper else None
-        return ModelReport(title, self._model.info.path, self._model.info.provider, everything, paper)
+    def reports(self, title: str) -> list[ModelReport]:
+        """The figures so far, at each score."""
+        info, paper = self._model.info, self._paper.figures() if self._paper else None
+        several = len(self._scores) > 1
+        figures = [metrics.figures() for metrics in self._everything] or [None] * len(self._scores)
+        return [
+            ModelReport(f"{title}, {score:g}" if several else title, info.path, info.provider, everything, paper, score)
+            for score, everything in zip(self._scores, figures, strict=True)
+        ]
 
 
 def _drawable(prompted: PromptedAnswers, truth: GroundTruth) -> ImageAnswer:
@@ -147,14 +152,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--grid", type=pair, help="points, COLUMNSxROWS (default: those it was trained for, or has built in)"
     )
     parser.add_argument(
-        "--all-masks",
-        action="store_true",
-        help="everything mode with all masks of a prompt, where a SAOM was taught to give the best one alone",
+        "--masks-per-prompt",
+        choices=MASKS_PER_PROMPT,
+        help="of SAM checkpoints in everything mode (default: best where training taught that a prompt has one object)",
     )
     parser.add_argument("--no-depth", action="store_true", help="RGB alone")
     parser.add_argument("--limit", type=int, help="so many images at most, evenly spread")
     parser.add_argument(
-        "--operating-score", type=float, default=SaomConfig().score_threshold, help="score from which a robot acts"
+        "--operating-score",
+        type=float,
+        action="append",
+        help=f"score from which a robot acts (default: {SaomConfig().score_threshold}); again for a further column",
     )
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--html", type=Path, help="write a page with the figures and telling pictures here")
@@ -167,15 +175,16 @@ def run(args: argparse.Namespace) -> int:
     """`saom evaluate`."""
     data = Dataset.open(args.data, None if args.split == "all" else args.split)
     configs = [config_from(args, model=model, score_threshold=AP_SCORE) for model in args.model or [""]]
+    given = {"masks_per_prompt": args.masks_per_prompt} if args.masks_per_prompt else {}
     report, gallery = evaluate(
-        [load_model(config, args.grid, all_masks=args.all_masks) for config in configs],
+        [load_model(config, args.grid, args.masks_per_prompt) for config in configs],
         data,
         protocol=args.protocol,
         limit=args.limit,
         use_depth=not args.no_depth,
-        operating_score=args.operating_score,
+        operating_scores=args.operating_score or [SaomConfig().score_threshold],
         pictures=args.picture_count if args.html or args.pictures else 0,
-        options={name: getattr(configs[0], name) for name in _REPORTED} | {"all_masks": args.all_masks},
+        options={name: getattr(configs[0], name) for name in _REPORTED} | given,
     )
     print(text_of(report))
     if args.json:

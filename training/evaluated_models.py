@@ -20,6 +20,8 @@ from training.everything_graph import grid_prompts_xy
 from training.exportable import load_exportable
 from training.prompted_models import PromptedFile, PromptedModel, PromptedSam
 
+MASKS_PER_PROMPT = ("best", "all")
+
 
 @dataclass(frozen=True)
 class EvaluatedModel:
@@ -35,13 +37,15 @@ class EvaluatedModel:
         return self.segmenter.info
 
 
-def load_model(config: SaomConfig, grid: tuple[int, int] | None = None, *, all_masks: bool = False) -> EvaluatedModel:
+def load_model(
+    config: SaomConfig, grid: tuple[int, int] | None = None, masks_per_prompt: str | None = None
+) -> EvaluatedModel:
     """The model that `config.model` names.
 
     Args:
         config: the model, where it runs, thresholds.
         grid: columns and rows of the points; None: those it was trained for or has built in, else 32 x 32.
-        all_masks: take all masks of a prompt, even if the network was taught to give the best one alone.
+        masks_per_prompt: best or all; None: as the network was taught (`SamModel.one_mask_per_prompt`).
 
     Raises:
         ModelError: the model cannot be loaded.
@@ -49,22 +53,24 @@ def load_model(config: SaomConfig, grid: tuple[int, int] | None = None, *, all_m
     """
     if (Path(config.model) / WEIGHTS).is_file():
         network = CheckpointNetwork(Path(config.model), config.provider, config.threads, grid)
-        return _of_file(OnnxSegmenter(config, network), grid, all_masks)
+        return _of_file(OnnxSegmenter(config, network), grid, masks_per_prompt)
     segmenter = load_segmenter(config)
     if isinstance(segmenter, SamSegmenter):
         grid = grid or segmenter.model.grid
         options = everything_options(segmenter.model, config, grid)
-        segmenter.options = replace(options, one_mask_per_prompt=options.one_mask_per_prompt and not all_masks)
+        if masks_per_prompt:
+            options = replace(options, one_mask_per_prompt=masks_per_prompt == "best")
+        segmenter.options = options
         return EvaluatedModel(segmenter, PromptedSam(segmenter.model), grid)
     assert isinstance(segmenter, OnnxSegmenter)
-    return _of_file(segmenter, grid, all_masks)
+    return _of_file(segmenter, grid, masks_per_prompt)
 
 
-def _of_file(segmenter: OnnxSegmenter, grid: tuple[int, int] | None, all_masks: bool) -> EvaluatedModel:
-    if all_masks:
+def _of_file(segmenter: OnnxSegmenter, grid: tuple[int, int] | None, masks_per_prompt: str | None) -> EvaluatedModel:
+    if masks_per_prompt:
         raise ConfigError(
-            f"all masks of {segmenter.info.path}: expected a SAM checkpoint, whose prompts have several, got another "
-            "model: leave --all-masks out"
+            f"masks per prompt of {segmenter.info.path}: expected a SAM checkpoint, whose prompts have several, got "
+            "another model: leave --masks-per-prompt out"
         )
     columns, rows = segmenter.info.metadata["grid"]
     if grid not in (None, (columns, rows)):

@@ -99,6 +99,7 @@ class ModelReport:
     provider: str
     everything: Figures | None
     paper: Figures | None
+    operating_score: float  # from which everything mode's predictions count
 
     def of(self, protocol: Protocol) -> Figures | None:
         """The figures of a protocol."""
@@ -130,7 +131,9 @@ class Report:
     @property
     def settings(self) -> str:
         """How it was evaluated."""
-        return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in self.options.items())
+        scores = " and ".join(f"{score:g}" for score in dict.fromkeys(model.operating_score for model in self.models))
+        options = [f"{key.replace('_', ' ')} {value}" for key, value in self.options.items()]
+        return ", ".join([f"operating score {scores}", *options])
 
     @property
     def class_rows(self) -> list[tuple[str, int]]:

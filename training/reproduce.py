@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -34,17 +34,33 @@ KEPT_BASE = Path(__file__).parent / "models" / "sam-like-base.safetensors"
 """A SAM-like base that was trained on a GPU (docs/reproduction.md), its weights in half precision."""
 WEIGHTS = "last.safetensors"
 BASE, NEAREST, SAOM, ENCODER = "base", "nearest", "saom", "encoder"
-AS_SAM, FINER = "-as-sam", "-as-sam-64x64"
-"""Suffixes of what is evaluated with segment-anything's box NMS, and with the finer grid, too."""
 ALL_MASKS = "all-masks"
 COMPARED = "base-and-saom"
 """All models in one report, so that one page shows their answers side by side."""
-SAM_NMS_IOU = 0.7
-"""Box NMS of segment-anything's own everything mode. Its other thresholds were chosen for Meta's weights."""
-FINER_GRID = "64x64"
-"""Of SAOMv2."""
 _ALL_MASKS = 1000  # in a picture: NMS leaves far fewer
 Runner = Callable[[list[str]], int]
+
+
+@dataclass(frozen=True)
+class EverythingMode:
+    """One way to ask for everything, in which the base and what was fine-tuned from it are compared."""
+
+    title: str
+    suffix: str = ""  # of its file of figures and of its rows
+    nms_iou: float | None = None  # of boxes; None: the command line's
+    grid: str | None = None  # None: that of the training
+    masks_per_prompt: str | None = None  # None: all of the base, the best one where training taught that
+
+
+PAPERS = EverythingMode("the paper's box NMS")
+AS_SAM = EverythingMode("segment-anything's box NMS", "-as-sam", nms_iou=0.7)
+"""segment-anything's other thresholds were chosen for Meta's weights."""
+FINER = EverythingMode("segment-anything's box NMS, SAOMv2's 64x64 points", "-as-sam-64x64", nms_iou=0.7, grid="64x64")
+MODES = (PAPERS, AS_SAM, FINER)
+ONE_MASK = EverythingMode(
+    "segment-anything's box NMS, a prompt's best mask alone", "-as-sam-one-mask", nms_iou=0.7, masks_per_prompt="best"
+)
+"""What that is worth to the base; SAOM has it in every mode."""
 
 
 @dataclass(frozen=True)
@@ -90,25 +106,34 @@ WITHOUT = (
 )
 """Our recipe, each addition switched off alone."""
 TITLES = {BASE: "the base, not fine-tuned"} | {v.key: v.title for v in (*ASSIGNMENTS, RECIPE, WITH_ENCODER, *WITHOUT)}
-_COMPARED_KEYS = (BASE, SAOM, ENCODER)
-TITLES |= {key + mode: TITLES[key] for mode in (AS_SAM, FINER) for key in _COMPARED_KEYS}
+_OURS = {SAOM: "our recipe", ENCODER: "our recipe, the encoder too"}
+_RECIPES = {NEAREST: "the paper's recipe", **_OURS}
+_COMPARED_KEYS = (BASE, *_OURS)
+TITLES |= {key + mode.suffix: TITLES[key] for mode in MODES for key in (BASE, *_RECIPES)}
+TITLES[BASE + ONE_MASK.suffix] = f"{TITLES[BASE]}, the best mask of a prompt alone"
 TITLES[ALL_MASKS] = "all three masks of a prompt in everything mode, not the best one alone"
 _GAINS = (
-    ("the paper's recipe; the paper's box NMS for both", BASE, NEAREST),
-    ("our recipe; the paper's box NMS for both", BASE, SAOM),
-    ("our recipe, the encoder too; the paper's box NMS for both", BASE, ENCODER),
-    ("our recipe; segment-anything's box NMS for both", BASE + AS_SAM, SAOM + AS_SAM),
-    ("our recipe, the encoder too; segment-anything's box NMS for both", BASE + AS_SAM, ENCODER + AS_SAM),
-    ("our recipe; segment-anything's box NMS and SAOMv2's grid for both", BASE + FINER, SAOM + FINER),
-    ("the same, the encoder too", BASE + FINER, ENCODER + FINER),
-    ("the paper's recipe with the paper's box NMS; the base with segment-anything's", BASE + AS_SAM, NEAREST),
-    ("our recipe with the paper's box NMS; the base with segment-anything's", BASE + AS_SAM, SAOM),
-    ("the same, the encoder too", BASE + AS_SAM, ENCODER),
+    *(
+        (f"{recipe}; {mode.title} for both", BASE + mode.suffix, key + mode.suffix)
+        for mode in MODES
+        for key, recipe in _RECIPES.items()
+    ),
+    *(
+        (f"{recipe}; {ONE_MASK.title} for both", BASE + ONE_MASK.suffix, key + AS_SAM.suffix)
+        for key, recipe in _OURS.items()
+    ),
+    *(
+        (f"{recipe} with the paper's box NMS; the base with segment-anything's", BASE + AS_SAM.suffix, key)
+        for key, recipe in _RECIPES.items()
+    ),
 )
 """Title, before, after."""
 _GROUPS = (
-    ("with segment-anything's box NMS (0.7)", tuple(key + AS_SAM for key in _COMPARED_KEYS)),
-    ("the same with SAOMv2's grid of 64x64 points", tuple(key + FINER for key in _COMPARED_KEYS)),
+    (
+        f"with {AS_SAM.title}",
+        (BASE + AS_SAM.suffix, BASE + ONE_MASK.suffix, *(key + AS_SAM.suffix for key in _RECIPES)),
+    ),
+    (f"with {FINER.title}", tuple(key + FINER.suffix for key in _COMPARED_KEYS)),
     ("how an object's prompt is chosen (the paper's recipe)", (BASE, *(v.key for v in ASSIGNMENTS))),
     ("our recipe, and without one of its additions", (SAOM, ENCODER, ALL_MASKS, *(v.key for v in WITHOUT))),
 )
@@ -159,12 +184,10 @@ class Reproduction:
         """
         base = self._base()
 
-        def tuned(variants: Sequence[Variant]) -> list[Callable[[], None]]:
-            return [partial(self._tune, variant, base) for variant in variants]
-
-        runs: list[Callable[[], None]] = [partial(self._compare, base), *tuned(ASSIGNMENTS[::-1])]
+        runs: list[Callable[[], None]] = [partial(self._compare, base)]
+        runs += [partial(self._choose_prompts, variant, base) for variant in ASSIGNMENTS[::-1]]
         if not self._args.skip_additions:
-            runs += tuned([Variant(v.key, v.title, (*RECIPE.options, *v.options)) for v in self._additions()])
+            runs += [partial(self._leave_out, variant, base) for variant in self._additions()]
         self._at_once(runs)
         return self._out / "tables.md"
 
@@ -178,8 +201,15 @@ class Reproduction:
             for future in [pool.submit(run) for run in runs]:
                 future.result()
 
-    def _tune(self, variant: Variant, base: Path) -> None:
-        self._evaluate(variant.key, [self._finetuned(variant, base)])
+    def _choose_prompts(self, variant: Variant, base: Path) -> None:
+        model = self._finetuned(variant, base)
+        for mode in (PAPERS, AS_SAM) if variant.key == NEAREST else (PAPERS,):
+            self._evaluate(variant.key + mode.suffix, [model], mode=mode)
+
+    def _leave_out(self, addition: Variant, base: Path) -> None:
+        """Our recipe without an addition, in the same everything mode as with it, whatever it was taught."""
+        variant = Variant(addition.key, addition.title, (*RECIPE.options, *addition.options))
+        self._evaluate(variant.key, [self._finetuned(variant, base)], mode=replace(PAPERS, masks_per_prompt="best"))
 
     def _base(self) -> Path:
         if self._args.base_steps is None:
@@ -198,34 +228,36 @@ class Reproduction:
         self._once(variant.key, command)
         return out / WEIGHTS
 
-    def _evaluate(self, key: str, models: Sequence[Path], *options: str, nms_iou: float | None = None) -> None:
+    def _evaluate(self, key: str, models: Sequence[Path], *options: str, mode: EverythingMode = PAPERS) -> None:
         figures = self._out / f"{key}.json"
         given = [part for model in models for part in ("--model", str(model))]
         limit = ["--limit", str(self._args.limit)] if self._args.limit else []
         command = ["evaluate", "--split", "test", "--protocol", "both", "--json", str(figures), *given, *limit]
-        mode = self._everything_mode(self._args.nms_iou if nms_iou is None else nms_iou)
-        self._once(f"{key} evaluated", [*command, *self._common, *mode, *options])
+        self._once(f"{key} evaluated", [*command, *self._common, *self._everything_mode(mode), *options])
         with self._lock:
             write_atomically(self._out / "tables.md", tables_of(self._out, self._times()).encode())
 
     def _compare(self, base: Path) -> None:
-        """Base and SAOM on one page, with pictures; then in the other everything modes; SAOM with all masks."""
+        """Base and SAOM on one page, with pictures; then in the other everything modes; other masks of a prompt."""
         page, pictures = str(self._out / "index.html"), str(self._out / "pictures")
         # an encoder of SAM's own size is not for every GPU, and not for a CPU
         variants = (RECIPE,) if self._args.model else (RECIPE, WITH_ENCODER)
         models = [base, *(self._finetuned(variant, base) for variant in variants)]
         self._evaluate(COMPARED, models, "--html", page, "--pictures", pictures)
-        self._evaluate(COMPARED + AS_SAM, models, nms_iou=SAM_NMS_IOU)
-        self._evaluate(ALL_MASKS, models[1:2], "--all-masks")
-        self._evaluate(COMPARED + FINER, models, "--grid", FINER_GRID, nms_iou=SAM_NMS_IOU)
+        for mode in (AS_SAM, FINER):
+            self._evaluate(COMPARED + mode.suffix, models, mode=mode)
+        self._evaluate(BASE + ONE_MASK.suffix, models[:1], mode=ONE_MASK)
+        self._evaluate(ALL_MASKS, models[1:2], mode=replace(PAPERS, masks_per_prompt="all"))
 
-    def _everything_mode(self, nms_iou: float) -> list[str]:
-        chosen = {
+    def _everything_mode(self, mode: EverythingMode) -> list[str]:
+        chosen: dict[str, Any] = {
             "operating-score": self._args.score_threshold,
             "stability-threshold": self._args.stability_threshold,
-            "nms-iou": nms_iou,
+            "nms-iou": self._args.nms_iou if mode.nms_iou is None else mode.nms_iou,
             "max-instances": _ALL_MASKS,
         }
+        chosen |= {"grid": mode.grid} if mode.grid else {}
+        chosen |= {"masks-per-prompt": mode.masks_per_prompt} if mode.masks_per_prompt else {}
         return [part for name, value in chosen.items() for part in (f"--{name}", str(value))]
 
     def _once(self, key: str, command: list[str]) -> None:
@@ -266,8 +298,9 @@ def tables_of(out: Path, times: dict[str, Any]) -> str:
         times: of its runs, by key.
     """
     found = {key: models[0] for key in TITLES if (models := _figures(out / f"{key}.json"))}
-    for mode in ("", AS_SAM, FINER):
-        found |= zip((key + mode for key in _COMPARED_KEYS), _figures(out / f"{COMPARED}{mode}.json"), strict=False)
+    for mode in MODES:
+        rows = [key + mode.suffix for key in _COMPARED_KEYS]
+        found |= zip(rows, _figures(out / f"{COMPARED}{mode.suffix}.json"), strict=False)
     lines = ["| gain over the base, points | " + " | ".join(title for *_, title in _COLUMNS) + " |", _rule(1)]
     for title, before, after in _GAINS:
         if before in found and after in found:

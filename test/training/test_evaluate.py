@@ -87,8 +87,9 @@ def test_two_models_and_both_protocols(
         "splits": ["test"],
         "scenes": [f"scene_{k}" for k in range(4)],
     }
-    assert report["options"]["operating_score"] == 0.05 and report["options"]["stability_threshold"] == 0
+    assert report["options"]["stability_threshold"] == 0
     tiny, sam = report["models"]
+    assert tiny["operating_score"] == sam["operating_score"] == 0.05
     assert tiny["name"] != sam["name"] and tiny["provider"] == sam["provider"] == "cpu"
     for model in (tiny, sam):
         assert model["everything"]["objects"] == model["paper"]["objects"] > 0, "the same objects in both protocols"
@@ -140,6 +141,40 @@ def test_one_protocol_alone_and_fewer_images(data: Path, models: list[str], tmp_
         assert report["models"][0][other] is None and report["models"][0][protocol]["images"] == 2
         assert report["data"]["scenes"] == ["scene_0", "scene_3"] and report["options"]["depth"] == "not given"
         assert Page(page.read_text()).tables == 2
+
+
+def test_several_operating_scores_are_columns_like_runs_of_their_own(
+    data: Path, models: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, page = tmp_path / "f.json", tmp_path / "f.html"
+    common = [
+        "evaluate",
+        "--data",
+        str(data),
+        "--protocol",
+        "both",
+        "--model",
+        models[1],
+        *OPEN[2:],
+        "--json",
+        str(path),
+    ]
+    scores = ("0.05", "0.76")
+    alone = []
+    for score in scores:
+        assert main([*common, "--operating-score", score]) == 0
+        alone += json.loads(path.read_text())["models"]
+    assert alone[0]["everything"]["predictions"] > alone[1]["everything"]["predictions"] > 0
+    capsys.readouterr()
+    asked = [part for score in scores for part in ("--operating-score", score)]
+    assert main([*common, *asked, "--html", str(page)]) == 0
+    together = json.loads(path.read_text())["models"]
+    assert [model.pop("name") for model in together] == [
+        f"{model.pop('name')}, {model['operating_score']}" for model in alone
+    ]
+    assert together == alone
+    assert "operating score 0.05 and 0.76, depth" in capsys.readouterr().out
+    assert Page(page.read_text()).tables == 3
 
 
 def test_evaluation_repeats_itself(data: Path, models: list[str], tmp_path: Path) -> None:
@@ -223,7 +258,9 @@ def test_pictures_show_what_was_found_and_what_was_not() -> None:
 def report_of(*figures: dict[str, float | None]) -> Report:
     empty: dict[str, float | None] = {meaning.key: 0 for meaning in EVERYTHING}
     rows = {"per_class": {"Mug<b>": {"objects": 3, "recall50": 0.5}}}
-    models = [ModelReport(f"model {k}", "", "cpu", {**empty, **one, **rows}, None) for k, one in enumerate(figures)]
+    models = [
+        ModelReport(f"model {k}", "", "cpu", {**empty, **one, **rows}, None, 0.5) for k, one in enumerate(figures)
+    ]
     return Report({"name": "d", "images": 1, "splits": ["test"], "scenes": ["s"]}, {}, models)
 
 

@@ -272,9 +272,10 @@ def test_grids_and_providers_that_cannot_be(folder: Path, tmp_path: Path) -> Non
 def test_masks_of_a_prompt_are_as_the_checkpoint_was_taught_unless_told_otherwise(tmp_path: Path) -> None:
     taught = {"training": json.dumps({"config": {"suppress_duplicates": True}})}
     config = SaomConfig(model=str(tmp_path / "sam.safetensors"), provider="cpu")
-    for metadata, all_masks, expected in (({}, False, False), (taught, False, True), (taught, True, False)):
+    cases = ({}, None, False), (taught, None, True), (taught, "all", False), ({}, "best", True)
+    for metadata, masks, expected in cases:
         write_checkpoint(dataclasses.replace(tiny_model(), metadata=metadata), tmp_path / "sam.safetensors")
-        options = load_model(config, all_masks=all_masks).segmenter.options  # type: ignore[attr-defined]
+        options = load_model(config, masks_per_prompt=masks).segmenter.options  # type: ignore[attr-defined]
         assert options.one_mask_per_prompt == expected
     with pytest.raises(ConfigError, match="expected a SAM checkpoint"):
-        load_model(SaomConfig(), all_masks=True)
+        load_model(SaomConfig(), masks_per_prompt="all")

@@ -15,17 +15,21 @@ from sam_scenes import one_thread, tiny_model, write_data  # noqa: F401
 from saom_cli.main import main
 from saom_core.sam_checkpoints import write_checkpoint
 from training import finetune_command, reproduce
+from training.dataset import write_atomically
 from training.reproduce import (
     _COLUMNS,
+    ALL_MASKS,
     AS_SAM,
     ASSIGNMENTS,
+    BASE,
     COMPARED,
     FINER,
-    FINER_GRID,
     KEPT_BASE,
+    MODES,
+    NEAREST,
     NO_BF16,
+    ONE_MASK,
     RECIPE,
-    SAM_NMS_IOU,
     WITH_ENCODER,
     WITHOUT,
     Reproduction,
@@ -68,19 +72,29 @@ def test_goes_on_where_it_was_and_tables_hold_what_was_measured(args: argparse.N
     assert len(ran) == 2
     tables = Reproduction(args, failing).run().read_text()
     assert ran[2] == ran[1], "what failed is done again, what was finished is not"
-    assert len(ran) == 1 + 2 * (len(ASSIGNMENTS) + 1) + 3
-    assert [command for command in ran if "--all-masks" in command][0][-1] == "--all-masks"
+    assert len(ran) == 1 + 2 * (len(ASSIGNMENTS) + 1) + 5
+    masks = {
+        Path(command[command.index("--json") + 1]).stem: command[command.index("--masks-per-prompt") + 1]
+        for command in ran
+        if "--masks-per-prompt" in command
+    }
+    assert masks == {ALL_MASKS: "all", BASE + ONE_MASK.suffix: "best"}
     modes = {
         (name, command[command.index("--nms-iou") + 1])
         for command in ran
         if "evaluate" in command
         for name in [Path(command[command.index("--json") + 1]).stem]
     }
-    as_sam = {COMPARED + AS_SAM, COMPARED + FINER}
-    assert {name for name, nms_iou in modes if nms_iou == str(SAM_NMS_IOU)} == as_sam
+    as_sam = {
+        COMPARED + AS_SAM.suffix,
+        COMPARED + FINER.suffix,
+        BASE + ONE_MASK.suffix,
+        NEAREST + AS_SAM.suffix,
+    }
+    assert {name for name, nms_iou in modes if nms_iou == "0.7"} == as_sam
     assert {nms_iou for name, nms_iou in modes if name not in as_sam} == {"0.3"}
     [finer] = [command for command in ran if "--grid" in command]
-    assert finer[finer.index("--grid") + 1] == FINER_GRID and f"{COMPARED}{FINER}.json" in " ".join(finer)
+    assert finer[finer.index("--grid") + 1] == "64x64" and f"{COMPARED}{FINER.suffix}.json" in " ".join(finer)
     for variant in ASSIGNMENTS:
         [figures] = json.loads((args.out / f"{variant.key}.json").read_text())["models"]
         row = next(
@@ -109,7 +123,7 @@ def test_two_at_a_time(args: argparse.Namespace, bf16: bool, monkeypatch: pytest
             most[0] = max(most[0], now[0])
         time.sleep(0.02)
         if "--json" in command:
-            Path(command[command.index("--json") + 1]).write_text(report)
+            write_atomically(Path(command[command.index("--json") + 1]), report.encode())  # as `saom evaluate` does
         with lock:
             now[0] -= 1
         return 9 if fails and fails in " ".join(command) else 0
@@ -119,7 +133,10 @@ def test_two_at_a_time(args: argparse.Namespace, bf16: bool, monkeypatch: pytest
     assert most[0] == 2 and not any(WITHOUT[0].options[0] in command for command in ran)
     Reproduction(args, watched).run()
     done = json.loads((args.out / "times.json").read_text())
-    assert len(done) == 2 * (len(ASSIGNMENTS) + 1 + len(WITHOUT) - (not bf16)) + 4
+    assert len(done) == 2 * (len(ASSIGNMENTS) + 1 + len(WITHOUT) - (not bf16)) + 6
+    for addition in [variant for variant in WITHOUT if bf16 or variant is not NO_BF16]:
+        evaluation = done[f"{addition.key} evaluated"]["command"]
+        assert "--masks-per-prompt best" in evaluation, "with and without an addition by the same everything mode"
     assert (NO_BF16.key in done) == bf16, "where it cannot differ, it is not run"
     assert len(ran) == len(done) + 1
 
@@ -203,24 +220,30 @@ def test_gain_is_in_points(tmp_path: Path) -> None:
         "precision50",
         "class_accuracy",
     ]
-    for mode, base, saom, encoder in (("", 0.25, 0.625, 0.75), (AS_SAM, 0.125, 0.5, 0.625), (FINER, 0.125, 0.75, 1.0)):
+    values = (0.25, 0.625, 0.75), (0.125, 0.5, 0.625), (0.125, 0.75, 1.0)
+    for mode, (base, saom, encoder) in zip(MODES, values, strict=True):
         models = []
         for value, accuracy in ((base, None), (saom, saom), (encoder, encoder)):
             figures = dict.fromkeys(names, value) | {"class_accuracy": accuracy}
             models.append({"everything": figures, "paper": {"mIoU": value, "mAcc": value}})
-        (tmp_path / f"{COMPARED}{mode}.json").write_text(json.dumps({"models": models}))
-    rows = tables_of(tmp_path, {}).splitlines()[2:10]
+        (tmp_path / f"{COMPARED}{mode.suffix}.json").write_text(json.dumps({"models": models}))
+    (tmp_path / f"{BASE}{ONE_MASK.suffix}.json").write_text(json.dumps({"models": models[:1]}))
+    (tmp_path / f"{NEAREST}{AS_SAM.suffix}.json").write_text(json.dumps({"models": models[1:2]}))
+    rows = tables_of(tmp_path, {}).splitlines()[2:13]
     for row, (modes, gain) in zip(
         rows,
         [
             ("our recipe; the paper's box NMS for both", "+37.5"),
             ("the encoder too; the paper's box NMS for both", "+50.0"),
+            ("the paper's recipe; segment-anything's box NMS for both", "+62.5"),
             ("our recipe; segment-anything's box NMS for both", "+37.5"),
             ("the encoder too; segment-anything's box NMS for both", "+50.0"),
-            ("our recipe; segment-anything's box NMS and SAOMv2's grid for both", "+62.5"),
-            ("the same, the encoder too", "+87.5"),
+            ("our recipe; segment-anything's box NMS, SAOMv2's 64x64 points for both", "+62.5"),
+            ("the encoder too; segment-anything's box NMS, SAOMv2's 64x64 points for both", "+87.5"),
+            ("our recipe; segment-anything's box NMS, a prompt's best mask alone for both", "+37.5"),
+            ("the encoder too; segment-anything's box NMS, a prompt's best mask alone for both", "+50.0"),
             ("our recipe with the paper's box NMS; the base with segment-anything's", "+50.0"),
-            ("the same, the encoder too", "+62.5"),
+            ("the encoder too with the paper's box NMS; the base with segment-anything's", "+62.5"),
         ],
         strict=True,
     ):
