@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from saom_core.errors import InputError
 from saom_core.taxonomy import CLASSES_AND_OTHER
 from training.categories import index_of
 from training.simulator import Frame
@@ -24,9 +25,19 @@ def encode_mask(mask: np.ndarray) -> dict[str, Any]:
 
 
 def decode_masks(rles: Sequence[Mapping[str, Any]], size_hw: tuple[int, int]) -> np.ndarray:
-    """(N, H, W) bool of N RLEs."""
+    """(N, H, W) bool of N RLEs.
+
+    Raises:
+        InputError: one is of another size.
+    """
     if not rles:
         return np.zeros((0, *size_hw), bool)
+    for rle in rles:
+        if tuple(rle["size"]) != tuple(size_hw):
+            raise InputError(
+                f"expected masks of {size_hw[0]} rows and {size_hw[1]} columns, as the picture's, got one of "
+                f"{rle['size']}: run `saom dataset check`"
+            )
     packed = [{"size": rle["size"], "counts": rle["counts"].encode("ascii")} for rle in rles]
     columns_first = coco_mask.decode(packed).transpose(2, 1, 0)  # contiguous
     masks = np.empty((len(rles), *size_hw), np.uint8)

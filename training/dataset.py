@@ -341,7 +341,7 @@ class Dataset:
             self.class_names[entry["category_id"]] if "category_id" in entry else entry["name"] for entry in entries
         )
         return Sample(
-            image_rgb=self._picture(image["file_name"], cv2.IMREAD_COLOR)[..., ::-1].copy(),
+            image_rgb=self._picture(image["file_name"], cv2.IMREAD_COLOR, size_hw)[..., ::-1].copy(),
             depth_m=self._depth(image["depth_file_name"], size_hw),
             masks=masks,
             class_ids=np.array([entry.get("category_id", -1) for entry in entries], np.int32),
@@ -363,12 +363,17 @@ class Dataset:
     def _depth(self, name: str, size_hw: tuple[int, int]) -> np.ndarray:
         if not self.depth:
             return np.zeros(size_hw, np.float32)
-        return self._picture(name, cv2.IMREAD_UNCHANGED).astype(np.float32) / 1000
+        return self._picture(name, cv2.IMREAD_UNCHANGED, size_hw).astype(np.float32) / 1000
 
-    def _picture(self, name: str, mode: int) -> np.ndarray:
+    def _picture(self, name: str, mode: int, size_hw: tuple[int, int]) -> np.ndarray:
         picture = cv2.imread(str(self.path / name), mode)
         if picture is None:
             raise InputError(
                 f"expected a picture at {self.path / name}, got none or a broken one: run `saom dataset check`"
+            )
+        if picture.shape[:2] != size_hw:
+            raise InputError(
+                f"expected {size_hw[0]} rows and {size_hw[1]} columns in {self.path / name}, as its shard says, got "
+                f"{picture.shape[0]} and {picture.shape[1]}: run `saom dataset check`"
             )
         return picture

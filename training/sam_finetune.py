@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,6 +37,8 @@ from training.sam_losses import image_terms
 from training.sam_stream import SamItem, SamStream
 from training.sam_trainee import SamAnswers, SamTrainee, model_with
 from training.workers import workers_of
+
+logger = logging.getLogger("saom")
 
 WEIGHTS = "last.safetensors"
 FILLED = "embeddings.json"  # so that a resumed run need not look for each of them
@@ -112,8 +115,14 @@ def begin_on(
 
 def with_class_head(model: SamModel, class_names: tuple[str, ...]) -> SamModel:
     """The model with a class head for these names: its own where the names are its own, else a new one."""
-    if model.class_head is not None and model.class_names == class_names:
-        return model
+    if model.class_head is not None:
+        if model.class_names == class_names:
+            return model
+        logger.warning(
+            "other classes than the network's: its class head starts anew, for %d instead of %d (see --classes)",
+            len(class_names),
+            len(model.class_names),
+        )
     head = nn.Linear(model.sizes.dim, len(class_names))
     return SamModel(model.sam, model.sizes, head, class_names, model.metadata)
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
@@ -111,6 +112,8 @@ def test_rle_round_trip_of_odd_masks():
     masks.append(single)
     np.testing.assert_array_equal(decode_masks([encode_mask(mask) for mask in masks], (7, 5)), np.stack(masks))
     assert decode_masks([], (7, 5)).shape == (0, 7, 5)
+    with pytest.raises(InputError, match=r"5 rows and 7 columns, as the picture's, got one of \[7, 5\]"):
+        decode_masks([encode_mask(masks[0].T), encode_mask(masks[0])], (5, 7))
 
 
 def test_split_is_by_scene(tmp_path: Path, make_frame: Callable[..., Frame]):
@@ -167,6 +170,16 @@ def test_a_broken_picture_is_named(tmp_path: Path, frame: Frame):
     DatasetWriter(tmp_path, INFO).write_episode(0, [frame])
     (tmp_path / "images" / "0000000000.png").write_bytes(b"")
     with pytest.raises(InputError, match="0000000000.png"):
+        Dataset.open(tmp_path)[0]
+
+
+@pytest.mark.parametrize("folder", ["images", "depth"])
+def test_a_picture_of_another_size_is_named(tmp_path: Path, frame: Frame, folder: str):
+    DatasetWriter(tmp_path, INFO).write_episode(0, [frame])
+    path = tmp_path / folder / "0000000000.png"
+    cv2.imwrite(str(path), cv2.imread(str(path), cv2.IMREAD_UNCHANGED)[:-1])
+    rows, columns = frame.object_ids.shape
+    with pytest.raises(InputError, match=rf"{rows} rows and {columns} columns in .*{folder}/0.*got {rows - 1} and"):
         Dataset.open(tmp_path)[0]
 
 

@@ -15,7 +15,7 @@ from sam_scenes import QUICK, TINY, assert_equal, frame, losses, one_thread, ope
 
 from saom_cli.main import main
 from saom_core.config import SaomConfig
-from saom_core.errors import ConfigError, ModelError
+from saom_core.errors import ConfigError, InputError, ModelError
 from saom_core.sam import SamSegmenter, segmenter_of
 from saom_core.sam_checkpoints import read_checkpoint, write_checkpoint
 from saom_core.sam_network import SamModel
@@ -159,6 +159,17 @@ def test_data_that_cannot_be_trained_on_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_broken_picture_is_named_whichever_process_reads_it(tmp_path: Path, workers: int) -> None:
+    data = write_data(tmp_path / "data")
+    for path in (data / "images").iterdir():
+        path.write_bytes(b"")
+    config = dataclasses.replace(QUICK, workers=workers)
+    with pytest.raises(InputError, match="^expected a picture at .*png, got none or a broken one") as caught:
+        finetune(tiny_model(), Dataset.open(data, "train"), tmp_path / "run", config)
+    assert "\n" not in str(caught.value), "no traceback of a worker in it"
+
+
 def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     data = open_data(tmp_path / "data")
     finetune(tiny_model(), data, tmp_path / "run", QUICK)
@@ -209,12 +220,15 @@ def test_everything_mode_has_the_grid_of_the_training(tmp_path: Path) -> None:
     assert tiny_model().grid == (32, 32)
 
 
-def test_a_class_head_of_the_same_names_is_kept() -> None:
+def test_a_class_head_of_the_same_names_is_kept_and_another_one_is_not_lost_in_silence(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     head = torch.nn.Linear(TINY.dim, 2)
     model = SamModel(tiny_model().sam, TINY, head, ("Mug", "Book"))
-    assert with_class_head(model, ("Mug", "Book")).class_head is head
+    assert with_class_head(model, ("Mug", "Book")).class_head is head and not caplog.records
     other = with_class_head(model, ("Mug", "Book", "Bowl"))
     assert other.class_head is not head and other.class_head is not None and other.class_head.out_features == 3
+    assert "class head starts anew, for 3 instead of 2" in caplog.text
 
 
 def test_options_without_effect_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
