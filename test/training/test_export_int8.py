@@ -112,8 +112,11 @@ def test_matrix_products_of_an_encoder_are_quantised(data: Path) -> None:
     result = quantised(whole, iter(feeds))
     onnx.checker.check_model(result)
     assert "DynamicQuantizeLinear" in {node.op_type for node in result.graph.node} and has_int8_weights(result)
-    (embedding,) = ort.InferenceSession(result.SerializeToString()).run(["image_embedding"], feeds[0])
-    assert np.isfinite(embedding).all() and embedding.std() > 0
+    exact, rounded = (
+        ort.InferenceSession(file.SerializeToString()).run(["image_embedding"], feeds[0])[0] for file in (whole, result)
+    )
+    difference = np.abs(rounded - exact).mean() / exact.std()
+    assert 0 < difference < 0.3, difference  # random weights; what is not the same network differs by about 1
 
 
 def has_int8_weights(model: onnx.ModelProto) -> bool:
