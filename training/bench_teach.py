@@ -5,7 +5,8 @@
 
 Each object is taught by itself, by what `saom teach` does: some pictures with masks are its examples, the further ones
 are a robot's frames. Half of the rooms give the objects, the other half pictures without them: in these no object of
-another class may get the name, and with everything taught to one file the trained classes must keep their figures.
+another class may get the name, and the trained classes must keep their figures, with each class taught alone and with
+all of them taught to one file.
 """
 
 from __future__ import annotations
@@ -183,12 +184,32 @@ def _names(
     return {row: instances.class_names[k] for row, k in matches.items()}
 
 
-def kept_figures(model: OnnxModel, classes: Sequence[TaughtClass], data: Dataset) -> list[dict[str, Any]]:
-    """Figures of everything mode without and with these classes taught to the model."""
+@dataclass(frozen=True)
+class KeptFigures:
+    """Figures of everything mode on pictures in which nothing that was taught is: what teaching costs."""
+
+    untaught: dict[str, float | None]
+    each_alone: dict[str, float | None]  # mean over the taught classes
+    all_taught: dict[str, float | None]
+
+
+def kept_figures(model: OnnxModel, classes: Sequence[TaughtClass], data: Dataset) -> KeptFigures:
+    """Figures without taught classes, with each of these taught alone, and with all of them in one file."""
+    untaught = _figures(model, [], data)
+    alone = [_figures(model, [one], data) for one in tqdm(classes, unit="class", desc="each alone", dynamic_ncols=True)]
+    mean = {name: _mean([one[name] for one in alone]) for name in _KEPT} if alone else untaught
+    return KeptFigures(untaught, mean, _figures(model, classes, data))
+
+
+def _figures(model: OnnxModel, classes: Sequence[TaughtClass], data: Dataset) -> dict[str, float | None]:
     with _taught_file(model, classes) as file:
-        loaded = [load_model(SaomConfig(model=path, score_threshold=AP_SCORE)) for path in (model.info.path, file)]
-        report, _ = evaluate(loaded, data)
-    return [{name: (one.everything or {})[name] for name in _KEPT} for one in report.models]
+        report, _ = evaluate([load_model(SaomConfig(model=file, score_threshold=AP_SCORE))], data)
+    return {name: (report.models[0].everything or {})[name] for name in _KEPT}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 @contextmanager
@@ -240,21 +261,25 @@ def run(args: argparse.Namespace) -> int:
     kept = kept_figures(model, bench.classes, others)
     print(text_of(bench.figures, kept, len(others)))
     if args.json:
-        args.json.write_text(json.dumps({**asdict(bench.figures), "kept": kept}, indent=1), encoding="utf-8")
+        args.json.write_text(json.dumps({**asdict(bench.figures), "kept": asdict(kept)}, indent=1), encoding="utf-8")
     return 0
 
 
-def text_of(figures: TeachingFigures, kept: Sequence[dict[str, Any]], pictures: int) -> str:
+def text_of(figures: TeachingFigures, kept: KeptFigures, pictures: int) -> str:
     """The figures for people."""
-    f, (before, after) = figures, kept
-    changes = ", ".join(f"{name} {_show(before[name])} -> {_show(after[name])}" for name in _KEPT)
+    f = figures
+
+    def changes(after: dict[str, float | None]) -> str:
+        return ", ".join(f"{name} {_show(kept.untaught[name])} -> {_show(after[name])}" for name in _KEPT)
+
     return "\n".join(
         (
             f"taught                        {f.taught} of {f.objects} objects, the others refused",
             f"one wrong picture among them  {f.mixed_sets_refused} of {f.mixed_sets} sets refused",
             f"further pictures of them      found in {f.found} of {f.next_views}, named {_share(f.named, f.found)}",
             f"objects of other classes      {_share(f.others_named, f.others)} of {f.others} got the name",
-            f"all taught to one file        {changes} ({pictures} pictures of other rooms)",
+            f"one of them taught (mean)     {changes(kept.each_alone)} ({pictures} pictures of other rooms)",
+            f"all taught to one file        {changes(kept.all_taught)}",
         )
     )
 
