@@ -28,7 +28,7 @@ from training.dataset import Dataset, Sample, evenly_spread, write_atomically
 from training.evaluated_models import MASKS_PER_PROMPT, EvaluatedModel, load_model
 from training.evaluation_page import page_of, write_pictures
 from training.evaluation_pictures import Gallery, ImageAnswer
-from training.evaluation_report import ModelReport, Report, text_of
+from training.evaluation_report import Figures, ModelReport, Report, text_of
 from training.metrics import EverythingMetrics
 from training.paper_protocol import PaperMetrics, PromptedAnswers
 
@@ -108,7 +108,8 @@ class Scoreboard:
         """The figures so far, at each score."""
         info, paper = self._model.info, self._paper.figures() if self._paper else None
         several = len(self._scores) > 1
-        figures = [metrics.figures() for metrics in self._everything] or [None] * len(self._scores)
+        figures: list[Figures | None] = [metrics.figures() for metrics in self._everything]
+        figures = figures or [None] * len(self._scores)
         return [
             ModelReport(f"{title}, {score:g}" if several else title, info.path, info.provider, everything, paper, score)
             for score, everything in zip(self._scores, figures, strict=True)

@@ -52,7 +52,7 @@ class _ErrorsAsItems(Dataset[Any]):
         self._items = items
 
     def __len__(self) -> int:
-        return len(self._items)  # type: ignore[arg-type]
+        return len(self._items)
 
     def __getitem__(self, k: int) -> Any:
         try:
