@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -29,129 +29,31 @@ import torch
 from saom_core.errors import ConfigError, SaomError
 from training.dataset import write_atomically
 from training.precision import computes_in_bf16
+from training.reproduction_plan import (
+    ALL_MASKS,
+    AS_SAM,
+    ASSIGNMENTS,
+    BASE,
+    COMPARED,
+    FINER,
+    NEAREST,
+    NO_BF16,
+    ONE_MASK,
+    PAPERS,
+    RECIPE,
+    SAOM,
+    WITH_ENCODER,
+    WITHOUT,
+    EverythingMode,
+    Variant,
+)
+from training.reproduction_tables import tables_of
 
 KEPT_BASE = Path(__file__).parent / "models" / "sam-like-base.safetensors"
 """A SAM-like base that was trained on a GPU (docs/reproduction.md), its weights in half precision."""
 WEIGHTS = "last.safetensors"
-BASE, NEAREST, SAOM, ENCODER = "base", "nearest", "saom", "encoder"
-ALL_MASKS = "all-masks"
-COMPARED = "base-and-saom"
-"""All models in one report, so that one page shows their answers side by side."""
-_ALL_MASKS = 1000  # in a picture: NMS leaves far fewer
+_MOST_MASKS = 1000  # in a picture: NMS leaves far fewer
 Runner = Callable[[list[str]], int]
-
-
-@dataclass(frozen=True)
-class EverythingMode:
-    """One way to ask for everything, in which the base and what was fine-tuned from it are compared."""
-
-    title: str
-    suffix: str = ""  # of its file of figures and of its rows
-    nms_iou: float | None = None  # of boxes; None: the command line's
-    grid: str | None = None  # None: that of the training
-    masks_per_prompt: str | None = None  # None: all of the base, the best one where training taught that
-
-
-PAPERS = EverythingMode("the paper's box NMS")
-AS_SAM = EverythingMode("segment-anything's box NMS", "-as-sam", nms_iou=0.7)
-"""segment-anything's other thresholds were chosen for Meta's weights."""
-FINER = EverythingMode("segment-anything's box NMS, SAOMv2's 64x64 points", "-as-sam-64x64", nms_iou=0.7, grid="64x64")
-MODES = (PAPERS, AS_SAM, FINER)
-ONE_MASK = EverythingMode(
-    "segment-anything's box NMS, a prompt's best mask alone", "-as-sam-one-mask", nms_iou=0.7, masks_per_prompt="best"
-)
-"""What that is worth to the base; SAOM has it in every mode."""
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One fine-tuning of the base."""
-
-    key: str
-    title: str
-    options: tuple[str, ...]  # of `saom finetune`
-
-
-_PAPER = ("--recipe", "paper", "--cache-embeddings")
-ASSIGNMENTS = (
-    Variant("none", "no assignment to the grid: the location prior's arg-max itself", (*_PAPER, "--no-snap-to-grid")),
-    Variant("random", "a random point of the object, snapped to the grid", (*_PAPER, "--assignment", "random")),
-    Variant("centre", "the object's centre, snapped to the grid", (*_PAPER, "--assignment", "centre")),
-    Variant(NEAREST, "nearest neighbour of the location prior's arg-max: the paper's recipe", _PAPER),
-)
-"""The paper's recipe with every way to choose an object's prompt."""
-RECIPE = Variant(SAOM, "SAOM, all of our recipe", ("--recipe", "saom"))
-WITH_ENCODER = Variant(
-    ENCODER,
-    "SAOM, our recipe, the image encoder trained, too (learning rate 5e-4)",
-    (*RECIPE.options, "--train-encoder", "--learning-rate", "5e-4"),
-)
-NO_BF16 = Variant("no-bf16", "float32 instead of bfloat16", ("--no-bf16",))
-"""Left out where the device does not compute in bfloat16: there it is our recipe once more."""
-WITHOUT = (
-    Variant("predicted", "supervises the mask of highest predicted score", ("--supervised", "predicted")),
-    Variant("anywhere", "prior and grid point may lie off the object", ("--no-on-object",)),
-    Variant("one-prompt", "one prompt an object", ("--prompts-per-object", "1")),
-    Variant("no-jitter", "no jitter of prompts", ("--jitter", "0")),
-    Variant("no-background", "no background prompts", ("--background-prompts", "0")),
-    Variant("duplicates", "duplicates not pushed down", ("--no-suppress-duplicates",)),
-    Variant(
-        "no-quality",
-        "IoU head not trained, so no background prompts and duplicates either",
-        ("--quality-weight", "0", "--background-prompts", "0", "--no-suppress-duplicates"),
-    ),
-    Variant("no-occlusion", "no objects pasted over others", ("--occlude", "0")),
-    Variant("no-views", "no augmentation at all", ("--views", "1")),
-    NO_BF16,
-)
-"""Our recipe, each addition switched off alone."""
-TITLES = {BASE: "the base, not fine-tuned"} | {v.key: v.title for v in (*ASSIGNMENTS, RECIPE, WITH_ENCODER, *WITHOUT)}
-_OURS = {SAOM: "our recipe", ENCODER: "our recipe, the encoder too"}
-_RECIPES = {NEAREST: "the paper's recipe", **_OURS}
-_COMPARED_KEYS = (BASE, *_OURS)
-TITLES |= {key + mode.suffix: TITLES[key] for mode in MODES for key in (BASE, *_RECIPES)}
-TITLES[BASE + ONE_MASK.suffix] = f"{TITLES[BASE]}, the best mask of a prompt alone"
-TITLES[ALL_MASKS] = "all three masks of a prompt in everything mode, not the best one alone"
-_GAINS = (
-    *(
-        (f"{recipe}; {mode.title} for both", BASE + mode.suffix, key + mode.suffix)
-        for mode in MODES
-        for key, recipe in _RECIPES.items()
-    ),
-    *(
-        (f"{recipe}; {ONE_MASK.title} for both", BASE + ONE_MASK.suffix, key + AS_SAM.suffix)
-        for key, recipe in _OURS.items()
-    ),
-    *(
-        (f"{recipe} with the paper's box NMS; the base with segment-anything's", BASE + AS_SAM.suffix, key)
-        for key, recipe in _RECIPES.items()
-    ),
-)
-"""Title, before, after."""
-_GROUPS = (
-    (
-        f"with {AS_SAM.title}",
-        (BASE + AS_SAM.suffix, BASE + ONE_MASK.suffix, *(key + AS_SAM.suffix for key in _RECIPES)),
-    ),
-    (f"with {FINER.title}", tuple(key + FINER.suffix for key in _COMPARED_KEYS)),
-    ("how an object's prompt is chosen (the paper's recipe)", (BASE, *(v.key for v in ASSIGNMENTS))),
-    ("our recipe, and without one of its additions", (SAOM, ENCODER, ALL_MASKS, *(v.key for v in WITHOUT))),
-)
-"""Title and rows of a table."""
-
-_COLUMNS = (
-    ("everything", "mIoU_label_image", "mIoU"),
-    ("everything", "mAcc_label_image", "mAcc"),
-    ("everything", "mIoU", "mIoU, best mask"),
-    ("everything", "overlap_f", "overlap F"),
-    ("everything", "AP50", "AP50"),
-    ("everything", "recall50", "found whole"),
-    ("everything", "over_segmentation_rate", "in pieces"),
-    ("everything", "precision50", "masks that are an object"),
-    ("everything", "class_accuracy", "named right"),
-    ("paper", "mIoU", "paper's mIoU"),
-    ("paper", "mAcc", "paper's mAcc"),
-)
 
 
 class ReproductionError(SaomError):
@@ -254,7 +156,7 @@ class Reproduction:
             "operating-score": self._args.score_threshold,
             "stability-threshold": self._args.stability_threshold,
             "nms-iou": self._args.nms_iou if mode.nms_iou is None else mode.nms_iou,
-            "max-instances": _ALL_MASKS,
+            "max-instances": _MOST_MASKS,
         }
         chosen |= {"grid": mode.grid} if mode.grid else {}
         chosen |= {"masks-per-prompt": mode.masks_per_prompt} if mode.masks_per_prompt else {}
@@ -288,53 +190,6 @@ class Reproduction:
     def _times(self) -> dict[str, Any]:
         path = self._out / "times.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
-def tables_of(out: Path, times: dict[str, Any]) -> str:
-    """The tables in Markdown, of what has been evaluated so far.
-
-    Args:
-        out: folder of the reproduction.
-        times: of its runs, by key.
-    """
-    found = {key: models[0] for key in TITLES if (models := _figures(out / f"{key}.json"))}
-    for mode in MODES:
-        rows = [key + mode.suffix for key in _COMPARED_KEYS]
-        found |= zip(rows, _figures(out / f"{COMPARED}{mode.suffix}.json"), strict=False)
-    lines = ["| gain over the base, points | " + " | ".join(title for *_, title in _COLUMNS) + " |", _rule(1)]
-    for title, before, after in _GAINS:
-        if before in found and after in found:
-            cells = [_gain(found[before], found[after], protocol, name) for protocol, name, _ in _COLUMNS]
-            lines.append(f"| {title} | " + " | ".join(cells) + " |")
-    for title, keys in _GROUPS:
-        lines += ["", f"| {title} | " + " | ".join(title for *_, title in _COLUMNS) + " | minutes |", _rule(2)]
-        for key in keys:
-            if key in found:
-                cells = [_show(_value(found[key], protocol, name)) for protocol, name, _ in _COLUMNS]
-                minutes = f"{times[key]['seconds'] / 60:.1f}" if key in times else "-"
-                lines.append(f"| {TITLES[key]} | " + " | ".join(cells) + f" | {minutes} |")
-    return "\n".join(lines) + "\n"
-
-
-def _rule(extra: int) -> str:
-    return "|" + "---|" * (len(_COLUMNS) + extra)
-
-
-def _figures(path: Path) -> list[dict[str, Any]]:
-    return json.loads(path.read_text(encoding="utf-8"))["models"] if path.exists() else []
-
-
-def _value(figures: dict[str, Any], protocol: str, name: str) -> float | None:
-    return figures[protocol][name]
-
-
-def _show(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _gain(before: dict[str, Any], after: dict[str, Any], protocol: str, name: str) -> str:
-    values = _value(before, protocol, name), _value(after, protocol, name)
-    return "-" if None in values else f"{100 * (values[1] - values[0]):+.1f}"  # type: ignore[operator]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

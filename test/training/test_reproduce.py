@@ -16,15 +16,14 @@ from saom_cli.main import main
 from saom_core.sam_checkpoints import write_checkpoint
 from training import finetune_command, reproduce
 from training.dataset import write_atomically
-from training.reproduce import (
-    _COLUMNS,
+from training.reproduce import KEPT_BASE, Reproduction, ReproductionError, add_arguments
+from training.reproduction_plan import (
     ALL_MASKS,
     AS_SAM,
     ASSIGNMENTS,
     BASE,
     COMPARED,
     FINER,
-    KEPT_BASE,
     MODES,
     NEAREST,
     NO_BF16,
@@ -32,11 +31,8 @@ from training.reproduce import (
     RECIPE,
     WITH_ENCODER,
     WITHOUT,
-    Reproduction,
-    ReproductionError,
-    add_arguments,
-    tables_of,
 )
+from training.reproduction_tables import COLUMNS, tables_of
 from training.sam_config import RECIPES
 
 
@@ -113,7 +109,7 @@ def test_two_at_a_time(args: argparse.Namespace, bf16: bool, monkeypatch: pytest
     monkeypatch.setattr(reproduce, "computes_in_bf16", lambda _device_type: bf16)
     args.jobs, args.skip_additions, args.model = 2, False, None
     ran, now, most, lock = [], [0], [0], threading.Lock()
-    figures = dict.fromkeys([name for _, name, _ in _COLUMNS], 0.5)
+    figures = dict.fromkeys([name for _, name, _ in COLUMNS], 0.5)
     report = json.dumps({"models": 3 * [{"everything": figures, "paper": figures}]})
 
     def watched(command: list[str], fails: str = "") -> int:
