@@ -125,11 +125,9 @@ def _mask_problems(entries: Sequence[dict[str, Any]], size_hw: tuple[int, int], 
 
 def _mask(rle: dict[str, Any], size_hw: tuple[int, int]) -> np.ndarray | None:
     """The (H, W) bool mask, or None if the RLE is broken or of another size."""
-    if tuple(rle["size"]) != size_hw:
-        return None
     try:
         mask: np.ndarray = decode_masks([rle], size_hw)[0]
-    except ValueError:
+    except (InputError, ValueError):
         return None
     # a code that ends too early leaves the rest of the mask to chance: writing it anew then gives another code
     return mask if encode_mask(mask)["counts"] == rle["counts"] else None

@@ -215,8 +215,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--skip-additions", action="store_true", help="not our recipe without each of its additions")
     group = parser.add_argument_group(
-        "everything mode, the same for all; base and SAOM are evaluated with segment-anything's box NMS of 0.7, too, "
-        "and with that on a grid of 64x64 points"
+        "thresholds of everything mode, the same for all; base and SAOM are evaluated with segment-anything's box NMS "
+        "of 0.7, too, and with that on a grid of 64x64 points; the base with the best mask of a prompt alone, too"
     )
     group.add_argument("--score-threshold", type=float, default=0.3, help="least predicted IoU (default: the paper's)")
     group.add_argument("--stability-threshold", type=float, default=0.5, help="(default: 0.5)")
