@@ -35,7 +35,6 @@ from training.reproduction_plan import (
     ASSIGNMENTS,
     BASE,
     COMPARED,
-    FINER,
     NEAREST,
     NO_BF16,
     ONE_MASK,
@@ -140,14 +139,13 @@ class Reproduction:
             write_atomically(self._out / "tables.md", tables_of(self._out, self._times()).encode())
 
     def _compare(self, base: Path) -> None:
-        """Base and SAOM on one page, with pictures; then in the other everything modes; other masks of a prompt."""
+        """Base and SAOM on one page, with pictures; then in the other everything mode; other masks of a prompt."""
         page, pictures = str(self._out / "index.html"), str(self._out / "pictures")
         # an encoder of SAM's own size is not for every GPU, and not for a CPU
         variants = (RECIPE,) if self._args.model else (RECIPE, WITH_ENCODER)
         models = [base, *(self._finetuned(variant, base) for variant in variants)]
         self._evaluate(COMPARED, models, "--html", page, "--pictures", pictures)
-        for mode in (AS_SAM, FINER):
-            self._evaluate(COMPARED + mode.suffix, models, mode=mode)
+        self._evaluate(COMPARED + AS_SAM.suffix, models, mode=AS_SAM)
         self._evaluate(BASE + ONE_MASK.suffix, models[:1], mode=ONE_MASK)
         self._evaluate(ALL_MASKS, models[1:2], mode=replace(PAPERS, masks_per_prompt="all"))
 
@@ -158,7 +156,6 @@ class Reproduction:
             "nms-iou": self._args.nms_iou if mode.nms_iou is None else mode.nms_iou,
             "max-instances": _MOST_MASKS,
         }
-        chosen |= {"grid": mode.grid} if mode.grid else {}
         chosen |= {"masks-per-prompt": mode.masks_per_prompt} if mode.masks_per_prompt else {}
         return [part for name, value in chosen.items() for part in (f"--{name}", str(value))]
 
@@ -216,7 +213,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--skip-additions", action="store_true", help="not our recipe without each of its additions")
     group = parser.add_argument_group(
         "thresholds of everything mode, the same for all; base and SAOM are evaluated with segment-anything's box NMS "
-        "of 0.7, too, and with that on a grid of 64x64 points; the base with the best mask of a prompt alone, too"
+        "of 0.7, too; with that the base with the best mask of a prompt alone, too"
     )
     group.add_argument("--score-threshold", type=float, default=0.3, help="least predicted IoU (default: the paper's)")
     group.add_argument("--stability-threshold", type=float, default=0.5, help="(default: 0.5)")

@@ -17,15 +17,13 @@ class EverythingMode:
     title: str
     suffix: str = ""  # of its file of figures and of its rows
     nms_iou: float | None = None  # of boxes; None: the command line's
-    grid: str | None = None  # None: that of the training
     masks_per_prompt: str | None = None  # None: all of the base, the best one where training taught that
 
 
 PAPERS = EverythingMode("the paper's box NMS")
 AS_SAM = EverythingMode("segment-anything's box NMS", "-as-sam", nms_iou=0.7)
 """segment-anything's other thresholds were chosen for Meta's weights."""
-FINER = EverythingMode("segment-anything's box NMS, SAOMv2's 64x64 points", "-as-sam-64x64", nms_iou=0.7, grid="64x64")
-MODES = (PAPERS, AS_SAM, FINER)
+MODES = (PAPERS, AS_SAM)
 ONE_MASK = EverythingMode(
     "segment-anything's box NMS, a prompt's best mask alone", "-as-sam-one-mask", nms_iou=0.7, masks_per_prompt="best"
 )

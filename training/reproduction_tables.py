@@ -13,7 +13,6 @@ from training.reproduction_plan import (
     BASE,
     COMPARED,
     ENCODER,
-    FINER,
     MODES,
     NEAREST,
     ONE_MASK,
@@ -51,7 +50,6 @@ _GROUPS = (
         f"with {AS_SAM.title}",
         (BASE + AS_SAM.suffix, BASE + ONE_MASK.suffix, *(key + AS_SAM.suffix for key in _RECIPES)),
     ),
-    (f"with {FINER.title}", tuple(key + FINER.suffix for key in _COMPARED_KEYS)),
     ("how an object's prompt is chosen (the paper's recipe)", (BASE, *(v.key for v in ASSIGNMENTS))),
     ("our recipe, and without one of its additions", (SAOM, ENCODER, ALL_MASKS, *(v.key for v in WITHOUT))),
 )
