@@ -19,6 +19,23 @@ from training.sam_config import SAOM
 from training.sam_finetune import finetune
 
 RUN = (sys.executable, "-m", "saom_cli.main", "finetune")
+DIES = """
+import os, signal, sys
+from saom_cli.main import main
+
+replace, left = os.replace, int(sys.argv.pop(1))
+
+def dying(*paths):  # every file comes into being by this
+    global left
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left -= 1
+    replace(*paths)
+
+os.replace = dying
+sys.exit(main(sys.argv[1:]))
+"""
+"""A run of `saom` that is killed when it has made so many files, with the next one written but not in its place."""
 
 
 def options_of(config: object, default: object) -> list[str]:
@@ -66,6 +83,31 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, train_encoder:
     assert 0 < reached < 20
     assert_equal(weights(run("cut")), weights(whole), rtol=0, atol=0)
     assert losses(tmp_path / "cut")[-1] == pytest.approx(losses(whole)[-1], rel=1e-6)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_run_that_is_killed_again_and_again_goes_on_to_the_same_weights(tmp_path: Path, processes: int) -> None:
+    """Among embeddings, before the first checkpoint, between its weights and the state beside it, at the end."""
+    data = write_data(tmp_path / "data")
+    write_checkpoint(tiny_model(), tmp_path / "start.safetensors")
+    (tmp_path / "dies.py").write_text(DIES)
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"] if processes > 1 else []
+    words = ["finetune", "--model", str(tmp_path / "start.safetensors"), "--data", str(data), "--threads", "1"]
+    words += options_of(dataclasses.replace(QUICK, batch=2 // processes), SAOM)
+
+    def run(out: str, files: int) -> int:
+        """As many files at most; the exit code."""
+        folders = ["--out", str(tmp_path / out), "--cache", str(tmp_path / out / "embeddings")]
+        command = [sys.executable, *torchrun, str(tmp_path / "dies.py"), str(files), *words, *folders]
+        return subprocess.run(command, check=False, capture_output=True, timeout=250).returncode
+
+    assert run("whole", 1000) == 0
+    codes = []
+    while not codes or codes[-1] != 0:
+        codes.append(run("cut", 3))
+        assert len(codes) < 8, codes
+    assert len(codes) > 3 and set(codes[:-1]) == {-signal.SIGKILL if processes == 1 else 1}
+    assert_equal(weights(tmp_path / "cut"), weights(tmp_path / "whole"), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("train_encoder", [False, True])
