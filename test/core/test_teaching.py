@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+from saom_cli.main import main
+from saom_cli.segment import read_depth, read_photo
 from saom_cli.teach import check_name, find_pictures, read_example, write
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError, ModelError
@@ -27,6 +29,7 @@ from saom_core.teaching import (
 )
 
 SIZE = 8
+SEQUENCE = Path(__file__).resolve().parents[2] / "demo" / "sequence"
 
 
 def around(rng: np.random.Generator, center: np.ndarray, count: int, spread: float) -> np.ndarray:
@@ -280,3 +283,36 @@ def test_the_bundled_model_names_what_it_was_taught_and_nothing_else_changes(tmp
     for name in ("class_ids", "class_scores", "scores", "boxes_xyxy"):
         assert getattr(after, name)[1:].tobytes() == getattr(before, name)[1:].tobytes()
     assert [mask.crop.tobytes() for mask in after.masks] == [mask.crop.tobytes() for mask in before.masks]
+
+
+def test_the_command_takes_views_of_one_object_and_refuses_several_objects(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the demo's camera: one object of five pictures, five objects of one picture."""
+    segmenter = OnnxSegmenter(SaomConfig(threads=1))
+    followed: np.ndarray | None = None
+    for number in range(5):
+        image = read_photo(SEQUENCE / f"image_{number:03d}.jpg")
+        depth = read_depth(SEQUENCE / f"depth_{number:03d}.png")
+        masks = segmenter.segment(image, depth).instances.dense_masks()
+        if followed is None:
+            followed = masks[0]
+            for k in range(5):
+                write_example(tmp_path / "several" / f"{k}.png", number, masks[k])
+        followed = max(masks, key=lambda mask: float((mask & followed).sum() / (mask | followed).sum()))
+        write_example(tmp_path / "one" / f"{number}.png", number, followed)
+    assert main(["teach", "thing", str(tmp_path / "one"), "-o", str(tmp_path / "a.onnx"), "--threads", "1"]) == 0
+    assert "5 examples agree" in capsys.readouterr().out
+    assert main(["teach", "thing", str(tmp_path / "several"), "-o", str(tmp_path / "b.onnx"), "--threads", "1"]) == 1
+    said = capsys.readouterr().err
+    assert "expected examples of one kind of object" in said and "several/4.png (cosine" in said
+    assert (tmp_path / "a.onnx").exists() and not (tmp_path / "b.onnx").exists()
+
+
+def write_example(path: Path, number: int, mask: np.ndarray) -> None:
+    """A picture of the demo with the mask of an object."""
+    path.parent.mkdir(exist_ok=True)
+    cv2.imwrite(str(path), cv2.imread(str(SEQUENCE / f"image_{number:03d}.jpg")))
+    cv2.imwrite(str(path.with_name(f"{path.stem}_mask.png")), mask.astype(np.uint8) * 255)
+    depth = cv2.imread(str(SEQUENCE / f"depth_{number:03d}.png"), cv2.IMREAD_UNCHANGED)
+    cv2.imwrite(str(path.with_name(f"{path.stem}_depth.png")), depth)
