@@ -21,7 +21,7 @@ from saom_core.sam_checkpoints import read_checkpoint, write_checkpoint
 from saom_core.sam_network import SamModel
 from saom_core.sam_options import SamEverythingOptions
 from saom_core.taxonomy import CLASSES_AND_OTHER
-from training import sam_finetune
+from training import precision, sam_finetune
 from training.dataset import Dataset, DatasetWriter
 from training.evaluated_models import load_model
 from training.exportable import load_exportable
@@ -78,6 +78,22 @@ def test_kept_embeddings_change_nothing_but_the_time(tmp_path: Path) -> None:
     assert len(list((tmp_path / "embeddings").rglob("*.safetensors"))) == 8  # 4 pictures, 2 views
     config = dataclasses.replace(QUICK, cache_embeddings=False)
     assert_equal(weights(kept.parent), weights(finetune(tiny_model(), data, tmp_path / "anew", config).parent))
+
+
+@pytest.mark.parametrize("train_encoder", [False, True])
+def test_bfloat16_is_computed_in_and_learns_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, train_encoder: bool
+) -> None:
+    """Where there is bfloat16 (emulated here where not); weights and losses stay float32."""
+    monkeypatch.setattr(precision, "computes_in_bf16", lambda _device_type: True)
+    data = open_data(tmp_path / "data")
+    runs = {}
+    for bf16 in (False, True):
+        config = dataclasses.replace(QUICK, bf16=bf16, train_encoder=train_encoder)
+        runs[bf16] = finetune(tiny_model(), data, tmp_path / str(bf16), config).parent
+    ours, exact = losses(runs[True]), losses(runs[False])
+    assert ours == pytest.approx(exact, rel=0.03) and ours != pytest.approx(exact, rel=1e-5)
+    assert {value.dtype for value in weights(runs[True]).values()} == {torch.float32}
 
 
 def test_the_encoder_is_trained_on_request_and_prompts_stay_where_the_first_one_puts_them(tmp_path: Path) -> None:
