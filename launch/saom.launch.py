@@ -4,6 +4,7 @@ ros2 launch saom_ros saom.launch.py image:=/camera/color/image_raw depth:=/camer
         camera_info:=/camera/color/camera_info rviz:=true
 """
 
+import os
 from pathlib import Path
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix, get_package_share_directory
@@ -17,6 +18,9 @@ from launch_ros.actions import LifecycleNode, Node
 from launch import LaunchDescription
 
 SHARE = Path(get_package_share_directory("saom_ros"))
+# Fast DDS 2 does not know the new name, Fast DDS 3 warns of the old one
+FAST_DDS_2 = os.environ.get("ROS_DISTRO") in ("humble", "jazzy")
+DDS_PROFILE = "FASTRTPS_DEFAULT_PROFILES_FILE" if FAST_DDS_2 else "FASTDDS_DEFAULT_PROFILES_FILE"
 
 ARGUMENTS = {
     "image": ("/camera/image_raw", "topic of the colour images"),
@@ -38,7 +42,7 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(name, default_value=default, description=description)
         for name, (default, description) in ARGUMENTS.items()
     ]
-    profile = SetEnvironmentVariable("FASTDDS_DEFAULT_PROFILES_FILE", LaunchConfiguration("dds_profile"))
+    profile = SetEnvironmentVariable(DDS_PROFILE, LaunchConfiguration("dds_profile"))
     rviz = OpaqueFunction(function=rviz_node, condition=IfCondition(LaunchConfiguration("rviz")))
     return LaunchDescription([*declared, profile, OpaqueFunction(function=saom_node), rviz])
 
