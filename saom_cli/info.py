@@ -4,42 +4,86 @@ from __future__ import annotations
 
 import argparse
 import json
+from typing import Any
 
 from saom_core.everything import CHECKPOINT_SUFFIXES
 from saom_core.runtime import OnnxModel
+
+WIDTH = 120  # characters of a line
+FIGURES = ("AP50", "AP", "recall50", "precision50", "AP50_class", "class_accuracy")
+"""Of true everything mode, as `saom evaluate` calls them."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `saom info`."""
     parser.add_argument("model", nargs="?", default="", help="saom-*.onnx or SAM checkpoint; none: bundled saom-tiny")
     parser.add_argument("--provider", default="cpu", choices=("auto", "cpu", "cuda", "tensorrt"))
+    parser.add_argument("--json", action="store_true", help="everything, with the whole record of its training")
 
 
 def run(args: argparse.Namespace) -> int:
     """`saom info`."""
-    if args.model.endswith(CHECKPOINT_SUFFIXES):
-        return _of_checkpoint(args.model)
-    info = OnnxModel(args.model, args.provider).info
-    height, width = info.input_size_hw
-    print(f"name      {info.name}\nfile      {info.path}\nprovider  {info.provider}")
-    print(f"input     {width}x{height} RGB" + (" + depth (optional)" if info.uses_depth else ""))
-    print(f"classes   {len(info.class_names)}: {' '.join(info.class_names)}")
-    for one in info.taught:
-        print(f"taught    {one.name}: accepted from cosine {one.threshold:.2f}; {json.dumps(one.record)}")
-    for key, value in info.metadata.items():
-        if key not in ("name", "class_names"):
-            print(f"{key:9s} {json.dumps(value)}")
+    facts = (
+        of_checkpoint(args.model) if args.model.endswith(CHECKPOINT_SUFFIXES) else of_file(args.model, args.provider)
+    )
+    if args.json:
+        print(json.dumps(facts, indent=1))
+        return 0
+    shortened = False
+    for key, value in facts.items():
+        for text in lines_of(key, value):
+            shortened |= len(text) > WIDTH and key != "classes"
+            print(f"{key:9s} {text if len(text) <= WIDTH or key == 'classes' else text[:WIDTH] + ' ...'}")
+    if shortened:
+        print("(--json: everything)")
     return 0
 
 
-def _of_checkpoint(path: str) -> int:
+def of_file(path: str, provider: str) -> dict[str, Any]:
+    """What an ONNX file holds."""
+    info = OnnxModel(path, provider).info
+    height, width = info.input_size_hw
+    return {
+        "name": info.name,
+        "file": info.path,
+        "provider": info.provider,
+        "input": f"{width}x{height} RGB" + (" + depth (optional)" if info.uses_depth else ""),
+        "classes": info.class_names,
+        "taught": [{"name": one.name, "threshold": one.threshold, "record": one.record} for one in info.taught],
+        **{key: value for key, value in info.metadata.items() if key not in ("name", "class_names")},
+    }
+
+
+def of_checkpoint(path: str) -> dict[str, Any]:
+    """What a checkpoint of the SAM family holds."""
     from saom_core.sam_checkpoints import read_checkpoint  # needs torch
 
     model = read_checkpoint(path)
-    side, count = model.sizes.image_size, len(model.class_names)
-    print(f"name      {model.metadata.get('name', model.sizes.name)}\nfile      {path}\nnetwork   {model.sizes.name}")
-    print(f"input     longer side {side} RGB\nclasses   {count}: {' '.join(model.class_names)}")
-    for key, value in model.metadata.items():
-        if key not in ("name", "class_names"):
-            print(f"{key:9s} {value}")
-    return 0
+    return {
+        "name": model.metadata.get("name", model.sizes.name),
+        "file": path,
+        "network": model.sizes.name,
+        "input": f"longer side {model.sizes.image_size} RGB",
+        "classes": model.class_names,
+        **{key: value for key, value in model.metadata.items() if key not in ("name", "class_names")},
+    }
+
+
+def lines_of(key: str, value: Any) -> list[str]:
+    """For people to read."""
+    if key == "classes":
+        return [f"{len(value)}: {' '.join(value)}"]
+    if key == "taught":
+        return [
+            f"{one['name']}: accepted from cosine {one['threshold']:.2f}; {json.dumps(one['record'])}" for one in value
+        ]
+    if key == "figures" and value:
+        return [
+            f"{value['data']['images']} images of {value['data']['name']}: {_figures(one)}" for one in value["models"]
+        ]
+    return [value if isinstance(value, str) else json.dumps(value)]
+
+
+def _figures(model: dict[str, Any]) -> str:
+    found = model["everything"] or {}
+    return ", ".join(f"{name} {found[name]:.3f}" for name in FIGURES if found.get(name) is not None)

@@ -95,7 +95,13 @@ def test_errors_are_one_clear_line(
 
 def test_info_and_bench(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info"]) == 0
-    assert "saom-tiny" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "saom-tiny" in told and "training  {" in told and len(told) < 3000, "what a person reads"
+    assert main(["info", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    [measured] = facts["figures"]["models"]
+    assert f"AP50 {measured['everything']['AP50']:.3f}" in told and facts["training"]["steps"] > 0
+    assert len(facts["classes"]) == 56 and " ".join(facts["classes"]) in told
     figures = tmp_path / "bench.json"
     assert main(["bench", "--runs", "3", "--warmup", "1", "--size", "320x240", "--json", str(figures)]) == 0
     assert set(json.loads(figures.read_text())["stages"]) == {"preprocess", "network", "postprocess", "total"}
