@@ -55,7 +55,7 @@ train: env-train
 	$(SAOM) export runs/named/last runs/saom-tiny.onnx --figures runs/figures.json --reference data/rooms
 
 reproduce: env-train
-	$(SAOM) collect --out data/reproduce --frames 8000 --size 512x384 --workers $$(nproc) --seed 2000
+	$(SAOM) collect --out data/reproduce --frames 4000 --size 512x384 --workers $$(nproc) --seed 2000
 	$(SAOM) reproduce --data data/reproduce --out runs/reproduce --limit 30 --threads 1 --jobs $$(nproc)
 
 clean:

@@ -202,7 +202,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="checkpoint of the SAM family to begin from, its encoder frozen in all rows (default: the kept base)",
     )
     base.add_argument("--base-steps", type=int, help="train a SAM-like base first, with so many steps")
-    parser.add_argument("--steps", type=int, default=800, help="of each fine-tuning (default: 800)")
+    parser.add_argument("--steps", type=int, default=900, help="of each fine-tuning (default: 900)")
     parser.add_argument("--batch", type=int, default=4, help="pictures a step of each fine-tuning (default: 4)")
     parser.add_argument("--views", type=int, default=2, help="views of each picture in our recipe (default: 2)")
     parser.add_argument("--limit", type=int, help="evaluate on so many pictures at most, evenly spread")
