@@ -33,7 +33,10 @@ ARGUMENTS = {
     "autostart": ("true", "configure and activate at once; false where a lifecycle manager does it"),
     "rviz": ("false", "true: open rviz with a view of the answers"),
     "frame": ("camera_color_optical_frame", "fixed frame of rviz: the frame_id of the colour images"),
-    "dds_profile": (str(SHARE / "config" / "fastdds.xml"), "Fast DDS profile with room for camera images"),
+    "dds_profile": (
+        os.environ.get(DDS_PROFILE) or str(SHARE / "config" / "fastdds.xml"),
+        "Fast DDS profile with room for camera images; default: yours, where the environment names one",
+    ),
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from saom_core.everything import CHECKPOINT_SUFFIXES
 from saom_core.runtime import OnnxModel
 
-WIDTH = 120  # characters of a line
+WIDTH = 120  # characters of a value
 FIGURES = ("AP50", "AP", "recall50", "precision50", "AP50_class", "class_accuracy")
 """Of true everything mode, as `saom evaluate` calls them."""
 
@@ -77,13 +77,12 @@ def lines_of(key: str, value: Any) -> list[str]:
         return [
             f"{one['name']}: accepted from cosine {one['threshold']:.2f}; {json.dumps(one['record'])}" for one in value
         ]
-    if key == "figures" and value:
-        return [
-            f"{value['data']['images']} images of {value['data']['name']}: {_figures(one)}" for one in value["models"]
-        ]
+    if key == "figures" and isinstance(value, dict) and {"data", "models"} <= value.keys():  # those of `saom evaluate`
+        where = f"{value['data']['images']} images of {value['data']['name']}"
+        return [f"{one['name']}, {where}: {_figures(one) or 'see --json'}" for one in value["models"]]
     return [value if isinstance(value, str) else json.dumps(value)]
 
 
 def _figures(model: dict[str, Any]) -> str:
-    found = model["everything"] or {}
+    found = model.get("everything") or {}
     return ", ".join(f"{name} {found[name]:.3f}" for name in FIGURES if found.get(name) is not None)

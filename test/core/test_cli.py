@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from saom_cli.info import lines_of
 from saom_cli.main import main
 
 
@@ -105,6 +106,14 @@ def test_info_and_bench(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     figures = tmp_path / "bench.json"
     assert main(["bench", "--runs", "3", "--warmup", "1", "--size", "320x240", "--json", str(figures)]) == 0
     assert set(json.loads(figures.read_text())["stages"]) == {"preprocess", "network", "postprocess", "total"}
+
+
+def test_figures_of_a_file_in_a_line_for_each_model() -> None:
+    models = [{"name": "a", "everything": {"AP50": 0.25, "AP": None}}, {"name": "b", "everything": None}]
+    told = lines_of("figures", {"data": {"images": 3, "name": "rooms"}, "models": models})
+    assert told == ["a, 3 images of rooms: AP50 0.250", "b, 3 images of rooms: see --json"]
+    for foreign in ({}, [1], {"stages": {}}, "text"):  # `saom export --figures` takes any JSON
+        assert len(lines_of("figures", foreign)) == 1
 
 
 def test_training_command_without_torch_says_what_to_install(capsys: pytest.CaptureFixture[str]) -> None:

@@ -129,12 +129,12 @@ class Robot:
         if self.status is not None:
             self.until(lambda: self.fresh_value(f"{name}_publishers") == "0", f"the node to miss {name}")
 
-    def until(self, done: Callable[[], object], what: str, process: subprocess.Popen[str] | None = None) -> None:
-        """Lets messages in until something is the case."""
+    def until(self, done: Callable[[], object], what: str, process: subprocess.Popen[Any] | None = None) -> None:
+        """Lets messages in until something is the case; fails at once where the process that is to do it has ended."""
         end = time.monotonic() + TIMEOUT_S
         while not done():
             assert time.monotonic() < end, f"waited {TIMEOUT_S:.0f} s for {what}; diagnostics: {self.status}"
-            assert process is None or process.poll() is None, "the node has ended"
+            assert process is None or process.poll() is None, f"waited for {what}, but its process has ended"
             self.executor.spin_once(timeout_sec=0.05)
 
     def wait_active(self, process: subprocess.Popen[str] | None = None) -> None:

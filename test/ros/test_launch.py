@@ -6,6 +6,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 from robot import ROOT, Robot, picture
@@ -29,13 +30,23 @@ def test_rviz_shows_topics_of_the_node_in_their_types() -> None:
         assert display["Topic"].get("Durability Policy", "Volatile") == "Volatile"
 
 
-def test_the_launch_file_starts_a_node_that_answers(robot: Robot, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("distribution", "variable"),
+    [
+        ("jazzy", "FASTRTPS_DEFAULT_PROFILES_FILE"),
+        ("kilted", "FASTDDS_DEFAULT_PROFILES_FILE"),
+    ],
+)
+def test_the_launch_file_starts_a_node_that_answers(
+    robot: Robot, tmp_path: Path, distribution: str, variable: str
+) -> None:
     pytest.importorskip("launch_ros", reason="launch is not on PyPI; it is in every ROS")
-    log = tmp_path / "launch.log"
+    log, profile = tmp_path / "launch.log", str(ROOT / "config" / "fastdds.xml")
     command = ["ros2", "launch", "saom_ros", "saom.launch.py", "image:=/image", "camera_info:=/camera_info"]
+    environment = [f"ROS_DOMAIN_ID={robot.domain}", f"ROS_DISTRO={distribution}"]
     with log.open("w") as file:
         process = subprocess.Popen(
-            ["env", f"ROS_DOMAIN_ID={robot.domain}", *command, "provider:=cpu", "rviz:=true"],
+            ["env", *environment, *command, "provider:=cpu", "rviz:=true", f"dds_profile:={profile}"],
             stdout=file,
             stderr=subprocess.STDOUT,
             text=True,
@@ -44,6 +55,8 @@ def test_the_launch_file_starts_a_node_that_answers(robot: Robot, tmp_path: Path
         robot.wait_active(process)
         assert robot.answer_to(robot.show(picture()[0])).instances
         assert robot.value("provider_requested") == "cpu"
+        started = psutil.Process(process.pid).children()  # rviz, too, where it is installed
+        assert started and all(child.environ()[variable] == profile for child in started)
     finally:
         process.send_signal(signal.SIGINT)
         returned = process.wait(20)

@@ -161,9 +161,9 @@ def test_listeners_and_callers_that_are_killed(running: Robot, tmp_path: Path) -
     for _ in range(2):
         victim = other_process(running, said, "-c", LISTENER)
         try:
-            running.until(lambda: "called" in said.read_text(), "the victim to call")
+            running.until(lambda: "called" in said.read_text(), "the victim to call", victim)
             running.fresh_value("state")  # a second later: the call waits for a frame
-            running.until(heard, "the victim to hear")
+            running.until(heard, "the victim to hear", victim)
         finally:
             victim.kill()
             victim.wait()
