@@ -32,8 +32,9 @@ def run(args: argparse.Namespace) -> int:
     shortened = False
     for key, value in facts.items():
         for text in lines_of(key, value):
-            shortened |= len(text) > WIDTH and key != "classes"
-            print(f"{key:9s} {text if len(text) <= WIDTH or key == 'classes' else text[:WIDTH] + ' ...'}")
+            cut = len(text) > WIDTH and key != "classes"
+            shortened |= cut
+            print(f"{key:9s} {text[:WIDTH] + ' ...' if cut else text}")
     if shortened:
         print("(--json: everything)")
     return 0
@@ -50,7 +51,7 @@ def of_file(path: str, provider: str) -> dict[str, Any]:
         "input": f"{width}x{height} RGB" + (" + depth (optional)" if info.uses_depth else ""),
         "classes": info.class_names,
         "taught": [{"name": one.name, "threshold": one.threshold, "record": one.record} for one in info.taught],
-        **{key: value for key, value in info.metadata.items() if key not in ("name", "class_names")},
+        **_further(info.metadata),
     }
 
 
@@ -65,8 +66,13 @@ def of_checkpoint(path: str) -> dict[str, Any]:
         "network": model.sizes.name,
         "input": f"longer side {model.sizes.image_size} RGB",
         "classes": model.class_names,
-        **{key: value for key, value in model.metadata.items() if key not in ("name", "class_names")},
+        **_further(model.metadata),
     }
+
+
+def _further(metadata: dict[str, Any]) -> dict[str, Any]:
+    """What is not told under a name of its own."""
+    return {key: value for key, value in metadata.items() if key not in ("name", "class_names")}
 
 
 def lines_of(key: str, value: Any) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -314,5 +315,4 @@ def write_example(path: Path, number: int, mask: np.ndarray) -> None:
     path.parent.mkdir(exist_ok=True)
     cv2.imwrite(str(path), cv2.imread(str(SEQUENCE / f"image_{number:03d}.jpg")))
     cv2.imwrite(str(path.with_name(f"{path.stem}_mask.png")), mask.astype(np.uint8) * 255)
-    depth = cv2.imread(str(SEQUENCE / f"depth_{number:03d}.png"), cv2.IMREAD_UNCHANGED)
-    cv2.imwrite(str(path.with_name(f"{path.stem}_depth.png")), depth)
+    shutil.copy(SEQUENCE / f"depth_{number:03d}.png", path.with_name(f"{path.stem}_depth.png"))
