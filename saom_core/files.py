@@ -1,0 +1,94 @@
+"""Writing files so that nobody ever reads half of one, and checking places before hours of work go into them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from saom_core.errors import InputError
+
+
+def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:
+    """Writes a file so that it is there whole or not at all, whenever the process dies or the power fails.
+
+    The content goes to a draft beside the file, which is renamed when it is safely on the disk. A symbolic link stays
+    one; what is no regular file (/dev/stdout, a pipe) is written as it is, since renaming would remove it.
+
+    Args:
+        path: the file; its folder must exist. The new file has the permissions that the umask gives.
+        content: the bytes, or a function that writes them to a file that it is given.
+
+    Raises:
+        OSError: the place cannot be written; the error names the file, and an older file stays as it was.
+    """
+    path = path.resolve()
+    try:
+        if path.exists() and not path.is_file():
+            with path.open("wb") as file:
+                _fill(file, content)
+            return
+        draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            with draft.open("wb") as file:
+                _fill(file, content)
+                os.fsync(file.fileno())
+            os.replace(draft, path)
+        finally:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except OSError as error:
+        # write() and fsync() do not say which file they failed at, and a draft's name means nothing to anybody
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def check_output(path: Path, inputs: Iterable[Path] = (), *, folder: bool = False) -> None:
+    """Refuses a place where the result cannot go, before the work begins; makes the folders that lead there.
+
+    Args:
+        path: where a file, or with `folder` a folder of files, is to be written.
+        inputs: files that the work reads: none of them may be overwritten.
+        folder: the place is a folder.
+
+    Raises:
+        InputError: a file is expected and a folder is there or the other way round, or it is one of the inputs.
+        OSError: the folders cannot be made, or nothing can be written there.
+    """
+    if path.exists() and path.is_dir() != folder:
+        wanted, found = ("a folder", "a file") if folder else ("a file", "a folder")
+        raise InputError(f"{path}: expected {wanted} to write to, got {found}: choose another name")
+    for read in inputs:
+        if path.exists() and read.exists() and path.samefile(read):
+            raise InputError(f"{path}: expected a new file to write to, got one that is read: choose another name")
+    parent = path if folder else path.resolve().parent
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_dir() and not os.access(path, os.W_OK):
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        if not path.exists() or path.is_file() or path.is_dir():
+            tempfile.TemporaryFile(dir=parent).close()  # whether a file can be made there, only an attempt tells
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def _fill(file: BinaryIO, content: bytes | Callable[[BinaryIO], object]) -> None:
+    if callable(content):
+        content(file)
+    else:
+        file.write(content)
+    file.flush()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes a renaming in the folder last through a power failure, where the file system can do that."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            os.fsync(handle)
+    finally:
+        os.close(handle)
