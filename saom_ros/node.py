@@ -18,7 +18,7 @@ from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -66,7 +66,8 @@ class SaomNode(LifecycleNode):
         self._worker: NewestWorker[Request] | None = None
         self._replaced = 0  # frames that workers of before dropped for newer ones
         self._tracker = Tracker()
-        self.waiting_group = MutuallyExclusiveCallbackGroup()  # of callbacks that wait for other callbacks
+        # service calls in this group may wait for a frame, which other callbacks bring
+        self.waiting_group: CallbackGroup = MutuallyExclusiveCallbackGroup()
         Services(self)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still or jump back

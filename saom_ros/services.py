@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import concurrent.futures
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
+from rclpy.callback_groups import CallbackGroup
 from std_srvs.srv import SetBool
 
 from saom_core.errors import InputError, SaomError
@@ -12,12 +13,32 @@ from saom_core.prompts import Prompts
 from saom_ros.answer import Answer
 from saom_ros.conversions import image_message
 from saom_ros.messages import instances_message
+from saom_ros.pipeline import Pipeline
 from saom_ros.srv import Segment, Select
 
-if TYPE_CHECKING:
-    from saom_ros.node import SaomNode
-
 NEXT_FRAME_TIMEOUT_S = 10.0
+
+
+class ServingNode(Protocol):
+    """What the services need of the node that they belong to."""
+
+    pipeline: Pipeline | None
+    """Answers images; None while no model is loaded."""
+    active: bool
+    """Whether the node listens to the camera."""
+    enabled: bool
+    """Whether it answers the camera's frames; see `enable`."""
+    waiting_group: CallbackGroup
+    """Callbacks of this group may wait for other callbacks."""
+
+    def enable(self, wanted: bool) -> None:
+        """Pauses or resumes answering."""
+
+    def create_service(self, *args: Any, **kwargs: Any) -> Any:
+        """See `rclpy.node.Node.create_service`."""
+
+    def resolve_topic_name(self, topic: str) -> str:
+        """See `rclpy.node.Node.resolve_topic_name`."""
 
 
 class Services:
@@ -27,7 +48,7 @@ class Services:
         node: its pipeline answers; while it has none, the services say what to do.
     """
 
-    def __init__(self, node: SaomNode) -> None:
+    def __init__(self, node: ServingNode) -> None:
         self._node = node
         node.create_service(SetBool, "~/enable", self._enable)
         node.create_service(Select, "~/select", self._select)
