@@ -73,7 +73,7 @@ def _frame(
         size = width, height
         photo_rgb, metres = np.asarray(cv2.resize(read_photo(photo), size), np.uint8), read_depth(depth_file)
         if metres is not None:
-            metres = np.asarray(cv2.resize(metres, size, interpolation=cv2.INTER_NEAREST), np.float32)
+            metres = np.asarray(cv2.resize(metres, size, interpolation=cv2.INTER_NEAREST_EXACT), np.float32)
         return photo_rgb, metres
     rng = np.random.default_rng(0)
     depth = np.repeat(np.linspace(1.5, 0.7, height, dtype=np.float32)[:, None], width, axis=1)

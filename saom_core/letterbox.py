@@ -50,8 +50,9 @@ class Letterbox:
         padded = np.zeros(self.target_hw, np.float32)
         if depth_m is not None:
             height, width = self.inner_hw
-            # nearest: a mean of near and far is a depth where nothing is
-            padded[:height, :width] = cv2.resize(depth_m, (width, height), interpolation=cv2.INTER_NEAREST)
+            # The nearest value, because the mean of a near and a far one is a depth where nothing is. INTER_NEAREST
+            # would round down instead and move depth by up to a pixel and more against the picture.
+            padded[:height, :width] = cv2.resize(depth_m, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
         return padded
 
     def to_target(self, xy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -76,7 +77,8 @@ class Letterbox:
         right, bottom = np.ceil(box_xyxy[2:]).astype(int)
         if right <= left or bottom <= top:
             return None
-        # source pixel centre X + 0.5 -> logit coordinate: two half-pixel conventions in one affine map
+        # OpenCV counts pixels from their centres, so the centre of source pixel X lies at X + 0.5 of the image's width.
+        # The map scales that place to the logits and takes half a logit off again.
         sx = self.inner_hw[1] / self.source_hw[1] * logits.shape[1] / self.target_hw[1]
         sy = self.inner_hw[0] / self.source_hw[0] * logits.shape[0] / self.target_hw[0]
         to_logits = np.array([[sx, 0, (left + 0.5) * sx - 0.5], [0, sy, (top + 0.5) * sy - 0.5]])
