@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
-import importlib
-import logging
+import os
 import sys
 
-from saom_core.errors import SaomError
+from saom_cli.guard import guarded
 
 COMMANDS = {
     "segment": ("saom_cli.segment", "whole objects of photos: overlay and JSON"),
@@ -26,36 +24,50 @@ COMMANDS = {
     "reproduce": ("training.reproduce", "the paper's claim: gain over a base, worth of each step [train]"),
     "export": ("training.export", "checkpoint to one ONNX file [train]"),
 }
-"""Command -> module with `add_arguments(parser)` and `run(args) -> int`; [train] needs `pip install saom[train]`."""
+"""Command -> module with `add_arguments(parser)` and `run(args) -> int`; [train]: needs the training packages."""
+RESUMED = {"collect", "finetune", "reproduce", "segment"}
+"""What the same command goes on with after an interrupt."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Entry point of the `saom` command; returns the exit code."""
+    """Entry point of the `saom` command; returns the exit status, see `guarded`."""
     arguments = sys.argv[1:] if argv is None else argv
+    command = next((word for word in arguments if not word.startswith("-")), "")
+    return guarded(
+        f"saom {command}".strip(),
+        lambda: _run(arguments, command),
+        debug="--debug" in arguments or os.environ.get("SAOM_DEBUG", "0") not in ("", "0"),
+        on_interrupt="interrupted" + ("; the same command goes on from here" if command in RESUMED else ""),
+    )
+
+
+def _run(arguments: list[str], command: str) -> int:
+    import argparse
+    import importlib
+    import logging
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        installed = version("saom")
+    except PackageNotFoundError:
+        installed = "(a checkout that is not installed)"
     parser = argparse.ArgumentParser(prog="saom", description="Whole objects for robots that grasp.")
+    parser.add_argument("--version", action="version", version=f"saom {installed}")
+    debug = "print the traceback of an error, as the environment variable SAOM_DEBUG=1 does"
+    parser.add_argument("--debug", action="store_true", help=debug)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    chosen = next((a for a in arguments if not a.startswith("-")), None)
     module = None
     for name, (path, text) in COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=text)
-        if name == chosen:
-            try:
-                module = importlib.import_module(path)
-            except ModuleNotFoundError as error:
-                print(f"saom {name}: needs the package {error.name}: pip install 'saom[train]'", file=sys.stderr)
-                return 2
+        if name == command:
+            module = importlib.import_module(path)
             module.add_arguments(sub)
+            sub.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=debug)
     args = parser.parse_args(arguments)
+    del args.debug  # main() looks for it before there is a parser; commands record their options, and this is none
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     assert module is not None
-    try:
-        return int(module.run(args))
-    except SaomError as error:
-        print(f"saom {args.command}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    return int(module.run(args))
 
 
 if __name__ == "__main__":

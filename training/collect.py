@@ -123,7 +123,9 @@ def _episodes(
     try:
         from training.collect_ray import run_on_ray
     except ModuleNotFoundError as error:
-        raise InputError(f"expected the package ray, got {error}: pip install 'saom[train]'") from None
+        raise InputError(
+            f"expected the package ray, got {error}: run pip install '.[train]' in a checkout of the repository"
+        ) from None
     for episode in run_on_ray(ray, workers, options, writer.info, todo):
         writer.write_files(episode.files)
         yield episode

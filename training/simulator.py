@@ -101,7 +101,8 @@ def _module(name: str) -> Any:
         return importlib.import_module(SIMULATORS[name])
     except (KeyError, ModuleNotFoundError) as error:
         raise InputError(
-            f"expected a simulator of {available_simulators()}, got {name!r} ({error}): pip install 'saom[train]'"
+            f"expected a simulator of {available_simulators()}, got {name!r} ({error}): run "
+            "pip install '.[train]' in a checkout of the repository"
         ) from None
 
 

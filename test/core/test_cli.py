@@ -114,14 +114,3 @@ def test_figures_of_a_file_in_a_line_for_each_model() -> None:
     assert told == ["a, 3 images of rooms: AP50 0.250", "b, 3 images of rooms: see --json"]
     for foreign in ({}, [1], {"stages": {}}, "text"):  # `saom export --figures` takes any JSON
         assert len(lines_of("figures", foreign)) == 1
-
-
-def test_training_command_without_torch_says_what_to_install(capsys: pytest.CaptureFixture[str]) -> None:
-    try:
-        import torch  # noqa: F401
-    except ModuleNotFoundError:
-        assert main(["finetune", "--help"]) == 2
-        assert "saom[train]" in capsys.readouterr().err
-    else:
-        with pytest.raises(SystemExit):
-            main(["finetune", "--help"])
