@@ -1,5 +1,16 @@
-"""For tools that still ask for a setup.py; everything stands in pyproject.toml."""
+"""Which folders are installed under which names; everything else stands in pyproject.toml.
 
-from setuptools import setup
+The folder `training/` is installed as the package `saom_training`: a package called `training` would take that name from
+everybody else's Python.
+"""
 
-setup()
+from setuptools import find_packages, setup
+
+setup(
+    package_dir={"saom_training": "training"},
+    packages=[
+        *find_packages(include=["saom_core*", "saom_cli*", "saom_ros*"]),
+        "saom_training",
+        *(f"saom_training.{name}" for name in find_packages("training")),
+    ],
+)

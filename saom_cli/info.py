@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from saom_core.everything import CHECKPOINT_SUFFIXES
+from saom_core.load import CHECKPOINT_SUFFIXES
 from saom_core.runtime import OnnxModel
 
 WIDTH = 120  # characters of a value
@@ -57,7 +57,7 @@ def of_file(path: str, provider: str) -> dict[str, Any]:
 
 def of_checkpoint(path: str) -> dict[str, Any]:
     """What a checkpoint of the SAM family holds."""
-    from saom_core.sam_checkpoints import read_checkpoint  # needs torch
+    from saom_core.sam.checkpoints import read_checkpoint  # needs torch
 
     model = read_checkpoint(path)
     return {

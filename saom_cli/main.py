@@ -12,17 +12,29 @@ COMMANDS = {
     "bench": ("saom_cli.bench", "latency per stage, frames/s, peak memory"),
     "info": ("saom_cli.info", "what a model file holds"),
     "teach": ("saom_cli.teach", "a new class from a few example pictures, without training"),
-    "compare-sam": ("saom_cli.compare_sam", "same masks and time against segment-anything's generator [train]"),
-    "bench-heads": ("training.bench_heads", "fast head and SAM's decoder against the image encoder [train]"),
-    "bench-teach": ("training.bench_teach", "how well classes are taught, on objects of a data set [train]"),
-    "stand-in": ("training.stand_in", "checkpoint of a SAM's size with random weights, to try the machine [train]"),
-    "collect": ("training.collect", "simulated RGB-D data set [train]"),
-    "bench-collect": ("training.bench_collect", "frames/s, megabytes, and what kill -9 loses, of collecting [train]"),
-    "dataset": ("training.dataset_tools", "stats, check, view, import of a data set [train]"),
-    "finetune": ("training.finetune_command", "train saom-tiny, or fine-tune a SAM checkpoint [train]"),
-    "evaluate": ("training.evaluate", "figures of a model on a data set [train]"),
-    "reproduce": ("training.reproduce", "the paper's claim: gain over a base, worth of each step [train]"),
-    "export": ("training.export", "checkpoint to one ONNX file [train]"),
+    "compare-sam": (
+        "saom_training.benches.compare_sam",
+        "same masks and time against segment-anything's generator [train]",
+    ),
+    "bench-heads": ("saom_training.benches.heads", "fast head and SAM's decoder against the image encoder [train]"),
+    "bench-teach": ("saom_training.benches.teach", "how well classes are taught, on objects of a data set [train]"),
+    "stand-in": (
+        "saom_training.benches.stand_in",
+        "checkpoint of a SAM's size with random weights, to try the machine [train]",
+    ),
+    "collect": ("saom_training.collect", "simulated RGB-D data set [train]"),
+    "bench-collect": (
+        "saom_training.benches.collect",
+        "frames/s, megabytes, and what kill -9 loses, of collecting [train]",
+    ),
+    "dataset": ("saom_training.dataset_tools.command", "stats, check, view, import of a data set [train]"),
+    "finetune": ("saom_training.finetune", "train saom-tiny, or fine-tune a SAM checkpoint [train]"),
+    "evaluate": ("saom_training.evaluate", "figures of a model on a data set [train]"),
+    "reproduce": (
+        "saom_training.reproduction.command",
+        "the paper's claim: gain over a base, worth of each step [train]",
+    ),
+    "export": ("saom_training.export", "checkpoint to one ONNX file [train]"),
 }
 """Command -> module with `add_arguments(parser)` and `run(args) -> int`; [train]: needs the training packages."""
 RESUMED = {"collect", "finetune", "reproduce", "segment"}

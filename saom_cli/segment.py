@@ -17,15 +17,15 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from saom_cli.options import add_config_arguments, config_from
+from saom_core.arguments import add_config_arguments, config_from
 from saom_core.depth import CameraIntrinsics
 from saom_core.errors import InputError
-from saom_core.everything import Segmenter, load_segmenter
 from saom_core.instances import Instances
+from saom_core.load import load_segmenter
 from saom_core.overlay import draw_overlay
+from saom_core.photos import find_photos, read_depth, read_photo
 from saom_core.prompts import Prompts
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+from saom_core.segmenter import Segmenter
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,45 +93,6 @@ def _numbers(count: int) -> Callable[[str], list[float]]:
 
     read.__name__ = f"{count} numbers"  # argparse names it where a number is none
     return read
-
-
-def find_photos(path: Path) -> list[Path]:
-    """The photo, or the photos of a folder by name.
-
-    Raises:
-        InputError: nothing there.
-    """
-    photos = [path] if path.is_file() else sorted(p for p in path.glob("*") if p.suffix.lower() in SUFFIXES)
-    if not photos:
-        raise InputError(f"expected a photo or a folder with photos ({' '.join(SUFFIXES)}) at {path}, got none")
-    return photos
-
-
-def read_photo(path: Path) -> npt.NDArray[np.uint8]:
-    """(H, W, 3) uint8 RGB.
-
-    Raises:
-        InputError: no picture that OpenCV can read.
-    """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise InputError(f"expected a picture at {path}, got something OpenCV cannot read")
-    return np.ascontiguousarray(image[:, :, ::-1], np.uint8)
-
-
-def read_depth(path: Path | None) -> npt.NDArray[np.float32] | None:
-    """(H, W) float32 metres of a 16-bit PNG in millimetres; None for no path.
-
-    Raises:
-        InputError: no 16-bit single-channel picture.
-    """
-    if path is None:
-        return None
-    depth = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if depth is None or depth.dtype != np.uint16 or depth.ndim != 2:
-        actual = "nothing readable" if depth is None else f"{depth.shape} {depth.dtype}"
-        raise InputError(f"expected a 16-bit depth PNG in millimetres at {path}, got {actual}")
-    return np.asarray(depth, np.float32) / np.float32(1000)
 
 
 def write_image(path: Path, image_rgb: npt.NDArray[np.uint8]) -> None:

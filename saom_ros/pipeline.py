@@ -17,8 +17,8 @@ from std_msgs.msg import Header
 
 from saom_core.depth import CameraIntrinsics
 from saom_core.errors import InputError, SaomError
-from saom_core.everything import Segmentation, Segmenter
 from saom_core.prompts import Prompts
+from saom_core.segmenter import Segmentation, Segmenter
 from saom_core.tracker import Tracker, mask_ious
 from saom_ros.answer import Answer
 from saom_ros.conversions import camera_from_info, depth_from_image, rgb_from_image

@@ -101,7 +101,8 @@ def make_environment(name: str) -> None:
     """Creates the virtual environment and installs the pinned requirements, unless just these are there already."""
     venv = ENVIRONMENTS[name]
     files = [ROOT / "requirements" / file for file in REQUIREMENTS[name]]
-    wanted = digest(files, platform.python_version())
+    # a change of names or commands means a new installation, too
+    wanted = digest([*files, ROOT / "pyproject.toml", ROOT / "setup.py"], platform.python_version())
     stamp = venv / "saom-requirements.sha256"
     if stamp.is_file() and stamp.read_text() == wanted:
         return

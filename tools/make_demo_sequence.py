@@ -17,12 +17,12 @@ import cv2
 import numpy as np
 
 from saom_core.depth import CameraIntrinsics
-from training.rooms.cameras import View, look_at, random_lights
-from training.rooms.mujoco_world import World
-from training.rooms.renderer import Renderer
-from training.rooms.rooms_simulator import SPLIT_CYCLE, split_of, targets_of
-from training.rooms.scene import make_scene
-from training.rooms.sensor import random_depth_camera, sense_depth
+from saom_training.simulators.rooms.cameras import View, look_at, random_lights
+from saom_training.simulators.rooms.mujoco_world import World
+from saom_training.simulators.rooms.renderer import Renderer
+from saom_training.simulators.rooms.scene import make_scene
+from saom_training.simulators.rooms.sensor import random_depth_camera, sense_depth
+from saom_training.simulators.rooms.simulator import SPLIT_CYCLE, split_of, targets_of
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZE_HW = (480, 640)

@@ -26,11 +26,13 @@ from typing import IO
 
 from tqdm import tqdm
 
+from saom_core.arguments import sizes_hw
 from saom_core.errors import InputError, SaomError
-from training.dataset import DatasetWriter, checked_info
-from training.episodes import Episode, make_episode
-from training.simulator import CollectOptions, available_simulators
-from training.thor import options as ai2thor
+
+from .dataset import DatasetWriter, checked_info
+from .simulators.ai2thor import options as ai2thor
+from .simulators.episodes import Episode, make_episode
+from .simulators.interface import CollectOptions, available_simulators
 
 MAX_RESTARTS = 20
 log = logging.getLogger(__name__)
@@ -121,7 +123,7 @@ def _episodes(
         yield from _run_in_pool(options, writer.path, todo, workers)
         return
     try:
-        from training.collect_ray import run_on_ray
+        from .simulators.cluster import run_on_ray
     except ModuleNotFoundError as error:
         raise InputError(
             f"expected the package ray, got {error}: run pip install '.[train]' in a checkout of the repository"
@@ -152,19 +154,6 @@ def _run_in_pool(options: CollectOptions, out: Path, todo: Sequence[int], worker
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Turn "400x300" (width x height) into (300, 400)."""
-    width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit() and 32 <= int(width) <= 4096 and 32 <= int(height) <= 4096):
-        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT between 32 and 4096, e.g. 400x300, got {text!r}")
-    return int(height), int(width)
-
-
-def parse_sizes(text: str) -> list[tuple[int, int]]:
-    """Turn "400x300,640x480" into [(300, 400), (480, 640)]."""
-    return [parse_size(part) for part in text.split(",")]
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `saom collect`."""
     parser.add_argument(
@@ -174,7 +163,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", type=int, default=2000, help="pictures in all, done ones included")
     parser.add_argument(
         "--size",
-        type=parse_sizes,
+        type=sizes_hw,
         default=[(300, 400)],
         metavar="WxH[,WxH...]",
         help="picture size (400x300); of several sizes each scene has one (rooms)",
@@ -234,7 +223,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point of `python -m training.collect`."""
+    """Entry point of `python -m saom_training.collect`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
     try:

@@ -13,7 +13,6 @@ The classes are the data set's own: `class_names` in dataset.json and the `categ
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,23 +23,18 @@ import numpy as np
 
 from saom_core.depth import CameraIntrinsics
 from saom_core.errors import InputError
+from saom_core.files import write_atomically
 from saom_core.taxonomy import CLASSES_AND_OTHER
-from training.annotations import annotate, decode_masks, encode_mask
-from training.categories import categories_of, class_names_of, indices_of
-from training.simulator import SPLITS, Frame, Split
+
+from .data.annotations import annotate, decode_masks, encode_mask
+from .data.categories import categories_of, class_names_of, indices_of
+from .data.frames import SPLITS, Frame, Split
 
 FORMAT_VERSION = 1
 MAX_FRAMES_PER_EPISODE = 100
 SubObjects = Literal["merged", "apart"]
 _OF_IMAGE = ("id", "file_name", "depth_file_name", "height", "width", "scene", "split", "camera", "ignore")
 _OF_ANNOTATION = ("id", "image_id", "part_of", "segmentation")
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all, whenever the process dies."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    draft.write_bytes(content)
-    os.replace(draft, path)
 
 
 def checked_info(path: Path, info: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,18 +19,20 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from saom_cli.options import add_config_arguments, config_from, pair
+from saom_core.arguments import add_config_arguments, config_from, pair
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
+from saom_core.files import write_atomically
 from saom_core.instances import Instances, MaskCrop
-from training.comparison import GroundTruth
-from training.dataset import Dataset, Sample, evenly_spread, write_atomically
-from training.evaluated_models import MASKS_PER_PROMPT, EvaluatedModel, load_model
-from training.evaluation_page import page_of, write_pictures
-from training.evaluation_pictures import Gallery, ImageAnswer
-from training.evaluation_report import Figures, ModelReport, Report, text_of
-from training.metrics import EverythingMetrics
-from training.paper_protocol import PaperMetrics, PromptedAnswers
+
+from .dataset import Dataset, Sample, evenly_spread
+from .figures.comparison import GroundTruth
+from .figures.metrics import EverythingMetrics
+from .figures.models import MASKS_PER_PROMPT, EvaluatedModel, load_model
+from .figures.page import page_of, write_pictures
+from .figures.paper_protocol import PaperMetrics, PromptedAnswers
+from .figures.pictures import Gallery, ImageAnswer
+from .figures.report import Figures, ModelReport, Report, text_of
 
 AP_SCORE = 0.05
 """Score from which predictions are ranked for AP: low, so that AP sees the whole curve."""

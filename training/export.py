@@ -22,19 +22,20 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from saom_cli.options import pair
+from saom_core.arguments import pair
 from saom_core.config import SaomConfig
 from saom_core.errors import ConfigError
 from saom_core.memory import peak_memory_mb
 from saom_core.runtime import THRESHOLDS
-from training.dataset import Dataset
-from training.everything_graph import grid_prompts_xy
-from training.export_file import converted, message, write, write_sha256
-from training.export_int8 import Int8Options, check_weights, write_int8
-from training.export_parity import Differences, cases, check_parity, torch_answer
-from training.export_precision import PRECISIONS, TOLERANCES, halve_weights, to_half
-from training.exportable import Exportable, load_exportable
-from training.reference_objects import add_reference
+
+from .dataset import Dataset
+from .networks.everything import grid_prompts_xy
+from .networks.exportable import Exportable, load_exportable
+from .onnx_files.file import converted, message, write, write_sha256
+from .onnx_files.int8 import Int8Options, check_weights, write_int8
+from .onnx_files.parity import Differences, cases, check_parity, torch_answer
+from .onnx_files.precision import PRECISIONS, TOLERANCES, halve_weights, to_half
+from .onnx_files.reference_objects import add_reference
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import dataclasses
 
 import pytest
 
-from saom_cli.options import pair
+from saom_core.arguments import pair
 from saom_core.config import SaomConfig, option_of
 from saom_core.errors import ConfigError
 

@@ -12,7 +12,7 @@ import pytest
 
 from saom_core.depth import CameraIntrinsics
 from saom_core.taxonomy import OTHER
-from training.simulator import Frame, FrameObject
+from saom_training.data.frames import Frame, FrameObject
 
 SIZE_HW = (60, 80)
 

@@ -12,7 +12,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from training import loop
+from saom_training.running import loop
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.assign import BACKGROUND, grid_prompts
+from saom_training.assign import BACKGROUND, grid_prompts
 
 
 def scene() -> np.ndarray:

@@ -17,14 +17,17 @@ import pytest
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
+from saom_core.arguments import size_hw, sizes_hw
 from saom_core.errors import InputError
+from saom_core.files import write_atomically
 from saom_core.taxonomy import CLASSES, OTHER
-from training.annotations import annotate, decode_masks, encode_mask
-from training.bench_collect import lost_by_kills, rates, step_times_ms
-from training.collect import collect, main, parse_size, parse_sizes
-from training.dataset import Dataset, DatasetWriter, write_atomically
-from training.run_checks import TrainingError, check_data
-from training.simulator import CollectOptions, Frame, available_simulators, make_simulator
+from saom_training.benches.collect import lost_by_kills, rates, step_times_ms
+from saom_training.collect import collect, main
+from saom_training.data.annotations import annotate, decode_masks, encode_mask
+from saom_training.data.frames import Frame
+from saom_training.dataset import Dataset, DatasetWriter
+from saom_training.running.checks import TrainingError, check_data
+from saom_training.simulators.interface import CollectOptions, available_simulators, make_simulator
 
 SIZE_HW = (60, 80)
 INFO = {"simulator": "test", "seed": 1}
@@ -234,7 +237,17 @@ def test_killed_at_random_moments_it_resumes_to_the_same_data_set(tmp_path: Path
 
 
 def test_a_killed_worker_is_replaced_and_its_work_is_done_again(tmp_path: Path):
-    command = [sys.executable, "-m", "training.collect", "--out", str(tmp_path), "--frames", "12", "--size", "64x48"]
+    command = [
+        sys.executable,
+        "-m",
+        "saom_training.collect",
+        "--out",
+        str(tmp_path),
+        "--frames",
+        "12",
+        "--size",
+        "64x48",
+    ]
     command += ["--workers", "2", "--seed", "5", "--frames-per-scene", "1"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         while process.poll() is None and not list(tmp_path.glob("shards/[0-9]*.json")):
@@ -277,7 +290,7 @@ SMALL = ["--frames", "5", "--frames-per-scene", "1", "--size", "64x48,80x40", "-
 def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A data set of two sizes, and what its making said."""
     path = tmp_path_factory.mktemp("small") / "set"
-    command = [sys.executable, "-m", "training.collect", *SMALL, "--out", str(path)]
+    command = [sys.executable, "-m", "saom_training.collect", *SMALL, "--out", str(path)]
     return path, subprocess.run(command, check=True, capture_output=True, text=True).stderr
 
 
@@ -322,8 +335,8 @@ def test_an_unknown_simulator_is_refused():
 
 
 def test_sizes():
-    assert parse_size("640x480") == (480, 640)
-    assert parse_sizes("640x480,320x240") == [(480, 640), (240, 320)]
+    assert size_hw("640x480") == (480, 640)
+    assert sizes_hw("640x480,320x240") == [(480, 640), (240, 320)]
     for text in ("640", "0x3", "x", "99999x100", "640x480,"):
         with pytest.raises(Exception, match="expected WIDTHxHEIGHT"):
-            parse_sizes(text)
+            sizes_hw(text)

@@ -16,12 +16,12 @@ from sam_scenes import tiny_model, write_data
 
 from saom_cli.main import main
 from saom_core.instances import Instances, MaskCrop
-from saom_core.sam_checkpoints import write_checkpoint
-from training.checkpoint import save_network
-from training.comparison import GroundTruth
-from training.evaluation_pictures import Extremes, Gallery, ImageAnswer, Picked, draw_answer, draw_truth
-from training.evaluation_report import EVERYTHING, ModelReport, Report, gain, text_of
-from training.network import SaomTiny, TinyConfig
+from saom_core.sam.checkpoints import write_checkpoint
+from saom_training.figures.comparison import GroundTruth
+from saom_training.figures.pictures import Extremes, Gallery, ImageAnswer, Picked, draw_answer, draw_truth
+from saom_training.figures.report import EVERYTHING, ModelReport, Report, gain, text_of
+from saom_training.networks.checkpoint import save_network
+from saom_training.networks.tiny import SaomTiny, TinyConfig
 
 OPEN = [
     "--operating-score",

@@ -16,15 +16,15 @@ from saom_core.errors import ModelError
 from saom_core.everything import OnnxSegmenter
 from saom_core.runtime import OUTPUTS
 from saom_core.taxonomy import CLASSES_AND_OTHER
-from training.checkpoint import load_network, save_network
-from training.everything_graph import EverythingGraph, grid_prompts_xy
-from training.export import ExportOptions, export
-from training.export_file import write_sha256
-from training.export_parity import ExportError, compare_answers, example_input
-from training.export_precision import TOLERANCES
-from training.exportable import deployable
-from training.network import SaomTiny, TinyConfig
-from training.onnx_weights import network_from_onnx, restore_batch_norms
+from saom_training.export import ExportOptions, export
+from saom_training.networks.checkpoint import load_network, save_network
+from saom_training.networks.everything import EverythingGraph, grid_prompts_xy
+from saom_training.networks.exportable import deployable
+from saom_training.networks.onnx_weights import network_from_onnx, restore_batch_norms
+from saom_training.networks.tiny import SaomTiny, TinyConfig
+from saom_training.onnx_files.file import write_sha256
+from saom_training.onnx_files.parity import ExportError, compare_answers, example_input
+from saom_training.onnx_files.precision import TOLERANCES
 
 
 @pytest.fixture(scope="module")

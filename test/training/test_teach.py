@@ -19,18 +19,18 @@ from saom_core.config import SaomConfig
 from saom_core.depth import CameraIntrinsics
 from saom_core.errors import InputError, ModelError
 from saom_core.everything import EverythingModel, OnnxSegmenter
-from saom_core.examples import Example, answers, look, surroundings
 from saom_core.instances import Instances
 from saom_core.runtime import OnnxModel
 from saom_core.taught import TaughtClass, match, normalised
-from training.checkpoint import save_network
-from training.dataset import Dataset, DatasetWriter
-from training.evaluated_models import CheckpointNetwork
-from training.export import ExportOptions, export
-from training.export_parity import example_input
-from training.network import SaomTiny, TinyConfig
-from training.reference_objects import add_reference
-from training.simulator import Frame, FrameObject
+from saom_core.teach.examples import Example, answers, look, surroundings
+from saom_training.data.frames import Frame, FrameObject
+from saom_training.dataset import Dataset, DatasetWriter
+from saom_training.export import ExportOptions, export
+from saom_training.figures.models import CheckpointNetwork
+from saom_training.networks.checkpoint import save_network
+from saom_training.networks.tiny import SaomTiny, TinyConfig
+from saom_training.onnx_files.parity import example_input
+from saom_training.onnx_files.reference_objects import add_reference
 
 NAMES = ("gear", "crate", "Other")
 

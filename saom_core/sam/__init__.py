@@ -1,0 +1,1 @@
+"""SAM checkpoints in everything mode; needs torch and segment-anything."""

@@ -1,0 +1,317 @@
+"""Everything mode with a checkpoint of the SAM family, in torch (on a workstation, not on the robot).
+
+The masks are those of segment-anything's `SamAutomaticMaskGenerator` at the same options, up to rounding, and come
+faster; with a class head each mask has the class of its prompt. `SamSegmenter.segment` reads as the recipe.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from segment_anything.utils.amg import generate_crop_boxes
+from torch import Tensor
+
+from saom_core.config import SaomConfig
+from saom_core.depth import CameraIntrinsics
+from saom_core.errors import ModelError
+from saom_core.grid import grid_points
+from saom_core.instances import Instances
+from saom_core.measure import measure
+from saom_core.prompts import Prompts
+from saom_core.runtime import ModelInfo
+from saom_core.sam.candidates import Candidates, ImageCrop, PromptLabels, filtered, without_small_regions
+from saom_core.sam.checkpoints import read_checkpoint
+from saom_core.sam.decoder import DecodedPrompts, PointDecoder
+from saom_core.sam.encoder import encode, network_input
+from saom_core.sam.masks import MaskEnlarger
+from saom_core.sam.network import SamModel
+from saom_core.sam.options import SamEverythingOptions
+from saom_core.segmenter import Segmentation, check_frame, named
+
+logger = logging.getLogger("saom")
+
+_DECODED_BYTES = {"cpu": 32 * 2**20, "cuda": 2**29}
+_DRAWN_BYTES = {"cpu": 4 * 2**20, "cuda": 2**28}
+"""Size of one activation over the prompts decoded, or drawn, at once; on the CPU what its caches hold."""
+_ALL_MASKS = SamEverythingOptions(pred_iou_thresh=0.0, stability_score_thresh=0.0, box_nms_thresh=1.0)
+"""Nothing that is not empty is left out."""
+
+
+def load_sam(source: str | Path | SaomConfig, options: SamEverythingOptions | None = None) -> SamSegmenter:
+    """Everything mode with the checkpoint of a file, or of `config.model` on `config.provider`.
+
+    Args:
+        source: a checkpoint (kinds: see `sam_checkpoints`), or the configuration that names one.
+        options: everything mode's options in full; None: what the configuration says.
+
+    Raises:
+        ModelError: the checkpoint cannot be used, or the provider is not there.
+    """
+    config = source if isinstance(source, SaomConfig) else SaomConfig(model=str(source))
+    return segmenter_of(read_checkpoint(Path(config.model).expanduser()), config, options)
+
+
+def segmenter_of(model: SamModel, config: SaomConfig, options: SamEverythingOptions | None = None) -> SamSegmenter:
+    """Everything mode with a network that is already there; it is moved to where `config.provider` says.
+
+    Raises:
+        ModelError: the provider is not there.
+    """
+    device, reason = _device(config.provider)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    size = model.sizes.image_size
+    info = ModelInfo(
+        name=model.metadata.get("name", f"{Path(config.model).stem} ({model.sizes.name})"),
+        path=config.model,
+        class_names=model.class_names,
+        provider=device.type,
+        provider_requested=config.provider,
+        fallback_reason=reason,
+        input_size_hw=(size, size),
+        uses_depth=False,
+        metadata=dict(model.metadata),
+    )
+    return SamSegmenter(model.to(device), config, info, options)
+
+
+def everything_options(
+    model: SamModel, config: SaomConfig, grid: tuple[int, int] | None = None
+) -> SamEverythingOptions:
+    """What a configuration says; how many masks a prompt gives is the model's own, and the grid unless one is given."""
+    return SamEverythingOptions.from_config(config, grid or model.grid, one_mask_per_prompt=model.one_mask_per_prompt)
+
+
+class SamSegmenter:
+    """A `Segmenter` with a network of the SAM family.
+
+    Args:
+        model: the network, on the device where it is to run.
+        config: thresholds and depth range; may be exchanged between frames.
+        info: what the model is and where it runs.
+        options: everything mode's options in full; None: what `config` says.
+    """
+
+    def __init__(
+        self, model: SamModel, config: SaomConfig, info: ModelInfo, options: SamEverythingOptions | None = None
+    ) -> None:
+        self.config = config
+        self.options = options
+        self.info = info
+        self.model = model
+        self._sam = model.sam
+        self._decoder = PointDecoder(model.sam)
+
+    def segment(
+        self,
+        image_rgb: npt.NDArray[np.uint8],
+        depth_m: npt.NDArray[np.floating] | None = None,
+        camera: CameraIntrinsics | None = None,
+    ) -> Segmentation:
+        """See `Segmenter.segment`; stages: preprocess, encoder, decoder, postprocess."""
+        depth = check_frame(image_rgb, depth_m, self.config)
+        options = self.options or everything_options(self.model, self.config)
+        clock = _Clock(self._sam.device)
+        size_hw = (image_rgb.shape[0], image_rgb.shape[1])
+        boxes, layers = generate_crop_boxes(size_hw, options.crop_n_layers, options.crop_overlap_ratio)
+        with torch.inference_mode():
+            parts = [
+                self._segment_crop(image_rgb, box, _grid_xy(box, options.grid_of_layer(layer)), options, clock)
+                for box, layer in zip(boxes, layers, strict=True)
+            ]
+        with clock.stage("postprocess"), torch.inference_mode():
+            found = Candidates.join(parts)
+            if len(boxes) > 1:  # of two masks from different crops, that from the smaller crop
+                found = found.without_duplicates(1 / found.crop_area, options.crop_nms_thresh)
+            instances = self._instances(found, size_hw, options)
+            if depth is not None:
+                instances = measure(instances, depth, camera)
+        return Segmentation(instances, clock.timings_ms)
+
+    def ask(
+        self,
+        image_rgb: npt.NDArray[np.uint8],
+        prompts: Prompts,
+        depth_m: npt.NDArray[np.floating] | None = None,
+        camera: CameraIntrinsics | None = None,
+    ) -> Segmentation:
+        """See `Segmenter.ask`; of a point's masks that of the best predicted quality."""
+        depth = check_frame(image_rgb, depth_m, self.config)
+        size_hw = (image_rgb.shape[0], image_rgb.shape[1])
+        prompts.check(size_hw)
+        clock = _Clock(self._sam.device)
+        if not len(prompts):
+            return Segmentation(Instances(size_hw), clock.timings_ms)
+        asked = [prompts.asked_xy(k) for k in range(len(prompts))]
+        points_xy = np.unique(np.concatenate(asked), axis=0)
+        with torch.inference_mode():
+            found = self._segment_crop(image_rgb, [0, 0, size_hw[1], size_hw[0]], points_xy, _ALL_MASKS, clock)
+            scores, boxes = found.predicted_iou.numpy(), found.boxes_xyxy.numpy() + np.array([0.0, 0.0, 1.0, 1.0])
+            best: list[tuple[int, int]] = []  # row, prompt
+            for k, points in enumerate(asked):
+                own = np.flatnonzero((found.points_xy.numpy()[:, None] == points).all(axis=2).any(axis=1))
+                row = prompts.best(k, boxes[own], scores[own])
+                if row is not None:
+                    best.append((int(own[row]), k))
+            best.sort(key=lambda item: -scores[item[0]])
+            chosen = found.select(torch.tensor([row for row, _ in best], dtype=torch.int64))
+            instances = self._instances(chosen, size_hw, _ALL_MASKS)
+            if depth is not None:
+                instances = measure(instances, depth, camera)
+        return Segmentation(instances, clock.timings_ms, tuple(k for _, k in best))
+
+    def _segment_crop(
+        self,
+        image_rgb: npt.NDArray[np.uint8],
+        box: list[int],
+        prompts_xy: npt.NDArray[np.float64],
+        options: SamEverythingOptions,
+        clock: _Clock,
+    ) -> Candidates:
+        """Encodes one crop, decodes points (N, 2) in its pixels, filters, drops duplicates."""
+        x0, y0, x1, y1 = box
+        height, width = y1 - y0, x1 - x0
+        size_hw = image_rgb.shape[0], image_rgb.shape[1]
+        device = self._sam.device
+        with clock.stage("preprocess"):
+            batch, input_hw = network_input(self._sam, image_rgb[y0:y1, x0:x1])
+            grid_size = self.model.sizes.image_size // self.model.sizes.patch_size
+            tokens_hw = (_used_tokens(input_hw[0], grid_size), _used_tokens(input_hw[1], grid_size))
+            enlarger = MaskEnlarger((4 * tokens_hw[0], 4 * tokens_hw[1]), input_hw, (height, width), device)
+            crop = ImageCrop((x0, y0, x1, y1), size_hw, enlarger, self._sam.mask_threshold)
+            points_xy = torch.from_numpy(prompts_xy)
+            inputs_xy = (points_xy * torch.tensor([input_hw[1] / width, input_hw[0] / height]).double()).to(device)
+        with clock.stage("encoder"):
+            image = self._decoder.image_tokens(encode(self._sam.image_encoder, batch))
+        parts: list[Candidates] = []
+        per_batch = options.points_per_batch or _at_once(_DECODED_BYTES, image.tokens)
+        for begin in range(0, len(points_xy), per_batch):
+            chosen = slice(begin, begin + per_batch)
+            with clock.stage("decoder"):
+                prompts = self._decoder.decode(image, inputs_xy[chosen])
+            parts += self._masks(prompts, points_xy[chosen], tokens_hw, crop, options, clock)
+        with clock.stage("postprocess"):
+            found = Candidates.join(parts)
+            return found.without_duplicates(found.predicted_iou, options.box_nms_thresh)
+
+    def _masks(
+        self,
+        prompts: DecodedPrompts,
+        points_xy: Tensor,
+        tokens_hw: tuple[int, int],
+        crop: ImageCrop,
+        options: SamEverythingOptions,
+        clock: _Clock,
+    ) -> Iterator[Candidates]:
+        """Draws and filters the masks whose predicted quality passes; the others are never drawn."""
+        with clock.stage("decoder"):
+            quality = prompts.predicted_iou
+            passes = quality > (options.pred_iou_thresh if options.pred_iou_thresh > 0 else -torch.inf)
+            if options.one_mask_per_prompt:
+                passes &= quality == quality.amax(dim=1, keepdim=True)
+            drawn = passes.any(dim=1).nonzero()[:, 0]
+            class_ids, class_scores = self._classes(prompts.class_token)
+        # Of nothing `split` makes one empty piece, so the parts of a crop can be joined whatever was found.
+        for some in drawn.split(_at_once(_DRAWN_BYTES, prompts.image_tokens[0])):
+            with clock.stage("decoder"):
+                chosen = passes[some]
+                logits = self._decoder.mask_logits(prompts, some, tokens_hw)[chosen]
+            with clock.stage("postprocess"):
+                # A prompt has several masks and one class: each mask takes the class of its own prompt.
+                own = some[chosen.nonzero()[:, 0]].cpu()
+                labels = PromptLabels(quality[some][chosen].cpu(), points_xy[own], class_ids[own], class_scores[own])
+                yield filtered(logits, labels, crop, options)
+
+    def _classes(self, class_token: Tensor) -> tuple[Tensor, Tensor]:
+        """Class ids (B,) int64 and probabilities (B,) on the CPU; -1 and 0 without class head."""
+        if self.model.class_head is None:
+            return torch.full((len(class_token),), -1), torch.zeros(len(class_token))
+        scores, ids = self.model.class_head(class_token).softmax(dim=1).max(dim=1)
+        return ids.cpu(), scores.cpu()
+
+    def _instances(self, found: Candidates, size_hw: tuple[int, int], options: SamEverythingOptions) -> Instances:
+        kept, masks = list(range(len(found))), [mask.pixels() for mask in found.masks]
+        if options.min_mask_region_area > 0:
+            box_iou = max(options.box_nms_thresh, options.crop_nms_thresh)
+            kept, masks = without_small_regions(masks, size_hw, options.min_mask_region_area, box_iou)
+        large = [k for k, mask in enumerate(masks) if mask.area >= options.min_area]
+        found = found.select(torch.tensor([kept[k] for k in large], dtype=torch.int64))
+        class_scores = found.class_scores.numpy()
+        class_ids, class_names = named(
+            found.class_ids.numpy(), class_scores, self.info.class_names, self.config.class_score_threshold
+        )
+        instances = Instances.from_masks(
+            size_hw,
+            [masks[k] for k in large],
+            found.predicted_iou.numpy(),
+            stability=found.stability.numpy(),
+            class_ids=class_ids,
+            class_names=class_names,
+            class_scores=class_scores,
+            points_xy=found.points_xy.float().numpy(),
+        )
+        if options.max_instances and len(instances) > options.max_instances:
+            instances = instances.select(np.arange(options.max_instances))
+        return instances
+
+
+def _grid_xy(box: list[int], grid: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """The point grid (columns, rows) on a crop, in its pixels: (columns * rows, 2)."""
+    x0, y0, x1, y1 = box
+    return grid_points(*grid) * (x1 - x0, y1 - y0)
+
+
+def _used_tokens(input_pixels: int, tokens: int) -> int:
+    """How many image tokens along an axis the masks of the image depend on; the rest are padding.
+
+    One token makes 4 logits, and one logit covers 4 input pixels; the last pixel leans on the logit beyond its own.
+    """
+    last_logit = int((input_pixels - 0.5) / 4 - 0.5) + 1
+    return min(last_logit // 4 + 1, tokens)
+
+
+def _at_once(budget_bytes: dict[str, int], tokens: Tensor) -> int:
+    """How many prompts keep an activation of the size of `tokens` (N, C) each within the budget of their device."""
+    return max(1, budget_bytes[tokens.device.type] // (4 * int(tokens.numel())))
+
+
+@dataclass
+class _Clock:
+    """Wall time per stage."""
+
+    device: torch.device
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Adds the time of the block to the stage's."""
+        begin = time.perf_counter()
+        yield
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        self.timings_ms[name] = self.timings_ms.get(name, 0.0) + 1000 * (time.perf_counter() - begin)
+
+
+def _device(provider: str) -> tuple[torch.device, str]:
+    """The device for a provider, and why it fell back to the CPU ("" if it did not)."""
+    if provider == "tensorrt":
+        raise ModelError("provider tensorrt: expected cpu or cuda for a torch checkpoint: export it to ONNX first")
+    if provider != "cpu" and torch.cuda.is_available():
+        return torch.device("cuda"), ""
+    if provider == "cuda":
+        raise ModelError(
+            f"provider cuda: torch {torch.__version__} finds no usable GPU: mend the driver, or set provider to cpu"
+        )
+    if provider == "cpu":
+        return torch.device("cpu"), ""
+    reason = f"cuda: torch {torch.__version__} finds no usable GPU"
+    logger.warning("RUNNING ON THE CPU, a SAM checkpoint expects a GPU: %s", reason)
+    return torch.device("cpu"), reason

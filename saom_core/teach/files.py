@@ -1,0 +1,103 @@
+"""Files of teaching: example pictures with their masks and depths, and the model file that knows the class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from saom_core.errors import InputError
+from saom_core.files import write_atomically
+from saom_core.instances import BoolArray
+from saom_core.onnx_metadata import sha256_without_entry, with_entry
+from saom_core.photos import find_photos, read_depth, read_photo
+from saom_core.runtime import OnnxModel
+from saom_core.taught import TAUGHT_KEY, TaughtClass, to_json
+from saom_core.teach.examples import Example, Sight, surroundings
+from saom_core.teach.teaching import OtherObjects
+
+GREY = 114
+"""Behind cut-out objects, as in the padding of the network's input."""
+
+
+MASK, DEPTH = "_mask", "_depth"
+
+
+def find_pictures(paths: Sequence[Path]) -> list[Path]:
+    """The pictures at some paths, without their masks and depths.
+
+    Raises:
+        InputError: nothing there.
+    """
+    pictures = [picture for path in paths for picture in find_photos(path)]
+    return [picture for picture in pictures if not picture.stem.endswith((MASK, DEPTH))]
+
+
+def read_example(path: Path) -> Example:
+    """A picture with the mask and the depth that belong to it; see `CONVENTION`.
+
+    Raises:
+        InputError: a file that cannot be read.
+    """
+    image, mask_at, depth_at = read_photo(path), _beside(path, MASK), _beside(path, DEPTH)
+    depth = read_depth(depth_at if depth_at.exists() else None)
+    name = f"{path.parent.name}/{path.name}"
+    mask: BoolArray | None = None
+    if mask_at.exists():
+        stored = cv2.imread(str(mask_at), cv2.IMREAD_UNCHANGED)
+        if stored is None:
+            raise InputError(f"expected a mask at {mask_at}, got something OpenCV cannot read")
+        colours = stored.reshape(*stored.shape[:2], -1)
+        mask = np.any(colours[..., :3] if colours.shape[2] == 4 else colours, axis=2)
+        return Example(name, image, mask, depth)
+    alpha = _alpha(path)
+    if alpha is not None:
+        mask = alpha > 0.5
+        image = np.rint(alpha[..., None] * image + (1 - alpha[..., None]) * GREY).astype(np.uint8)
+    return Example(name, image, mask, depth)
+
+
+def write(model: Path, output: Path, classes: Sequence[TaughtClass]) -> None:
+    """Writes a copy of a model file with these taught classes in the place of its own, whole or not at all.
+
+    Raises:
+        InputError: the place cannot be written.
+    """
+    entry = to_json(classes, sha256_without_entry(model, TAUGHT_KEY))
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(output, with_entry(model.read_bytes(), TAUGHT_KEY, entry))
+    except OSError as error:
+        raise InputError(f"expected a place that can be written, got {output} ({error})") from error
+
+
+def others_of(
+    model: OnnxModel, sights: Sequence[Sight], before: Sequence[TaughtClass], pictures: Sequence[Path]
+) -> OtherObjects:
+    """What must not get the name: in the examples, in other pictures, of the trained and the taught classes.
+
+    Raises:
+        InputError: a picture that cannot be read.
+    """
+    parts = [OtherObjects.in_picture(sight.others, sight.name) for sight in sights]
+    for picture in tqdm(pictures, unit="picture", disable=len(pictures) < 3, dynamic_ncols=True):
+        parts.append(OtherObjects.in_picture(surroundings(model, read_example(picture)), str(picture)))
+    if model.info.reference is not None:
+        parts.append(OtherObjects.trained(model.info.reference))
+    return OtherObjects.join([*parts, OtherObjects.taught(before)])
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(f"{path.stem}{suffix}.png")
+
+
+def _alpha(path: Path) -> np.ndarray | None:
+    """(H, W) float32 opacity 0..1; None for a picture that is opaque everywhere."""
+    stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if stored is None or stored.ndim != 3 or stored.shape[2] != 4 or stored.dtype.kind != "u":
+        return None
+    alpha = (stored[..., 3] / np.iinfo(stored.dtype.name).max).astype(np.float32)
+    return None if (alpha > 0.5).all() else alpha

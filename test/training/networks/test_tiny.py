@@ -1,0 +1,179 @@
+"""saom-tiny: prompts are independent, the everything graph is what it says, the input channels mean what they say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from saom_core.runtime import OUTPUTS
+from saom_core.taxonomy import CLASSES_AND_OTHER
+from saom_training.networks.encoder import input_channels, local_mean
+from saom_training.networks.everything import EverythingGraph, grid_prompts_xy, stability_score, suppress_duplicates
+from saom_training.networks.object_head import mask_boxes
+from saom_training.networks.tiny import SaomTiny, TinyConfig
+from saom_training.onnx_files.parity import example_input
+
+
+@pytest.fixture(scope="module")
+def network() -> SaomTiny:
+    torch.manual_seed(0)
+    return SaomTiny(TinyConfig(CLASSES_AND_OTHER)).eval()
+
+
+def batch(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    images, depths = zip(*(example_input((96, 128), seed) for seed in range(count)), strict=True)
+    return torch.stack(images), torch.stack(depths)
+
+
+@torch.no_grad()
+def test_prompts_are_independent(network: SaomTiny) -> None:
+    features = network.encode(*batch(1))
+    points = torch.rand(1, 9, 2, generator=torch.Generator().manual_seed(0))
+    together = network.decode(features, points)
+    for k in range(points.shape[1]):
+        alone = network.decode(features, points[:, k : k + 1])
+        torch.testing.assert_close(alone.tokens[0, 0], together.tokens[0, k], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(alone.boxes[0, 0], together.boxes[0, k], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            network.masks(features, alone.mask_embeddings)[0, 0],
+            network.masks(features, together.mask_embeddings)[0, k],
+            atol=1e-3,
+            rtol=1e-3,
+        )
+
+
+@torch.no_grad()
+def test_batched_equals_single(network: SaomTiny) -> None:
+    images, depths = batch(3)
+    points = torch.rand(3, 5, 2, generator=torch.Generator().manual_seed(1))
+    features = network.encode(images, depths)
+    masks = network.masks(features, network.decode(features, points).mask_embeddings)
+    assert masks.shape == (3, 5, 24, 32)
+    for k in range(3):
+        single = network.encode(images[k : k + 1], depths[k : k + 1])
+        one = network.masks(single, network.decode(single, points[k : k + 1]).mask_embeddings)
+        torch.testing.assert_close(one[0], masks[k], atol=1e-3, rtol=1e-3)
+
+
+def test_gradients_reach_every_parameter(network: SaomTiny) -> None:
+    features = network.encode(*batch(2))
+    answers = network.decode(features, torch.rand(2, 4, 2))
+    masks = network.masks(features, answers.mask_embeddings)
+    images, depths = batch(1)
+    class_logits = network.classify(network.embed(images[0], depths[0], masks[0]))
+    parts = (masks, answers.quality_logits, class_logits, answers.boxes, network.semantics(features))
+    sum(part.float().sum() for part in parts).backward()  # type: ignore[union-attr]
+    missing = [name for name, p in network.named_parameters() if p.grad is None]
+    network.zero_grad(set_to_none=True)
+    assert missing == []
+
+
+def test_plane_has_no_relief_and_a_book_on_it_has() -> None:
+    rows = torch.arange(120, dtype=torch.float32)
+    inverse = (0.6 + 0.004 * rows)[:, None].expand(120, 160)  # a plane: inverse depth is affine in the pixels
+    depth = 1.0 / inverse
+    flat = input_channels(torch.zeros(1, 120, 160, 3), depth[None])[0]
+    assert flat[4, 20:100, 20:140].abs().max() < 0.02
+    raised = depth.clone()
+    raised[55:65, 75:85] -= 0.05
+    book = input_channels(torch.zeros(1, 120, 160, 3), raised[None])[0]
+    assert book[4, 60, 80] > 0.2
+
+
+def test_depth_scale_does_not_matter_and_invalid_is_zero() -> None:
+    image, depth = example_input((96, 128), 0)
+    one = input_channels(image[None], depth[None])
+    two = input_channels(image[None], 2 * depth[None])
+    torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-4)
+    assert (one[0, 3:, depth == 0] == 0).all()
+    none = input_channels(image[None], torch.zeros(1, 96, 128))
+    assert (none[0, 3:] == 0).all() and none.isfinite().all()
+
+
+def test_local_mean_against_naive_loop() -> None:
+    x = torch.rand(1, 1, 48, 64, generator=torch.Generator().manual_seed(0))
+    padded = torch.nn.functional.pad(x, (16, 16, 16, 16))
+    mean = local_mean(x)[0, 0]
+    for row, column in ((20, 20), (12, 44), (36, 28)):  # four pixels about the common corner of four blocks
+        corners = [(r, c) for r in (row - 4, row + 4) for c in (column - 4, column + 4)]
+        windows = [padded[0, 0, r : r + 40, c : c + 40].mean() for r, c in corners]
+        corner = mean[row + 3 : row + 5, column + 3 : column + 5].mean()
+        torch.testing.assert_close(corner, sum(windows) / 4)
+
+
+def greedy_oracle(masks: np.ndarray, scores: np.ndarray, threshold: float) -> list[int]:
+    kept: list[int] = []
+    for i in sorted(range(len(scores)), key=lambda i: (-scores[i], i)):
+        overlaps = [(masks[i] & masks[j]).sum() / max(1, (masks[i] | masks[j]).sum()) for j in kept]
+        if scores[i] > 0 and all(overlap <= threshold for overlap in overlaps):
+            kept.append(i)
+    return sorted(kept)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_duplicate_suppression_equals_greedy(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    masks = np.zeros((30, 24, 32), bool)
+    for mask in masks:
+        top, left = rng.integers(0, 12), rng.integers(0, 16)
+        mask[top : top + rng.integers(4, 12), left : left + rng.integers(4, 16)] = True
+    scores = np.round(rng.random(30), 1).astype(np.float32)  # with ties and zeros
+    keep = suppress_duplicates(torch.from_numpy(masks), torch.from_numpy(scores), torch.tensor(0.4))
+    assert np.flatnonzero(keep.numpy()).tolist() == greedy_oracle(masks, scores, 0.4)
+
+
+def test_stability_against_definition() -> None:
+    logits = torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2
+    logits[2] = -9.0
+    for k in range(2):
+        expected = (logits[k] > 1).sum() / (logits[k] > -1).sum()
+        torch.testing.assert_close(stability_score(logits)[k], expected.float())
+    assert stability_score(logits)[2] == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_mask_boxes_against_loop(seed: int) -> None:
+    logits = torch.randn(4, 20, 40, generator=torch.Generator().manual_seed(seed)) - 3
+    logits[3] = -1.0
+    for mask, box in zip(logits, mask_boxes(logits), strict=True):
+        rows, columns = (mask > 0).nonzero(as_tuple=True)
+        if len(rows) == 0:
+            assert box[2] <= box[0] and box[3] <= box[1]
+            continue
+        expected = [columns.min() - 1, rows.min() - 1, columns.max() + 2, rows.max() + 2]
+        wanted = torch.tensor([e / s for e, s in zip(expected, (40, 20, 40, 20), strict=True)]).clamp(0, 1)
+        torch.testing.assert_close(box, wanted)
+
+
+@torch.no_grad()
+def test_everything_graph_shapes_and_order(network: SaomTiny) -> None:
+    graph = EverythingGraph(network, candidates=40, max_instances=20)
+    image, depth = example_input((96, 128), 0)
+    grid = grid_prompts_xy(8, 6, (96, 128))
+    limits = [torch.tensor(v) for v in (0.0, 0.0, 0.9)]
+    answer = dict(zip(OUTPUTS, graph(image, depth, grid, *limits), strict=True))
+    boxes, scores = answer["boxes"], answer["scores"]
+    assert answer["masks"].shape == (20, 24, 32) and boxes.shape == (20, 4) and answer["points"].shape == (20, 2)
+    assert answer["embeddings"].shape == (20, 256) and answer["image_embedding"].shape == (128, 6, 8)
+    assert answer["stability"].shape == answer["class_ids"].shape == answer["class_scores"].shape == (20,)
+    assert (scores[:-1] >= scores[1:]).all() and scores[0] > 0
+    assert (boxes[:, 2] <= 128).all() and (boxes >= 0).all()
+    nothing = graph(image, depth, grid, torch.tensor(1.1), *limits[1:])
+    assert (nothing[2] == 0).all()
+
+
+@torch.no_grad()
+def test_prompts_of_one_point_answer_that_point(network: SaomTiny) -> None:
+    """All rows the same prompt: one instance, and it is what the network says of that point."""
+    graph = EverythingGraph(network, candidates=40, max_instances=20)
+    image, depth = example_input((96, 128), 0)
+    point = torch.tensor([37.0, 55.0])
+    limits = [torch.tensor(v) for v in (0.0, 0.0, 0.9)]
+    answer = dict(zip(OUTPUTS, graph(image, depth, point.expand(48, 2), *limits), strict=True))
+    features = network.encode(image[None], depth[None])
+    alone = network.decode(features, (point / torch.tensor([128.0, 96.0]))[None, None])
+    assert (answer["scores"] > 0).sum() == 1
+    torch.testing.assert_close(answer["scores"][0], alone.quality_logits.sigmoid()[0, 0], atol=1e-4, rtol=1e-4)
+    expected = network.masks(features, alone.mask_embeddings)[0, 0]
+    torch.testing.assert_close(answer["masks"][0], expected, atol=1e-3, rtol=1e-3)

@@ -1,0 +1,293 @@
+"""`saom bench-teach`: how well a model is taught classes, tried on objects of a data set.
+
+    saom collect --out data/teach --frames 600 --frames-per-scene 12 --seed 3000
+    saom bench-teach --data data/teach --split all
+
+Each object is taught by itself, by what `saom teach` does: some pictures with masks are its examples, the further ones
+are a robot's frames. Half of the rooms give the objects, the other half pictures without them: in these no object of
+another class may get the name, and the trained classes must keep their figures, with each class taught alone and with
+all of them taught to one file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from saom_core.config import SaomConfig
+from saom_core.errors import InputError
+from saom_core.everything import OnnxSegmenter
+from saom_core.runtime import OnnxModel
+from saom_core.taught import TaughtClass
+from saom_core.teach.examples import Example, Sight, look
+from saom_core.teach.files import others_of, write
+from saom_core.teach.teaching import TeachingError, learn
+
+from ..data.annotations import decode_masks
+from ..dataset import Dataset, evenly_spread
+from ..evaluate import AP_SCORE, evaluate
+from ..figures.comparison import Comparison, GroundTruth
+from ..figures.models import load_model
+
+CLEAR_PX, CLEAR_SHARE = 400, 0.6
+"""Least pixels of an object in a picture, and least share of it that is seen, for a person to show it as an example."""
+_KEPT = ("class_accuracy", "AP50_class", "AP50")
+
+
+@dataclass(frozen=True)
+class ShownObject:
+    """One object and the pictures that show it clearly: (row of the data set, its mask's RLE)."""
+
+    class_name: str
+    name: str
+    views: tuple[tuple[int, dict[str, Any]], ...]
+
+
+@dataclass
+class TeachingFigures:
+    """What became of the objects."""
+
+    objects: int = 0
+    taught: int = 0
+    mixed_sets: int = 0  # one of the examples is another object's
+    mixed_sets_refused: int = 0
+    next_views: int = 0  # of the taught, further pictures that show them
+    found: int = 0  # of these, the model has a mask of the object
+    named: int = 0  # of these, with its name
+    others: int = 0  # objects of other classes found in other rooms, once for each class that was taught
+    others_named: int = 0
+
+
+def shown_objects(data: Dataset, least_views: int) -> list[ShownObject]:
+    """Objects that enough pictures of their scene show clearly.
+
+    Pictures do not say which object is which, but class and style do where no picture of a scene has two of them.
+    """
+    found: list[ShownObject] = []
+    for scene, rows in _by_scene(data).items():
+        views: dict[tuple[int, str], list[tuple[int, dict[str, Any]]]] = defaultdict(list)
+        twins = set()
+        for row in rows:
+            wholes = [entry for entry in data.annotations[data.images[row]["id"]] if entry["part_of"] is None]
+            kinds = [(entry["category_id"], entry["style"]) for entry in wholes]
+            twins |= {kind for kind in kinds if kinds.count(kind) > 1}
+            for kind, entry in zip(kinds, wholes, strict=True):
+                if entry["area"] >= CLEAR_PX and entry["visible"] >= CLEAR_SHARE:
+                    views[kind].append((row, entry["segmentation"]))
+        for (category, style), seen in views.items():
+            if len(seen) >= least_views and (category, style) not in twins:
+                found.append(ShownObject(data.class_names[category], f"{style} of {scene}", tuple(seen)))
+    return found
+
+
+def halves(data: Dataset) -> tuple[Dataset, Dataset]:
+    """Two data sets: every other scene."""
+    scenes = list(_by_scene(data).values())
+    one, other = (_of_rows(data, sorted(row for rows in scenes[begin::2] for row in rows)) for begin in (0, 1))
+    return one, other
+
+
+class Bench:
+    """Teaches objects one by one.
+
+    Args:
+        model: to which they are taught.
+        data: holds their pictures.
+        others: pictures in which they are not.
+        examples: of each object.
+    """
+
+    def __init__(self, model: OnnxModel, data: Dataset, others: Dataset, examples: int) -> None:
+        self._model, self._data, self._examples = model, data, examples
+        samples = [others[row] for row in range(len(others))]  # read once, asked for with each class
+        self._others = [(sample, GroundTruth.of(sample)) for sample in samples]
+        self.figures = TeachingFigures()
+        self.classes: list[TaughtClass] = []
+        self._before: tuple[str, list[Sight]] | None = None  # class and sights of the object before
+
+    def teach(self, shown: ShownObject) -> str:
+        """Teaches one object and tries it; says what came of it."""
+        figures, name = self.figures, f"taught {shown.name}"
+        figures.objects += 1
+        sights = self._sights(shown)
+        self._mix(shown.class_name, sights)
+        try:
+            taught = learn(name, sights, others_of(self._model, sights, [], []))
+        except TeachingError as error:
+            return f"refused: {error}"
+        figures.taught += 1
+        self.classes.append(taught)
+        with _taught_file(self._model, [taught]) as file:
+            segmenter = OnnxSegmenter(SaomConfig(model=file, provider="cpu"))
+            return f"taught, {self._try(segmenter, name, shown)}"
+
+    def _sights(self, shown: ShownObject) -> list[Sight]:
+        """What the model sees in the examples; those in which it does not see the object are left out."""
+        sights = []
+        for number, (row, rle) in enumerate(shown.views[: self._examples]):
+            sample = self._data[row]
+            mask = decode_masks([rle], sample.image_rgb.shape[:2])[0]
+            try:
+                sights.append(look(self._model, Example(str(number), sample.image_rgb, mask, sample.depth_m)))
+            except InputError:
+                continue
+        return sights
+
+    def _mix(self, class_name: str, sights: list[Sight]) -> None:
+        """Whether these examples are refused with one of another class among them."""
+        if self._before is not None and self._before[0] != class_name and len(sights) >= self._examples:
+            mixed = [*sights[:-1], self._before[1][0]]
+            self.figures.mixed_sets += 1
+            try:
+                learn("mixed", mixed, others_of(self._model, mixed, [], []))
+            except TeachingError:
+                self.figures.mixed_sets_refused += 1
+        if sights:
+            self._before = class_name, sights
+
+    def _try(self, segmenter: OnnxSegmenter, name: str, shown: ShownObject) -> str:
+        figures, next_views = self.figures, shown.views[self._examples :]
+        found = named = 0
+        for row, rle in next_views:
+            sample = self._data[row]
+            mask = decode_masks([rle], sample.image_rgb.shape[:2])
+            names = _names(segmenter, sample.image_rgb, sample.depth_m, GroundTruth(mask, ("",), sample.ignore))
+            found += len(names)
+            named += list(names.values()).count(name)
+        figures.next_views += len(next_views)
+        figures.found += found
+        figures.named += named
+        for sample, truth in self._others:
+            names = _names(segmenter, sample.image_rgb, sample.depth_m, truth)
+            called = [given for k, given in names.items() if truth.class_names[k] != shown.class_name]
+            figures.others += len(called)
+            figures.others_named += called.count(name)
+        return f"named in {named} of {found} further pictures where it was found"
+
+
+def _names(
+    segmenter: OnnxSegmenter, image_rgb: npt.NDArray[np.uint8], depth_m: npt.NDArray[np.float32], truth: GroundTruth
+) -> dict[int, str]:
+    """What each object that is found (IoU .5) is called, by its row."""
+    instances = segmenter.segment(image_rgb, depth_m).instances
+    matches = Comparison.of(instances, truth).outcome(0.5).matches
+    return {row: instances.class_names[k] for row, k in matches.items()}
+
+
+@dataclass(frozen=True)
+class KeptFigures:
+    """Figures of everything mode on pictures in which nothing that was taught is: what teaching costs."""
+
+    untaught: dict[str, float | None]
+    each_alone: dict[str, float | None]  # mean over the taught classes
+    all_taught: dict[str, float | None]
+
+
+def kept_figures(model: OnnxModel, classes: Sequence[TaughtClass], data: Dataset) -> KeptFigures:
+    """Figures without taught classes, with each of these taught alone, and with all of them in one file."""
+    untaught = _figures(model, [], data)
+    alone = [_figures(model, [one], data) for one in tqdm(classes, unit="class", desc="each alone", dynamic_ncols=True)]
+    mean = {name: _mean([one[name] for one in alone]) for name in _KEPT} if alone else untaught
+    return KeptFigures(untaught, mean, _figures(model, classes, data))
+
+
+def _figures(model: OnnxModel, classes: Sequence[TaughtClass], data: Dataset) -> dict[str, float | None]:
+    with _taught_file(model, classes) as file:
+        report, _ = evaluate([load_model(SaomConfig(model=file, score_threshold=AP_SCORE))], data)
+    return {name: (report.models[0].everything or {})[name] for name in _KEPT}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+@contextmanager
+def _taught_file(model: OnnxModel, classes: Sequence[TaughtClass]) -> Iterator[str]:
+    """The path of a copy of the model's file that knows these classes."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "taught.onnx"
+        write(Path(model.info.path), file, classes)
+        yield str(file)
+
+
+def _by_scene(data: Dataset) -> dict[str, list[int]]:
+    rows: dict[str, list[int]] = defaultdict(list)
+    for row, image in enumerate(data.images):
+        rows[image["scene"]].append(row)
+    return rows
+
+
+def _of_rows(data: Dataset, rows: Iterable[int]) -> Dataset:
+    images = [data.images[row] for row in rows]
+    return Dataset(data.path, data.info, images, data.annotations, data.sub_objects, data.class_names)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `saom bench-teach`."""
+    parser.add_argument("--data", type=Path, required=True, help="data set with several pictures of each scene")
+    parser.add_argument("--split", default="test", choices=("train", "val", "test", "all"), help="(default: test)")
+    parser.add_argument("--model", default="", help="a saom-*.onnx file; empty: bundled saom-tiny")
+    parser.add_argument("--objects", type=int, default=50, help="so many at most (default: 50)")
+    parser.add_argument("--examples", type=int, default=4, help="pictures that teach an object (default: 4)")
+    parser.add_argument("--others", type=int, default=40, help="pictures of other rooms, at most (default: 40)")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+
+
+def run(args: argparse.Namespace) -> int:
+    """`saom bench-teach`."""
+    taught_in, other_rooms = halves(Dataset.open(args.data, None if args.split == "all" else args.split))
+    objects = shown_objects(taught_in, args.examples + 1)
+    if not objects or not len(other_rooms):
+        raise InputError(
+            f"{args.data}: expected objects that {args.examples + 1} pictures show clearly, and a second scene, got "
+            f"{len(objects)} objects: collect more --frames-per-scene, or choose another --split"
+        )
+    others = _of_rows(other_rooms, evenly_spread(len(other_rooms), args.others))
+    model = OnnxModel(args.model, "cpu", 0)
+    bench = Bench(model, taught_in, others, args.examples)
+    for k in tqdm(evenly_spread(len(objects), args.objects), unit="object", dynamic_ncols=True):
+        tqdm.write(f"{objects[k].class_name}, {objects[k].name}: {bench.teach(objects[k])}")
+    kept = kept_figures(model, bench.classes, others)
+    print(text_of(bench.figures, kept, len(others)))
+    if args.json:
+        args.json.write_text(json.dumps({**asdict(bench.figures), "kept": asdict(kept)}, indent=1), encoding="utf-8")
+    return 0
+
+
+def text_of(figures: TeachingFigures, kept: KeptFigures, pictures: int) -> str:
+    """The figures for people."""
+    f = figures
+
+    def changes(after: dict[str, float | None]) -> str:
+        return ", ".join(f"{name} {_show(kept.untaught[name])} -> {_show(after[name])}" for name in _KEPT)
+
+    return "\n".join(
+        (
+            f"taught                        {f.taught} of {f.objects} objects, the others refused",
+            f"one wrong picture among them  {f.mixed_sets_refused} of {f.mixed_sets} sets refused",
+            f"further pictures of them      found in {f.found} of {f.next_views}, named {_share(f.named, f.found)}",
+            f"objects of other classes      {_share(f.others_named, f.others)} of {f.others} got the name",
+            f"one of them taught (mean)     {changes(kept.each_alone)} ({pictures} pictures of other rooms)",
+            f"all taught to one file        {changes(kept.all_taught)}",
+        )
+    )
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "-"
+
+
+def _show(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,171 @@
+"""`saom dataset`: statistics, checks, an HTML page to look at, merging, and the import of other formats.
+
+saom dataset stats data/rooms
+saom dataset check data/rooms
+saom dataset view data/rooms --limit 200       # writes data/rooms/view/index.html
+saom dataset merge data/rooms data/thor --out data/both
+saom dataset import metadata.json --images folder --out data/authors
+saom dataset import instances.json --images folder --depth folder --out data/mine     # any COCO instance file
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from saom_core.errors import SaomError
+from saom_core.taxonomy import OTHER
+
+from ..data.frames import SPLITS
+from ..dataset import Dataset, shard_paths
+from .authors import import_authors
+from .check import problems
+from .coco import import_coco, is_coco_file
+from .merge import merge
+from .page import write_page
+
+AREA_BINS = (0.0, 0.001, 0.005, 0.02, 0.1, 1.01)  # shares of the picture
+VISIBLE_BINS = (0.0, 0.25, 0.5, 0.75, 0.95, 1.01)
+
+
+# --- stats
+
+
+def statistics(dataset: Dataset) -> dict[str, Any]:
+    """Counts of pictures, scenes, instances, classes, sizes and occlusion; plain values, fit for JSON."""
+    pictures: Counter[str] = Counter(image["split"] for image in dataset.images)
+    scenes = {split: len({i["scene"] for i in dataset.images if i["split"] == split}) for split in SPLITS}
+    classes: Counter[str] = Counter()
+    subs: Counter[str] = Counter()
+    areas, visible, per_picture = [], [], []
+    for image in dataset.images:
+        wholes = [entry for entry in dataset.annotations[image["id"]] if entry["part_of"] is None]
+        per_picture.append(len(wholes))
+        classes.update(dataset.class_names[entry["category_id"]] for entry in wholes)
+        areas += [entry["area"] / (image["width"] * image["height"]) for entry in wholes]
+        visible += [entry["visible"] for entry in wholes]
+        for entry in dataset.annotations[image["id"]]:
+            if entry["part_of"] is not None and "category_id" in entry:
+                subs[dataset.class_names[entry["category_id"]]] += 1
+    return {
+        "pictures": dict(pictures),
+        "scenes": scenes,
+        "instances": len(areas),
+        "instances_per_picture": _five_numbers(per_picture),
+        "area_share": _histogram(areas, AREA_BINS),
+        "visible_share": _histogram(visible, VISIBLE_BINS),
+        "classes": dict(classes.most_common()),
+        "sub_objects": dict(subs.most_common()),
+        "classes_without_instances": [name for name in dataset.class_names if name not in (*classes, *subs, OTHER)],
+        "bytes": sum(
+            file.stat().st_size
+            for folder in ("images", "depth", "shards")
+            for file in (dataset.path / folder).iterdir()
+        ),
+    }
+
+
+def _five_numbers(values: Sequence[int]) -> list[float]:
+    """Minimum, quartiles and maximum."""
+    return [float(value) for value in np.quantile(values, (0, 0.25, 0.5, 0.75, 1))] if values else []
+
+
+def _histogram(values: Sequence[float], bins: Sequence[float]) -> dict[str, int]:
+    counts, _ = np.histogram(values, bins)
+    return {f"{low:g}-{min(high, 1):g}": int(n) for low, high, n in zip(bins, bins[1:], counts, strict=False)}
+
+
+def print_statistics(found: dict[str, Any]) -> None:
+    """The statistics as text."""
+    total = sum(found["pictures"].values())
+    print(f"pictures   {total}  {found['pictures']}   scenes {found['scenes']}")
+    print(f"instances  {found['instances']}, in a picture (min, quartiles, max): {found['instances_per_picture']}")
+    print(f"size       {found['bytes'] / 1e6:.0f} MB, {found['bytes'] / 1e3 / max(total, 1):.0f} kB a picture")
+    print(f"area       {found['area_share']} (share of the picture)")
+    print(f"visible    {found['visible_share']} (share of the surface)")
+    for title in ("classes", "sub_objects"):
+        print(f"\n{title}")
+        for name, count in found[title].items():
+            print(f"  {name:18s} {count:7d}")
+    if found["classes_without_instances"]:
+        print("\nno instance of:", ", ".join(found["classes_without_instances"]))
+
+
+# --- command line
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `saom dataset`."""
+    commands = parser.add_subparsers(dest="action", required=True)
+    stats = commands.add_parser("stats", help="pictures, instances, classes, sizes, occlusion")
+    check = commands.add_parser("check", help="find broken files, empty masks, leaks between splits")
+    view = commands.add_parser("view", help="write an HTML page of overlays with filters by class")
+    for command in (stats, check, view):
+        command.add_argument("path", type=Path, help="folder of the data set")
+    for command in (stats, view):
+        command.add_argument("--split", choices=SPLITS, help="this split alone")
+    stats.add_argument("--json", action="store_true", help="print JSON")
+    view.add_argument("--limit", type=int, default=200, help="pictures at most, evenly spread (200)")
+    view.add_argument("--out", type=Path, help="folder of the page (PATH/view)")
+    merged = commands.add_parser("merge", help="make one data set of several; they stay as they are")
+    merged.add_argument("paths", type=Path, nargs="+", help="folders of data sets")
+    merged.add_argument("--out", type=Path, required=True, help="folder of the new data set")
+    authors = commands.add_parser(
+        "import", help="convert COCO instances, or the metadata that the paper's authors published"
+    )
+    authors.add_argument("metadata", type=Path, help="JSON of either kind")
+    authors.add_argument("--images", type=Path, required=True, help="folder that the paths in the metadata start from")
+    authors.add_argument("--depth", type=Path, help="of COCO: folder of 16-bit depth PNGs in millimetres, same names")
+    authors.add_argument("--out", type=Path, required=True, help="folder of the new data set")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the parsed arguments say; returns the exit status (1: `check` found something)."""
+    if args.action == "import":
+        if is_coco_file(args.metadata):
+            count = import_coco(args.metadata, args.images, args.out, args.depth)
+        else:
+            count = import_authors(args.metadata, args.images, args.out)
+        print(f"{count} pictures are in {args.out}")
+        return 0
+    if args.action == "merge":
+        print(f"{merge(args.paths, args.out)} pictures are in {args.out}")
+        return 0
+    if args.action == "check":
+        count = 0
+        for line in problems(args.path):
+            count += 1
+            print(line)
+        print(f"{len(shard_paths(args.path))} scenes, {count} problems")
+        return 1 if count else 0
+    if args.action == "view":
+        print(write_page(args.path, args.split, args.out or args.path / "view", args.limit))
+        return 0
+    found = statistics(Dataset.open(args.path, args.split))
+    if args.json:
+        print(json.dumps(found, indent=1))
+    else:
+        print_statistics(found)
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `python -m saom_training.dataset_tools.command`."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_arguments(parser)
+    try:
+        return run(parser.parse_args(argv))
+    except SaomError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

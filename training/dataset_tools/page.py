@@ -1,0 +1,146 @@
+"""An HTML page of a data set: overlays, depth, and filters by class, occlusion and split. No server, no internet."""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from ..data.frames import Split
+from ..dataset import Dataset, Sample, evenly_spread
+
+_HUES = np.array([[(hue, 200, 255) for hue in range(0, 180, 9)]], np.uint8)
+COLOURS = cv2.cvtColor(_HUES, cv2.COLOR_HSV2RGB)[0].astype(np.float32)
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<meta name="viewport" content="width=device-width"><style>
+body {{ font: 14px/1.4 system-ui, sans-serif; margin: 0; background: #f4f4f2; color: #222; }}
+header {{ position: sticky; top: 0; background: #fff; padding: 10px 16px; border-bottom: 1px solid #ccc; z-index: 1; }}
+h1 {{ font-size: 16px; margin: 0 0 6px; }} label {{ margin-right: 14px; }} select {{ font: inherit; }}
+main {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); gap: 12px; padding: 16px; }}
+figure {{ margin: 0; background: #fff; border: 1px solid #ddd; border-radius: 6px; overflow: hidden; }}
+figure[hidden] {{ display: none; }} img {{ width: 100%; display: block; }}
+figcaption {{ padding: 6px 8px; font-size: 12px; }} figcaption b {{ font-weight: 600; }}
+.picture {{ position: relative; }} i {{ position: absolute; transform: translate(-50%, -50%); pointer-events: none; }}
+i {{ font: 10px/1.1 system-ui, sans-serif; background: #fffc; padding: 0 2px; border-radius: 2px; }}
+.chosen i {{ background: #fe0; font-size: 13px; }} i[hidden], .bare i {{ display: none; }}
+</style></head><body><header><h1>{title}</h1>
+<label>class <select id="class"><option value="">all</option>{classes}</select></label>
+<label>in sight <select id="visible"><option value="2">all</option><option value="0.95">less than 95 %</option>
+<option value="0.5">less than half</option></select></label>
+<label>split <select id="split"><option value="">all</option>{splits}</select></label>
+<label>show <select id="layer"><option value="overlay">overlay</option><option value="color">colour</option>
+<option value="depth">depth</option></select></label> <span id="count"></span></header>
+<main>{figures}</main><script>
+const figures = [...document.querySelectorAll("figure")], main = document.querySelector("main");
+const value = id => document.getElementById(id).value;
+function update() {{
+  const wanted = value("class"), visible = Number(value("visible")), split = value("split"), layer = value("layer");
+  const any = !wanted && visible > 1;  // pictures without instances too
+  let shown = 0;
+  for (const figure of figures) {{
+    let found = 0;
+    for (const name of figure.querySelectorAll("i")) {{
+      name.hidden = (wanted && name.textContent !== wanted) || Number(name.dataset.visible) >= visible;
+      found += !name.hidden;
+    }}
+    figure.hidden = (split && figure.dataset.split !== split) || !(any || found);
+    if (figure.hidden) continue;
+    shown += 1;
+    figure.querySelector("img").src = figure.querySelector("a").href = figure.dataset.name + "_" + layer + ".jpg";
+  }}
+  main.className = (any ? "" : "chosen ") + (layer === "color" ? "bare" : "");
+  document.getElementById("count").textContent = shown + " of " + figures.length + " pictures";
+}}
+for (const select of document.querySelectorAll("select")) select.addEventListener("change", update);
+update();
+</script></body></html>
+"""
+
+
+def write_page(path: Path, split: Split | None, out: Path, limit: int) -> Path:
+    """Write `out/index.html` with at most `limit` pictures of a data set, evenly spread; returns its path."""
+    dataset = Dataset.open(path, split, sub_objects="apart", parts=True)
+    out.mkdir(parents=True, exist_ok=True)
+    figures = []
+    classes: Counter[str] = Counter()
+    chosen = evenly_spread(len(dataset), limit)
+    for index in tqdm(chosen, unit="picture", desc="view"):
+        sample = dataset[index]
+        name = f"{sample.image_id:010d}"
+        for layer, picture in (
+            ("overlay", overlay(sample)),
+            ("color", sample.image_rgb),
+            ("depth", depth_view(sample)),
+        ):
+            cv2.imwrite(str(out / f"{name}_{layer}.jpg"), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+        figures.append(_figure(sample, name, dataset.images[int(index)]["split"]))
+        classes.update({sample.class_names[row] for row in np.flatnonzero(sample.class_ids >= 0)})
+    options = "".join(f'<option value="{name}">{name} ({count})</option>' for name, count in sorted(classes.items()))
+    splits = "".join(f"<option>{split}</option>" for split in sorted({image["split"] for image in dataset.images}))
+    title = html.escape(f"{dataset.path.name}: {len(chosen)} of {len(dataset)} pictures")
+    page = PAGE.format(title=title, classes=options, splits=splits, figures="\n".join(figures))
+    (out / "index.html").write_text(page)
+    return out / "index.html"
+
+
+def _figure(sample: Sample, name: str, split: str) -> str:
+    """One picture, with the name and the share in sight of each instance and sub-object at its innermost pixel."""
+    rows = np.flatnonzero((sample.class_ids >= 0) & sample.masks.any((1, 2)))
+    height, width = sample.depth_m.shape
+    tags = []
+    for row in rows:
+        visible = sample.visible[row if sample.part_of[row] < 0 else sample.part_of[row]]
+        x, y = _innermost(sample.masks[row])
+        place = f"left:{100 * x / width:.1f}%;top:{100 * y / height:.1f}%"
+        tags.append(f'<i data-visible="{visible:.3f}" style="{place}">{html.escape(sample.class_names[row])}</i>')
+    names = Counter(sample.class_names[row] for row in rows)
+    counted = ", ".join(f"{n} x {k}" if n > 1 else k for k, n in sorted(names.items()))
+    return (
+        f'<figure data-name="{name}" data-split="{split}"><div class="picture"><a target="_blank">'
+        f'<img loading="lazy" alt="{html.escape(counted)}"></a>{"".join(tags)}</div>'
+        f"<figcaption><b>{html.escape(sample.scene)}</b> {split}, {len(rows)} instances: {html.escape(counted)}"
+        "</figcaption></figure>"
+    )
+
+
+def _innermost(mask: np.ndarray) -> tuple[int, int]:
+    """The pixel (x, y) of an (H, W) bool mask that lies farthest from its edge."""
+    inside = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    y, x = np.unravel_index(int(inside.argmax()), inside.shape)
+    return int(x), int(y)
+
+
+def overlay(sample: Sample) -> np.ndarray:
+    """(H, W, 3) uint8: instances tinted and outlined, parts outlined in white, ignored pixels hatched."""
+    picture = sample.image_rgb.astype(np.float32)
+    instances = np.flatnonzero(sample.class_ids >= 0).tolist()
+    for row in instances:
+        mask = sample.masks[row]
+        picture[mask] = 0.6 * picture[mask] + 0.4 * _colour(row)
+    result = picture.astype(np.uint8)
+    for row, mask in enumerate(sample.masks):
+        outline, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(result, outline, -1, _colour(row).tolist() if row in instances else (255, 255, 255), 1)
+    hatch = (np.add.outer(np.arange(result.shape[0]), np.arange(result.shape[1])) // 2) % 2 == 0
+    result[sample.ignore & hatch] = (255, 0, 255)
+    return result
+
+
+def _colour(row: int) -> np.ndarray:
+    return COLOURS[(row * 7) % len(COLOURS)]
+
+
+def depth_view(sample: Sample) -> np.ndarray:
+    """(H, W, 3) uint8: near is warm, far is cool, invalid is black."""
+    valid = sample.depth_m > 0
+    if not valid.any():
+        return np.zeros((*sample.depth_m.shape, 3), np.uint8)
+    low, high = np.quantile(sample.depth_m[valid], (0.01, 0.99))
+    share = np.clip((sample.depth_m - low) / max(high - low, 1e-6), 0, 1)
+    coloured = cv2.applyColorMap((255 - share * 255).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1].copy()
+    coloured[~valid] = 0
+    return coloured

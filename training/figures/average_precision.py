@@ -1,0 +1,142 @@
+"""COCO's average precision of masks by pycocotools: whatever the class, and with class."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from saom_core.instances import Instances
+
+from .comparison import MIN_AREA_PX, GroundTruth
+
+BoolArray = npt.NDArray[np.bool_]
+OBJECT = 1
+"""The one category when classes do not count."""
+
+
+@dataclass(frozen=True)
+class Precision:
+    """AP (mean over IoU .5 to .95), AP50, AP75 in 0..1; None where no object is asked for."""
+
+    ap: float | None = None
+    ap50: float | None = None
+    ap75: float | None = None
+    per_class_ap50: dict[str, float] = field(default_factory=dict)
+
+
+class AveragePrecision:
+    """Collects images, then gives the figures.
+
+    Args:
+        class_names: of the model. Objects of other classes count in the figures without class; in those with class they
+            are pixels where nothing is asked.
+    """
+
+    def __init__(self, class_names: tuple[str, ...]) -> None:
+        self._names = class_names
+        self._images: list[dict[str, Any]] = []
+        self._objects: list[dict[str, Any]] = []
+        self._named_objects: list[dict[str, Any]] = []
+        self._results: list[dict[str, Any]] = []
+
+    def add(self, instances: Instances, truth: GroundTruth) -> None:
+        """One image: all predictions, however unsure, and its objects."""
+        image = {"id": len(self._images) + 1, "height": instances.size_hw[0], "width": instances.size_hw[1]}
+        self._images.append(image)
+        categories = [self._category(name) for name in instances.class_names]
+        for k, mask in enumerate(instances.masks):
+            self._results.append(
+                {
+                    "image_id": image["id"],
+                    "category_id": categories[k],
+                    "segmentation": _encode(mask.dense(instances.size_hw)),
+                    "score": float(instances.scores[k]),
+                    "named_score": float(instances.scores[k] * instances.class_scores[k]),
+                }
+            )
+        unknown = truth.ignore.copy()
+        for mask, name in zip(truth.masks, truth.class_names, strict=True):
+            entry = _annotation(image, mask, OBJECT)
+            self._objects.append(entry)
+            if name in self._names:
+                self._named_objects.append({**entry, "category_id": self._category(name)})
+            else:
+                unknown |= mask
+        # a crowd of a category: predictions of it that lie there are neither right nor wrong
+        if truth.ignore.any():
+            self._objects.append(_annotation(image, truth.ignore, OBJECT, crowd=True))
+        if unknown.any():
+            crowd = _annotation(image, unknown, 0, crowd=True)
+            self._named_objects += [{**crowd, "category_id": c} for c in sorted(set(categories) - {0})]
+
+    def whatever_class(self) -> Precision:
+        """Figures in which a mask is right whatever it is called."""
+        results = [{**r, "category_id": OBJECT} for r in self._results]
+        return self._figures(self._objects, results, {OBJECT: "object"})
+
+    def with_class(self) -> Precision:
+        """Means over the classes that occur, masks ranked by quality x class score; nothing without class names."""
+        results = [{**r, "score": r["named_score"]} for r in self._results if r["category_id"]]
+        return self._figures(self._named_objects, results, {self._category(name): name for name in self._names})
+
+    def _category(self, name: str) -> int:
+        return self._names.index(name) + 1 if name in self._names else 0
+
+    def _figures(
+        self, objects: list[dict[str, Any]], results: list[dict[str, Any]], categories: dict[int, str]
+    ) -> Precision:
+        asked = {o["category_id"] for o in objects if not o["iscrowd"] and o["area"] >= MIN_AREA_PX}
+        if not asked:
+            return Precision()
+        if not results:
+            return Precision(0.0, 0.0, 0.0, {categories[c]: 0.0 for c in sorted(asked)})
+        truth = COCO()
+        truth.dataset = {
+            "images": self._images,
+            "annotations": [{**entry, "id": number} for number, entry in enumerate(objects, 1)],
+            "categories": [{"id": number, "name": name} for number, name in categories.items()],
+        }
+        with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
+            truth.createIndex()
+            evaluation = COCOeval(truth, truth.loadRes([dict(r) for r in results]), "segm")
+            # objects outside the range are ignored, and so are unmatched predictions of that size
+            evaluation.params.areaRng, evaluation.params.areaRngLbl = [[MIN_AREA_PX, 1e10]], ["all"]
+            evaluation.evaluate()
+            evaluation.accumulate()
+            evaluation.summarize()
+        ap, ap50, ap75 = (float(value) for value in evaluation.stats[:3])
+        return Precision(ap, ap50, ap75, dict(_per_class(evaluation, categories)))
+
+
+def _per_class(evaluation: COCOeval, categories: dict[int, str]) -> Iterator[tuple[str, float]]:
+    """AP50 of each class of which objects are asked for."""
+    precision = evaluation.eval["precision"][0, :, :, 0, -1]  # (recalls, classes) at IoU .5; -1: no object
+    for category, column in zip(evaluation.params.catIds, precision.T, strict=True):
+        if (column > -1).any():
+            yield categories[category], float(column[column > -1].mean())
+
+
+def _annotation(image: dict[str, Any], mask: BoolArray, category: int, *, crowd: bool = False) -> dict[str, Any]:
+    rle = _encode(mask)
+    return {
+        "image_id": image["id"],
+        "category_id": category,
+        "segmentation": rle,
+        "area": float(coco_mask.area(rle)),
+        "bbox": coco_mask.toBbox(rle).tolist(),
+        "iscrowd": int(crowd),
+    }
+
+
+def _encode(mask: BoolArray) -> dict[str, Any]:
+    rle: dict[str, Any] = coco_mask.encode(np.asfortranarray(mask, np.uint8))
+    return rle

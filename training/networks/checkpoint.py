@@ -1,0 +1,99 @@
+"""Checkpoints: weights as safetensors with their config, and what a resumed run needs."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from saom_core.errors import ModelError
+from saom_core.files import write_atomically
+from saom_core.sam.network import build_sam
+
+from .fast_head import ENCODER as FROZEN
+from .fast_head import FastConfig, SamFast
+from .fingerprints import encoder_hash
+from .prompt_decoder import SharedKeysNetwork
+from .tiny import SaomTiny, TinyConfig
+
+WEIGHTS, CONFIG = "weights.safetensors", "network.json"
+ENCODER = "encoder.safetensors"
+
+
+def save_network(network: SharedKeysNetwork, folder: Path, record: dict[str, Any]) -> None:
+    """Write weights, shape and training record to `folder`.
+
+    The config stands in the weights file's header, so that both appear at once, and beside it for people to read. A
+    frozen encoder goes into a file of its own, once.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    config = json.dumps({"network": network.config.to_dict(), "training": record}, indent=1)
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    frozen = {name: state.pop(name) for name in list(state) if name.startswith(FROZEN)}
+    if frozen and not (folder / ENCODER).is_file():
+        _save_file(frozen, folder / ENCODER, {})
+    _save_file(state, folder / WEIGHTS, {"config": config})
+    write_atomically(folder / CONFIG, config.encode())
+
+
+def _save_file(state: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+    temporary = path.with_name(path.name + ".part")
+    safetensors.torch.save_file(state, temporary, metadata=metadata)
+    os.replace(temporary, path)
+
+
+def load_network(folder: Path) -> SaomTiny:
+    """A saom-tiny from its checkpoint folder, in eval mode on the CPU.
+
+    Raises:
+        ModelError: no checkpoint, a damaged one, or one of another network.
+    """
+    network, _ = load_network_and_record(folder)
+    return network
+
+
+def load_network_and_record(folder: Path) -> tuple[SaomTiny, dict[str, Any]]:
+    """A saom-tiny and its training record; errors as `load_network`."""
+    network, record = load_checkpoint(folder)
+    if not isinstance(network, SaomTiny):
+        raise ModelError(f"{folder}: expected a saom-tiny checkpoint, got a fast head on {network.config.sam.name}")
+    return network, record
+
+
+def load_checkpoint(folder: Path) -> tuple[SaomTiny | SamFast, dict[str, Any]]:
+    """The network of a checkpoint folder, saom-tiny or fast head, in eval mode on the CPU, and its training record.
+
+    Raises:
+        ModelError: no checkpoint, a damaged one, or one of another shape.
+    """
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise ModelError(f"expected a checkpoint folder with {WEIGHTS} at {folder}, got none: run `saom finetune`")
+    try:
+        state, metadata = _load_file(path)
+        config = json.loads(metadata["config"])
+        shape = config["network"]
+        network: SaomTiny | SamFast
+        if "sam" in shape:
+            fast = FastConfig.from_dict(shape)
+            network = SamFast(fast, build_sam(fast.sam).image_encoder)
+            state |= _load_file(folder / ENCODER)[0]
+        else:
+            network = SaomTiny(TinyConfig(**{**shape, "class_names": tuple(shape["class_names"])}))
+        network.load_state_dict(state)
+    except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{path}: expected a fast-head or saom-tiny checkpoint, got: {str(error)[:400]}") from error
+    record = dict(config["training"])
+    if isinstance(network, SamFast) and encoder_hash(network) != record["base"]["encoder"]:
+        raise ModelError(f"{folder / ENCODER}: expected the encoder that the head was trained on, got another")
+    return network.eval(), record
+
+
+def _load_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    with safetensors.safe_open(path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118 - no mapping

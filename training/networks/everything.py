@@ -1,0 +1,176 @@
+"""The whole everything mode of a network with shared keys as one module: what is evaluated is what export writes.
+
+image, depth -> encoder -> prompts (the grid's, unless others are given) -> decoder -> box pre-selection -> masks ->
+stability -> mask duplicate removal -> the best K, all with static output shapes. `SamEverythingGraph`
+(training/sam_graph.py) is the same for SAM's two-way decoder.
+"""
+
+from __future__ import annotations
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from saom_core.grid import grid_points
+
+from .chunks import in_chunks
+from .object_head import mask_boxes
+from .prompt_decoder import ImageFeatures, SharedKeysNetwork
+
+BOX_IOU = 0.8003
+"""Prompts whose boxes agree more than this are one candidate; the mask stage below decides the rest.
+
+No ratio of small whole numbers, which SAM's boxes, of whole mask pixels, have: rounding would decide at 4/5.
+"""
+EMBEDDED_FIRST = 10
+"""Rows of the answer that are embedded together; then as many again as before, and so on, until the filled ones end."""
+STABILITY_OFFSET = 1.0
+"""As in segment-anything's calculate_stability_score."""
+
+
+class EverythingGraph(nn.Module):
+    """Everything mode on one image, or the answers to some prompts on it.
+
+    Args:
+        network: the trained network, in eval mode.
+        candidates: masks computed after box pre-selection.
+        max_instances: K, rows of the answer.
+        prompts_at_once: bounds the memory of attention; changes no result; 0: all.
+    """
+
+    def __init__(
+        self, network: SharedKeysNetwork, candidates: int = 160, max_instances: int = 100, prompts_at_once: int = 0
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.candidates, self.max_instances = candidates, max_instances
+        self.prompts_at_once = prompts_at_once
+
+    def forward(
+        self,
+        image: Tensor,
+        depth: Tensor | None,
+        prompts: Tensor,
+        score_threshold: Tensor,
+        stability_threshold: Tensor,
+        nms_iou: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """The outputs that `saom_core.runtime.OUTPUTS` names.
+
+        Args:
+            image: (H, W, 3) uint8.
+            depth: (H, W) float32 metres, 0 = invalid; None for a network without depth.
+            prompts: (N, 2) float32 xy in pixels; `grid_prompts_xy` for everything mode.
+            score_threshold: () float32.
+            stability_threshold: () float32.
+            nms_iou: () float32.
+
+        Returns:
+            masks (K, H/4, W/4) logits, boxes (K, 4) and points (K, 2) in pixels, scores, stability, class_ids,
+            class_scores (K,), embeddings (K, E), by falling score; score 0 = padding. image_embedding (D, H/16, W/16).
+        """
+        size = torch.tensor([image.shape[1], image.shape[0]] * 2, dtype=torch.float32)
+        features = self.network.encode(image[None], None if depth is None else depth[None])
+
+        def answered(points: Tensor) -> tuple[Tensor, ...]:
+            answers = self.network.decode(features, points[None])
+            return tuple(rows[0] for rows in (answers.mask_embeddings, answers.quality_logits, answers.boxes))
+
+        mask_embeddings, quality_logits, boxes = in_chunks(answered, prompts / size[:2], self.prompts_at_once)
+        quality = quality_logits.float().sigmoid()
+        passing = torch.where(quality >= score_threshold, quality, torch.zeros_like(quality))
+        picked, valid = preselect(boxes, passing, self.candidates)
+        logits = self.network.masks(features, mask_embeddings[None, picked])[0].float()
+        stability = stability_score(logits)
+        scores = quality[picked] * valid * (stability >= stability_threshold)
+        scores, order = best_distinct(logits > 0, scores, nms_iou, self.max_instances)
+        picked = picked[order]
+        logits, stability = logits[order], stability[order]
+        embeddings = self._embeddings(image, depth, logits, scores, features)
+        narrow = embeddings.to(self.network.class_head.weight.dtype)
+        class_scores, class_ids = self.network.classify(narrow).float().softmax(-1).max(-1)
+        labels = class_ids, class_scores, prompts[picked], embeddings
+        return logits, mask_boxes(logits) * size, scores, stability, *labels, features.coarse[0].float()
+
+    def _embeddings(
+        self, image: Tensor, depth: Tensor | None, logits: Tensor, scores: Tensor, features: ImageFeatures
+    ) -> Tensor:
+        """Object embeddings (K, E) of the rows that are filled: the rest, by far the most, costs nothing and is 0."""
+        given = [image, *([] if depth is None else [depth])]
+
+        def embedded(rows: Tensor, *given: Tensor) -> Tensor:
+            return self.network.embed(given[0], given[1] if len(given) > 1 else None, rows, features).float()
+
+        def nothing(rows: Tensor, *given: Tensor) -> Tensor:
+            return rows.new_zeros(len(rows), self.network.class_head.in_features)
+
+        sizes: list[int] = []
+        while sum(sizes) < len(scores):
+            sizes.append(min(max(EMBEDDED_FIRST, sum(sizes)), len(scores) - sum(sizes)))
+        parts = zip(logits.split(sizes), scores.split(sizes), strict=True)
+        return torch.cat([torch.cond(best[0] > 0, embedded, nothing, (rows, *given)) for rows, best in parts])
+
+
+def preselect(boxes: Tensor, scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Candidates whose boxes differ, best first.
+
+    Args:
+        boxes: (N, 4) xyxy.
+        scores: (N,); 0: not wanted.
+        count: C.
+
+    Returns:
+        (C,) indices, and (C,) float which of them are real (1; the rest is padding).
+    """
+    kept = torchvision.ops.nms(boxes, scores, BOX_IOU)
+    padded = torch.cat([kept, torch.zeros(count, dtype=kept.dtype)])[:count]
+    real = torch.arange(count) < torch.ones_like(kept).sum()
+    return padded, (real & (scores[padded] > 0)).float()
+
+
+def best_distinct(masks: Tensor, scores: Tensor, nms_iou: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The best K of masks (C, h, w) bool with scores (C,), duplicates left out: (K,) scores, 0 = padding, and rows."""
+    return (scores * suppress_duplicates(masks, scores, nms_iou)).topk(count)
+
+
+def grid_prompts_xy(columns: int, rows: int, size_hw: tuple[int, int]) -> Tensor:
+    """The regular grid as prompts of an image of that size: (columns * rows, 2) float32 xy in pixels."""
+    return torch.from_numpy(grid_points(columns, rows) * (size_hw[1], size_hw[0])).float()
+
+
+def stability_score(logits: Tensor) -> Tensor:
+    """IoU of each mask cut at +offset and at -offset, (N, h, w) -> (N,); 0 for an empty mask."""
+    strict = (logits > STABILITY_OFFSET).float().sum((1, 2))
+    loose = (logits > -STABILITY_OFFSET).float().sum((1, 2))
+    return strict / loose.clamp(min=1.0)
+
+
+def suppress_duplicates(masks: Tensor, scores: Tensor, nms_iou: Tensor, iterations: int = 12) -> Tensor:
+    """Greedy non-maximum suppression by mask IoU as fixed matrix products (Cluster-NMS, arXiv 2005.03572, eq. 4).
+
+    The iteration equals greedy suppression once it is as long as the longest chain "a removes b, so b no longer
+    removes c"; such chains are short.
+
+    Args:
+        masks: (N, h, w) bool.
+        scores: (N,) the better one stays; of equals the first. 0 removes nothing and is removed.
+        nms_iou: () IoU above which the worse one goes.
+        iterations: length of the fixed iteration.
+
+    Returns:
+        (N,) float: 1 keeps, 0 goes.
+    """
+    flat = masks.flatten(1).float()
+    intersection = flat @ flat.T
+    area = flat.sum(1)
+    union = area[:, None] + area[None, :] - intersection
+    index = torch.arange(masks.shape[0])
+    better = (scores[:, None] > scores[None, :]) | (
+        (scores[:, None] == scores[None, :]) & (index[:, None] < index[None, :])
+    )
+    alive = (scores > 0).float()
+    removes = (better & (intersection > nms_iou * union)).float() * alive[:, None]  # (i, j): i would remove j
+    keep = torch.ones_like(scores)
+    for _ in range(iterations):
+        keep = 1.0 - (removes * keep[:, None]).max(dim=0).values
+    return keep * alive

@@ -1,0 +1,1 @@
+"""Writing ONNX files: conversion, precisions, int8, and the proof that they equal torch."""

@@ -1,0 +1,131 @@
+"""The training prompts of one image for a SAM-family network: which points, and which object each of them means.
+
+The first point of an object follows the assignment strategy (`SamTuneConfig.assignment`); what the paper leaves out
+follows: further points on the object, jitter, points on the background.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from saom_core.grid import grid_points
+
+from ..assign import BACKGROUND, Prompts
+from ..recipes.sam_config import SamTuneConfig
+from .location_prior import AssignedPoints, nearest_grid_points, nearest_of
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+def sam_prompts(
+    embedding: Tensor | None,
+    masks: BoolArray,
+    background: BoolArray,
+    input_hw: tuple[int, int],
+    config: SamTuneConfig,
+    rng: np.random.Generator,
+) -> Prompts:
+    """Prompts of one image.
+
+    Args:
+        embedding: (C, h, w) of the image; only the "nearest" assignment needs it.
+        masks: (N, H, W) bool, none of them empty.
+        background: (H, W) bool, pixels that are surely of no object.
+        input_hw: how much of the encoder's input the image covers.
+        config: strategy and numbers.
+        rng: draws what is random.
+
+    Returns:
+        First the background's prompts, then `prompts_per_object` of each object that the strategy does not drop.
+    """
+    if config.assignment == "nearest":
+        assert embedding is not None
+        grid = config.grid if config.snap_to_grid else None
+        first = nearest_grid_points(embedding, masks, input_hw, grid, on_object=config.on_object)
+    else:
+        pick = {"centre": _centre, "random": _random_pixel}[config.assignment]
+        first = _picked(masks, pick, config, rng)
+    points = [_background_points(background, config, rng)]
+    targets = [np.full(len(points[0]), BACKGROUND, np.int64)]
+    for row, point in zip(first.rows, first.points_xy, strict=True):
+        further = _grid_points_on(masks[row], config.prompts_per_object - 1, config, rng)
+        own = np.vstack([point[None], further])
+        points.append(_jittered(own, masks[row], config, rng))
+        targets.append(np.full(len(own), row, np.int64))
+    return Prompts(np.concatenate(points).astype(np.float32), np.concatenate(targets))
+
+
+def _picked(
+    masks: BoolArray,
+    pick: Callable[[BoolArray, np.random.Generator], npt.NDArray[np.float64]],
+    config: SamTuneConfig,
+    rng: np.random.Generator,
+) -> AssignedPoints:
+    """A pixel of each object, or the grid point nearest to it."""
+    size = np.array(masks.shape[:0:-1])
+    points = np.array([pick(mask, rng) for mask in masks]).reshape(-1, 2)
+    if config.snap_to_grid and len(points):
+        lattice = grid_points(*config.grid) * size
+        for k, mask in enumerate(masks):
+            points[k] = nearest_of(lattice, points[k], mask if config.on_object else None)
+    return AssignedPoints(points / size, np.arange(len(masks)))
+
+
+def _centre(mask: BoolArray, _rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """The middle of the pixel farthest from the object's edge; the image's edge is one too."""
+    distance = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    y, x = np.unravel_index(distance.argmax(), distance.shape)
+    return np.array([x - 0.5, y - 0.5])
+
+
+def _random_pixel(mask: BoolArray, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    rows, columns = np.nonzero(mask)
+    k = rng.integers(len(rows))
+    return np.array([columns[k] + 0.5, rows[k] + 0.5])
+
+
+def _grid_points_on(
+    mask: BoolArray, count: int, config: SamTuneConfig, rng: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    """`count` random grid points on the object, as everything mode has them; its pixels where the grid misses it."""
+    if count == 0:
+        return np.zeros((0, 2))
+    lattice = grid_points(*config.grid)
+    inside = lattice[_at(mask, lattice)]
+    if len(inside):
+        return inside[rng.integers(len(inside), size=count)]
+    return np.array([_random_pixel(mask, rng) for _ in range(count)]) / mask.shape[::-1]
+
+
+def _background_points(
+    background: BoolArray, config: SamTuneConfig, rng: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    if config.background_prompts == 0:
+        return np.zeros((0, 2))
+    lattice = grid_points(*config.grid)
+    free = lattice[_at(background, lattice)]
+    chosen = free[rng.permutation(len(free))[: config.background_prompts]]
+    return _jittered(chosen, background, config, rng)
+
+
+def _jittered(
+    points_xy: npt.NDArray[np.float64], mask: BoolArray, config: SamTuneConfig, rng: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    """Points (K, 2), 0..1, shifted by up to `jitter` grid cells; a shift that leaves the mask is not made."""
+    if config.jitter == 0:
+        return points_xy
+    moved = points_xy + rng.uniform(-config.jitter, config.jitter, points_xy.shape) / config.grid
+    stays = np.all((moved >= 0) & (moved < 1), axis=1)
+    stays[stays] = _at(mask, moved[stays])
+    return np.where(stays[:, None], moved, points_xy)
+
+
+def _at(mask: BoolArray, points_xy: npt.NDArray[np.float64]) -> BoolArray:
+    """(K,) bool: which of K points, 0..1, lie on the mask."""
+    height, width = mask.shape
+    return mask[(points_xy[:, 1] * height).astype(int), (points_xy[:, 0] * width).astype(int)]

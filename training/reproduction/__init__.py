@@ -1,0 +1,1 @@
+"""`saom reproduce`: the paper's claim, measured."""

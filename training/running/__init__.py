@@ -1,0 +1,1 @@
+"""How every training runs: steps, schedule, averaging, precision, processes, resuming."""

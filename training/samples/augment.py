@@ -1,0 +1,155 @@
+"""From a sample of the data set to what the network is trained on: crop, colours, depth, prompts, targets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ..assign import BACKGROUND, grid_prompts
+from ..dataset import Sample
+from ..recipes.losses import IGNORED
+
+MASK_STRIDE = 4
+"""Masks are learned at the network's mask resolution, a quarter of the input."""
+SEMANTIC_STRIDE = 8
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """What a training image goes through."""
+
+    size_hw: tuple[int, int] = (288, 384)  # of the network's input, divisible by 32
+    scale: tuple[float, float] = (0.8, 1.7)  # of the image relative to the size that just fits
+    drop_depth: float = 0.4  # share of images without depth, so that RGB alone works
+    prompts: int = 48
+    background_share: float = 0.25
+    grid: tuple[int, int] = (32, 32)
+    min_visible_px: int = 24  # of the input; smaller objects are not asked for
+
+
+@dataclass
+class TrainingItem:
+    """One image; N prompts, T target objects."""
+
+    image: Tensor  # (H, W, 3) uint8
+    depth: Tensor  # (H, W) float32
+    points: Tensor  # (N, 2) float32, 0..1
+    targets: Tensor  # (N,) int64 row of masks, or BACKGROUND
+    masks: Tensor  # (T, H/4, W/4) float32, share of the mask pixel that the object covers
+    boxes: Tensor  # (T, 4) float32 xyxy, 0..1
+    class_ids: Tensor  # (T,) int64
+    semantic: Tensor  # (H/8, W/8) int64 class of the pixel, BACKGROUND, or IGNORED
+
+
+def training_item(sample: Sample, config: AugmentConfig, rng: np.random.Generator) -> TrainingItem:
+    """One augmented training image with its prompts.
+
+    Args:
+        sample: of the data set.
+        config: sizes and strengths.
+        rng: draws everything.
+    """
+    height, width = config.size_hw
+    matrix = _random_placement(sample.image_rgb.shape[:2], config, rng)
+    image = _warp(sample.image_rgb, matrix, config.size_hw, cv2.INTER_LINEAR, (114, 114, 114))
+    depth = _warp(sample.depth_m, matrix, config.size_hw, cv2.INTER_NEAREST, 0)
+    ids = _warp(_object_ids(sample), matrix, config.size_hw, cv2.INTER_NEAREST, BACKGROUND)
+    visible = np.bincount(ids[ids >= 0].astype(int), minlength=len(sample.class_ids))
+    ids[(ids >= 0) & (visible[ids.clip(0)] < config.min_visible_px)] = BACKGROUND - 1
+    depth = np.zeros_like(depth) if rng.random() < config.drop_depth else _damage_depth(depth, rng)
+    prompts = grid_prompts(ids, config.prompts, config.background_share, config.grid, rng)
+    kept, targets = np.unique(prompts.targets, return_inverse=True)
+    if kept.size and kept[0] == BACKGROUND:
+        kept, targets = kept[1:], targets - 1
+    dense = [(ids == k).astype(np.float32) for k in kept]
+    small = (width // MASK_STRIDE, height // MASK_STRIDE)
+    masks = [cv2.resize(mask, small, interpolation=cv2.INTER_AREA) for mask in dense]
+    return TrainingItem(
+        image=torch.from_numpy(_recolor(image, rng)),
+        depth=torch.from_numpy(depth),
+        points=torch.from_numpy(prompts.points_xy),
+        targets=torch.from_numpy(targets.astype(np.int64)),
+        masks=torch.from_numpy(np.array(masks, np.float32).reshape(-1, small[1], small[0])),
+        boxes=torch.from_numpy(np.array([_box_of(mask) for mask in dense], np.float32).reshape(-1, 4)),
+        class_ids=torch.from_numpy(np.asarray(sample.class_ids, np.int64)[kept]),
+        semantic=torch.from_numpy(_semantic(ids, sample.class_ids)),
+    )
+
+
+def _semantic(ids: npt.NDArray[np.int16], class_ids: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """Class of the pixel at the middle of each cell of the semantic grid."""
+    at = ids[SEMANTIC_STRIDE // 2 :: SEMANTIC_STRIDE, SEMANTIC_STRIDE // 2 :: SEMANTIC_STRIDE]
+    labels = np.append(np.asarray(class_ids, np.int64), [IGNORED, BACKGROUND])  # ids -2 and -1 count from the end
+    return labels[at.astype(np.intp)]
+
+
+def _object_ids(sample: Sample) -> npt.NDArray[np.int16]:
+    """(H, W) id map of whole objects, smaller ones in front; BACKGROUND - 1 where the data set says "do not ask"."""
+    ids = np.where(sample.ignore, np.int16(BACKGROUND - 1), np.int16(BACKGROUND))
+    for k in sorted(range(len(sample.masks)), key=lambda k: -int(sample.masks[k].sum())):
+        ids[sample.masks[k]] = k
+    return ids
+
+
+def _random_placement(
+    source_hw: tuple[int, ...], config: AugmentConfig, rng: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    """(2, 3) affine map from source to input: scale, crop or pad, mirror, a small roll."""
+    height, width = config.size_hw
+    fit = min(height / source_hw[0], width / source_hw[1])
+    scale = fit * np.exp(rng.uniform(*np.log(config.scale)))
+    mirror = -1.0 if rng.random() < 0.5 else 1.0
+    roll = np.deg2rad(rng.normal(0.0, 5.0))
+    linear = scale * np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]]) @ np.diag([mirror, 1.0])
+    slack = np.abs(np.array([source_hw[1] * scale - width, source_hw[0] * scale - height])) / 2
+    center = np.array([width, height]) / 2 + rng.uniform(-1, 1, 2) * slack
+    offset = center - linear @ (np.array([source_hw[1], source_hw[0]]) / 2)
+    return np.column_stack([linear, offset])
+
+
+def _warp(
+    source: npt.NDArray[Any], matrix: npt.NDArray[np.float64], size_hw: tuple[int, int], flags: int, border: Any
+) -> npt.NDArray[Any]:
+    return cv2.warpAffine(source, matrix, (size_hw[1], size_hw[0]), flags=flags, borderValue=border)
+
+
+def _box_of(mask: npt.NDArray[np.float32]) -> tuple[float, float, float, float]:
+    height, width = mask.shape
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return columns[0] / width, rows[0] / height, (columns[-1] + 1) / width, (rows[-1] + 1) / height
+
+
+def _recolor(image: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """Gain, gamma, colour cast, saturation, blur and noise."""
+    x = image.astype(np.float32) / 255
+    if rng.random() < 0.8:
+        grey = x.mean(axis=2, keepdims=True)
+        x = grey + (x - grey) * rng.uniform(0.2, 1.6)
+        x = np.clip(x * rng.uniform(0.75, 1.25, 3) * rng.uniform(0.6, 1.5), 0, 1) ** np.exp(rng.normal(0.0, 0.25))
+    if rng.random() < 0.3:
+        x = np.asarray(cv2.GaussianBlur(x, (0, 0), rng.uniform(0.4, 1.6)))
+    if rng.random() < 0.5:
+        x = x + rng.normal(0.0, rng.uniform(0.0, 0.06), x.shape).astype(np.float32)
+    if rng.random() < 0.05:
+        x = np.repeat(x.mean(axis=2, keepdims=True), 3, axis=2)
+    return np.clip(x * 255, 0, 255).astype(np.uint8)
+
+
+def _damage_depth(depth: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """More holes and a shift against the image than the simulated sensor makes, on half of the images."""
+    if rng.random() < 0.5:
+        return depth
+    depth = depth.copy()
+    height, width = depth.shape
+    for _ in range(rng.integers(0, 6)):
+        center = (int(rng.integers(width)), int(rng.integers(height)))
+        axes = (int(rng.integers(2, width // 10)), int(rng.integers(2, height // 10)))
+        cv2.ellipse(depth, center, axes, float(rng.uniform(0, 180)), 0, 360, 0.0, cv2.FILLED)
+    shift = rng.integers(-3, 4, 2)
+    return np.roll(depth, tuple(shift), axis=(0, 1))

@@ -1,0 +1,149 @@
+"""What a SAM-like base is trained on: pictures, points on wholes, parts, sub-parts, and every mask that holds each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from tqdm import tqdm
+
+from saom_core.files import write_atomically
+from saom_core.sam.encoder import input_size
+
+from ..data.annotations import decode_masks, encode_mask
+from ..dataset import Dataset as SimulatedDataset
+from ..dataset import Sample
+from ..recipes.base_config import SamBaseConfig
+from .embedded_pictures import SamItem, coverage, pixels_of
+from .seeded_order import image_of, item_rng
+from .sub_parts import regions, sub_parts
+from .views import LEAST_LEFT, areas, recoloured, window_of
+from .workers import workers_of
+
+Pieces = list[dict[str, Any]]  # RLEs
+
+
+@dataclass
+class BaseItem(SamItem):
+    """One picture, N prompts, T masks that may lie on each other; `targets` and `class_ids` are not asked."""
+
+    pairs: Tensor  # (2, Q) int64: a prompt and a mask that holds its point: all of them are right answers
+
+
+class BaseStream(Dataset[BaseItem]):
+    """Item i of an endless, seeded stream; it follows from the seed and i alone.
+
+    Args:
+        data: the pictures, with parts, sub-objects apart.
+        pieces: of each picture, see `pieces_of`.
+        image_size: side of the encoder's square input.
+        length: number of items.
+        config: views, prompts, seed.
+    """
+
+    def __init__(
+        self, data: SimulatedDataset, pieces: Sequence[Pieces], image_size: int, length: int, config: SamBaseConfig
+    ) -> None:
+        self._data, self._pieces, self._config = data, pieces, config
+        self._image_size, self._length = image_size, length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, i: int) -> BaseItem:
+        config = self._config
+        rng = item_rng(config.seed, i)
+        index = image_of(config.seed, i, len(self._data))
+        sample = self._data[index]
+        image, size_hw = sample.image_rgb, sample.ignore.shape
+        masks = np.concatenate([_wholes_and_parts(sample), decode_masks(self._pieces[index], size_hw)])
+        input_hw = input_size(size_hw, self._image_size)
+        varied = rng.integers(config.views) > 0
+        mirror = bool(varied and config.mirror and rng.random() < 0.5)
+        if varied:
+            window = window_of(size_hw, rng.uniform(config.crop, 1.0), rng)
+            inside = np.ascontiguousarray(masks[:, window[0], window[1]])
+            masks = inside[areas(inside) >= np.maximum(1, LEAST_LEFT * areas(masks))]
+            image = recoloured(image[window], config.recolour, rng)
+        else:
+            masks = masks[areas(masks) > 0]
+        points, rows = points_on(masks, config.prompts, rng)
+        holds = masks[:, points[:, 1], points[:, 0]]
+        places = (points + 0.5) / image.shape[1::-1]
+        pixels, shares = pixels_of(image, input_hw), coverage(masks, input_hw)
+        if mirror:
+            places[:, 0] = 1 - places[:, 0]
+            pixels, shares = pixels.flip(2), shares.flip(2)
+        return BaseItem(
+            image=pixels,
+            input_hw=input_hw,
+            points_xy=torch.from_numpy((places * input_hw[::-1]).astype(np.float32)),
+            targets=torch.from_numpy(rows),
+            masks=shares.half(),  # to a GPU in half the time
+            class_ids=torch.zeros(len(masks), dtype=torch.int64),
+            pairs=torch.from_numpy(np.stack(np.nonzero(holds.T))),
+        )
+
+
+def pieces_of(data: SimulatedDataset, kept: Path, workers: int) -> list[Pieces]:
+    """What a simulator does not list of each picture: regions of background, and sub-parts of all masks; as RLE.
+
+    They are found once, which takes as long as all else that an item needs, and kept.
+
+    Args:
+        data: the pictures, with parts, sub-objects apart.
+        kept: file to read them from, if it is there, or to keep them in.
+        workers: processes that look for them.
+    """
+    if kept.exists():
+        return json.loads(kept.read_bytes())
+    found = list(tqdm(workers_of(_Pieces(data), workers), total=len(data), unit="picture", desc="sub-parts"))
+    write_atomically(kept, json.dumps(found, separators=(",", ":")).encode())
+    return found
+
+
+class _Pieces(Dataset[Pieces]):
+    def __init__(self, data: SimulatedDataset) -> None:
+        self._data = data
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, index: int) -> Pieces:
+        sample = self._data[index]
+        masks = _wholes_and_parts(sample)
+        around = regions(~(masks.any(0) | sample.ignore))
+        pieces = sub_parts(sample.image_rgb, np.concatenate([masks, around]))
+        return [encode_mask(mask) for mask in (*around, *pieces)]
+
+
+def _wholes_and_parts(sample: Sample) -> npt.NDArray[np.bool_]:
+    """(N, H, W): drawers and basins are cut out of their wholes; here they are put back."""
+    for part, whole in enumerate(sample.part_of):
+        if whole >= 0:
+            sample.masks[whole] |= sample.masks[part]
+    return sample.masks
+
+
+def points_on(
+    masks: npt.NDArray[np.bool_], count: int, rng: np.random.Generator
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Random pixels (N, 2) xy, as many on each mask as on any other, and the masks' rows (N,); none without masks."""
+    if not len(masks):
+        return np.zeros((0, 2), np.int64), np.zeros(0, np.int64)
+    rows = rng.permutation(np.resize(rng.permutation(len(masks)), count)).astype(np.int64)
+    points = np.zeros((count, 2), np.int64)
+    for row in np.unique(rows):
+        pixels = np.flatnonzero(masks[row])
+        mine = np.flatnonzero(rows == row)
+        y, x = np.divmod(pixels[rng.integers(len(pixels), size=len(mine))], masks.shape[2])
+        points[mine] = np.stack([x, y], axis=1)
+    return points, rows

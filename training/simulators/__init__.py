@@ -1,0 +1,1 @@
+"""Where pictures come from: simulators behind one small interface, and collecting on many machines."""

@@ -1,0 +1,82 @@
+"""The small interface that all simulators share: an episode number goes in, annotated RGB-D frames come out."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+from saom_core.errors import InputError, SaomError
+
+from ..data.frames import Frame
+
+SIMULATORS = {"rooms": ".rooms.simulator", "ai2thor": ".ai2thor.simulator"}
+"""Name -> module with `VERSION`, and `create(options: CollectOptions) -> Simulator`. Imported only when asked for."""
+
+
+@dataclass(frozen=True)
+class CollectOptions:
+    """What a data set is made with: everything that decides its pictures. Stored in `dataset.json`.
+
+    `extra` are options of one simulator alone; their values must be fit for JSON. `machine` are options of one
+    simulator that change no picture (paths, time-outs): not stored, and a data set may be continued with other ones.
+    """
+
+    simulator: str
+    seed: int
+    size_hw: tuple[int, int]
+    frames_per_scene: int
+    extra: dict[str, Any] = field(default_factory=dict)
+    machine: dict[str, Any] = field(default_factory=dict)
+
+    def info(self) -> dict[str, Any]:
+        """For `dataset.json`."""
+        decisive = {key: value for key, value in asdict(self).items() if key != "machine"}
+        return {**decisive, "version": _module(self.simulator).VERSION}
+
+
+def _module(name: str) -> Any:
+    try:
+        return importlib.import_module(SIMULATORS[name], __package__)
+    except (KeyError, ModuleNotFoundError) as error:
+        raise InputError(
+            f"expected a simulator of {available_simulators()}, got {name!r} ({error}): run "
+            "pip install '.[train]' in a checkout of the repository"
+        ) from None
+
+
+def available_simulators() -> tuple[str, ...]:
+    """Names of the simulators whose module is there."""
+    return tuple(name for name, module in SIMULATORS.items() if importlib.util.find_spec(module, __package__))
+
+
+def make_simulator(options: CollectOptions) -> Simulator:
+    """Start the simulator that the options name."""
+    made: Simulator = _module(options.simulator).create(options)
+    return made
+
+
+class EpisodeFailed(SaomError):
+    """This episode could not be made, others can: it is not stored, and the same command tries it again."""
+
+
+class Simulator(Protocol):
+    """Makes episodes. The same simulator, version, seed, options and number give the same frames."""
+
+    name: str
+    version: str
+
+    def episode(self, index: int) -> list[Frame]:
+        """All frames of one episode, which lies in one scene; empty if nothing good was found.
+
+        A simulator that skips views counts them, by reason, in an attribute `skipped` (a Counter).
+
+        Raises:
+            EpisodeFailed: If this one cannot be made now.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free processes, windows and contexts."""
+        ...

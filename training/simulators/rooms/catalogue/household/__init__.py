@@ -1,0 +1,1 @@
+"""Builders of what lies about elsewhere: tools, toys, clothes, office things."""

@@ -1,0 +1,1 @@
+"""Builders of what stands in a kitchen: food, packages, tableware."""

@@ -1,0 +1,1 @@
+"""What the builders of the catalogue share: assembling objects, their looks and common parts."""

@@ -1,0 +1,48 @@
+"""Which object comes next: a random one that may stand there and is not too large."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from saom_core.taxonomy import OTHER
+
+from .catalogue import BUILDERS
+from .geometry.model import Builder, ObjectModel, Vec3
+
+
+@cache
+def _builders(placements: tuple[str, ...]) -> tuple[list[list[Builder]], list[Builder]]:
+    """Builders that can make an object of one of `placements`: by class, and those of no class."""
+    by_class: list[list[Builder]] = []
+    other: list[Builder] = []
+    for name, builders in BUILDERS.items():
+        made = {builder: {builder(np.random.default_rng(seed)).placement for seed in range(4)} for builder in builders}
+        fitting = [builder for builder in builders if made[builder] & set(placements)]
+        if name == OTHER:
+            other = fitting
+        elif fitting:
+            by_class.append(fitting)
+    return by_class, other
+
+
+def random_object(
+    rng: np.random.Generator, placements: tuple[str, ...], fits: Vec3, other_share: float
+) -> ObjectModel | None:
+    """A random object of one of the placements, no larger than `fits` (x, y, z); None after too many that do not.
+
+    Classes come equally often, objects of no class with probability `other_share`.
+    """
+    by_class, other = _builders(placements)
+    for _ in range(6):
+        builders = other if rng.random() < other_share else by_class[rng.integers(len(by_class))]
+        model = builders[rng.integers(len(builders))](rng)
+        if model.placement in placements and _fits(model.size, fits):
+            return model
+    return None
+
+
+def _fits(size: Vec3, room: Vec3) -> bool:
+    wide, deep = sorted(size[:2]), sorted(room[:2])
+    return wide[0] <= deep[0] and wide[1] <= deep[1] and size[2] <= room[2]

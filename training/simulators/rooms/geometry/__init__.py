@@ -1,0 +1,1 @@
+"""Solids and meshes of simulated objects: what they are, their shapes and bounds."""

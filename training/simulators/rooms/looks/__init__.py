@@ -1,0 +1,1 @@
+"""How surfaces look: materials, procedural textures, prints."""
