@@ -1,6 +1,6 @@
 """Which folders are installed under which names; everything else stands in pyproject.toml.
 
-The folder `training/` is installed as the package `saom_training`: a package called `training` would take that name from
+The folder `training/` is installed as the package `saom_training`: one called `training` would take that name from
 everybody else's Python.
 """
 

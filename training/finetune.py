@@ -1,7 +1,7 @@
 """`saom finetune`: which network is trained, by which recipe, and the options of each on the command line.
 
-saom finetune --data data/rooms --out runs/tiny                                     saom-tiny (training/tiny.py)
-saom finetune --classes-only --init runs/tiny/last --data ... --out runs/named      its names (names.py)
+saom finetune --data data/rooms --out runs/tiny                                     saom-tiny (recipes/tiny.py)
+saom finetune --classes-only --init runs/tiny/last --data ... --out runs/named      its names (recipes/names.py)
 saom finetune --model sam_vit_b_01ec64.pth --data data/rooms --out runs/saom        a SAM checkpoint, our recipe
 saom finetune --model sam_vit_b_01ec64.pth --recipe paper --data ... --out ...      the paper's recipe
 saom finetune --model sam_vit_b_01ec64.pth --head fast --data ... --out ...         a fast head on its frozen encoder
@@ -25,7 +25,8 @@ from saom_core.errors import ConfigError
 from saom_core.sam.checkpoints import read_checkpoint
 
 from .dataset import Dataset
-from .recipes import names, tiny
+from .recipes import names as tiny_names
+from .recipes import tiny
 from .recipes.base import train_base
 from .recipes.base_config import SamBaseConfig
 from .recipes.fast import finetune as finetune_fast
@@ -80,8 +81,8 @@ def run(args: argparse.Namespace) -> int:
 def _train_tiny(args: argparse.Namespace) -> int:
     check_one_process("saom-tiny")
     if args.classes_only:
-        _check_options(args, "--classes-only", {"classes_only", "init", *names.OPTIONS})
-        return names.run(args)
+        _check_options(args, "--classes-only", {"classes_only", "init", *tiny_names.OPTIONS})
+        return tiny_names.run(args)
     known = _tiny_defaults()
     _check_options(args, "saom-tiny without --classes-only", set(known) - {"class_steps", "object_width"})
     given = {name: value for name, value in vars(args).items() if value is not None}

@@ -1,4 +1,4 @@
-"""Data flows down: the core knows nothing of ROS or training, the node nothing of torch, and no imports go in circles."""
+"""Data flows down: the core knows nothing of ROS or training, the node nothing of torch; imports make no circle."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ from torch import nn
 from saom_core.sam.decoder import PointDecoder
 from saom_core.sam.network import SamModel
 from saom_training.assign import BACKGROUND
-from saom_training.recipes import base, sam_trainee
+from saom_training.recipes import base as base_recipe
+from saom_training.recipes import sam_trainee
 from saom_training.recipes.base import base_terms, new_base
 from saom_training.recipes.base_config import SamBaseConfig
 from saom_training.recipes.losses import mask_iou, mask_losses
@@ -238,7 +239,7 @@ def test_pictures_at_once_have_the_terms_of_pictures_one_by_one(monkeypatch: pyt
     found = {}
     for name, groups in (("one by one", lambda some, _: [[one] for one in some]), ("at once", lambda some, _: [some])):
         monkeypatch.setattr(sam_trainee, "at_once", groups)
-        monkeypatch.setattr(base, "at_once", groups)
+        monkeypatch.setattr(base_recipe, "at_once", groups)
         answers = trainee(items)
         assert [one.mask_logits.shape[2:] for one in answers] == [(12, 16), (16, 10), (12, 16)]
         found[name] = base_terms(answers, items, config)

@@ -17,7 +17,7 @@ from saom_core.files import write_atomically
 from saom_core.sam.checkpoints import write_checkpoint
 from saom_training import finetune
 from saom_training.recipes.sam_config import RECIPES
-from saom_training.reproduction import command
+from saom_training.reproduction import command as reproduce
 from saom_training.reproduction.command import KEPT_BASE, Reproduction, ReproductionError, add_arguments
 from saom_training.reproduction.plan import (
     ALL_MASKS,
@@ -103,7 +103,7 @@ def test_goes_on_where_it_was_and_tables_hold_what_was_measured(args: argparse.N
 @pytest.mark.parametrize("bf16", [True, False])
 def test_two_at_a_time(args: argparse.Namespace, bf16: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each run once, at most two together, and no process begins after one has failed."""
-    monkeypatch.setattr(command, "computes_in_bf16", lambda _device_type: bf16)
+    monkeypatch.setattr(reproduce, "computes_in_bf16", lambda _device_type: bf16)
     args.jobs, args.skip_additions, args.model = 2, False, None
     ran, now, most, lock = [], [0], [0], threading.Lock()
     figures = dict.fromkeys([name for _, name, _ in COLUMNS], 0.5)
