@@ -1,6 +1,6 @@
 """Classes that were taught to a trained model from examples: a prototype each, kept inside the model's own file.
 
-`saom teach` makes them (see `saom_core/teaching.py`), everything mode names instances by them. A prototype is a
+`saom teach` makes them (see `saom_core/teach/teaching.py`), everything mode names instances by them. A prototype is a
 direction in the space of descriptors (Snell et al. 2017, arXiv 1703.05175, with the cosine as similarity): the file's
 embedding of an object, which tells kinds of objects apart, and its colour, which tells a blue mug from a red one.
 """

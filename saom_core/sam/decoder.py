@@ -9,7 +9,8 @@ two-way transformer is arranged anew, with the same numbers up to rounding. segm
   by 7 * heads vectors instead of a full matrix, and no projected copy of them is made;
 - the image tokens are upscaled to a mask only for prompts whose predicted quality lets one of their masks through.
 
-`training/sam_graph.py` exports it to ONNX from inside a loop, where neither indices nor writing in place can be used.
+`training/networks/sam_everything.py` exports it to ONNX from inside a loop, where neither
+indices nor writing in place can be used.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 image, depth -> encoder -> prompts (the grid's, unless others are given) -> decoder -> box pre-selection -> masks ->
 stability -> mask duplicate removal -> the best K, all with static output shapes. `SamEverythingGraph`
-(training/sam_graph.py) is the same for SAM's two-way decoder.
+(training/networks/sam_everything.py) is the same for SAM's two-way decoder.
 """
 
 from __future__ import annotations

@@ -173,7 +173,7 @@ def mask_boxes(logits: Tensor) -> Tensor:
     edges = []
     for size, occupied in ((width, inside.any(1)), (height, inside.any(2))):  # (N, w), (N, h)
         index = torch.arange(size, dtype=torch.float32, device=logits.device)
-        # plain numbers: a tensor made here could not be exported from inside a loop (training/chunks.py)
+        # plain numbers: a tensor made here could not be exported from inside a loop (training/networks/chunks.py)
         low = torch.where(occupied, index - 1, float(size)).min(1).values
         high = torch.where(occupied, index + 2, 0.0).max(1).values
         edges.append(torch.stack([torch.minimum(low, high), high]) / size)

@@ -9,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("segment_anything")
 
+from saom_core.sam import encoder as sam_encoder  # noqa: E402
 from saom_core.sam.network import build_sam  # noqa: E402
 from saom_training.benches.sam_stand_in import SMALL  # noqa: E402
 

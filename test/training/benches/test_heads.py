@@ -71,7 +71,7 @@ def test_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_peak_is_that_of_a_stage() -> None:
-    with mmap.mmap(-1, 320_000_000) as block:  # not from malloc, which may keep what is freed (training/memory.py)
+    with mmap.mmap(-1, 320_000_000) as block:  # not from malloc, which may keep what is freed
         np.frombuffer(block, np.uint8).fill(1)
         held = peak_memory_mb()
     _forget_peak()
