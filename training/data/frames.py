@@ -1,0 +1,72 @@
+"""What a simulator hands over: one annotated RGB-D frame, its objects, and the split that its scene belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from saom_core.depth import CameraIntrinsics
+from saom_core.errors import InputError
+
+Split = Literal["train", "val", "test"]
+
+
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class FrameObject:
+    """An object that a frame may show. Its number is its place in `Frame.objects`."""
+
+    class_name: str  # of the taxonomy, or OTHER
+    style: str  # the simulator's name for what it looks like
+    parts: tuple[str, ...] = ("body",)  # names, by the ids in `Frame.part_ids`
+    sub_objects: Mapping[str, str] = field(default_factory=dict)  # part name -> class of its own, e.g. Drawer
+    visible: float = 1.0  # share of its surface inside the picture that nothing else hides
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of an episode.
+
+    Attributes:
+        image_rgb: (H, W, 3) uint8.
+        depth_m: (H, W) float32 along the optical axis as a sensor gives it, 0 = invalid.
+        object_ids: (H, W) int32, index into `objects`, -1 = background (floors, walls, ceilings).
+        part_ids: (H, W) int32, index into the object's `parts`, 0 on background.
+        objects: All objects of the scene, seen or not.
+        camera: Intrinsics.
+        pose: (4, 4) float64, optical frame to world.
+        scene: Name of the scene; a data set is split by it.
+        split: The scene's split.
+    """
+
+    image_rgb: np.ndarray
+    depth_m: np.ndarray
+    object_ids: np.ndarray
+    part_ids: np.ndarray
+    objects: tuple[FrameObject, ...]
+    camera: CameraIntrinsics
+    pose: np.ndarray
+    scene: str
+    split: Split
+
+    def __post_init__(self) -> None:
+        size_hw = (self.camera.height, self.camera.width)
+        wanted: dict[str, tuple[tuple[int, ...], Any]] = {
+            "image_rgb": ((*size_hw, 3), np.uint8),
+            "depth_m": (size_hw, np.float32),
+            "object_ids": (size_hw, np.int32),
+            "part_ids": (size_hw, np.int32),
+            "pose": ((4, 4), np.float64),
+        }
+        for name, (shape, dtype) in wanted.items():
+            array: np.ndarray = getattr(self, name)
+            if array.shape != shape or array.dtype != dtype:
+                raise InputError(
+                    f"expected {name} of shape {shape} and {np.dtype(dtype)}, got {array.shape} {array.dtype}: "
+                    "the simulator must deliver all pictures of a frame at the camera's size"
+                )
