@@ -11,6 +11,7 @@ from pycocotools import mask as coco_mask
 
 from saom_core.errors import InputError
 from saom_core.taxonomy import CLASSES_AND_OTHER
+
 from .categories import index_of
 from .frames import Frame
 

@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
+from saom_core.errors import ConfigError, InputError
+from saom_core.taxonomy import CLASSES_AND_OTHER
 from saom_training.data.frames import Frame
 from saom_training.dataset import Dataset, DatasetWriter
 from saom_training.dataset_tools.check import problems
@@ -23,9 +26,6 @@ from saom_training.recipes.names import ClassesConfig, NamedObjects, accuracy, t
 from saom_training.recipes.tiny import TrainConfig, train
 from saom_training.samples.augment import AugmentConfig
 from saom_training.samples.object_crops import read_objects
-
-from saom_core.errors import ConfigError, InputError
-from saom_core.taxonomy import CLASSES_AND_OTHER
 
 NAMES = ["gear", "mug_blue", "crate"]
 QUICK = TrainConfig(
