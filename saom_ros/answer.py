@@ -11,6 +11,7 @@ from std_msgs.msg import Header
 from saom_core.depth import CameraIntrinsics
 from saom_core.instances import Instances
 from saom_core.runtime import ModelInfo
+from saom_ros.target import TargetInFrame
 
 
 @dataclass(frozen=True)
@@ -24,15 +25,4 @@ class Answer:
     instances: Instances
     model: ModelInfo
     prompts: tuple[int, ...] = ()  # which prompt each instance answers; empty: everything mode
-    target_class: str = ""  # whose best instance is the target; "": none
-    target_track_id: int = 0  # of the target, instead of a class; 0: none
-
-    def target(self) -> int | None:
-        """The index of the selected instance, if it is in this frame."""
-        if self.target_track_id:
-            found = np.flatnonzero(self.instances.track_ids == self.target_track_id).tolist()
-        else:  # instances come best first
-            wanted = self.target_class.casefold()
-            names = enumerate(self.instances.class_names)
-            found = [k for k, name in names if wanted and name.casefold() == wanted]
-        return found[0] if found else None
+    target: TargetInFrame = TargetInFrame()

@@ -177,6 +177,7 @@ class SaomNode(LifecycleNode):
         self._replaced += 0 if self._worker is None else self._worker.replaced
         if self._outputs is not None:
             self._outputs.destroy()
+        self._tracker.forget()  # another model may see other objects; the numbers go on
         self._worker = self._outputs = self.pipeline = None
         self.options.locked = False
         self._problems.clear("provider")

@@ -50,7 +50,17 @@ class NodeConfig:
     )
     tracking: bool = option_field(True, "Give an object the same track_id from frame to frame")
     track_memory_s: float = option_field(
-        1.0, "How long an object that is not seen keeps its track_id", unit="s", minimum=0.0, maximum=60.0
+        1.0,
+        "How long an object that is not seen keeps its track_id; see track_memory_frames",
+        unit="s",
+        minimum=0.0,
+        maximum=60.0,
+    )
+    track_memory_frames: int = option_field(
+        5,
+        "An object keeps its track_id for so many frames without it, too, however long they take",
+        minimum=0,
+        maximum=10_000,
     )
     input_timeout_s: float = option_field(
         2.0, "Without an image for longer than this the diagnostics warn", unit="s", minimum=0.1, maximum=3600.0

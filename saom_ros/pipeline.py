@@ -26,6 +26,8 @@ from saom_ros.diagnostics import ERROR, Problems, Statistics
 from saom_ros.matcher import Frame, stamp_ns
 from saom_ros.outputs import Outputs
 from saom_ros.parameters import Parameters
+from saom_ros.target import Target
+from saom_ros.turns import Turns
 
 SAME_OBJECT_IOU = 0.5
 """A prompted mask is that of a tracked object when they overlap at least so much."""
@@ -66,13 +68,13 @@ class Pipeline:
         logger: RcutilsLogger,
     ) -> None:
         self.segmenter = segmenter
-        self.target_class, self.target_track_id = "", 0
+        self.target = Target(tracker)
         self._options = options
         self._outputs = outputs
         self._statistics = statistics
         self._problems = problems
         self._logger = logger
-        self._busy = threading.Lock()  # the worker and the service ~/segment share the model
+        self._turns = Turns()  # the worker and the service ~/segment share the model
         self._tracker = tracker
         self._waiting: list[tuple[float, concurrent.futures.Future[Answer]]] = []  # since when, monotonic seconds
         self._waiting_lock = threading.Lock()
@@ -85,8 +87,8 @@ class Pipeline:
         """The answer to the next frame that comes after this call: the one in work may show what is over by now.
 
         Raises:
-            TimeoutError: of `concurrent.futures`: no frame came in time.
-            InputError: no frame will be answered.
+            TimeoutError: of `concurrent.futures`: no frame was answered in time.
+            InputError: the frame cannot be answered, or none will be.
         """
         future: concurrent.futures.Future[Answer] = concurrent.futures.Future()
         waiting = time.monotonic(), future
@@ -113,24 +115,24 @@ class Pipeline:
 
     def process(self, request: Request) -> None:
         """Answers a frame and publishes the answer; never raises."""
-        started = time.monotonic()
+        started, received_s = time.monotonic(), request.frame.received_s
         try:
             answer, stages_ms = self._answer(request)
             self._problems.clear("frame")
-            answer = self._tracked(answer, request.frame.received_s)
+            answer = self._tracked(answer, received_s)
             published = time.monotonic()
             self._outputs.publish(answer)
         except SaomError as error:
-            self._fail(str(error))
+            self._fail(str(error), received_s)
             return
         except Exception as error:  # one bad frame, or a driver's error, must not end a robot's node
-            self._fail(f"{type(error).__name__}: {error}")
+            self._fail(f"{type(error).__name__}: {error}", received_s)
             return
         finished = time.monotonic()
-        stages_ms = {"wait": 1000 * (started - request.frame.received_s), **stages_ms}
-        stages_ms |= {"publish": 1000 * (finished - published), "total": 1000 * (finished - request.frame.received_s)}
+        stages_ms = {"wait": 1000 * (started - received_s), **stages_ms}
+        stages_ms |= {"publish": 1000 * (finished - published), "total": 1000 * (finished - received_s)}
         self._statistics.add_frame(stages_ms, finished)
-        for future in self._take_waiting(request.frame.received_s):
+        for future in self._take_waiting(received_s):
             future.set_result(answer)
 
     def answer(
@@ -190,10 +192,11 @@ class Pipeline:
         camera: CameraIntrinsics | None,
         asked: Prompts,
     ) -> Segmentation:
-        with self._busy:
+        with self._turns:
             self.segmenter.config = self._options.core
             if len(asked):
-                return self.segmenter.ask(image_rgb, asked, depth_m, camera)
+                # the camera's frames go on: each waits for one run of the network at most
+                return self.segmenter.ask(image_rgb, asked, depth_m, camera, self._turns.give_way)
             return self.segmenter.segment(image_rgb, depth_m, camera)
 
     def _made(
@@ -212,19 +215,26 @@ class Pipeline:
             instances=segmentation.instances,
             model=self.segmenter.info,
             prompts=segmentation.prompts,
-            target_class=self.target_class,
-            target_track_id=self.target_track_id,
         )
 
     def _tracked(self, answer: Answer, received_s: float) -> Answer:
-        """An answer of the camera's stream with track ids; the time is the image's, as recordings run at any pace."""
-        node = self._options.node
-        if not node.tracking:
-            return answer
-        self._tracker.memory_s = node.track_memory_s
-        taken_ns = stamp_ns(answer.header)  # 0: the driver sets no stamp
-        instances = self._tracker.update(answer.instances, taken_ns / 1e9 if taken_ns else received_s)
-        return dataclasses.replace(answer, instances=instances)
+        """An answer of the camera's stream with track ids and the target among them.
+
+        The time of a frame is its image's stamp, because recordings are played at any pace.
+        """
+        node, instances = self._options.node, answer.instances
+        if node.tracking:
+            self._tracker.memory_s, self._tracker.memory_frames = node.track_memory_s, node.track_memory_frames
+            taken_ns = stamp_ns(answer.header)  # 0: the driver sets no stamp
+            instances = self._tracker.update(instances, taken_ns / 1e9 if taken_ns else received_s)
+        else:
+            self._tracker.forget()
+        target = self.target.find(instances)
+        if target.reason:
+            self._report("target", f"the target {target.selection} is not in the image: {target.reason}")
+        else:
+            self._problems.clear("target")
+        return dataclasses.replace(answer, instances=instances, target=target)
 
     def _depth(self, message: Image | None, size_hw: tuple[int, ...]) -> npt.NDArray[np.float32] | None:
         if message is None:
@@ -253,9 +263,12 @@ class Pipeline:
         self._problems.clear("camera_info")
         return camera
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, reason: str, received_s: float) -> None:
+        """Tells everybody why the frame that came at that moment has no answer, those who wait for one included."""
         self._statistics.count("frames failed")
         self._report("frame", reason, ERROR)
+        for future in self._take_waiting(received_s):
+            future.set_exception(InputError(f"the camera's frame could not be answered: {reason}"))
 
     def _report(self, name: str, text: str, level: bytes | None = None) -> None:
         new = self._problems.set(name, text) if level is None else self._problems.set(name, text, level)
