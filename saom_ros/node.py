@@ -243,6 +243,9 @@ class SaomNode(LifecycleNode):
                 state = "working" if self.pipeline.wanted() else "idle: nobody subscribes"
                 state = state if self.enabled else "paused by ~/enable"
         values["state"] = state
+        if self.pipeline is not None and self.pipeline.target.last.selection:
+            target = self.pipeline.target.last
+            values["target"] = f"{target.selection}: {target.reason or 'seen'}"
         values |= {f"{name}_publishers": str(self._publishers_of(name)) for name in ("image", "depth", "camera_info")}
         message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()

@@ -80,8 +80,12 @@ class Pipeline:
         self._waiting_lock = threading.Lock()
 
     def wanted(self) -> bool:
-        """Whether anybody waits for answers."""
-        return bool(self._waiting) or self._outputs.wanted()
+        """Whether the answer to the next frame is of use to anybody."""
+        return self.somebody_waits() or self._outputs.wanted()
+
+    def somebody_waits(self) -> bool:
+        """Whether a service call waits for the next frame."""
+        return bool(self._waiting)
 
     def next_answer(self, timeout_s: float) -> Answer:
         """The answer to the next frame that comes after this call: the one in work may show what is over by now.

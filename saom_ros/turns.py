@@ -30,6 +30,11 @@ class Turns:
             self._now += 1
             self._changed.notify_all()
 
+    @property
+    def waiting(self) -> int:
+        """How many threads wait for the lock."""
+        return max(0, self._next - self._now - 1)
+
     def give_way(self) -> None:
         """Lets the threads that wait have the lock once each; called by the thread that holds it."""
         self.__exit__(None, None, None)
