@@ -81,6 +81,11 @@ class SamTuneConfig(SamRunConfig):
         "least loss (SAM's rule)",
         choices=("predicted", "least_loss"),
     )
+    image_losses: bool = option_field(
+        True,
+        "Each image has one loss, as in the paper's code: dice and focal summed over its masks, class loss their mean; "
+        "without it each of the three is a mean over the masks of all images",
+    )
     dice_weight: float = option_field(1.0, "Of the dice loss", minimum=0.0)
     focal_weight: float = option_field(1.0, "Of the focal loss", minimum=0.0)
     focal_alpha: float = option_field(0.25, "Weight of the object's pixels", minimum=0.0, maximum=1.0)
@@ -128,6 +133,7 @@ SAOM = dataclasses.replace(
     jitter=0.5,
     background_prompts=16,
     supervised="least_loss",
+    image_losses=False,
     dice_weight=3.0,
     focal_weight=20.0,
     class_weight=0.1,

@@ -1,7 +1,9 @@
 """The losses of fine-tuning a SAM-family network (arXiv 2403.10780), and of its IoU head, which the paper leaves alone.
 
-Every term comes as a sum and a count, so that the mean over the images of all processes can be taken: the loss does
-not depend on how a batch is spread.
+Every term comes as a sum and a count, so that its mean can be taken over all processes: the loss does not depend on how
+a batch is spread. What is counted differs between the recipes (`SamTuneConfig.image_losses`): masks, or, as in the
+paper's code, images. There an image with seven objects has the dice losses of seven masks added up, beside one class
+loss, the mean over its seven names; images are then averaged, as the gradients of the authors' processes are.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ AS_GOOD = 0.9
 
 @dataclass(frozen=True)
 class Term:
-    """One term of the loss: sum over its cases, how many there are, weight of their mean in the loss."""
+    """One term of the loss: the sum over its cases (masks or images), their number, the weight of their mean."""
 
     total: Tensor
     count: int
@@ -48,15 +50,20 @@ def image_terms(answers: SamAnswers, item: SamItem, config: SamTuneConfig) -> di
     else:
         chosen = (config.focal_weight * focal + config.dice_weight * dice).detach().argmin(1)
     iou = mask_iou(logits.detach() > 0, truth[:, None])
+    masks = min(1, len(rows)) if config.image_losses else len(rows)
     terms = {
-        "dice": Term(_of(dice, chosen).sum(), len(rows), config.dice_weight),
-        "focal": Term(_of(focal, chosen).sum(), len(rows), config.focal_weight),
+        "dice": Term(_of(dice, chosen).sum(), masks, config.dice_weight),
+        "focal": Term(_of(focal, chosen).sum(), masks, config.focal_weight),
         "iou": Term(_of(iou, chosen).sum(), len(rows), 0.0),  # to look at
     }
     if answers.class_logits is not None and config.class_weight:
         labels = item.class_ids[rows]
         loss = F.cross_entropy(answers.class_logits.float(), labels, reduction="sum", ignore_index=NO_CLASS)
-        terms["class"] = Term(loss, int((labels != NO_CLASS).sum()), config.class_weight)
+        named = int((labels != NO_CLASS).sum())
+        if config.image_losses:
+            terms["class"] = Term(loss / max(1, named), min(1, named), config.class_weight)
+        else:
+            terms["class"] = Term(loss, named, config.class_weight)
     if config.quality_weight:
         wanted = torch.zeros_like(answers.predicted_iou, dtype=torch.float32)
         wanted[on_object] = wanted_scores(iou, chosen, config.suppress_duplicates)

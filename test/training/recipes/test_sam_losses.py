@@ -108,14 +108,6 @@ def test_terms_against_loops(answers: SamAnswers, item: SamItem, supervised: str
     assert (terms["dice"].count, terms["class"].count, terms["quality"].count) == (3, 2, 12)
 
 
-def test_the_paper_s_loss_is_dice_focal_and_class_of_the_best_mask_by_score(answers: SamAnswers, item: SamItem) -> None:
-    terms = image_terms(answers, item, PAPER)
-    assert {name: term.weight for name, term in terms.items()} == {"dice": 1, "focal": 1, "class": 1, "iou": 0}
-    expected = naive_terms(answers, item, PAPER)
-    for name, term in terms.items():
-        assert mean(term) == pytest.approx(expected[name], rel=1e-4), name
-
-
 def total(answers: SamAnswers, item: SamItem, config: SamTuneConfig) -> float:
     return sum(term.weight * mean(term) for term in image_terms(answers, item, config).values())
 
