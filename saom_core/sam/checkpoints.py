@@ -22,6 +22,7 @@ from segment_anything.modeling import Sam
 from torch import Tensor, nn
 
 from saom_core.errors import ModelError
+from saom_core.files import write_atomically
 from saom_core.sam.network import DECODER_HEADS, PIXEL_MEAN, PIXEL_STD, SamModel, SamSizes, build_sam, sizes_of
 from saom_core.taxonomy import CLASSES, CLASSES_AND_OTHER
 
@@ -56,7 +57,7 @@ def read_checkpoint(path: str | Path) -> SamModel:
 
 
 def write_checkpoint(model: SamModel, path: str | Path, metadata: Mapping[str, str] | None = None) -> None:
-    """Writes our kind: safetensors, with the class names and `metadata` (text to text) in the header."""
+    """Writes our kind, whole or not at all: safetensors, class names and `metadata` (text to text) in the header."""
     weights = {f"model.{name}": value for name, value in model.sam.state_dict().items()}
     if model.class_head is not None:
         weights |= {f"classifier.{name}": value for name, value in model.class_head.state_dict().items()}
@@ -69,7 +70,8 @@ def write_checkpoint(model: SamModel, path: str | Path, metadata: Mapping[str, s
     }
     if model.sizes.backbone:
         header |= {_BACKBONE: model.sizes.backbone, _SIZE: str(model.sizes.image_size)}
-    safetensors.torch.save_file({name: value.contiguous() for name, value in weights.items()}, str(path), header)
+    content = safetensors.torch.save({name: value.contiguous() for name, value in weights.items()}, header)
+    write_atomically(Path(path), content)
 
 
 def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +35,9 @@ def save_network(network: SharedKeysNetwork, folder: Path, record: dict[str, Any
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     frozen = {name: state.pop(name) for name in list(state) if name.startswith(FROZEN)}
     if frozen and not (folder / ENCODER).is_file():
-        _save_file(frozen, folder / ENCODER, {})
-    _save_file(state, folder / WEIGHTS, {"config": config})
+        write_atomically(folder / ENCODER, safetensors.torch.save(frozen))
+    write_atomically(folder / WEIGHTS, safetensors.torch.save(state, {"config": config}))
     write_atomically(folder / CONFIG, config.encode())
-
-
-def _save_file(state: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
-    temporary = path.with_name(path.name + ".part")
-    safetensors.torch.save_file(state, temporary, metadata=metadata)
-    os.replace(temporary, path)
 
 
 def load_network(folder: Path) -> SaomTiny:

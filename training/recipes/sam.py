@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 import json
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -132,11 +131,9 @@ def with_class_head(model: SamModel, class_names: tuple[str, ...]) -> SamModel:
 def write_model(model: SamModel, trained: nn.Module, out: Path, name: str, facts: dict[str, Any]) -> None:
     """Writes `last.safetensors`, whole or not at all; `facts` (JSON types) stand in its header."""
     assert isinstance(trained, SamTrainee)
-    draft = out / f"{WEIGHTS}.part"  # one process writes here: what a killed one left is written over
     before = {"before": model.metadata["training"]} if "training" in model.metadata else {}
     metadata = {"name": name, "training": json.dumps({**facts, **before})}
-    write_checkpoint(model_with(model, trained, metadata), draft)
-    os.replace(draft, out / WEIGHTS)
+    write_checkpoint(model_with(model, trained, metadata), out / WEIGHTS)
 
 
 def prepared_stream(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from pathlib import Path
 
@@ -10,21 +9,20 @@ import torch
 from torch import nn
 
 from saom_core.errors import ModelError
+from saom_core.files import write_atomically
 
 RESUME = "resume.pt"
 
 
 def save_resume(out: Path, step: int, network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     """Everything that a resumed run needs, in one atomic file."""
-    temporary = out / (RESUME + ".part")
     state = {
         "step": step,
         "network": network.state_dict(),
         "average": average.state_dict(),
         "optimizer": optimizer.state_dict(),
     }
-    torch.save(state, temporary)
-    os.replace(temporary, out / RESUME)
+    write_atomically(out / RESUME, lambda file: torch.save(state, file))
 
 
 def load_resume(out: Path, network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> int:
