@@ -7,13 +7,15 @@ measure them in depth.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from saom_core.camera import CameraIntrinsics
+from saom_core.asking import Answers, Asking
 from saom_core.config import SaomConfig
+from saom_core.depth import CameraIntrinsics
 from saom_core.instances import Instances, MaskCrop
 from saom_core.letterbox import Letterbox, without_islands
 from saom_core.measure import measure
@@ -85,33 +87,39 @@ class OnnxSegmenter:
         prompts: Prompts,
         depth_m: npt.NDArray[np.floating] | None = None,
         camera: CameraIntrinsics | None = None,
+        between: Callable[[], object] = lambda: None,
     ) -> Segmentation:
-        """See `Segmenter.ask`; the network runs once for each prompt."""
+        """See `Segmenter.ask`; the network runs once, and again for prompts whose answer another prompt took."""
         started = time.perf_counter()
+        config = self.config.replace(min_area_px=1, max_instances=MAX_PROMPTS)
         box, image_in, depth_in, depth = self._prepare(image_rgb, depth_m)
         prompts.check(box.source_hw)
         count = prompt_count_of(self.info)
         prepared = time.perf_counter()
-        best: list[tuple[int, dict[str, npt.NDArray[Any]]]] = []
-        for k in range(len(prompts)):
-            asked = box.to_target(prompts.asked_xy(k)).astype(np.float32)
-            outputs = self.model.run(image_in, depth_in, OPEN, np.resize(asked, (count, 2)))  # over and over the same
+        runs: list[dict[str, npt.NDArray[Any]]] = []
+
+        def run(points_in: npt.NDArray[np.float32]) -> Answers:
+            if runs:
+                between()
+            outputs = self.model.run(image_in, depth_in, OPEN, np.resize(points_in, (count, 2)))
             filled = int(np.count_nonzero(outputs["scores"] > 0))  # the rest is padding
-            boxes = box.to_source(outputs["boxes"][:filled].astype(np.float64))
-            row = prompts.best(k, boxes, outputs["scores"][:filled])
-            if row is not None:
-                best.append((k, {name: outputs[name][row] for name in outputs if name != "image_embedding"}))
+            runs.append({name: rows[:filled] for name, rows in outputs.items() if name != "image_embedding"})
+            boxes = box.to_source(runs[-1]["boxes"].astype(np.float64))
+            return Answers(runs[-1]["points"].astype(np.float32, copy=False), boxes, runs[-1]["scores"])
+
+        points_in = [box.to_target(prompts.asked_xy(k)).astype(np.float32) for k in range(len(prompts))]
+        several = self.info.metadata.get("network", {}).get("decoder") == "two-way"
+        rows = Asking(prompts, points_in, run, count, several=several).rows()
+        found = [(k, runs[number], row) for number, of_run in enumerate(rows) for k, row in of_run.items()]
         answered = time.perf_counter()
-        best.sort(key=lambda item: -item[1]["scores"])
-        if not best:
+        if not found:
             return Segmentation(Instances(box.source_hw), _timings_ms(started, prepared, answered))
-        rows = {name: np.stack([row[name] for _, row in best]) for name in best[0][1]}
-        instances, kept = self._instances(
-            rows, box, image_in, self.config.replace(min_area_px=1, max_instances=MAX_PROMPTS)
-        )
+        found.sort(key=lambda item: (-item[1]["scores"][item[2]], item[0]))
+        chosen = {name: np.stack([outputs[name][row] for _, outputs, row in found]) for name in runs[0]}
+        instances, kept = self._instances(chosen, box, image_in, config)
         if depth is not None:
             instances = measure(instances, depth, camera)
-        return Segmentation(instances, _timings_ms(started, prepared, answered), tuple(best[k][0] for k in kept))
+        return Segmentation(instances, _timings_ms(started, prepared, answered), tuple(found[k][0] for k in kept))
 
     def _prepare(
         self, image_rgb: npt.NDArray[np.uint8], depth_m: npt.NDArray[np.floating] | None

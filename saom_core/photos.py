@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,17 @@ import numpy.typing as npt
 
 from saom_core.errors import InputError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+# fmt: off
+SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".avif", ".gif", ".jp2", ".jxl",
+    ".heic", ".heif", ".ppm", ".pgm", ".pnm",
+)
+# fmt: on
+"""What a folder is searched for. No OpenCV reads all of them: one that it cannot read is told, not passed over."""
+
+_JPEG = b"\xff\xd8"
+_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
+"""A marker of a JPEG: FF 00 is a byte FF of the picture, FF D0 to FF D7 only part its data."""
 
 
 def find_photos(path: Path) -> list[Path]:
@@ -19,21 +30,22 @@ def find_photos(path: Path) -> list[Path]:
     Raises:
         InputError: nothing there.
     """
-    photos = [path] if path.is_file() else sorted(p for p in path.glob("*") if p.suffix.lower() in SUFFIXES)
+    if path.is_file():
+        return [path]
+    photos = sorted(one for one in path.glob("*") if one.suffix.lower() in SUFFIXES and not one.name.startswith("."))
     if not photos:
-        raise InputError(f"expected a photo or a folder with photos ({' '.join(SUFFIXES)}) at {path}, got none")
+        found = "an empty one" if path.is_dir() and not any(path.iterdir()) else "none" if path.is_dir() else "nothing"
+        raise InputError(f"expected a photo or a folder with photos ({' '.join(SUFFIXES)}) at {path}, got {found}")
     return photos
 
 
 def read_photo(path: Path) -> npt.NDArray[np.uint8]:
-    """(H, W, 3) uint8 RGB.
+    """(H, W, 3) uint8 RGB, turned as its EXIF orientation says; of a moving picture the first one.
 
     Raises:
-        InputError: no picture that OpenCV can read.
+        InputError: no picture that OpenCV can read, or only the beginning of one.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise InputError(f"expected a picture at {path}, got something OpenCV cannot read")
+    image = _decoded(path, cv2.IMREAD_COLOR)
     return np.ascontiguousarray(image[:, :, ::-1], np.uint8)
 
 
@@ -45,8 +57,48 @@ def read_depth(path: Path | None) -> npt.NDArray[np.float32] | None:
     """
     if path is None:
         return None
-    depth = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if depth is None or depth.dtype != np.uint16 or depth.ndim != 2:
-        actual = "nothing readable" if depth is None else f"{depth.shape} {depth.dtype}"
-        raise InputError(f"expected a 16-bit depth PNG in millimetres at {path}, got {actual}")
+    depth = _decoded(path, cv2.IMREAD_UNCHANGED)
+    if depth.dtype != np.uint16 or depth.ndim != 2:
+        raise InputError(f"expected a 16-bit depth PNG in millimetres at {path}, got {depth.shape} {depth.dtype}")
     return np.asarray(depth, np.float32) / np.float32(1000)
+
+
+def jpeg_is_whole(content: bytes) -> bool:
+    """Whether a JPEG has its end. OpenCV decodes one without, and makes up the missing rest in grey.
+
+    The end is looked for from segment to segment, since an embedded preview has one of its own; what cameras append
+    behind it (a second picture, a film) does not matter.
+    """
+    at = len(_JPEG)
+    while found := _MARKER.search(content, at):
+        marker, at = found[1][0], found.end()
+        if marker == 0xD9:
+            return True
+        if marker not in (0x01, 0xD8):  # all others begin a segment of a given length, which may hold anything
+            at += int.from_bytes(content[at : at + 2], "big")
+    return False
+
+
+def _decoded(path: Path, flags: int) -> np.ndarray:
+    """The picture as OpenCV decodes it.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"expected a picture at {path}, got: {error.strerror}") from error
+    if content.startswith(_JPEG) and not jpeg_is_whole(content):
+        raise InputError(
+            f"expected a whole JPEG at {path}, got one that ends after {len(content)} bytes in the middle of the "
+            "picture: copy or download it again"
+        )
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
+    except cv2.error as error:
+        raise InputError(f"expected a picture at {path} that OpenCV can read, got: {error.err or error}") from error
+    if image is None:
+        found = f"{len(content)} bytes that OpenCV {cv2.__version__} cannot read" if content else "an empty file"
+        raise InputError(f"expected a picture at {path}, got {found}: convert it to PNG, or copy it again")
+    return image

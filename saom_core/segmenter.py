@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
-from saom_core.depth import clean_depth
+from saom_core.depth import CameraIntrinsics, clean_depth
 from saom_core.errors import InputError, ModelError
 from saom_core.instances import Instances
 from saom_core.prompts import Prompts
@@ -31,7 +31,7 @@ class Segmenter(Protocol):
     """A model in everything mode."""
 
     config: SaomConfig
-    """Of the next frame; what it says `read_only` of stays as it was at the start."""
+    """The options of the next frame. Those that are `read_only` are taken when the model is loaded, and never again."""
 
     @property
     def info(self) -> ModelInfo:
@@ -60,16 +60,18 @@ class Segmenter(Protocol):
         prompts: Prompts,
         depth_m: npt.NDArray[np.floating] | None = None,
         camera: CameraIntrinsics | None = None,
+        between: Callable[[], object] = lambda: None,
     ) -> Segmentation:
         """The whole object at each point and in each box, by falling score; thresholds leave nothing out.
 
-        Prompts are asked one by one, so none changes another's answer. One that gets an empty mask has no instance.
+        Each prompt gets the answer that it would get alone. One that gets an empty mask has no instance.
 
         Args:
             image_rgb: see `segment`, as all arguments but one.
             prompts: in pixels of the image.
             depth_m: see `segment`.
             camera: see `segment`.
+            between: called between two runs of the network, when another frame may be segmented.
 
         Raises:
             InputError: as `segment`, and a prompt outside the image.

@@ -1,25 +1,25 @@
-"""Track ids: the same object keeps its number from frame to frame, by the overlap of its masks."""
+"""Track ids and names: the same object keeps its number from frame to frame, by the overlap of its masks."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from saom_core.instances import Instances, MaskCrop
+from saom_core.track_names import NameVotes
 
 LEAST_IOU = 0.2
 """Masks of one object in two frames overlap at least so much; low, as a moving camera shifts small objects far."""
 
 LOST_IOU = 0.5
-"""The same for an object that the frame before did not show: another one may have come to its place."""
+"""The same for an object that was not in the last frame, or long ago: another one may have come to its place."""
 
 MOST_LOST = 200
-"""Lost objects that are remembered, the last seen ones: time may stand still in the stamps, memory must not fill."""
+"""Most lost objects that are remembered, those seen last: where the stamps stand still, no memory would ever end."""
 
 _LAST_ID = 2**31 - 1
 """Ids are int32 in the messages."""
@@ -30,28 +30,33 @@ class _Track:
     id: int
     mask: MaskCrop  # where it was seen last
     seen_s: float
-    lost: bool = False  # the last frame did not show it
+    names: NameVotes
+    unseen: int = 0  # how many frames since then do not show it
 
 
 class Tracker:
-    """Gives the instances of a stream of frames their track ids.
+    """Gives the instances of a stream of frames their track ids, and each track one name.
 
     Pairs of a known object and an instance are taken by falling IoU of their masks, each at most once; what is left
     gets the next number. A number is never given again: not after a loss, not after time jumped back.
 
+    An object is remembered for a time and for a number of frames, whichever is longer. The time serves fast streams,
+    in which an object is often hidden for many frames; the number serves slow ones, where a second has no frame at all.
+
     Args:
         memory_s: how long an object that is not seen keeps its number.
+        memory_frames: how many frames that do not show an object leave it its number, however much time they take.
     """
 
-    def __init__(self, memory_s: float = 1.0) -> None:
-        self.memory_s = memory_s
+    def __init__(self, memory_s: float = 1.0, memory_frames: int = 5) -> None:
+        self.memory_s, self.memory_frames = memory_s, memory_frames
         self._tracks: list[_Track] = []
         self._last_id = 0
         self._now_s = -math.inf
         self._size_hw = (0, 0)
 
     def update(self, instances: Instances, stamp_s: float) -> Instances:
-        """The instances of the next frame with their track ids, from 1 on.
+        """The instances of the next frame with their track ids, from 1 on, and the names of their tracks.
 
         Args:
             instances: N instances of the frame.
@@ -60,19 +65,45 @@ class Tracker:
                 steps back happen when a clock is set or frames overtake each other.
         """
         if stamp_s < self._now_s - self.memory_s or instances.size_hw != self._size_hw:
-            self._tracks = []
+            self.forget()
         self._now_s, self._size_hw = stamp_s, instances.size_hw
-        known = [track for track in self._tracks if stamp_s - track.seen_s <= self.memory_s]
+        known = [track for track in self._tracks if self._remembered(track)]
         ious = mask_ious([track.mask for track in known], instances.masks)
-        lost = np.array([track.lost for track in known], np.bool_)
-        ious[lost[:, None] & (ious < LOST_IOU)] = 0.0
+        doubtful = np.array([track.unseen > 0 or stamp_s - track.seen_s > self.memory_s for track in known], np.bool_)
+        ious[doubtful[:, None] & (ious < LOST_IOU)] = 0.0
         pairs = match(ious)
-        ids = [known[pairs[k]].id if k in pairs else self._new_id() for k in range(len(instances))]
+        seen = [self._seen(instances, k, known[pairs[k]] if k in pairs else None) for k in range(len(instances))]
         found = set(pairs.values())
-        unseen = [dataclasses.replace(track, lost=True) for k, track in enumerate(known) if k not in found]
-        self._tracks = sorted(unseen, key=lambda track: track.seen_s)[-MOST_LOST:]
-        self._tracks += [_Track(number, mask, stamp_s) for number, mask in zip(ids, instances.masks, strict=True)]
-        return dataclasses.replace(instances, track_ids=np.array(ids, np.int32))
+        unseen = [replace(track, unseen=track.unseen + 1) for k, track in enumerate(known) if k not in found]
+        unseen = [track for track in unseen if self._remembered(track)]
+        self._tracks = sorted(unseen, key=lambda track: track.seen_s)[-MOST_LOST:] + seen
+        return replace(
+            instances,
+            track_ids=np.array([track.id for track in seen], np.int32),
+            class_ids=np.array([track.names.class_id for track in seen], np.int32),
+            class_names=tuple(track.names.name for track in seen),
+            class_scores=np.array([track.names.score for track in seen], np.float32),
+        )
+
+    def forget(self) -> None:
+        """Forgets all objects, so that each that is seen gets a new number."""
+        self._tracks = []
+
+    def state(self, track_id: int) -> str:
+        """What is known of a number: "seen" in the last frame, "lost" but remembered, "gone" for good, or "never"."""
+        if not 1 <= track_id <= self._last_id:
+            return "never"
+        track = next((track for track in self._tracks if track.id == track_id), None)
+        return "gone" if track is None else "lost" if track.unseen else "seen"
+
+    def _remembered(self, track: _Track) -> bool:
+        return self._now_s - track.seen_s <= self.memory_s or track.unseen <= self.memory_frames
+
+    def _seen(self, instances: Instances, k: int, before: _Track | None) -> _Track:
+        """The track of instance k, which continues another one or begins."""
+        names = NameVotes() if before is None else before.names
+        names.add(int(instances.class_ids[k]), instances.class_names[k], float(instances.class_scores[k]))
+        return _Track(self._new_id() if before is None else before.id, instances.masks[k], self._now_s, names)
 
     def _new_id(self) -> int:
         self._last_id = self._last_id % _LAST_ID + 1

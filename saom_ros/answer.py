@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from std_msgs.msg import Header
 
-from saom_core.camera import CameraIntrinsics
+from saom_core.depth import CameraIntrinsics
 from saom_core.instances import Instances
 from saom_core.runtime import ModelInfo
+from saom_ros.target import TargetInFrame
 
 
 @dataclass(frozen=True)
@@ -24,26 +25,4 @@ class Answer:
     instances: Instances
     model: ModelInfo
     prompts: tuple[int, ...] = ()  # which prompt each instance answers; empty: everything mode
-    target_class: str = ""  # whose best instance is the target; "": none
-    target_track_id: int = 0  # of the target, instead of a class; 0: none
-    notes: tuple[str, ...] = ()  # what is doubtful about its metres, for who asked for it
-
-    @property
-    def has_depth(self) -> bool:
-        """Whether depth says anything of this answer: a pixel of an instance has it, or without instances any pixel."""
-        if self.depth_m is None:
-            return False
-        if len(self.instances):
-            return bool(np.any(self.instances.valid_depth_ratio > 0))
-        with np.errstate(invalid="ignore"):
-            return bool(np.any((self.depth_m > 0) & (self.depth_m < np.inf)))
-
-    def target(self) -> int | None:
-        """The index of the selected instance, if it is in this frame."""
-        if self.target_track_id:
-            found = np.flatnonzero(self.instances.track_ids == self.target_track_id).tolist()
-        else:  # instances come best first
-            wanted = self.target_class.casefold()
-            names = enumerate(self.instances.class_names)
-            found = [k for k, name in names if wanted and name.casefold() == wanted]
-        return found[0] if found else None
+    target: TargetInFrame = TargetInFrame()

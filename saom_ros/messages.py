@@ -27,7 +27,7 @@ def instances_message(instances: Instances, header: Header, model: ModelInfo, *,
     """
     message = InstanceArray(header=header, model=model.name, class_names=list(model.class_names), has_depth=has_depth)
     message.height, message.width = instances.size_hw
-    message.instances = [_instance_message(instances, k) for k in range(len(instances))]
+    message.instances = [instance_message(instances, k) for k in range(len(instances))]
     return message
 
 
@@ -78,7 +78,8 @@ def instances_from_message(message: InstanceArray) -> Instances:
     )
 
 
-def _instance_message(instances: Instances, k: int) -> Instance:
+def instance_message(instances: Instances, k: int) -> Instance:
+    """Instance k of an image as a message."""
     message = Instance(
         label=k + 1,
         track_id=int(instances.track_ids[k]),

@@ -34,7 +34,6 @@ from saom_core.tracker import Tracker
 from saom_ros.diagnostics import ERROR, WARN, Problems, Statistics, status_message
 from saom_ros.executor import NodeExecutor
 from saom_ros.matcher import Frame, FrameMatcher
-from saom_ros.metric_inputs import SIZES, TROUBLES
 from saom_ros.outputs import Outputs
 from saom_ros.parameters import Parameters
 from saom_ros.pipeline import Pipeline, Request
@@ -112,7 +111,6 @@ class SaomNode(LifecycleNode):
             self._statistics,
             self._problems,
             self.get_logger(),
-            image_topic=self.resolve_topic_name("image"),
         )
         self._worker = NewestWorker(self.pipeline.process)
         return super().on_configure(state)
@@ -145,7 +143,7 @@ class SaomNode(LifecycleNode):
         if self._worker is not None:
             self._worker.discard()
         self.refuse_waiting("the node was deactivated")
-        self._problems.clear("image", "sync", "frame", *TROUBLES, SIZES)
+        self._problems.clear("image", "depth", "camera_info", "sync", "frame")
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -179,6 +177,7 @@ class SaomNode(LifecycleNode):
         self._replaced += 0 if self._worker is None else self._worker.replaced
         if self._outputs is not None:
             self._outputs.destroy()
+        self._tracker.forget()  # another model may see other objects; the numbers go on
         self._worker = self._outputs = self.pipeline = None
         self.options.locked = False
         self._problems.clear("provider")
@@ -244,6 +243,9 @@ class SaomNode(LifecycleNode):
                 state = "working" if self.pipeline.wanted() else "idle: nobody subscribes"
                 state = state if self.enabled else "paused by ~/enable"
         values["state"] = state
+        if self.pipeline is not None and self.pipeline.target.last.selection:
+            target = self.pipeline.target.last
+            values["target"] = f"{target.selection}: {target.reason or 'seen'}"
         values |= {f"{name}_publishers": str(self._publishers_of(name)) for name in ("image", "depth", "camera_info")}
         message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()

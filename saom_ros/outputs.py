@@ -22,8 +22,9 @@ from saom_core.overlay import color_of, draw_overlay
 from saom_core.runtime import ModelInfo
 from saom_ros.answer import Answer
 from saom_ros.conversions import byte_array, image_message
-from saom_ros.messages import instances_message
+from saom_ros.messages import instance_message, instances_message
 from saom_ros.msg import InstanceArray
+from saom_ros.msg import Target as TargetMessage
 from saom_ros.vision import VISION_OUTPUTS, label_info
 
 JPEG_QUALITY = 80
@@ -79,7 +80,7 @@ class Outputs:
 
 def instance_array(answer: Answer) -> InstanceArray:
     """Everything that is known of the instances."""
-    return instances_message(answer.instances, answer.header, answer.model, has_depth=answer.has_depth)
+    return instances_message(answer.instances, answer.header, answer.model, has_depth=answer.depth_m is not None)
 
 
 def label_image(answer: Answer) -> Image:
@@ -108,11 +109,21 @@ def overlay_compressed(answer: Answer) -> CompressedImage:
 def target_mask(answer: Answer) -> Image:
     """Mono8, 255 on the selected object, else 0."""
     mask = np.zeros(answer.instances.size_hw, np.uint8)
-    target = answer.target()
-    if target is not None:
-        chosen = answer.instances.masks[target]
+    if answer.target.index is not None:
+        chosen = answer.instances.masks[answer.target.index]
         mask[chosen.window][chosen.crop] = 255
     return image_message(mask, "mono8", answer.header)
+
+
+def target(answer: Answer) -> TargetMessage:
+    """The selected object, or why it is not in this image."""
+    found = answer.target
+    message = TargetMessage(
+        header=answer.header, selection=found.selection, track_id=found.track_id, reason=found.reason
+    )
+    if found.index is not None:
+        message.seen, message.instance = True, [instance_message(answer.instances, found.index)]
+    return message
 
 
 POINT_FIELDS = np.dtype([("x", "f4"), ("y", "f4"), ("z", "f4"), ("rgb", "u4"), ("instance", "u2"), ("class", "u2")])
@@ -128,9 +139,10 @@ def points(answer: Answer) -> PointCloud2 | None:
     # REP 118: 0, NaN and infinities mean none; NaN goes through the products below into x and y
     depth = np.where((answer.depth_m > 0) & (answer.depth_m < np.inf), answer.depth_m, np.float32(np.nan))
     cloud = np.empty((height, width), POINT_FIELDS)
-    # a pinhole camera's maps are one row, one column and a 1: they are not blown up to the image's size
-    for axis, ray_map in zip("xyz", camera.ray_maps, strict=True):
-        np.multiply(depth, ray_map, out=cloud[axis])
+    # the formula of `back_project`, with one factor for each column and row in the place of each pixel
+    np.multiply(depth, ((np.arange(width) - camera.cx) / camera.fx).astype(np.float32), out=cloud["x"])
+    np.multiply(depth, ((np.arange(height) - camera.cy) / camera.fy).astype(np.float32)[:, None], out=cloud["y"])
+    cloud["z"] = depth
     red, green, blue = (answer.image_rgb[..., channel].astype(np.uint32) for channel in range(3))
     cloud["rgb"] = (red << 16) | (green << 8) | blue
     cloud["instance"], cloud["class"] = instances.label_image(), instances.class_image(len(answer.model.class_names))
@@ -171,6 +183,7 @@ OUTPUTS: dict[str, tuple[type[Any], Callable[[Answer], Any]]] = {
     "instances": (InstanceArray, instance_array),
     "label_image": (Image, label_image),
     "class_image": (Image, class_image),
+    "target": (TargetMessage, target),
     "target_mask": (Image, target_mask),
     "overlay": (Image, overlay),
     "overlay/compressed": (CompressedImage, overlay_compressed),

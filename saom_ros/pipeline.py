@@ -15,17 +15,19 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
+from saom_core.depth import CameraIntrinsics
 from saom_core.errors import InputError, SaomError
 from saom_core.prompts import Prompts
 from saom_core.segmenter import Segmentation, Segmenter
 from saom_core.tracker import Tracker, mask_ious
 from saom_ros.answer import Answer
-from saom_ros.conversions import rgb_from_image
+from saom_ros.conversions import camera_from_info, depth_from_image, rgb_from_image
 from saom_ros.diagnostics import ERROR, Problems, Statistics
 from saom_ros.matcher import Frame, stamp_ns
-from saom_ros.metric_inputs import NO_INFO, SIZES, Geometry, MetricInputs, SteadyTroubles, Trouble
 from saom_ros.outputs import Outputs
 from saom_ros.parameters import Parameters
+from saom_ros.target import Target
+from saom_ros.turns import Turns
 
 SAME_OBJECT_IOU = 0.5
 """A prompted mask is that of a tracked object when they overlap at least so much."""
@@ -53,7 +55,6 @@ class Pipeline:
         statistics: times and counters.
         problems: troubles of now.
         logger: of the node.
-        image_topic: resolved name of the camera's topic, which tells whether its pictures are rectified.
     """
 
     def __init__(
@@ -65,31 +66,33 @@ class Pipeline:
         statistics: Statistics,
         problems: Problems,
         logger: RcutilsLogger,
-        image_topic: str = "",
     ) -> None:
         self.segmenter = segmenter
-        self.target_class, self.target_track_id = "", 0
+        self.target = Target(tracker)
         self._options = options
         self._outputs = outputs
         self._statistics = statistics
         self._problems = problems
         self._logger = logger
-        self._metric_inputs, self._troubles = MetricInputs(image_topic), SteadyTroubles()
-        self._busy = threading.Lock()  # the worker and the service ~/segment share the model
+        self._turns = Turns()  # the worker and the service ~/segment share the model
         self._tracker = tracker
         self._waiting: list[tuple[float, concurrent.futures.Future[Answer]]] = []  # since when, monotonic seconds
         self._waiting_lock = threading.Lock()
 
     def wanted(self) -> bool:
-        """Whether anybody waits for answers."""
-        return bool(self._waiting) or self._outputs.wanted()
+        """Whether the answer to the next frame is of use to anybody."""
+        return self.somebody_waits() or self._outputs.wanted()
+
+    def somebody_waits(self) -> bool:
+        """Whether a service call waits for the next frame."""
+        return bool(self._waiting)
 
     def next_answer(self, timeout_s: float) -> Answer:
         """The answer to the next frame that comes after this call: the one in work may show what is over by now.
 
         Raises:
-            TimeoutError: of `concurrent.futures`: no frame came in time.
-            InputError: no frame will be answered.
+            TimeoutError: of `concurrent.futures`: no frame was answered in time.
+            InputError: the frame cannot be answered, or none will be.
         """
         future: concurrent.futures.Future[Answer] = concurrent.futures.Future()
         waiting = time.monotonic(), future
@@ -116,24 +119,24 @@ class Pipeline:
 
     def process(self, request: Request) -> None:
         """Answers a frame and publishes the answer; never raises."""
-        started = time.monotonic()
+        started, received_s = time.monotonic(), request.frame.received_s
         try:
             answer, stages_ms = self._answer(request)
             self._problems.clear("frame")
-            answer = self._tracked(answer, request.frame.received_s)
+            answer = self._tracked(answer, received_s)
             published = time.monotonic()
             self._outputs.publish(answer)
         except SaomError as error:
-            self._fail(str(error))
+            self._fail(str(error), received_s)
             return
         except Exception as error:  # one bad frame, or a driver's error, must not end a robot's node
-            self._fail(f"{type(error).__name__}: {error}")
+            self._fail(f"{type(error).__name__}: {error}", received_s)
             return
         finished = time.monotonic()
-        stages_ms = {"wait": 1000 * (started - request.frame.received_s), **stages_ms}
-        stages_ms |= {"publish": 1000 * (finished - published), "total": 1000 * (finished - request.frame.received_s)}
+        stages_ms = {"wait": 1000 * (started - received_s), **stages_ms}
+        stages_ms |= {"publish": 1000 * (finished - published), "total": 1000 * (finished - received_s)}
         self._statistics.add_frame(stages_ms, finished)
-        for future in self._take_waiting(request.frame.received_s):
+        for future in self._take_waiting(received_s):
             future.set_result(answer)
 
     def answer(
@@ -152,12 +155,11 @@ class Pipeline:
             ModelError: the model takes no prompts.
         """
         image_rgb = rgb_from_image(image)
-        geometry = self._geometry(image.header, image_rgb, (depth, info))
-        refused = [trouble.text for trouble in geometry.troubles if trouble.consequence and trouble.kind != NO_INFO]
-        if refused:
-            raise InputError("; ".join(refused))
-        segmentation = self._segmented(image_rgb, geometry, asked)
-        return self._made(image.header, image_rgb, geometry, segmentation, tuple(map(str, geometry.troubles)))
+        size_hw = image_rgb.shape[:2]
+        depth_m = None if depth is None else _fitting_depth(depth, size_hw)
+        camera = None if depth is None or info is None else camera_from_info(info, (size_hw[0], size_hw[1]))
+        segmentation = self._segmented(image_rgb, depth_m, camera, asked)
+        return self._made(image.header, image_rgb, depth_m, camera, segmentation)
 
     def asked(self, answer: Answer, asked: Prompts) -> Answer:
         """What prompts find in a frame that is answered: an object that everything mode found keeps its track id.
@@ -166,7 +168,7 @@ class Pipeline:
             InputError: a prompt is outside the image.
             ModelError: the model takes no prompts.
         """
-        segmentation = self._segmented(answer.image_rgb, Geometry(answer.depth_m, answer.camera), asked)
+        segmentation = self._segmented(answer.image_rgb, answer.depth_m, answer.camera, asked)
         found = segmentation.instances
         ious = mask_ious(found.masks, answer.instances.masks, SAME_OBJECT_IOU)
         track_ids = found.track_ids.copy()
@@ -180,72 +182,114 @@ class Pipeline:
         """The instances of a frame of the camera, and stage -> milliseconds; depth that does not fit is reported."""
         started = time.monotonic()
         image_rgb = rgb_from_image(request.frame.image)
-        header = request.frame.image.header
-        geometry = self._geometry(header, image_rgb, (request.frame.depth, request.info))
-        for name, trouble in self._troubles.of_frame(geometry.troubles).items():
-            self._tell(name, trouble)
+        depth_m = self._depth(request.frame.depth, image_rgb.shape[:2])
+        camera = self._camera(request.info, image_rgb.shape[:2], needed=depth_m is not None)
         decoded = time.monotonic()
-        segmentation = self._segmented(image_rgb, geometry, Prompts())
-        answer = self._made(header, image_rgb, geometry, segmentation)
-        self._tell(SIZES, self._troubles.of_answer(answer.instances, geometry, self._options.node))
+        segmentation = self._segmented(image_rgb, depth_m, camera, Prompts())
+        answer = self._made(request.frame.image.header, image_rgb, depth_m, camera, segmentation)
         return answer, {"decode": 1000 * (decoded - started), **segmentation.timings_ms}
 
-    def _geometry(
-        self, header: Header, image_rgb: npt.NDArray[np.uint8], messages: tuple[Image | None, CameraInfo | None]
-    ) -> Geometry:
-        size_hw = image_rgb.shape[0], image_rgb.shape[1]
-        return self._metric_inputs.of(header, size_hw, messages, self._options.core, self._options.node)
-
-    def _segmented(self, image_rgb: npt.NDArray[np.uint8], geometry: Geometry, asked: Prompts) -> Segmentation:
-        depth_m, camera = geometry.depth_m, geometry.camera
-        with self._busy:
+    def _segmented(
+        self,
+        image_rgb: npt.NDArray[np.uint8],
+        depth_m: npt.NDArray[np.float32] | None,
+        camera: CameraIntrinsics | None,
+        asked: Prompts,
+    ) -> Segmentation:
+        with self._turns:
             self.segmenter.config = self._options.core
             if len(asked):
-                return self.segmenter.ask(image_rgb, asked, depth_m, camera)
+                # the camera's frames go on: each waits for one run of the network at most
+                return self.segmenter.ask(image_rgb, asked, depth_m, camera, self._turns.give_way)
             return self.segmenter.segment(image_rgb, depth_m, camera)
 
     def _made(
         self,
         header: Header,
         image_rgb: npt.NDArray[np.uint8],
-        geometry: Geometry,
+        depth_m: npt.NDArray[np.float32] | None,
+        camera: CameraIntrinsics | None,
         segmentation: Segmentation,
-        notes: tuple[str, ...] = (),
     ) -> Answer:
         return Answer(
             header=header,
             image_rgb=image_rgb,
-            depth_m=geometry.depth_m,
-            camera=geometry.camera,
+            depth_m=depth_m,
+            camera=camera,
             instances=segmentation.instances,
             model=self.segmenter.info,
             prompts=segmentation.prompts,
-            target_class=self.target_class,
-            target_track_id=self.target_track_id,
-            notes=notes,
         )
 
     def _tracked(self, answer: Answer, received_s: float) -> Answer:
-        """An answer of the camera's stream with track ids; the time is the image's, as recordings run at any pace."""
-        node = self._options.node
-        if not node.tracking:
-            return answer
-        self._tracker.memory_s = node.track_memory_s
-        taken_ns = stamp_ns(answer.header)  # 0: the driver sets no stamp
-        instances = self._tracker.update(answer.instances, taken_ns / 1e9 if taken_ns else received_s)
-        return dataclasses.replace(answer, instances=instances)
+        """An answer of the camera's stream with track ids and the target among them.
 
-    def _tell(self, name: str, trouble: Trouble | None) -> None:
-        if trouble is None:
-            self._problems.clear(name)
+        The time of a frame is its image's stamp, because recordings are played at any pace.
+        """
+        node, instances = self._options.node, answer.instances
+        if node.tracking:
+            self._tracker.memory_s, self._tracker.memory_frames = node.track_memory_s, node.track_memory_frames
+            taken_ns = stamp_ns(answer.header)  # 0: the driver sets no stamp
+            instances = self._tracker.update(instances, taken_ns / 1e9 if taken_ns else received_s)
         else:
-            self._report(name, str(trouble))
+            self._tracker.forget()
+        target = self.target.find(instances)
+        if target.reason:
+            self._report("target", f"the target {target.selection} is not in the image: {target.reason}")
+        else:
+            self._problems.clear("target")
+        return dataclasses.replace(answer, instances=instances, target=target)
 
-    def _fail(self, reason: str) -> None:
+    def _depth(self, message: Image | None, size_hw: tuple[int, ...]) -> npt.NDArray[np.float32] | None:
+        if message is None:
+            self._problems.clear("depth")
+            return None
+        try:
+            depth_m = _fitting_depth(message, size_hw)
+        except InputError as error:
+            self._report("depth", f"{error}; working without depth")
+            return None
+        self._problems.clear("depth")
+        return depth_m
+
+    def _camera(self, info: CameraInfo | None, size_hw: tuple[int, ...], *, needed: bool) -> CameraIntrinsics | None:
+        if not needed:  # without depth nothing is measured
+            self._problems.clear("camera_info")
+            return None
+        if info is None:
+            self._report("camera_info", "no camera_info has come: no positions in metres, only distances")
+            return None
+        try:
+            camera = camera_from_info(info, (size_hw[0], size_hw[1]))
+        except InputError as error:
+            self._report("camera_info", f"{error}; no positions in metres, only distances")
+            return None
+        self._problems.clear("camera_info")
+        return camera
+
+    def _fail(self, reason: str, received_s: float) -> None:
+        """Tells everybody why the frame that came at that moment has no answer, those who wait for one included."""
         self._statistics.count("frames failed")
         self._report("frame", reason, ERROR)
+        for future in self._take_waiting(received_s):
+            future.set_exception(InputError(f"the camera's frame could not be answered: {reason}"))
 
     def _report(self, name: str, text: str, level: bytes | None = None) -> None:
         new = self._problems.set(name, text) if level is None else self._problems.set(name, text, level)
         if new:
             self._logger.warning(text)
+
+
+def _fitting_depth(message: Image, size_hw: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    """The depth (H, W) of a message, metres.
+
+    Raises:
+        InputError: it cannot be read, or has not the image's size.
+    """
+    depth_m = depth_from_image(message)
+    if depth_m.shape != size_hw:
+        raise InputError(
+            f"depth: expected the image's size {size_hw[1]}x{size_hw[0]}, got {depth_m.shape[1]}x{depth_m.shape[0]}: "
+            "connect the depth that the driver aligns to colour"
+        )
+    return depth_m

@@ -13,6 +13,7 @@ from saom_core.prompts import Prompts
 from saom_ros.answer import Answer
 from saom_ros.conversions import image_message
 from saom_ros.messages import instances_message
+from saom_ros.parameters import Parameters
 from saom_ros.pipeline import Pipeline
 from saom_ros.srv import Segment, Select
 
@@ -28,6 +29,8 @@ class ServingNode(Protocol):
     """Whether the node listens to the camera."""
     enabled: bool
     """Whether it answers the camera's frames; see `enable`."""
+    options: Parameters
+    """The parameters of now."""
     waiting_group: CallbackGroup
     """Callbacks of this group may wait for other callbacks."""
 
@@ -74,9 +77,17 @@ class Services:
             got = f"{request.track_id} and {request.class_name!r}"
             response.message = f"expected a class_name, or a track_id from 1 on, got {got}: give one of them"
             return response
-        pipeline.target_class, pipeline.target_track_id = request.class_name, request.track_id
-        chosen = f"track {request.track_id}" if request.track_id else request.class_name or "none"
-        response.success, response.message = True, f"target: {chosen}"
+        if request.track_id and not self._node.options.node.tracking:
+            response.message = (
+                "tracking is off, so no object has a track_id: set the parameter tracking, or give a class"
+            )
+            return response
+        try:
+            response.message = pipeline.target.choose(request.class_name, request.track_id)
+        except InputError as error:
+            response.message = str(error)
+            return response
+        response.success = True
         return response
 
     def _segment(self, request: Segment.Request, response: Segment.Response) -> Segment.Response:
@@ -93,11 +104,11 @@ class Services:
         except Exception as error:  # whatever a network makes its runtime raise, the caller must be answered
             response.message = f"{type(error).__name__}: {error}"
             return response
-        found, has_depth = answer.instances, answer.has_depth
+        found, has_depth = answer.instances, answer.depth_m is not None
         response.instances = instances_message(found, answer.header, answer.model, has_depth=has_depth)
         response.label_image = image_message(found.label_image(), "mono16", answer.header)
         response.prompts = list(answer.prompts)
-        response.success, response.message = True, "; ".join((f"{len(found)} instances", *answer.notes))
+        response.success, response.message = True, f"{len(found)} instances"
         return response
 
     def _answer(self, request: Segment.Request, asked: Prompts) -> Answer:

@@ -3,32 +3,32 @@
 Three kinds are read; in each, the sizes of the network follow from the shapes of its weights:
 
 - official (`sam_vit_b_01ec64.pth` and its like): a state dict with segment-anything's names, no class head;
-- the SAOM authors' (`torch.load(path)["model"]`): the same names under `model.`, and `classifier.{weight,bias}`;
+- the SAOM authors' (`torch.load(path)["model"]`): the same names under `model.`, and `classifier.{weight,bias}`; beside
+  them the optimizer, the epoch and the script's arguments. Files of Lightning are much the same;
 - ours (`.safetensors`): names as the authors', and in the header the class names and what no weight tells.
+
+`state_dicts.py` takes the weights out of a file of any kind and strips what wrappers put before their names.
 """
 
 from __future__ import annotations
 
 import json
-import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
 from segment_anything.modeling import Sam
 from torch import Tensor, nn
 
 from saom_core.errors import ModelError
 from saom_core.files import write_atomically
 from saom_core.sam.network import DECODER_HEADS, PIXEL_MEAN, PIXEL_STD, SamModel, SamSizes, build_sam, sizes_of
+from saom_core.sam.state_dicts import read_file, some_of, split_weights
 from saom_core.taxonomy import CLASSES, CLASSES_AND_OTHER
 
 FORMAT = "saom-sam/1"
 _BACKBONE, _SIZE = "backbone", "image_size"  # in the header, of an encoder that is no ViT: its weights do not tell
-_NAMES_SHOWN = 4
 
 
 def read_checkpoint(path: str | Path) -> SamModel:
@@ -39,8 +39,8 @@ def read_checkpoint(path: str | Path) -> SamModel:
             network.
     """
     path = Path(path)
-    weights, metadata = _read_file(path)
-    weights, head = _split(weights, path)
+    content, metadata = read_file(path)
+    weights, head = split_weights(content, path)
     heads = _number(metadata, "decoder_heads", DECODER_HEADS, path)
     image_size = _number(metadata, _SIZE, 1024, path)
     sizes = sizes_of(weights, path, heads, metadata.get(_BACKBONE, ""), image_size)
@@ -74,69 +74,17 @@ def write_checkpoint(model: SamModel, path: str | Path, metadata: Mapping[str, s
     write_atomically(Path(path), content)
 
 
-def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    if not path.is_file():
-        found = "a folder is there" if path.is_dir() else "there is none"
-        raise ModelError(f"{path}: expected a checkpoint file, {found}: check the path, or download the model")
-    with path.open("rb") as file:
-        head = file.read(9)
-    try:
-        if path.suffix == ".safetensors" or head[8:9] == b"{":
-            with safe_open(str(path), framework="pt") as reader:
-                return {name: reader.get_tensor(name) for name in list(reader.keys())}, reader.metadata() or {}
-        if not head.startswith((b"PK", b"\x80")):
-            raise ModelError(
-                f"{path}: expected a .pth or .safetensors checkpoint, its first bytes are {head!r}: "
-                "download it again; an HTML page or a Git LFS pointer is often saved in its place"
-            )
-        return torch.load(path, map_location="cpu", weights_only=True), {}
-    except pickle.UnpicklingError as error:
-        raise ModelError(
-            f"{path}: expected plain weights, the file holds other Python objects or is broken "
-            f"({str(error).strip().splitlines()[0]}): it is not loaded, since such a file can run any code; "
-            'save it again as torch.save({"model": model.state_dict()}, path)'
-        ) from error
-    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, LookupError) as error:
-        size_mb = path.stat().st_size / 1e6
-        raise ModelError(
-            f"{path}: expected a whole checkpoint, the file ({size_mb:.1f} MB) is truncated or damaged "
-            f"({str(error).strip().splitlines()[0]}): download or copy it again"
-        ) from error
-
-
-def _split(content: Any, path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Weights under segment-anything's names, and those of the class head."""
-    if isinstance(content, dict) and isinstance(content.get("model"), dict):
-        content = content["model"]
-    if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
-        raise ModelError(
-            f"{path}: expected a state dict (name to tensor), by itself or under the key 'model', "
-            f"got {_describe(content)}: save the model's state_dict()"
-        )
-    weights = {name.removeprefix("module."): value for name, value in content.items()}
-    head = {name.removeprefix("classifier."): v for name, v in weights.items() if name.startswith("classifier.")}
-    weights = {name: value for name, value in weights.items() if not name.startswith("classifier.")}
-    weights = {name.removeprefix("model."): value for name, value in weights.items()}
-    return {name: v for name, v in weights.items() if name not in ("pixel_mean", "pixel_std")}, head
-
-
-def _describe(content: Any) -> str:
-    if isinstance(content, dict):
-        return f"a dict with keys {_some(list(content))}"
-    return f"a {type(content).__name__}"
-
-
 def _check_weights(weights: Mapping[str, Tensor], sam: Sam, path: Path) -> None:
     wanted = {name: tuple(value.shape) for name, value in sam.state_dict().items()}
     missing, unknown = sorted(set(wanted) - set(weights)), sorted(set(weights) - set(wanted))
     if missing:
         raise ModelError(
-            f"{path}: expected {len(wanted)} weights, {len(missing)} are missing: {_some(missing)}: "
+            f"{path}: expected {len(wanted)} weights, {len(missing)} are missing: {some_of(missing)}: "
             "the file is incomplete or of another network"
         )
     if unknown:
         raise ModelError(
-            f"{path}: {len(unknown)} weights are unknown to segment-anything's SAM: {_some(unknown)}: "
+            f"{path}: {len(unknown)} weights are unknown to segment-anything's SAM: {some_of(unknown)}: "
             "it is of another network (a variant of SAM), whose masks would be wrong without them"
         )
     other = [
@@ -145,19 +93,14 @@ def _check_weights(weights: Mapping[str, Tensor], sam: Sam, path: Path) -> None:
         if tuple(weights[name].shape) != shape
     ]
     if other:
-        raise ModelError(f"{path}: {len(other)} weights have another shape: {_some(other)}: it is of another network")
+        raise ModelError(f"{path}: {len(other)} weights have another shape: {some_of(other)}: it is of another network")
     _check_finite({name: weights[name] for name in wanted}, path)
 
 
 def _check_finite(weights: Mapping[str, Tensor], path: Path) -> None:
     broken = sorted(name for name, value in weights.items() if not bool(torch.isfinite(value).all()))
     if broken:
-        raise ModelError(f"{path}: NaN or infinite numbers in {_some(broken)}: the training diverged; take another")
-
-
-def _some(names: Sequence[object]) -> str:
-    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    return ", ".join(str(name) for name in names[:_NAMES_SHOWN]) + more
+        raise ModelError(f"{path}: NaN or infinite numbers in {some_of(broken)}: the training diverged; take another")
 
 
 def _number(metadata: Mapping[str, str], name: str, default: int, path: Path) -> int:

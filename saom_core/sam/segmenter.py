@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +19,8 @@ import torch
 from segment_anything.utils.amg import generate_crop_boxes
 from torch import Tensor
 
-from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
+from saom_core.depth import CameraIntrinsics
 from saom_core.errors import ModelError
 from saom_core.grid import grid_points
 from saom_core.instances import Instances
@@ -142,8 +142,9 @@ class SamSegmenter:
         prompts: Prompts,
         depth_m: npt.NDArray[np.floating] | None = None,
         camera: CameraIntrinsics | None = None,
+        between: Callable[[], object] = lambda: None,
     ) -> Segmentation:
-        """See `Segmenter.ask`; of a point's masks that of the best predicted quality."""
+        """See `Segmenter.ask`, in one run; of a point's masks that of the best predicted quality."""
         depth = check_frame(image_rgb, depth_m, self.config)
         size_hw = (image_rgb.shape[0], image_rgb.shape[1])
         prompts.check(size_hw)

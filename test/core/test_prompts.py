@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from saom_core.camera import CameraIntrinsics
+from saom_core.asking import Answers, Asking
 from saom_core.config import SaomConfig
+from saom_core.depth import CameraIntrinsics
 from saom_core.errors import InputError, ModelError
 from saom_core.everything import OnnxSegmenter
 from saom_core.instances import Instances
@@ -87,6 +88,83 @@ def test_prompts_do_not_change_each_other(segmenter: OnnxSegmenter) -> None:
             np.testing.assert_array_equal(together.instances.masks[row].crop, alone.instances.masks[0].crop)
             assert together.instances.scores[row] == alone.instances.scores[0]
     assert 4 in together.prompts  # the box
+
+
+def test_prompts_are_asked_together(segmenter: OnnxSegmenter) -> None:
+    """Four prompts on four objects take one run, and one more for each prompt on an object that has been answered."""
+    image, depth, boxes = table()
+    pauses: list[int] = []
+    points = [*(middle(box) for box in boxes), (20.5, 20.5)]
+    found = segmenter.ask(image, Prompts(np.array(points)), depth, between=lambda: pauses.append(1))
+    assert sorted(found.prompts) == [0, 1, 2, 3] and not pauses
+    for more in (1, 2):
+        twice = [*points, *([(middle(boxes[0])[0] + 3 * k, middle(boxes[0])[1]) for k in range(1, more + 1)])]
+        found = segmenter.ask(image, Prompts(np.array(twice)), depth, between=lambda: pauses.append(1))
+        assert sorted(found.prompts) == list(range(4 + more)) and len(pauses) <= more
+        pauses.clear()
+
+
+class FileOfBoxes:
+    """Stands for a file: each point is answered by boxes, of which it keeps the best of those that agree."""
+
+    def __init__(self, seed: int, several: int) -> None:
+        rng = np.random.default_rng(seed)
+        self.points = np.unique(rng.integers(0, 40, (60, 2)), axis=0).astype(np.float64)
+        centers = rng.choice(self.points, 6) + 0.5
+        nearest = np.linalg.norm(self.points[:, None] - centers, axis=2).argmin(axis=1)
+        middles = np.repeat(centers[nearest][:, None], several, axis=1) + rng.normal(
+            0, 0.5, (len(self.points), several, 2)
+        )
+        sizes = rng.uniform(8, 11, (len(self.points), several, 2)) * (1 + 0.5 * np.arange(several))[:, None]
+        self.boxes = np.concatenate([middles - sizes, middles + sizes], axis=2)
+        self.scores = rng.permutation(len(self.points) * several).reshape(-1, several).astype(np.float32) + 1
+        self.runs = 0
+
+    def answer(self, points_in: np.ndarray) -> Answers:
+        self.runs += 1
+        asked = [int(np.flatnonzero((self.points == point).all(axis=1))[0]) for point in points_in]
+        rows = [(k, m) for k in dict.fromkeys(asked) for m in range(self.scores.shape[1])]
+        kept: list[tuple[int, int]] = []
+        for row in sorted(rows, key=lambda row: -self.scores[row]):
+            if not kept or (box_ious(self.boxes[row], np.array([self.boxes[k] for k in kept])) <= 0.8003).all():
+                kept.append(row)
+        return Answers(
+            np.array([self.points[k] for k, _ in kept], np.float32),
+            np.array([self.boxes[row] for row in kept]),
+            np.array([self.scores[row] for row in kept], np.float32),
+        )
+
+
+@pytest.mark.parametrize("several", [1, 3])
+@pytest.mark.parametrize("seed", range(8))
+def test_asked_together_each_prompt_gets_what_it_gets_alone(seed: int, several: int) -> None:
+    file = FileOfBoxes(seed, several)
+    rng = np.random.default_rng(seed)
+    points = file.points[rng.choice(len(file.points), 12)]
+
+    def asked(prompts: Prompts) -> dict[int, tuple[float, ...]]:
+        inside = [
+            np.flatnonzero(((file.points >= b[:2]) & (file.points <= b[2:])).all(axis=1)) for b in prompts.boxes_xyxy
+        ]
+        points_in = [p[None].astype(np.float32) for p in prompts.points_xy]
+        points_in += [file.points[rows].astype(np.float32) for rows in inside]
+        answers: list[Answers] = []
+
+        def run(points: np.ndarray) -> Answers:
+            answers.append(file.answer(points))
+            return answers[-1]
+
+        rows = Asking(prompts, points_in, run, 1024, several=several > 1).rows()
+        return {
+            k: (*a.boxes_xyxy[row], a.scores[row]) for a, of in zip(answers, rows, strict=True) for k, row in of.items()
+        }
+
+    boxes = file.boxes[rng.choice(len(file.points), 4), 0]
+    together = asked(Prompts(points, boxes))
+    runs, file.runs = file.runs, 0
+    alone = [asked(Prompts(points[k : k + 1]))[0] for k in range(12)]
+    alone += [asked(Prompts(boxes_xyxy=boxes[k : k + 1]))[0] for k in range(4)]
+    assert together == dict(enumerate(alone)) and runs <= (11 if several == 1 else 16)
 
 
 def test_what_wins_against_a_naive_search(segmenter: OnnxSegmenter) -> None:

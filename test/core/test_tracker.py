@@ -12,6 +12,7 @@ import pytest
 from saom_core.config import SaomConfig
 from saom_core.everything import OnnxSegmenter
 from saom_core.instances import Instances, MaskCrop
+from saom_core.track_names import KEEP, SWITCH, NameVotes
 from saom_core.tracker import LEAST_IOU, MOST_LOST, Tracker, mask_ious, match
 
 SIZE = (60, 80)
@@ -92,11 +93,98 @@ def test_a_whole_and_its_part_keep_apart() -> None:
 
 
 def test_an_object_that_flickers_keeps_its_id_for_the_memory() -> None:
-    tracker = Tracker(memory_s=1.0)
+    tracker = Tracker(memory_s=1.0, memory_frames=1)
     assert ids(tracker, 0.0, blob(5, 5)) == [1]
     assert ids(tracker, 0.5) == []
     assert ids(tracker, 1.0, blob(5, 5)) == [1]
-    assert ids(tracker, 2.5, blob(5, 5)) == [2]  # too late, and the number is not given again
+    assert ids(tracker, 1.5) == ids(tracker, 2.0) == ids(tracker, 2.5) == []
+    assert ids(tracker, 3.0, blob(5, 5)) == [2]  # too late, and the number is not given again
+
+
+@pytest.mark.parametrize("pause_s", [1.0, 2.0, 60.0])
+def test_a_slow_stream_is_tracked_by_its_frames(pause_s: float) -> None:
+    tracker = Tracker(memory_s=1.0, memory_frames=2)
+    for k in range(5):
+        assert ids(tracker, k * pause_s, blob(5, 5 + 2 * k), blob(40, 60)) == [1, 2]
+    for k in range(5, 7):
+        assert ids(tracker, k * pause_s, blob(40, 60)) == [2]
+    assert ids(tracker, 7 * pause_s, blob(5, 13), blob(40, 60)) == [1, 2]
+    for k in range(8, 11):
+        assert ids(tracker, k * pause_s, blob(40, 60)) == [2]
+    assert ids(tracker, 11 * pause_s, blob(5, 13), blob(40, 60)) == [3, 2]
+
+
+def test_after_a_long_pause_an_object_must_lie_where_it_was() -> None:
+    tracker = Tracker(memory_s=1.0)
+    assert ids(tracker, 0.0, blob(5, 5), blob(40, 60)) == [1, 2]
+    assert ids(tracker, 30.0, blob(11, 5), blob(40, 61)) == [3, 2]  # IoU 0.33 and 0.88
+
+
+def test_what_is_known_of_a_number() -> None:
+    tracker = Tracker(memory_s=0.5, memory_frames=1)
+    assert [tracker.state(number) for number in (-1, 0, 1)] == ["never"] * 3
+    ids(tracker, 0.0, blob(5, 5), blob(40, 60))
+    ids(tracker, 0.1, blob(40, 60))
+    assert [tracker.state(number) for number in (1, 2, 3)] == ["lost", "seen", "never"]
+    for k in range(3):
+        ids(tracker, 1.0 + k, blob(40, 60))
+    assert [tracker.state(number) for number in (1, 2, 3)] == ["gone", "seen", "never"]
+
+
+def named(votes: NameVotes, class_id: int, probability: float) -> str:
+    votes.add(class_id, f"class {class_id}", probability)
+    return votes.name
+
+
+def test_two_classes_that_are_level_do_not_alternate() -> None:
+    votes = NameVotes()
+    given = [named(votes, k % 2, 0.4 + 0.02 * (k // 3 % 2)) for k in range(100)]
+    assert set(given) == {"class 0"}
+
+
+def test_a_wrong_beginning_is_outvoted_and_a_single_error_is_not() -> None:
+    votes = NameVotes()
+    beginning = [named(votes, 3, 0.9) for _ in range(5)]
+    then = [named(votes, 7, 0.6) for _ in range(30)]
+    assert set(beginning) == {"class 3"} and then[0] == "class 3" and then[-1] == "class 7"
+    assert then == sorted(then)  # one change, not back and forth
+    assert named(votes, 3, 0.9) == "class 7"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_votes_against_the_definition(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    votes, frames, name = NameVotes(), [], -1
+    for _ in range(60):
+        frames.append((int(rng.integers(-1, 4)), float(rng.uniform(0, 1))))
+        votes.add(frames[-1][0], str(frames[-1][0]), frames[-1][1])
+        totals = {}
+        for age, (class_id, probability) in enumerate(reversed(frames)):
+            totals[class_id] = totals.get(class_id, 0.0) + probability * KEEP**age
+        leader = max(totals, key=totals.__getitem__)
+        if len(frames) == 1 or name not in totals or totals[leader] > SWITCH * totals[name]:
+            name = leader
+        own = [(KEEP**age, p) for age, (c, p) in enumerate(reversed(frames)) if c == name]
+        mean = sum(weight * p for weight, p in own) / sum(weight for weight, _ in own)
+        assert (votes.class_id, votes.name) == (name, str(name)) and votes.score == pytest.approx(mean)
+
+
+def test_an_object_is_called_what_its_track_is_called() -> None:
+    tracker, given = Tracker(), []
+    for k in range(40):
+        # the frames say Book, Newspaper, Book, ...; beside it stands an object of the other class
+        one = Instances.from_masks(
+            SIZE,
+            [blob(5, 5), blob(40, 60)],
+            np.array([0.9, 0.8], np.float32),
+            class_ids=np.array([k % 2, 1], np.int32),
+            class_names=[("Book", "Newspaper")[k % 2], "Newspaper"],
+            class_scores=np.array([0.42, 0.7], np.float32),
+        )
+        tracked = tracker.update(one, k / 10)
+        given.append((tracked.class_names, tracked.class_ids.tolist()))
+        np.testing.assert_allclose(tracked.class_scores, [0.42, 0.7], rtol=1e-6)
+    assert all(one == (("Book", "Newspaper"), [0, 1]) for one in given)
 
 
 def test_another_object_in_the_place_of_a_lost_one_is_new() -> None:
@@ -145,15 +233,16 @@ def test_memory_stays_bounded_when_time_stands_still(step_s: float) -> None:
 
 
 def test_random_streams_never_give_an_id_twice() -> None:
-    tracker, last_seen, now = Tracker(memory_s=0.3), {}, 0.0
-    for _ in range(300):
+    tracker, last_seen, now = Tracker(memory_s=0.3, memory_frames=2), {}, 0.0
+    for number_of_frame in range(300):
         now += RNG.uniform(0.02, 0.2)
         masks = [blob(int(RNG.integers(-5, 55)), int(RNG.integers(-5, 75))) for _ in range(RNG.integers(0, 6))]
         given = ids(tracker, now, *masks)
         assert len(set(given)) == len(given) and min(given, default=1) >= 1
         for number in given:
-            assert now - last_seen.get(number, now) <= 0.3
-            last_seen[number] = now
+            seen_s, seen_frame = last_seen.get(number, (now, number_of_frame))
+            assert now - seen_s <= 0.3 or number_of_frame - seen_frame - 1 <= 2
+            last_seen[number] = now, number_of_frame
 
 
 def test_the_demo_sequence() -> None:

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from std_msgs.msg import Header
 
-from saom_core.camera import CameraIntrinsics
+from saom_core.depth import CameraIntrinsics
 from saom_core.instances import Instances, MaskCrop
 from saom_core.runtime import ModelInfo
 from saom_core.taught import TaughtClass
 from saom_ros.answer import Answer
 from saom_ros.outputs import POINT_FIELDS, class_image, instance_array, points, target_mask
+from saom_ros.target import TargetInFrame
 from saom_ros.vision import label_info
 
 SIZE = (4, 6)
@@ -33,7 +34,7 @@ def answer(count: int) -> Answer:
     )
     depth, camera = np.ones(SIZE, np.float32), CameraIntrinsics(5, 5, 3, 2, SIZE[1], SIZE[0])
     image = np.zeros((*SIZE, 3), np.uint8)
-    return Answer(Header(), image, depth, camera, instances, model, target_class="MUG_BLUE")
+    return Answer(Header(), image, depth, camera, instances, model, target=TargetInFrame("mug_blue", 0))
 
 
 @pytest.mark.parametrize(("count", "encoding"), [(2, "mono8"), (254, "mono8"), (255, "mono16"), (1203, "mono16")])

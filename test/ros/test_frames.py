@@ -7,7 +7,7 @@ from array import array
 import numpy as np
 import pytest
 from robot import Robot, camera_info, picture
-from saom_ros.msg import InstanceArray
+from saom_ros.msg import InstanceArray, Target
 from saom_ros.srv import Segment, Select
 from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import Header
@@ -15,8 +15,7 @@ from std_srvs.srv import SetBool
 from visualization_msgs.msg import Marker, MarkerArray
 
 from saom_core.depth import back_project
-from saom_ros.camera_info import camera_from_info
-from saom_ros.conversions import image_message, rgb_from_image
+from saom_ros.conversions import camera_from_info, image_message, rgb_from_image
 from saom_ros.messages import instances_from_message
 
 
@@ -211,6 +210,24 @@ def test_segment_answers_prompts_that_everything_mode_leaves_out(running: Robot,
     assert np.isfinite(found.distances_m).all()
 
 
+def test_segment_without_a_usable_frame_says_what_is_wrong_with_it(running: Robot, image_rgb: np.ndarray) -> None:
+    client = running.node.create_client(Segment, "/saom/segment")
+    running.until(client.service_is_ready, "the service")
+    answer = client.call_async(Segment.Request())
+
+    def answered() -> bool:
+        liar = image_message(image_rgb, "rgb8", running.header())
+        liar.encoding = "rgb9"
+        running.publish("image", liar)
+        running.executor.spin_once(timeout_sec=0.1)
+        return answer.done()
+
+    running.until(answered, "the answer")
+    running.node.destroy_client(client)
+    assert not answer.result().success and "got 'rgb9'" in answer.result().message
+    running.answer_to(running.show(image_rgb))
+
+
 def test_segment_prompts_the_next_frame_and_knows_its_objects(running: Robot, image_rgb: np.ndarray) -> None:
     first = running.answer_to(running.show(image_rgb)).instances[0]
     client = running.node.create_client(Segment, "/saom/segment")
@@ -309,10 +326,21 @@ def test_objects_keep_their_track_ids_and_can_be_selected_by_them(running: Robot
     instances = instances_from_message(running.answer_to(header))
     mask = mono8_pixels(running.answer_to(header, "target_mask"))
     np.testing.assert_array_equal(mask > 0, instances.masks[len(first) - 1].dense((480, 640)))
-    assert running.call(Select, "/saom/select", Select.Request(track_id=2**31 - 1)).success  # nowhere to be seen
-    assert not any(running.answer_to(running.show(image_rgb), "target_mask").data)
+    never = running.call(Select, "/saom/select", Select.Request(track_id=2**31 - 1))
+    assert not never.success and "no object has had this number yet" in never.message
+    mask = mono8_pixels(running.answer_to(running.show(image_rgb), "target_mask"))  # the selection stays as it was
+    np.testing.assert_array_equal(mask > 0, instances.masks[len(first) - 1].dense((480, 640)))
+    running.listen(target=Target)
+    running.wait_active()
+    target = running.answer_to(running.show(image_rgb), "target")
+    assert target.seen and target.track_id == target.instance[0].track_id == first[-1] and not target.reason
+    empty = running.answer_to(running.show(np.zeros_like(image_rgb)), "target")
+    assert not empty.seen and empty.selection == f"track {first[-1]}" and "is out of sight" in empty.reason
+    running.until_status(f"track {first[-1]} is out of sight", level=b"\x01")
+    assert running.answer_to(running.show(image_rgb), "target").seen
+    running.until(lambda: running.fresh_value("target") == f"track {first[-1]}: seen", "the target to be seen")
     assert running.call(Select, "/saom/select", Select.Request()).success
-    running.deaf("target_mask")
+    running.deaf("target_mask", "target")
     past = running.header()
     past.stamp.sec = 0
     begun_again = running.answer_to(running.show(image_rgb, past))

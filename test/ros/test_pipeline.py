@@ -1,0 +1,231 @@
+"""The pipeline without DDS: prompts beside the stream, reasons for those who wait, the target from frame to frame."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from saom_core.config import SaomConfig
+from saom_core.errors import InputError
+from saom_core.instances import Instances, MaskCrop
+from saom_core.prompts import Prompts
+from saom_core.runtime import ModelInfo
+from saom_core.segmenter import Segmentation
+from saom_core.tracker import Tracker
+from saom_ros.answer import Answer
+from saom_ros.conversions import image_message
+from saom_ros.diagnostics import Problems, Statistics
+from saom_ros.matcher import Frame
+from saom_ros.parameters import NodeConfig
+from saom_ros.pipeline import Pipeline, Request
+from saom_ros.target import Target
+from saom_ros.turns import Turns
+
+SIZE = (8, 10)
+MODEL = ModelInfo("stand-in", "", ("Mug", "Book"), "cpu", "cpu", "", SIZE, False)
+
+
+def instances(*objects: tuple[int, int, str]) -> Instances:
+    """Objects of 2 x 2 pixels (row, column, class), best first."""
+    masks = [np.zeros(SIZE, bool) for _ in objects]
+    for mask, (row, column, _) in zip(masks, objects, strict=True):
+        mask[row : row + 2, column : column + 2] = True
+    return Instances.from_masks(
+        SIZE,
+        [MaskCrop.from_dense(mask) for mask in masks],
+        np.linspace(0.9, 0.5, len(objects)).astype(np.float32),
+        class_ids=np.array([MODEL.class_names.index(name) for _, _, name in objects], np.int32),
+        class_names=[name for _, _, name in objects],
+        class_scores=np.full(len(objects), 0.8, np.float32),
+    )
+
+
+class StandIn:
+    """A segmenter whose runs wait until they are let on; it answers prompts in one run each."""
+
+    def __init__(self) -> None:
+        self.config, self.info = SaomConfig(), MODEL
+        self.runs: list[str] = []
+        self.go_on = threading.Semaphore(0)
+
+    def _run(self, what: str) -> None:
+        self.runs.append(what)
+        assert self.go_on.acquire(timeout=60)
+
+    def segment(self, image_rgb: np.ndarray, *_: object) -> Segmentation:
+        self._run("frame")
+        return Segmentation(instances((1, 1, "Mug")), {})
+
+    def ask(
+        self, image_rgb: np.ndarray, prompts: Prompts, depth: object, camera: object, between: Callable[[], object]
+    ) -> Segmentation:
+        for k in range(len(prompts)):
+            if k:
+                between()
+            self._run("prompt")
+        return Segmentation(instances(), {})
+
+
+def pipeline_of(segmenter: Any, published: list[Answer]) -> Pipeline:
+    outputs = SimpleNamespace(wanted=lambda: True, publish=published.append)
+    options = SimpleNamespace(core=SaomConfig(), node=NodeConfig())
+    return Pipeline(
+        segmenter,
+        options,
+        Tracker(),
+        outputs,
+        Statistics(),
+        Problems(),
+        logging.getLogger("test"),  # type: ignore[arg-type]
+    )
+
+
+def frame(encoding: str = "rgb8") -> Request:
+    image: Image = image_message(np.zeros((*SIZE, 3), np.uint8), "rgb8", Header())
+    image.encoding = encoding
+    return Request(Frame(image, None, time.monotonic()), None)
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def test_a_frame_waits_for_one_run_of_a_request_with_many_prompts() -> None:
+    segmenter, published = StandIn(), list[Answer]()
+    pipeline = pipeline_of(segmenter, published)
+    image = image_message(np.zeros((*SIZE, 3), np.uint8), "rgb8", Header())
+    asking = threading.Thread(target=pipeline.answer, args=(image, None, None, Prompts(np.ones((6, 2)))))
+    asking.start()
+    wait_until(lambda: segmenter.runs == ["prompt"])
+
+    def stream() -> None:
+        for _ in range(4):
+            pipeline.process(frame())
+
+    streaming = threading.Thread(target=stream)
+    streaming.start()
+    for k in range(1, 9):
+        # whoever is next in turn must stand in line before this run ends
+        wait_until(lambda: pipeline._turns.waiting == 1)
+        segmenter.go_on.release()
+        wait_until(lambda k=k: len(segmenter.runs) == k + 1)
+    for _ in range(2):
+        segmenter.go_on.release()
+    for thread in (asking, streaming):
+        thread.join(60)
+    assert segmenter.runs[:8] == ["prompt", "frame"] * 4 and len(published) == 4
+
+
+def test_turns_go_by_the_order_of_asking() -> None:
+    turns, order = Turns(), list[int]()
+
+    def work(name: int) -> None:
+        with turns:
+            for _ in range(3):
+                order.append(name)
+                turns.give_way()
+
+    with turns:
+        threads = [threading.Thread(target=work, args=(k,)) for k in range(3)]
+        for k, thread in enumerate(threads):
+            thread.start()
+            wait_until(lambda k=k: turns.waiting == k + 1)
+    for thread in threads:
+        thread.join(60)
+    assert order == [0, 1, 2] * 3
+
+
+@pytest.mark.parametrize("bad", [1, 5])
+def test_who_waits_for_a_frame_hears_why_it_failed(bad: int) -> None:
+    segmenter, published = StandIn(), list[Answer]()
+    pipeline = pipeline_of(segmenter, published)
+    heard: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            pipeline.next_answer(60.0)
+        except InputError as error:
+            heard.append(error)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    wait_until(pipeline.somebody_waits)
+    for _ in range(bad):
+        pipeline.process(frame("rgb9"))
+    waiting.join(60)
+    assert "could not be answered" in str(heard[0]) and "got 'rgb9'" in str(heard[0]) and not published
+
+
+class Stream:
+    """Frames 0.1 s apart, and the target in them."""
+
+    def __init__(self) -> None:
+        self.tracker = Tracker(memory_s=0.2, memory_frames=2)
+        self.target = Target(self.tracker)
+        self._frames = 0
+
+    def follow(self, *frames: Instances) -> list[tuple[int | None, int]]:
+        """Index and track id of the target in each of the next frames."""
+        found = []
+        for one in frames:
+            self._frames += 1
+            there = self.target.find(self.tracker.update(one, self._frames / 10))
+            found.append((there.index, there.track_id))
+        return found
+
+
+@pytest.fixture
+def stream() -> Stream:
+    return Stream()
+
+
+def test_a_selection_by_name_holds_its_object(stream: Stream) -> None:
+    target = stream.target
+    mug, other, lone = (1, 1, "Mug"), (5, 6, "Mug"), (1, 6, "Book")
+    assert target.choose("mug") == "target: mug"
+    assert stream.follow(instances(lone), instances(mug, other)) == [(None, 0), (0, 2)]
+    # the other mug gets the better score, then the first one is called a book for a frame
+    assert stream.follow(instances(other, mug), instances(other, (1, 1, "Book"))) == [(1, 2), (1, 2)]
+    # out of sight it is the target still, and no other mug takes its place
+    assert stream.follow(instances(other), instances(other)) == [(None, 2)] * 2
+    assert target.last.reason == "track 2 is out of sight"
+    assert stream.follow(instances(other, mug)) == [(1, 2)] and not target.last.reason
+    # only when it can never come back the next one is taken
+    gone = stream.follow(*[instances(other)] * 4)
+    assert gone == [(None, 2)] * 2 + [(0, 3)] * 2
+
+
+def test_what_is_lost_for_good_is_told(stream: Stream) -> None:
+    target = stream.target
+    stream.follow(instances((1, 1, "Mug")))
+    target.choose(track_id=1)
+    assert stream.follow(instances((1, 1, "Book")))[0] == (0, 1)  # whatever it is called
+    stream.follow(*[instances((5, 6, "Mug"))] * 4)
+    assert target.last.index is None and target.last.reason == "track 1 is lost for good: select another object"
+    for number, why in ((1, "it was lost"), (99, "no object has had this number yet"), (-4, "no object has had")):
+        with pytest.raises(InputError, match=why):
+            target.choose(track_id=number)
+    assert target.last.selection == "track 1"  # what is refused changes nothing
+    target.choose("Mug")
+    assert stream.follow(instances())[0] == (None, 0) and target.last.reason == "no Mug is in sight"
+    assert target.choose() == "target: none"
+    assert stream.follow(instances((5, 6, "Mug")))[0] == (None, 0) and not target.last.reason
+
+
+def test_without_tracking_a_name_takes_the_best(stream: Stream) -> None:
+    target = stream.target
+    target.choose("Mug")
+    for objects, index in (([(1, 1, "Book"), (5, 6, "Mug")], 1), ([(5, 6, "Mug")], 0), ([], None)):
+        assert target.find(instances(*objects)).index == index
