@@ -53,7 +53,7 @@ def grid_prompts(
     chosen = [points[rng.choice(background, n_background)]] if background.size and n_background else []
     targets = [np.full(len(part), BACKGROUND, np.int64) for part in chosen]
     n_objects = count - sum(map(len, chosen))
-    if objects.size == 0 and n_objects:  # neither object nor background: the image is all "do not ask"
+    if objects.size == 0 and n_objects:  # the whole image is "do not ask": neither object nor background
         raise ValueError("expected an image with objects or background, got one without either: drop it before")
     for position, k in enumerate(rng.permutation(objects)):
         share = n_objects // objects.size + (position < n_objects % objects.size)
@@ -71,7 +71,7 @@ def _points_on(
     count: int,
     rng: np.random.Generator,
 ) -> npt.NDArray[np.float64]:
-    """`count` points on object k: grid points where some hit it, else its own pixels."""
+    """`count` points on object k: grid points where some hit the object, else pixels of it."""
     hits = np.flatnonzero(at_points == k)
     if hits.size:
         return points[rng.choice(hits, count)]

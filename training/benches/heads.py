@@ -4,7 +4,7 @@
     saom bench-heads --stand-in vit_b --threads 1      # random weights of that size take as long
 
 In torch, as the exported files compute it. CPU time is that of all threads: on a machine that others use too, it says
-what the work is, where the time on the clock says how busy the others are. Of several runs the least counts.
+how much work there is, while wall time says how busy the machine is. The least of several runs counts.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Stage:
     """One line of the table."""
 
     name: str
-    seconds: float  # on the clock
+    seconds: float  # wall time
     cpu_seconds: float
     share: float  # of the encoder's CPU time
     peak_mb: float  # 10^6 bytes, of the whole process, weights included, while it ran

@@ -23,7 +23,7 @@ from ..networks.fingerprints import encoder_hash
 from .sam_stand_in import SIZES, stand_in
 
 SPREAD_QUALITY, SPREAD_MASKS = 30.0, 10.0
-"""Factors on last layers: as they begin, all prompts score alike, and filters have nothing to decide."""
+"""Factors on the last layers: as initialised, all prompts score alike and the filters have nothing to decide."""
 
 
 def untrained_fast_head(model: SamModel, seed: int = 0) -> SamFast:

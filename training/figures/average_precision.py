@@ -1,4 +1,4 @@
-"""COCO's average precision of masks by pycocotools: whatever the class, and with class."""
+"""COCO's average precision of masks, by pycocotools: once without regard to the class, once with it."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class AveragePrecision:
                 self._named_objects.append({**entry, "category_id": self._category(name)})
             else:
                 unknown |= mask
-        # a crowd of a category: predictions of it that lie there are neither right nor wrong
+        # a crowd of a category: predictions of that category that lie there count neither as right nor as wrong
         if truth.ignore.any():
             self._objects.append(_annotation(image, truth.ignore, OBJECT, crowd=True))
         if unknown.any():
@@ -79,7 +79,7 @@ class AveragePrecision:
             self._named_objects += [{**crowd, "category_id": c} for c in sorted(set(categories) - {0})]
 
     def whatever_class(self) -> Precision:
-        """Figures in which a mask is right whatever it is called."""
+        """Figures in which the class of a mask does not count."""
         results = [{**r, "category_id": OBJECT} for r in self._results]
         return self._figures(self._objects, results, {OBJECT: "object"})
 

@@ -36,7 +36,7 @@ class ClassRegions:
         self.rows: dict[str, RegionSums] = defaultdict(RegionSums)
 
     def add(self, class_name: str, intersection: int, union: int, truth: int) -> None:
-        """One object: pixels shared with its mask, of both, and its own; without a mask: 0, its own, its own."""
+        """Adds one object: pixels shared with its mask, of either, and its own; without a mask 0, its own, its own."""
         row = self.rows[class_name]
         row.objects += 1
         row.intersection += intersection
@@ -56,7 +56,7 @@ class ClassRegions:
 
 @dataclass
 class PanopticSums:
-    """Of one class (or of all objects as one): matches at IoU >= .5, their IoU, and what is left over."""
+    """Sums of one class, or of all as one: matches at IoU >= .5, their IoU, and what is left unmatched."""
 
     iou: float = 0.0
     matched: int = 0

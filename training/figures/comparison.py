@@ -52,7 +52,7 @@ class GroundTruth:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an image's predictions and objects, at one least IoU."""
+    """Which predictions and objects of an image match at one IoU threshold, and which are left over."""
 
     matches: dict[int, int]  # object -> prediction, one to one
     false_alarms: list[int]  # predictions without an object
@@ -111,7 +111,7 @@ class Comparison:
         matches = {g: k for g, k in matches.items() if asked[g]}
         void = self.truth.void(asked)
         left = [k for k in np.flatnonzero(predictions).tolist() if k not in matches.values()]
-        # lying mostly where nothing is asked is no mistake (as in panoptic quality)
+        # a prediction that lies mostly where nothing is asked is no mistake (as in panoptic quality)
         wrong = [k for k in left if self._share_in(void, k) < 0.5]
         missed = [g for g in np.flatnonzero(asked & objects).tolist() if g not in matches]
         return Outcome(matches, wrong, missed)

@@ -21,9 +21,9 @@ from .overlap_figures import OverlapFigures, overlap_figures
 
 FOUND_IOU = 0.5
 LEAST_IOU = 0.1
-"""A mask that shares less with an object is another object's, or nobody's: not this one's mask, however bad."""
+"""A mask with a lower IoU is not the object's mask at all: it belongs to another object, or to none."""
 INSIDE, COVERED = 0.8, 0.5
-"""A piece lies inside its object by this share of itself; an object is in pieces if they cover this share of it."""
+"""A piece lies inside its object by this share; an object is in pieces if its pieces cover this share of it."""
 
 
 @dataclass
@@ -156,7 +156,7 @@ class EverythingMetrics:
         _add_regions(self._label_regions, truth, matches, shared, unions)
 
     def _add_classes(self, compared: Comparison) -> None:
-        """PQ's sums of each class; what lies on an object of unknown class cannot be named wrongly."""
+        """PQ's sums of each class; on an object whose class the model does not know, no name is wrong."""
         named, names = _names(compared.predicted.class_names), _names(compared.truth.class_names)
         known = np.isin(names, _names(self._names))
         for name in {*named, *names} & set(self._names):

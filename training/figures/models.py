@@ -28,7 +28,7 @@ MASKS_PER_PROMPT = ("best", "all")
 
 @dataclass(frozen=True)
 class EvaluatedModel:
-    """A model in both its uses."""
+    """A model in both its uses: everything mode, and answering single points."""
 
     segmenter: Segmenter
     prompted: PromptedModel
@@ -106,7 +106,7 @@ class CheckpointNetwork:
             torch.set_num_threads(threads)
         source = load_exportable(folder)
         grid = grid or source.grid
-        # of the size it was trained on, where that is one size
+        # the size that it was trained at, where there is only one
         trained_hw = source.record.get("config", {}).get("augment", {}).get("size_hw", source.default_size_hw)
         height, width = int(trained_hw[0]), int(trained_hw[1])
         source.check_size((height, width))

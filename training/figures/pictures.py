@@ -1,4 +1,4 @@
-"""The pictures that say most about a model: which they are, and how they are drawn."""
+"""The pictures that tell most about a model: how they are chosen, and how they are drawn."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _WIDTH = 800  # of a small picture when enlarged, so that names can be read
 class ImageAnswer:
     """What a model made of one image."""
 
-    instances: Instances  # those that count
-    quality: float | None  # of the image, 0..1; None: nothing to be judged by
+    instances: Instances  # the instances that count
+    quality: float | None  # quality of the answer, 0..1; None: the image has nothing to judge it by
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Extremes:
     _heap: list[tuple[float, int, Picked]] = field(default_factory=list)
 
     def offer(self, key: float, picked: Picked) -> None:
-        """An image; of equal keys the first ones stay."""
+        """Offers an image; among equal keys the first ones stay."""
         push = heapq.heappush if len(self._heap) < self.count else heapq.heappushpop
         push(self._heap, (key, -picked.index, picked))
 
@@ -78,7 +78,7 @@ class Gallery:
         keys = {"worst": -last, "best": last, "most gained": last - first, "most lost": first - last}
         for title, extremes in self._kinds.items():
             if title.startswith("most") and keys[title] <= 0:
-                continue  # no gain at all is nothing to show
+                continue  # where no image gained anything, there is nothing to show
             extremes.offer(keys[title], picked)
 
     @property

@@ -26,7 +26,7 @@ from saom_core.segmenter import check_frame
 BoolArray = npt.NDArray[np.bool_]
 _SAM_PROMPTS = 8
 _FILE_PROMPTS = 50
-"""Prompts answered at once: what bounds SAM's memory; less than the rows of a file's answer."""
+"""How many prompts are answered at once. It bounds SAM's memory, and is less than the rows of a file's answer."""
 
 
 class EncodedImage(Protocol):
@@ -45,7 +45,7 @@ class EncodedImage(Protocol):
         """Size of the canvas in pixels of the image; everything mode's grid lies on it."""
 
     def best_masks(self, points_xy: npt.NDArray[np.floating]) -> BoolArray:
-        """Of each of N points (N, 2) the mask whose predicted quality is best, (N, H, W) of the image; may be empty."""
+        """For each point (N, 2) the mask of best predicted quality, (N, H, W) bool; may be empty."""
 
 
 class PromptedModel(Protocol):
@@ -119,7 +119,7 @@ class _FileImage:
     ) -> None:
         self._model, self._box, self._image, self._depth = model, box, image, depth
         everything = model.run(image, depth, OPEN)
-        # a prompt with several masks (SAM's) may lose its best one to another prompt's and keep a worse one
+        # duplicate removal may take the best of a SAM prompt's masks for another prompt's, and leave a worse one
         answering = everything["points"][everything["scores"] > 0]
         self._at_once = _FILE_PROMPTS if len(np.unique(answering, axis=0)) == len(answering) else 1
         embedding = torch.from_numpy(everything["image_embedding"]).float()

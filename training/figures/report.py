@@ -17,7 +17,7 @@ class Meaning:
     key: str
     title: str
     text: str
-    sign: int = 1  # 1: more is better, -1: less is better, 0: neither
+    sign: int = 1  # 1: higher is better, -1: lower is better, 0: neither
 
     def show(self, value: Any) -> str:
         """A value for people."""
@@ -162,7 +162,7 @@ def gain(meaning: Meaning, values: list[Any]) -> str:
     """By how much the last of two models differs from the first."""
     if len(values) != 2 or meaning.sign == 0 or None in values:
         return ""
-    return f"{round(values[1] - values[0], 3) + 0.0:+.3f}"  # + 0: no -0.000
+    return f"{round(values[1] - values[0], 3) + 0.0:+.3f}"  # adding 0 turns -0.0 into 0.0, which prints without a sign
 
 
 def text_of(report: Report) -> str:

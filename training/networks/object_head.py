@@ -139,7 +139,7 @@ def geometry(boxes: Tensor, nearness: Tensor, noise: Tensor) -> Tensor:
 
     Returns:
         (N, GEOMETRY): log of width and height as shares of the image; with depth the same times the distance in metres
-        (a size in metres but for the lens), else 0; whether there is depth; height in the image.
+        (proportional to its size in metres), else 0; whether there is depth; height in the image.
     """
     known = (nearness > 0).float()[:, None]
     distance = noise - nearness.clamp(min=1e-2).log()

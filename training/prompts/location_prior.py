@@ -1,7 +1,7 @@
 """The paper's nearest-neighbour assignment (arXiv 2403.10780): which grid point prompts an object in training.
 
-Where in the image the features are most like the object's own, there everything mode's points will most likely give
-it; of the grid's points the nearest one to that place is the prompt. `nearest_grid_points` reads as the recipe.
+The place whose features are most like the object's own is where everything mode will most likely find the object. The
+grid point nearest to that place becomes the prompt. `nearest_grid_points` reads as the recipe.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PRIOR_STEP = 4  # the similarity map is enlarged by it before it is un-padded (
 
 @dataclass(frozen=True)
 class AssignedPoints:
-    """Points of the K of N objects that are left at the embedding's resolution."""
+    """The points of those K of N objects that do not vanish at the embedding's resolution."""
 
     points_xy: npt.NDArray[np.float64]  # (K, 2), 0..1 of the image
     rows: npt.NDArray[np.int64]  # (K,), increasing: which objects they are

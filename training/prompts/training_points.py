@@ -41,7 +41,7 @@ def sam_prompts(
         rng: draws what is random.
 
     Returns:
-        First the background's prompts, then `prompts_per_object` of each object that the strategy does not drop.
+        The prompts on the background first, then `prompts_per_object` for each object that the strategy keeps.
     """
     if config.assignment == "nearest":
         assert embedding is not None
@@ -77,7 +77,7 @@ def _picked(
 
 
 def _centre(mask: BoolArray, _rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """The middle of the pixel farthest from the object's edge; the image's edge is one too."""
+    """The middle of the pixel that is farthest from the object's edge; the image's edge counts as an edge."""
     distance = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     y, x = np.unravel_index(distance.argmax(), distance.shape)
     return np.array([x - 0.5, y - 0.5])
@@ -92,7 +92,7 @@ def _random_pixel(mask: BoolArray, rng: np.random.Generator) -> npt.NDArray[np.f
 def _grid_points_on(
     mask: BoolArray, count: int, config: SamTuneConfig, rng: np.random.Generator
 ) -> npt.NDArray[np.float64]:
-    """`count` random grid points on the object, as everything mode has them; its pixels where the grid misses it."""
+    """`count` random grid points on the object, as in everything mode; where none hits it, random pixels."""
     if count == 0:
         return np.zeros((0, 2))
     lattice = grid_points(*config.grid)
@@ -116,7 +116,7 @@ def _background_points(
 def _jittered(
     points_xy: npt.NDArray[np.float64], mask: BoolArray, config: SamTuneConfig, rng: np.random.Generator
 ) -> npt.NDArray[np.float64]:
-    """Points (K, 2), 0..1, shifted by up to `jitter` grid cells; a shift that leaves the mask is not made."""
+    """Points (K, 2), 0..1, shifted by up to `jitter` grid cells; none is shifted off the mask."""
     if config.jitter == 0:
         return points_xy
     moved = points_xy + rng.uniform(-config.jitter, config.jitter, points_xy.shape) / config.grid

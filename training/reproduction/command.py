@@ -52,12 +52,12 @@ from .tables import tables_of
 KEPT_BASE = Path(__file__).parents[1] / "models" / "sam-like-base.safetensors"
 """A SAM-like base that was trained on a GPU (docs/reproduction.md), its weights in half precision."""
 WEIGHTS = "last.safetensors"
-_MOST_MASKS = 1000  # in a picture: NMS leaves far fewer
+_MOST_MASKS = 1000  # per picture; NMS leaves far fewer than this
 Runner = Callable[[list[str]], int]
 
 
 class ReproductionError(SaomError):
-    """One of the commands failed, or is not the one that was begun."""
+    """One of the commands failed, or the folder was begun with other options."""
 
 
 class Reproduction:
@@ -70,13 +70,13 @@ class Reproduction:
 
     def __init__(self, args: argparse.Namespace, runner: Runner) -> None:
         self._args, self._out, self._runner = args, Path(args.out), runner
-        self._lock = Lock()  # of the files that tell what is done
+        self._lock = Lock()  # guards the files that record what is done
         self._failure: ReproductionError | None = None
         self._data = ["--data", str(args.data)]
         self._common = [*self._data, *(["--threads", str(args.threads)] if args.threads else [])]
 
     def run(self) -> Path:
-        """Everything that is not done yet, the most telling first; the tables are written anew after each evaluation.
+        """Runs everything that is not done yet, the most telling first; rewrites the tables after each evaluation.
 
         Returns:
             The file of the tables.
@@ -98,7 +98,7 @@ class Reproduction:
         return [variant for variant in WITHOUT if bf16 or variant is not NO_BF16]
 
     def _at_once(self, runs: Sequence[Callable[[], None]]) -> None:
-        """Runs that do not need each other, `--jobs` at a time; after a failure none is begun."""
+        """Runs independent commands, `--jobs` at a time; after a failure no further one is begun."""
         with ThreadPoolExecutor(self._args.jobs) as pool:
             for future in [pool.submit(run) for run in runs]:
                 future.result()

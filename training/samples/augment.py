@@ -1,4 +1,4 @@
-"""From a sample of the data set to what the network is trained on: crop, colours, depth, prompts, targets."""
+"""From a sample of the data set to one training item: crop, colours, depth, prompts, targets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SEMANTIC_STRIDE = 8
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """What a training image goes through."""
+    """How a training image is varied."""
 
     size_hw: tuple[int, int] = (288, 384)  # of the network's input, divisible by 32
     scale: tuple[float, float] = (0.8, 1.7)  # of the image relative to the size that just fits
@@ -53,7 +53,7 @@ def training_item(sample: Sample, config: AugmentConfig, rng: np.random.Generato
     Args:
         sample: of the data set.
         config: sizes and strengths.
-        rng: draws everything.
+        rng: source of every random choice.
     """
     height, width = config.size_hw
     matrix = _random_placement(sample.image_rgb.shape[:2], config, rng)

@@ -21,7 +21,7 @@ from .seeded_order import epoch_order, image_of, item_rng
 from .views import View, view_of
 
 NO_CLASS = -100
-"""Class id of an object whose class the model does not have: torch's cross-entropy passes it over."""
+"""Class id of an object whose class the model does not have: torch's cross-entropy ignores this value."""
 LOGIT_STRIDE = 4  # pixels of the encoder's input per mask logit, in every network of the family
 
 
@@ -29,7 +29,7 @@ LOGIT_STRIDE = 4  # pixels of the encoder's input per mask logit, in every netwo
 class SamItem:
     """One picture, N prompts, T objects."""
 
-    image: Tensor  # (C, h, w) embedding, or where the encoder is trained `pixels_of`
+    image: Tensor  # (C, h, w) embedding; where the encoder is trained too, the pixels (see `pixels_of`)
     input_hw: tuple[int, int]  # how much of the encoder's input the picture covers
     points_xy: Tensor  # (N, 2) float32, pixels of the encoder's input
     targets: Tensor  # (N,) int64 row of masks, or BACKGROUND
@@ -105,26 +105,26 @@ class SamStream(Dataset[SamItem]):
 
 
 def pixels_of(image_rgb: npt.NDArray[np.uint8], input_hw: tuple[int, int]) -> Tensor:
-    """(3, rows, columns) uint8: what the encoder's input has of a picture (H, W, 3)."""
+    """(3, rows, columns) uint8: a picture (H, W, 3) as it lies in the encoder's input."""
     return torch.from_numpy(resized(image_rgb, input_hw)).permute(2, 0, 1).contiguous()
 
 
 def coverage(masks: npt.NDArray[np.bool_], input_hw: tuple[int, int]) -> Tensor:
-    """Share of each mask logit's area that the objects cover: what the logits are to tell.
+    """Share of each mask logit's area that the objects cover: the target of the logits.
 
-    A soft target keeps the place of the edge to a fraction of a logit, and objects that are smaller than one.
+    A soft target tells where an edge lies to a fraction of a logit, and keeps objects that are smaller than a logit.
 
     Args:
         masks: (N, H, W) bool, at the image's resolution.
         input_hw: how much of the encoder's input the image covers.
 
     Returns:
-        (N, rows, columns) float32, the logits that have a part in the image.
+        (N, rows, columns) float32, the logits that lie at least partly on the image.
     """
     rows, columns = (_lengths(side, length) for side, length in zip(input_hw, masks.shape[1:], strict=True))
     shares = np.zeros((len(masks), len(rows), len(columns)), np.float32)
     for mask, share in zip(masks, shares, strict=True):
-        x, y, width, height = cv2.boundingRect(mask.view(np.uint8))  # outside of it there is nothing to add up
+        x, y, width, height = cv2.boundingRect(mask.view(np.uint8))  # outside this window every mask is 0
         window = mask[y : y + height, x : x + width].astype(np.float32)
         share[:] = rows[:, y : y + height] @ window @ columns[:, x : x + width].T
     return torch.from_numpy(shares)

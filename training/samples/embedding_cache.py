@@ -1,9 +1,9 @@
-"""The frozen encoder's embeddings, kept on disk: each picture is encoded once, an epoch then costs the decoder alone.
+"""The frozen encoder's embeddings, kept on disk: each picture is encoded once, epochs only cost the decoder.
 
     <folder>/<hash of the encoder's weights>/<hash of the pixels>.safetensors
 
-A name follows from what is in the file, so different runs, data sets and views share a folder, a changed picture or
-encoder is never mistaken for another, and filling goes on where a killed process left it. Files appear whole or not at
+A file is named by the hash of its content's origin. So runs, data sets and views can share a folder, a changed picture
+or encoder is never mistaken for another, and a killed process can go on where it stopped. Files appear whole or not at
 all.
 """
 
@@ -42,7 +42,7 @@ class FrozenEncoder:
 
     def __call__(self, image_rgb: npt.NDArray[np.uint8]) -> Tensor:
         """(C, h, w) on the CPU."""
-        with torch.no_grad():  # not inference_mode: its tensors cannot be trained with
+        with torch.no_grad():  # not inference_mode: autograd refuses the tensors that it makes
             pixels, _ = network_input(self.sam, image_rgb)
             return encode(self.sam.image_encoder, pixels)[0].to(self.dtype).cpu()
 

@@ -1,7 +1,7 @@
 """The objects of a data set as the object head sees them, kept in memory and varied when they are drawn.
 
-Each object is there under its true mask, and in a share of the images once more under the mask that the network draws:
-a head that has only seen true masks names half as many objects right under drawn ones.
+Each object is kept with its true mask. In a share of the images it is kept a second time, with the mask that the
+network draws: a head that has only seen true masks names half as many objects right when it is given drawn ones.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ..running.precision import mixed_precision
 from .workers import workers_of
 
 KEPT, KEPT_WIDEN = 48, 1.6
-"""Edge of kept squares, and how much of the surroundings they cover: more than is seen, so that they can be shifted."""
+"""Edge of kept squares, and how much of the surroundings they cover: more than the head sees, to shift crops."""
 DRAWN_HW = (288, 384)
 """Size at which masks are drawn: that of the exported file."""
 LEAST_IOU = 0.4
@@ -61,7 +61,7 @@ def read_objects(
     Args:
         data: the images.
         network: draws masks; None: true masks alone.
-        drawn_share: share of the images whose objects are there under drawn masks, too.
+        drawn_share: share of the images whose objects are also kept with drawn masks.
         workers: processes that read and draw.
     """
     images = workers_of(_ObjectsOfImages(data, network, drawn_share), workers)
@@ -70,7 +70,7 @@ def read_objects(
 
 
 class _ObjectsOfImages(TorchDataset[list[_Row]]):
-    """Of each image its objects under true masks, and in a share of the images under drawn ones."""
+    """Reads the objects of each image with their true masks, and in a share of the images with drawn ones."""
 
     def __init__(self, data: Dataset, network: SaomTiny | None, drawn_share: float) -> None:
         self._data, self._network, self._drawn_share = data, network, drawn_share
@@ -124,7 +124,7 @@ def _some_pixel(mask: npt.NDArray[np.bool_], rng: np.random.Generator) -> tuple[
 
 
 def together(rows: list[_Row]) -> ObjectCrops:
-    """Objects in one; none: tensors of no rows."""
+    """Joins rows to one set of objects; no rows give empty tensors."""
     if not rows:
         empty = torch.zeros((0, CHANNELS, KEPT, KEPT), dtype=torch.uint8)
         return ObjectCrops(empty, torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
@@ -133,7 +133,7 @@ def together(rows: list[_Row]) -> ObjectCrops:
 
 
 def objects_of(sample: Sample) -> list[_Row]:
-    """The whole objects of a sample that are to be seen."""
+    """The crops of a sample's whole objects."""
     height, width = sample.depth_m.shape
     inverse = np.where(sample.depth_m > 0, 1 / np.maximum(sample.depth_m, 0.05), 0).astype(np.float32)
     rows = []
@@ -179,7 +179,7 @@ def _picture(
 
 
 def plain_views(objects: ObjectCrops, chosen: Tensor) -> ObjectViews:
-    """Some of the objects as they are."""
+    """The views of some objects, unchanged."""
     turned = torch.zeros(len(chosen), 2, 3, device=chosen.device)
     turned[:, 0, 0] = turned[:, 1, 1] = WIDEN / KEPT_WIDEN
     boxes, nearness = objects.boxes[chosen], objects.nearness[chosen]
@@ -187,7 +187,7 @@ def plain_views(objects: ObjectCrops, chosen: Tensor) -> ObjectViews:
 
 
 def varied_views(objects: ObjectCrops, chosen: Tensor, drop_depth: float, generator: torch.Generator) -> ObjectViews:
-    """Some of the objects, turned, shifted, mirrored, recoloured, with masks as coarse as predicted ones.
+    """The views of some objects, turned, shifted, mirrored, recoloured, with masks as coarse as predicted ones.
 
     Args:
         objects: all.

@@ -33,9 +33,9 @@ Pieces = list[dict[str, Any]]  # RLEs
 
 @dataclass
 class BaseItem(SamItem):
-    """One picture, N prompts, T masks that may lie on each other; `targets` and `class_ids` are not asked."""
+    """One picture, N prompts, T masks that may lie on each other; `targets` and `class_ids` are not used."""
 
-    pairs: Tensor  # (2, Q) int64: a prompt and a mask that holds its point: all of them are right answers
+    pairs: Tensor  # (2, Q) int64: pairs of a prompt and a mask that contains its point; each is a right answer
 
 
 class BaseStream(Dataset[BaseItem]):
@@ -87,16 +87,16 @@ class BaseStream(Dataset[BaseItem]):
             input_hw=input_hw,
             points_xy=torch.from_numpy((places * input_hw[::-1]).astype(np.float32)),
             targets=torch.from_numpy(rows),
-            masks=shares.half(),  # to a GPU in half the time
+            masks=shares.half(),  # bytes reach a GPU in half the time
             class_ids=torch.zeros(len(masks), dtype=torch.int64),
             pairs=torch.from_numpy(np.stack(np.nonzero(holds.T))),
         )
 
 
 def pieces_of(data: SimulatedDataset, kept: Path, workers: int) -> list[Pieces]:
-    """What a simulator does not list of each picture: regions of background, and sub-parts of all masks; as RLE.
+    """Regions of background and sub-parts of all masks, which a simulator does not list; as RLE, per picture.
 
-    They are found once, which takes as long as all else that an item needs, and kept.
+    They are found once and kept: finding them takes as long as everything else that an item needs.
 
     Args:
         data: the pictures, with parts, sub-objects apart.
@@ -126,7 +126,7 @@ class _Pieces(Dataset[Pieces]):
 
 
 def _wholes_and_parts(sample: Sample) -> npt.NDArray[np.bool_]:
-    """(N, H, W): drawers and basins are cut out of their wholes; here they are put back."""
+    """(N, H, W): whole masks; the data set cuts drawers and basins out, here they are put back."""
     for part, whole in enumerate(sample.part_of):
         if whole >= 0:
             sample.masks[whole] |= sample.masks[part]
@@ -136,7 +136,7 @@ def _wholes_and_parts(sample: Sample) -> npt.NDArray[np.bool_]:
 def points_on(
     masks: npt.NDArray[np.bool_], count: int, rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Random pixels (N, 2) xy, as many on each mask as on any other, and the masks' rows (N,); none without masks."""
+    """Random pixels (N, 2) xy, equally many on each mask, and the rows of these masks (N,); empty without masks."""
     if not len(masks):
         return np.zeros((0, 2), np.int64), np.zeros(0, np.int64)
     rows = rng.permutation(np.resize(rng.permutation(len(masks)), count)).astype(np.int64)

@@ -1,6 +1,7 @@
-"""Which picture the items of an endless, seeded stream show, and what draws the rest of an item.
+"""Which picture each item of an endless, seeded stream shows, and the generator for everything else about the item.
 
-Epochs are permutations of the data set; all follows from seed and item number, so a resumed run sees the same.
+Epochs are permutations of the data set. All of it follows from the seed and the item's number, so a resumed run sees
+what an unbroken one sees.
 """
 
 from __future__ import annotations
@@ -21,5 +22,5 @@ def image_of(seed: int, item: int, images: int) -> int:
 
 
 def item_rng(seed: int, item: int) -> np.random.Generator:
-    """Draws everything else about an item."""
+    """The generator for everything else about an item."""
     return np.random.default_rng([seed, 2, item])

@@ -1,6 +1,6 @@
-"""What SAM has masks of below wholes and their parts: sub-parts, that is prints, faces, lids of another colour.
+"""Sub-parts: prints, faces, lids of another colour, of which SAM gives masks beside those of wholes and parts.
 
-A simulator does not list them, a picture shows them: pieces of one mask that differ in colour.
+A simulator does not list them. They are found in the picture, as pieces of one mask that differ in colour.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 _LEAST_REGION = 0.02  # of the picture: smaller pieces of background are no region
-_SHARE = (0.05, 0.85)  # of its mask: less is a speck, more is the mask itself
+_SHARE = (0.05, 0.85)  # share of its mask: a smaller piece is a speck, a larger one is the mask itself
 _LEAST_PIXELS = 60
-_CONTRAST = 25.0  # between the means of the two colours, of 255: less is shading
+_CONTRAST = 25.0  # least distance between the two mean colours, of 255: below it the difference is shading
 _SPECKS = 5  # pixels of the median filter that takes noise and fine texture away
 
 
@@ -32,7 +32,7 @@ def sub_parts(image_rgb: npt.NDArray[np.uint8], masks: npt.NDArray[np.bool_]) ->
         masks: (N, H, W) bool.
 
     Returns:
-        (K, H, W) bool; none of a mask that has one colour.
+        (K, H, W) bool; a mask of one colour has none.
     """
     lab = cv2.cvtColor(cv2.medianBlur(image_rgb, _SPECKS), cv2.COLOR_RGB2LAB)
     found = [np.zeros((0, *masks.shape[1:]), bool)]
@@ -54,7 +54,7 @@ def sub_parts(image_rgb: npt.NDArray[np.uint8], masks: npt.NDArray[np.bool_]) ->
 
 
 def _brighter_half(colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_] | None:
-    """(P,) bool of (P, 3) colours: one of the two groups that they fall into; None where they are of one kind."""
+    """(P,) bool of (P, 3) colours: which belong to the first of two groups; None where all are alike."""
     mean, axes = cv2.PCACompute(colours.astype(np.float32), np.empty(0), maxComponents=1)
     along = (colours - mean) @ axes[0]
     low, high = along.min(), along.max()

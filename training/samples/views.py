@@ -17,7 +17,7 @@ from ..recipes.sam_config import SamTuneConfig
 
 BoolArray = npt.NDArray[np.bool_]
 LEAST_LEFT = 0.2
-"""Share of an object that a view must leave of it; less is not asked for."""
+"""Least share of an object that must be left in a view; of what has less no mask is asked."""
 _PASTED_AREA = (0.002, 0.15)  # of the picture: objects that are pasted over others
 
 
@@ -29,7 +29,7 @@ class View:
     masks: BoolArray  # (N, H, W), none empty
     class_ids: npt.NDArray[np.int64]  # (N,)
     part_of: npt.NDArray[np.int64]  # (N,) row of the whole, -1 for whole objects
-    ignore: BoolArray  # (H, W), neither object nor surely background
+    ignore: BoolArray  # (H, W) bool: neither an object nor surely background
 
     @property
     def background(self) -> BoolArray:
@@ -37,7 +37,7 @@ class View:
         return ~(self.masks.any(0) | self.ignore)
 
     def select(self, keep: BoolArray) -> View:
-        """Some of the rows; a part whose whole goes becomes nobody's part, so it goes too."""
+        """Only some of the rows. A part whose whole is left out is left out, too."""
         keep = keep & ((self.part_of < 0) | keep[self.part_of])
         new_row = np.cumsum(keep) - 1
         part_of = np.where(self.part_of[keep] < 0, -1, new_row[self.part_of[keep]])
@@ -49,9 +49,9 @@ def view_of(sample: Sample, config: SamTuneConfig, number: int, rng: np.random.G
 
     Args:
         sample: of the data set.
-        config: what the further views go through.
+        config: how further views are varied.
         number: 0: the picture itself.
-        rng: draws everything, the same way each time.
+        rng: source of every random choice.
     """
     view = View(
         sample.image_rgb,
@@ -73,11 +73,11 @@ def view_of(sample: Sample, config: SamTuneConfig, number: int, rng: np.random.G
 
 
 def _with_pasted_object(view: View, rng: np.random.Generator) -> View:
-    """One of the picture's whole objects, moved, once more in front of the others."""
+    """Pastes a copy of one of the picture's whole objects elsewhere, in front of the others."""
     shares, border = areas(view.masks) / view.ignore.size, np.ones(view.ignore.shape, bool)
     border[1:-1, 1:-1] = False
     fits = (view.part_of < 0) & (shares >= _PASTED_AREA[0]) & (shares <= _PASTED_AREA[1])
-    fits &= ~(view.masks & border).any((1, 2))  # what the picture's edge cuts is no whole object
+    fits &= ~(view.masks & border).any((1, 2))  # an object that the picture's edge cuts is not whole
     if not fits.any():
         return view
     row = int(rng.choice(np.flatnonzero(fits)))

@@ -1,4 +1,4 @@
-"""Items of a data set, prepared by other processes while this one trains."""
+"""Prepares items of a data set in other processes while this one trains."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _AHEAD = 4  # items, or batches, that each process may be ahead
 def workers_of(
     items: Dataset[Item], workers: int, order: Sequence[int] | None = None, batch: int | None = None
 ) -> Iterator[Any]:
-    """Items, in order.
+    """Yields items, in order.
 
     Args:
-        items: each follows from its number alone.
+        items: item i must follow from i alone.
         workers: processes that prepare them; 0: this one does.
         order: their numbers; None: all.
-        batch: how many of them come at once, as a list; None: each by itself.
+        batch: how many come together, as a list; None: one at a time.
 
     Raises:
-        SaomError: as an item raised it, not as torch wraps it, with the traceback of another process.
+        SaomError: the item's own error, without torch's wrapping and the traceback of another process.
     """
-    if workers:  # not in each of them: OpenCV waits for ever for threads that a fork did not bring along
+    if workers:  # here, not in each worker: there OpenCV would wait for ever for threads that a fork does not copy
         cv2.setNumThreads(1)
     loader = DataLoader(
         _ErrorsAsItems(items),
@@ -46,7 +46,7 @@ def workers_of(
 
 
 class _ErrorsAsItems(Dataset[Any]):
-    """Hands an item's own error over in the item's place."""
+    """Returns an item's own error in place of the item, so that it crosses the process border unchanged."""
 
     def __init__(self, items: Dataset[Any]) -> None:
         self._items = items
