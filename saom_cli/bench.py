@@ -16,7 +16,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from saom_core.arguments import add_config_arguments, config_from, pair
-from saom_core.depth import CameraIntrinsics
+from saom_core.camera import CameraIntrinsics
 from saom_core.load import load_segmenter
 from saom_core.memory import peak_memory_mb
 from saom_core.photos import read_depth, read_photo

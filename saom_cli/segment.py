@@ -18,7 +18,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from saom_core.arguments import add_config_arguments, config_from
-from saom_core.depth import CameraIntrinsics
+from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
 from saom_core.instances import Instances
 from saom_core.load import load_segmenter

@@ -97,7 +97,9 @@ def option_of(field: dataclasses.Field[Any]) -> Option:
 
 
 def check_options(config: Any) -> None:
-    """Checks every option of a frozen dataclass made of `option_field`s; whole numbers given for floats are converted.
+    """Checks every option of a frozen dataclass made of `option_field`s.
+
+    Whole numbers given for floats are converted, and so are booleans where "true" and "false" are among the choices.
 
     Raises:
         ConfigError: a value of the wrong type, out of range, or none of the choices.
@@ -111,6 +113,8 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
     wanted: type[Any] = type(field.default)
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
+    if isinstance(value, bool) and str(value).lower() in option.choices:  # YAML makes a boolean of an unquoted true
+        value = str(value).lower()
     if type(value) is not wanted or (isinstance(value, float) and not math.isfinite(value)):
         raise ConfigError(f"{field.name}: expected a {wanted.__name__}, got {value!r}: {option.description}")
     if option.choices and value not in option.choices:

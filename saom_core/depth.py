@@ -8,36 +8,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
 
 FloatArray = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class CameraIntrinsics:
-    """Pinhole camera; pixels; the optical frame of REP 103: x right, y down, z forward."""
-
-    fx: float
-    fy: float
-    cx: float
-    cy: float
-    width: int
-    height: int
-
-    def __post_init__(self) -> None:
-        numbers = (self.fx, self.fy, self.cx, self.cy)
-        if not np.all(np.isfinite(numbers)) or self.fx <= 0 or self.fy <= 0 or self.width < 1 or self.height < 1:
-            raise InputError(
-                f"expected finite intrinsics with fx, fy > 0 and a size, got {self}: is the camera calibrated?"
-            )
-
-    def scaled(self, size_hw: tuple[int, int]) -> CameraIntrinsics:
-        """The same camera at another resolution, (height, width) pixels."""
-        height, width = size_hw
-        sx, sy = width / self.width, height / self.height
-        # pixel centres lie at whole numbers, so the principal point moves by half a pixel before it scales
-        cx, cy = (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5
-        return CameraIntrinsics(self.fx * sx, self.fy * sy, cx, cy, width, height)
 
 
 @dataclass(frozen=True)
@@ -81,14 +55,12 @@ def back_project(
         depths_m: (P,) float32, metres along the optical axis.
         rows: (P,) integer pixel rows.
         columns: (P,) integer pixel columns.
-        camera: intrinsics of the image.
+        camera: of the image.
 
     Returns:
-        (P, 3) float32, metres, optical frame.
+        (P, 3) float32, metres, optical frame; NaN for pixels of a wide lens that no ray reaches.
     """
-    x = (columns - camera.cx) / camera.fx * depths_m
-    y = (rows - camera.cy) / camera.fy * depths_m
-    return np.stack([x, y, depths_m], axis=-1).astype(np.float32)
+    return camera.rays(rows, columns) * depths_m[:, None]
 
 
 def inlier_depths(points_m: FloatArray) -> FloatArray:

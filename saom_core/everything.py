@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from saom_core.asking import Answers, Asking
+from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
-from saom_core.depth import CameraIntrinsics
 from saom_core.instances import Instances, MaskCrop
 from saom_core.letterbox import Letterbox, without_islands
 from saom_core.measure import measure

@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from saom_core.depth import Boxes3d, CameraIntrinsics, back_project, inlier_depths, oriented_box
+from saom_core.camera import CameraIntrinsics
+from saom_core.depth import Boxes3d, back_project, inlier_depths, oriented_box
 from saom_core.instances import Instances
 
 MIN_POINTS_3D = 16
@@ -39,7 +40,11 @@ def measure(instances: Instances, depth_m: npt.NDArray[np.float32], camera: Came
             # a whole-numbered step could fall in with the row length and sample one side of every row
             valid = valid[np.linspace(0, valid.size - 1, MAX_POINTS_3D).astype(np.intp)]
         rows, columns = np.divmod(valid, mask.crop.shape[1])
-        points = inlier_depths(back_project(depths[valid], rows + mask.y, columns + mask.x, camera))
+        points = back_project(depths[valid], rows + mask.y, columns + mask.x, camera)
+        points = points[np.isfinite(points[:, 0])]  # a wide lens has pixels without a ray
+        if len(points) < MIN_POINTS_3D:
+            continue
+        points = inlier_depths(points)
         centroids[k] = points.mean(axis=0)
         boxes.centers_m[k], boxes.quaternions_xyzw[k], boxes.sizes_m[k] = oriented_box(points)
     return dataclasses.replace(

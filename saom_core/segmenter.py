@@ -9,8 +9,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
-from saom_core.depth import CameraIntrinsics, clean_depth
+from saom_core.depth import clean_depth
 from saom_core.errors import InputError, ModelError
 from saom_core.instances import Instances
 from saom_core.prompts import Prompts

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from std_msgs.msg import Header
 
-from saom_core.depth import CameraIntrinsics
+from saom_core.camera import CameraIntrinsics
 from saom_core.instances import Instances
 from saom_core.runtime import ModelInfo
 from saom_ros.target import TargetInFrame
@@ -26,3 +26,14 @@ class Answer:
     model: ModelInfo
     prompts: tuple[int, ...] = ()  # which prompt each instance answers; empty: everything mode
     target: TargetInFrame = TargetInFrame()
+    notes: tuple[str, ...] = ()  # what is doubtful about its metres, for who asked for it
+
+    @property
+    def has_depth(self) -> bool:
+        """Whether depth says anything of this answer: a pixel of an instance has it, or without instances any pixel."""
+        if self.depth_m is None:
+            return False
+        if len(self.instances):
+            return bool(np.any(self.instances.valid_depth_ratio > 0))
+        with np.errstate(invalid="ignore"):
+            return bool(np.any((self.depth_m > 0) & (self.depth_m < np.inf)))

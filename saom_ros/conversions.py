@@ -14,10 +14,10 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from saom_core.depth import CameraIntrinsics
+from saom_core.depth_checks import depth_in_metres
 from saom_core.errors import InputError
 
 MAX_SIDE_PX = 32_767
@@ -99,11 +99,12 @@ def rgb_from_image(message: Image | CompressedImage) -> npt.NDArray[np.uint8]:
     return pixels if layout.to_rgb is None else np.asarray(cv2.cvtColor(pixels, layout.to_rgb), np.uint8)
 
 
-def depth_from_image(message: Image) -> npt.NDArray[np.float32]:
+def depth_from_image(message: Image, depth_scale: float = 0.0) -> npt.NDArray[np.float32]:
     """The depth of a depth image message (REP 118).
 
     Args:
-        message: 16UC1 or mono16 in millimetres with 0 = invalid, or 32FC1 in metres with NaN = invalid.
+        message: 16UC1 or mono16 with 0 = invalid, or 32FC1 with NaN = invalid.
+        depth_scale: metres per unit of its numbers; 0: integers are millimetres, floats are metres.
 
     Returns:
         (H, W) float32 metres; what is invalid stays 0, NaN or infinite.
@@ -111,49 +112,27 @@ def depth_from_image(message: Image) -> npt.NDArray[np.float32]:
     Raises:
         InputError: unknown encoding, or sizes that do not fit the data.
     """
+    pixels = _pixels(message, _depth_layout(message), "depth")
+    return depth_in_metres(pixels, depth_scale)
+
+
+def depth_type(message: Image) -> np.dtype[np.generic]:
+    """The type of a depth image message's numbers.
+
+    Raises:
+        InputError: unknown encoding.
+    """
+    return np.dtype(_depth_layout(message).kind)
+
+
+def _depth_layout(message: Image) -> _Layout:
     layout = _DEPTH.get(message.encoding)
     if layout is None:
         raise InputError(
             f"depth: expected one of the encodings {', '.join(_DEPTH)}, got {message.encoding!r}: "
             "is a colour topic connected to the depth input?"
         )
-    pixels = _pixels(message, layout, "depth")
-    if layout.kind == "u2":
-        return np.multiply(pixels, np.float32(0.001), dtype=np.float32)
-    return pixels.astype(np.float32)
-
-
-def camera_from_info(info: CameraInfo, size_hw: tuple[int, int]) -> CameraIntrinsics:
-    """Intrinsics of the image that belongs to a camera_info message.
-
-    Args:
-        info: K of the full sensor; binning and region of interest are applied.
-        size_hw: (height, width) of the image, pixels.
-
-    Raises:
-        InputError: an uncalibrated camera, or another image size.
-    """
-    if info.k[0] <= 0 or info.k[4] <= 0:
-        raise InputError(
-            f"camera_info: expected focal lengths > 0, got {info.k[0]} and {info.k[4]}: calibrate the camera"
-        )
-    bin_x, bin_y = max(1, info.binning_x), max(1, info.binning_y)
-    # a region of interest of size 0 means the whole sensor (sensor_msgs/CameraInfo)
-    width = (info.roi.width or info.width) // bin_x
-    height = (info.roi.height or info.height) // bin_y
-    if (height, width) != tuple(size_hw):
-        raise InputError(
-            f"camera_info: expected the image's size {size_hw[1]}x{size_hw[0]}, got {width}x{height}: "
-            "connect the camera_info of the same stream"
-        )
-    return CameraIntrinsics(
-        fx=float(info.k[0]) / bin_x,
-        fy=float(info.k[4]) / bin_y,
-        cx=(float(info.k[2]) - info.roi.x_offset) / bin_x,
-        cy=(float(info.k[5]) - info.roi.y_offset) / bin_y,
-        width=width,
-        height=height,
-    )
+    return layout
 
 
 def image_message(pixels: npt.NDArray[Any], encoding: str, header: Header) -> Image:

@@ -34,6 +34,7 @@ from saom_core.tracker import Tracker
 from saom_ros.diagnostics import ERROR, WARN, Problems, Statistics, status_message
 from saom_ros.executor import NodeExecutor
 from saom_ros.matcher import Frame, FrameMatcher
+from saom_ros.metric_inputs import SIZES, TROUBLES
 from saom_ros.outputs import Outputs
 from saom_ros.parameters import Parameters
 from saom_ros.pipeline import Pipeline, Request
@@ -111,6 +112,7 @@ class SaomNode(LifecycleNode):
             self._statistics,
             self._problems,
             self.get_logger(),
+            image_topic=self.resolve_topic_name("image"),
         )
         self._worker = NewestWorker(self.pipeline.process)
         return super().on_configure(state)
@@ -143,7 +145,7 @@ class SaomNode(LifecycleNode):
         if self._worker is not None:
             self._worker.discard()
         self.refuse_waiting("the node was deactivated")
-        self._problems.clear("image", "depth", "camera_info", "sync", "frame")
+        self._problems.clear("image", "sync", "frame", *TROUBLES, SIZES)
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:

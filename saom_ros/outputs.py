@@ -80,7 +80,7 @@ class Outputs:
 
 def instance_array(answer: Answer) -> InstanceArray:
     """Everything that is known of the instances."""
-    return instances_message(answer.instances, answer.header, answer.model, has_depth=answer.depth_m is not None)
+    return instances_message(answer.instances, answer.header, answer.model, has_depth=answer.has_depth)
 
 
 def label_image(answer: Answer) -> Image:
@@ -139,10 +139,9 @@ def points(answer: Answer) -> PointCloud2 | None:
     # REP 118: 0, NaN and infinities mean none; NaN goes through the products below into x and y
     depth = np.where((answer.depth_m > 0) & (answer.depth_m < np.inf), answer.depth_m, np.float32(np.nan))
     cloud = np.empty((height, width), POINT_FIELDS)
-    # the formula of `back_project`, with one factor for each column and row in the place of each pixel
-    np.multiply(depth, ((np.arange(width) - camera.cx) / camera.fx).astype(np.float32), out=cloud["x"])
-    np.multiply(depth, ((np.arange(height) - camera.cy) / camera.fy).astype(np.float32)[:, None], out=cloud["y"])
-    cloud["z"] = depth
+    # a pinhole camera's maps are one row, one column and a 1: they are not blown up to the image's size
+    for axis, ray_map in zip("xyz", camera.ray_maps, strict=True):
+        np.multiply(depth, ray_map, out=cloud[axis])
     red, green, blue = (answer.image_rgb[..., channel].astype(np.uint32) for channel in range(3))
     cloud["rgb"] = (red << 16) | (green << 8) | blue
     cloud["instance"], cloud["class"] = instances.label_image(), instances.class_image(len(answer.model.class_names))

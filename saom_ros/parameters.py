@@ -48,6 +48,22 @@ class NodeConfig:
     sync_timeout_s: float = option_field(
         0.2, "How long an image waits for its depth before it goes without", unit="s", minimum=0.0, maximum=10.0
     )
+    depth_scale: float = option_field(
+        0.0,
+        "Metres per unit of the depth images; 0: the usual, 0.001 for 16UC1 and 1 for 32FC1",
+        unit="m",
+        minimum=0.0,
+        maximum=1000.0,
+    )
+    check_frames: bool = option_field(
+        True, "Leave out depth and camera_info whose frame_id is not the image's: they would be of another camera"
+    )
+    rectified: str = option_field(
+        "auto",
+        "Whether the pictures are rectified, so that P of camera_info describes them, and not K with D; auto: they are "
+        "where the topic's name says rect",
+        choices=("auto", "true", "false"),
+    )
     tracking: bool = option_field(True, "Give an object the same track_id from frame to frame")
     track_memory_s: float = option_field(
         1.0,
@@ -130,6 +146,8 @@ def descriptor_of(field: dataclasses.Field[Any]) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(description=_described(option))
     if option.choices:
         descriptor.additional_constraints = f"one of {', '.join(option.choices)}"
+        # YAML and the command line make a boolean of an unquoted true
+        descriptor.dynamic_typing = "true" in option.choices
     if option.minimum is not None and option.maximum is not None:
         if isinstance(field.default, float):
             descriptor.floating_point_range = [FloatingPointRange(from_value=option.minimum, to_value=option.maximum)]

@@ -15,15 +15,15 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from saom_core.depth import CameraIntrinsics
 from saom_core.errors import InputError, SaomError
 from saom_core.prompts import Prompts
 from saom_core.segmenter import Segmentation, Segmenter
 from saom_core.tracker import Tracker, mask_ious
 from saom_ros.answer import Answer
-from saom_ros.conversions import camera_from_info, depth_from_image, rgb_from_image
+from saom_ros.conversions import rgb_from_image
 from saom_ros.diagnostics import ERROR, Problems, Statistics
 from saom_ros.matcher import Frame, stamp_ns
+from saom_ros.metric_inputs import NO_INFO, SIZES, Geometry, MetricInputs, SteadyTroubles, Trouble
 from saom_ros.outputs import Outputs
 from saom_ros.parameters import Parameters
 from saom_ros.target import Target
@@ -55,6 +55,7 @@ class Pipeline:
         statistics: times and counters.
         problems: troubles of now.
         logger: of the node.
+        image_topic: resolved name of the camera's topic, which tells whether its pictures are rectified.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Pipeline:
         statistics: Statistics,
         problems: Problems,
         logger: RcutilsLogger,
+        image_topic: str = "",
     ) -> None:
         self.segmenter = segmenter
         self.target = Target(tracker)
@@ -75,6 +77,7 @@ class Pipeline:
         self._problems = problems
         self._logger = logger
         self._turns = Turns()  # the worker and the service ~/segment share the model
+        self._metric_inputs, self._troubles = MetricInputs(image_topic), SteadyTroubles()
         self._tracker = tracker
         self._waiting: list[tuple[float, concurrent.futures.Future[Answer]]] = []  # since when, monotonic seconds
         self._waiting_lock = threading.Lock()
@@ -155,11 +158,12 @@ class Pipeline:
             ModelError: the model takes no prompts.
         """
         image_rgb = rgb_from_image(image)
-        size_hw = image_rgb.shape[:2]
-        depth_m = None if depth is None else _fitting_depth(depth, size_hw)
-        camera = None if depth is None or info is None else camera_from_info(info, (size_hw[0], size_hw[1]))
-        segmentation = self._segmented(image_rgb, depth_m, camera, asked)
-        return self._made(image.header, image_rgb, depth_m, camera, segmentation)
+        geometry = self._geometry(image.header, image_rgb, (depth, info))
+        refused = [trouble.text for trouble in geometry.troubles if trouble.consequence and trouble.kind != NO_INFO]
+        if refused:
+            raise InputError("; ".join(refused))
+        segmentation = self._segmented(image_rgb, geometry, asked)
+        return self._made(image.header, image_rgb, geometry, segmentation, tuple(map(str, geometry.troubles)))
 
     def asked(self, answer: Answer, asked: Prompts) -> Answer:
         """What prompts find in a frame that is answered: an object that everything mode found keeps its track id.
@@ -168,7 +172,7 @@ class Pipeline:
             InputError: a prompt is outside the image.
             ModelError: the model takes no prompts.
         """
-        segmentation = self._segmented(answer.image_rgb, answer.depth_m, answer.camera, asked)
+        segmentation = self._segmented(answer.image_rgb, Geometry(answer.depth_m, answer.camera), asked)
         found = segmentation.instances
         ious = mask_ious(found.masks, answer.instances.masks, SAME_OBJECT_IOU)
         track_ids = found.track_ids.copy()
@@ -182,20 +186,24 @@ class Pipeline:
         """The instances of a frame of the camera, and stage -> milliseconds; depth that does not fit is reported."""
         started = time.monotonic()
         image_rgb = rgb_from_image(request.frame.image)
-        depth_m = self._depth(request.frame.depth, image_rgb.shape[:2])
-        camera = self._camera(request.info, image_rgb.shape[:2], needed=depth_m is not None)
+        header = request.frame.image.header
+        geometry = self._geometry(header, image_rgb, (request.frame.depth, request.info))
+        for name, trouble in self._troubles.of_frame(geometry.troubles).items():
+            self._tell(name, trouble)
         decoded = time.monotonic()
-        segmentation = self._segmented(image_rgb, depth_m, camera, Prompts())
-        answer = self._made(request.frame.image.header, image_rgb, depth_m, camera, segmentation)
+        segmentation = self._segmented(image_rgb, geometry, Prompts())
+        answer = self._made(header, image_rgb, geometry, segmentation)
+        self._tell(SIZES, self._troubles.of_answer(answer.instances, geometry, self._options.node))
         return answer, {"decode": 1000 * (decoded - started), **segmentation.timings_ms}
 
-    def _segmented(
-        self,
-        image_rgb: npt.NDArray[np.uint8],
-        depth_m: npt.NDArray[np.float32] | None,
-        camera: CameraIntrinsics | None,
-        asked: Prompts,
-    ) -> Segmentation:
+    def _geometry(
+        self, header: Header, image_rgb: npt.NDArray[np.uint8], messages: tuple[Image | None, CameraInfo | None]
+    ) -> Geometry:
+        size_hw = image_rgb.shape[0], image_rgb.shape[1]
+        return self._metric_inputs.of(header, size_hw, messages, self._options.core, self._options.node)
+
+    def _segmented(self, image_rgb: npt.NDArray[np.uint8], geometry: Geometry, asked: Prompts) -> Segmentation:
+        depth_m, camera = geometry.depth_m, geometry.camera
         with self._turns:
             self.segmenter.config = self._options.core
             if len(asked):
@@ -207,18 +215,19 @@ class Pipeline:
         self,
         header: Header,
         image_rgb: npt.NDArray[np.uint8],
-        depth_m: npt.NDArray[np.float32] | None,
-        camera: CameraIntrinsics | None,
+        geometry: Geometry,
         segmentation: Segmentation,
+        notes: tuple[str, ...] = (),
     ) -> Answer:
         return Answer(
             header=header,
             image_rgb=image_rgb,
-            depth_m=depth_m,
-            camera=camera,
+            depth_m=geometry.depth_m,
+            camera=geometry.camera,
             instances=segmentation.instances,
             model=self.segmenter.info,
             prompts=segmentation.prompts,
+            notes=notes,
         )
 
     def _tracked(self, answer: Answer, received_s: float) -> Answer:
@@ -240,32 +249,11 @@ class Pipeline:
             self._problems.clear("target")
         return dataclasses.replace(answer, instances=instances, target=target)
 
-    def _depth(self, message: Image | None, size_hw: tuple[int, ...]) -> npt.NDArray[np.float32] | None:
-        if message is None:
-            self._problems.clear("depth")
-            return None
-        try:
-            depth_m = _fitting_depth(message, size_hw)
-        except InputError as error:
-            self._report("depth", f"{error}; working without depth")
-            return None
-        self._problems.clear("depth")
-        return depth_m
-
-    def _camera(self, info: CameraInfo | None, size_hw: tuple[int, ...], *, needed: bool) -> CameraIntrinsics | None:
-        if not needed:  # without depth nothing is measured
-            self._problems.clear("camera_info")
-            return None
-        if info is None:
-            self._report("camera_info", "no camera_info has come: no positions in metres, only distances")
-            return None
-        try:
-            camera = camera_from_info(info, (size_hw[0], size_hw[1]))
-        except InputError as error:
-            self._report("camera_info", f"{error}; no positions in metres, only distances")
-            return None
-        self._problems.clear("camera_info")
-        return camera
+    def _tell(self, name: str, trouble: Trouble | None) -> None:
+        if trouble is None:
+            self._problems.clear(name)
+        else:
+            self._report(name, str(trouble))
 
     def _fail(self, reason: str, received_s: float) -> None:
         """Tells everybody why the frame that came at that moment has no answer, those who wait for one included."""
@@ -278,18 +266,3 @@ class Pipeline:
         new = self._problems.set(name, text) if level is None else self._problems.set(name, text, level)
         if new:
             self._logger.warning(text)
-
-
-def _fitting_depth(message: Image, size_hw: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    """The depth (H, W) of a message, metres.
-
-    Raises:
-        InputError: it cannot be read, or has not the image's size.
-    """
-    depth_m = depth_from_image(message)
-    if depth_m.shape != size_hw:
-        raise InputError(
-            f"depth: expected the image's size {size_hw[1]}x{size_hw[0]}, got {depth_m.shape[1]}x{depth_m.shape[0]}: "
-            "connect the depth that the driver aligns to colour"
-        )
-    return depth_m

@@ -104,11 +104,11 @@ class Services:
         except Exception as error:  # whatever a network makes its runtime raise, the caller must be answered
             response.message = f"{type(error).__name__}: {error}"
             return response
-        found, has_depth = answer.instances, answer.depth_m is not None
+        found, has_depth = answer.instances, answer.has_depth
         response.instances = instances_message(found, answer.header, answer.model, has_depth=has_depth)
         response.label_image = image_message(found.label_image(), "mono16", answer.header)
         response.prompts = list(answer.prompts)
-        response.success, response.message = True, f"{len(found)} instances"
+        response.success, response.message = True, "; ".join((f"{len(found)} instances", *answer.notes))
         return response
 
     def _answer(self, request: Segment.Request, asked: Prompts) -> Answer:

@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from saom_core.depth import CameraIntrinsics
+from saom_core.camera import CameraIntrinsics
 from saom_training.simulators.rooms.cameras import View, look_at, random_lights
 from saom_training.simulators.rooms.mujoco_world import World
 from saom_training.simulators.rooms.renderer import Renderer

@@ -21,7 +21,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from saom_core.depth import CameraIntrinsics
+from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
 from saom_core.files import write_atomically
 from saom_core.taxonomy import CLASSES_AND_OTHER

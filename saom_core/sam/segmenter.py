@@ -19,8 +19,8 @@ import torch
 from segment_anything.utils.amg import generate_crop_boxes
 from torch import Tensor
 
+from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
-from saom_core.depth import CameraIntrinsics
 from saom_core.errors import ModelError
 from saom_core.grid import grid_points
 from saom_core.instances import Instances

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from saom_core.depth import CameraIntrinsics, back_project, clean_depth, inlier_depths, oriented_box
+from saom_core.camera import CameraIntrinsics
+from saom_core.depth import back_project, clean_depth, inlier_depths, oriented_box
 from saom_core.errors import InputError
 from saom_core.instances import Instances, MaskCrop
 from saom_core.measure import measure
@@ -21,19 +22,6 @@ def test_nan_inf_zero_and_far_are_invalid() -> None:
 def test_millimetres_are_refused() -> None:
     with pytest.raises(InputError, match="divide mm by 1000"):
         clean_depth(np.ones((3, 3), np.uint16), 0.1, 10.0)  # type: ignore[arg-type]
-
-
-def test_intrinsics_are_checked() -> None:
-    with pytest.raises(InputError, match="calibrated"):
-        CameraIntrinsics(0.0, 0.0, 0.0, 0.0, 640, 480)
-
-
-def test_scaled_camera_sees_the_same_rays() -> None:
-    half = CAMERA.scaled((240, 320))
-    # the middle of pixel (u, v) of the small image is the corner between four pixels of the large one
-    u, v = 100.0, 77.0
-    np.testing.assert_allclose((u - half.cx) / half.fx, (2 * u + 0.5 - CAMERA.cx) / CAMERA.fx)
-    np.testing.assert_allclose((v - half.cy) / half.fy, (2 * v + 0.5 - CAMERA.cy) / CAMERA.fy)
 
 
 def test_back_projection_projects_back() -> None:

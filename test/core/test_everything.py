@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
-from saom_core.depth import CameraIntrinsics
 from saom_core.errors import InputError
 from saom_core.everything import OnnxSegmenter
 from saom_core.letterbox import Letterbox, without_islands

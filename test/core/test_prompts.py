@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from saom_core.asking import Answers, Asking
+from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
-from saom_core.depth import CameraIntrinsics
 from saom_core.errors import InputError, ModelError
 from saom_core.everything import OnnxSegmenter
 from saom_core.instances import Instances

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from std_msgs.msg import Header
 
-from saom_core.depth import CameraIntrinsics
+from saom_core.camera import CameraIntrinsics
 from saom_core.instances import Instances, MaskCrop
 from saom_core.runtime import ModelInfo
 from saom_core.taught import TaughtClass

@@ -5,14 +5,14 @@ import array
 import cv2
 import numpy as np
 import pytest
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from saom_core.depth import Boxes3d
 from saom_core.errors import InputError
 from saom_core.instances import Instances, MaskCrop
 from saom_core.runtime import ModelInfo
-from saom_ros.conversions import camera_from_info, depth_from_image, image_message, rgb_from_image
+from saom_ros.conversions import depth_from_image, image_message, rgb_from_image
 from saom_ros.messages import instances_from_message, instances_message, mask_from_message, mask_message
 
 RNG = np.random.default_rng(7)
@@ -144,20 +144,6 @@ def test_tiny_and_huge_images() -> None:
         rgb_from_image(raw(np.zeros((1, 1), np.uint8), "bayer_rggb8"))
     big = raw(RNG.integers(0, 256, (4320, 7680), np.uint8), "mono8")
     assert rgb_from_image(big).shape == (4320, 7680, 3)
-
-
-def test_intrinsics_follow_binning_and_region_of_interest() -> None:
-    info = CameraInfo(width=640, height=480, k=[600.0, 0, 320.0, 0, 610.0, 240.0, 0, 0, 1.0])
-    whole = camera_from_info(info, (480, 640))
-    assert (whole.fx, whole.fy, whole.cx, whole.cy) == (600, 610, 320, 240)
-    info.binning_x = info.binning_y = 2
-    info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height = 20, 40, 320, 240
-    part = camera_from_info(info, (120, 160))
-    assert (part.fx, part.fy, part.cx, part.cy) == (300, 305, 150, 100)
-    with pytest.raises(InputError, match="expected the image's size 640x480, got 160x120"):
-        camera_from_info(info, (480, 640))
-    with pytest.raises(InputError, match="calibrate"):
-        camera_from_info(CameraInfo(width=640, height=480), (480, 640))
 
 
 @pytest.mark.parametrize("encoding", ["rgb8", "mono8", "mono16"])

@@ -94,14 +94,44 @@ def test_depth_of_another_moment(with_depth: Robot) -> None:
     )
 
 
-def test_depth_that_is_no_number(with_depth: Robot) -> None:
-    depth = np.full((480, 640), np.nan, np.float32)
-    depth[100:200] = np.inf
+@pytest.mark.parametrize(
+    ("pixels", "reason"),
+    [
+        (np.full((480, 640), np.nan, np.float32), "NaN or infinite"),
+        (np.zeros((480, 640), np.float32), "307200 0"),
+        (np.full((480, 640), -0.8, np.float32), "negative"),
+        (picture()[1].astype(np.float32), "set depth_scale to 0.001"),  # millimetres where metres belong
+    ],
+)
+def test_depth_without_a_distance_is_no_depth(with_depth: Robot, pixels: np.ndarray, reason: str) -> None:
     header = with_depth.header()
-    with_depth.publish("depth", image_message(depth, "32FC1", header))
+    with_depth.publish("depth", image_message(pixels, "32FC1", header))
     answer = with_depth.answer_to(with_depth.show(picture()[0], header))
-    assert answer.has_depth
-    assert all(item.valid_depth_ratio == 0 and np.isnan(item.distance) for item in answer.instances)
+    assert not answer.has_depth and all(np.isnan(item.distance) for item in answer.instances)
+    with_depth.until_status(reason, "working without depth", level=WARN)
+    assert with_depth.answer_to(show_rgbd(with_depth, picture()[1])).has_depth
+    with_depth.until(lambda: reason not in with_depth.status.message, "the trouble to be over")
+
+
+def test_depth_of_another_frame(with_depth: Robot) -> None:
+    header = with_depth.header()
+    other = Header(stamp=header.stamp, frame_id="camera_depth_optical")
+    with_depth.publish("depth", image_message(picture()[1], "16UC1", other))
+    assert not with_depth.answer_to(with_depth.show(picture()[0], header)).has_depth
+    with_depth.until_status("got 'camera_depth_optical'", "aligns to colour", level=WARN)
+    assert with_depth.answer_to(show_rgbd(with_depth, picture()[1])).has_depth
+    with_depth.until(lambda: "camera_depth_optical" not in with_depth.status.message, "the trouble to be over")
+
+
+def test_depth_scale_is_taken_from_the_next_frame_on(with_depth: Robot) -> None:
+    usual = with_depth.answer_to(show_rgbd(with_depth, picture()[1]))
+    assert with_depth.set_parameter("depth_scale", 0.0001).successful
+    scaled = with_depth.answer_to(show_rgbd(with_depth, (picture()[1] * 10.0).clip(0, 65535).astype(np.uint16)))
+    assert with_depth.set_parameter("depth_scale", 0.0).successful
+    assert scaled.has_depth and len(scaled.instances) == len(usual.instances)
+    for one, other in zip(scaled.instances, usual.instances, strict=True):
+        if one.distance < 6:  # ten times farther than that does not fit into 16 bits
+            assert one.distance == pytest.approx(other.distance, abs=0.002)
 
 
 def test_no_frames(running: Robot) -> None:

@@ -10,7 +10,7 @@ os.environ.setdefault("MUJOCO_GL", "egl")  # before any test module imports mujo
 import numpy as np
 import pytest
 
-from saom_core.depth import CameraIntrinsics
+from saom_core.camera import CameraIntrinsics
 from saom_core.taxonomy import OTHER
 from saom_training.data.frames import Frame, FrameObject
 

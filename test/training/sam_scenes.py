@@ -12,7 +12,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from saom_core.depth import CameraIntrinsics
+from saom_core.camera import CameraIntrinsics
 from saom_core.sam.network import SamModel, SamSizes, build_sam
 from saom_core.taxonomy import CLASSES_AND_OTHER
 from saom_training.data.frames import Frame, FrameObject

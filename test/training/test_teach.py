@@ -15,8 +15,8 @@ import torch
 
 from saom_cli.main import main
 from saom_cli.teach import write
+from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
-from saom_core.depth import CameraIntrinsics
 from saom_core.errors import InputError, ModelError
 from saom_core.everything import EverythingModel, OnnxSegmenter
 from saom_core.instances import Instances

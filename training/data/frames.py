@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from saom_core.depth import CameraIntrinsics
+from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
 
 Split = Literal["train", "val", "test"]

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from saom_core.depth import CameraIntrinsics
+from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
 from saom_core.taxonomy import CLASSES, OTHER
 

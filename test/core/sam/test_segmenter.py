@@ -17,8 +17,8 @@ pytest.importorskip("segment_anything")
 from segment_anything import SamAutomaticMaskGenerator, SamPredictor  # noqa: E402
 from segment_anything.utils.amg import calculate_stability_score  # noqa: E402
 
+from saom_core.camera import CameraIntrinsics  # noqa: E402
 from saom_core.config import SaomConfig  # noqa: E402
-from saom_core.depth import CameraIntrinsics  # noqa: E402
 from saom_core.errors import ConfigError, InputError, ModelError  # noqa: E402
 from saom_core.grid import grid_points  # noqa: E402
 from saom_core.instances import Instances  # noqa: E402

@@ -13,7 +13,7 @@ import torch
 from killed import assert_same_weights, killed_after
 
 from saom_cli.main import main
-from saom_core.depth import CameraIntrinsics
+from saom_core.camera import CameraIntrinsics
 from saom_core.errors import ConfigError
 from saom_core.runtime import BUNDLED_MODEL
 from saom_training.data.frames import Frame

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from saom_core.depth import CameraIntrinsics
+from saom_core.camera import CameraIntrinsics
 from saom_core.taxonomy import CLASSES, OTHER
 
 from ...data.frames import Frame, FrameObject

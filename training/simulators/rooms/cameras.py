@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from saom_core.depth import CameraIntrinsics
+from saom_core.camera import CameraIntrinsics
 
 from .scene import Scene
 

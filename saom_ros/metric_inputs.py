@@ -1,0 +1,187 @@
+"""Depth and camera of a frame: what of them belongs to its picture, and what is wrong with the rest.
+
+Metres that are wrong look like metres that are right. So depth or intrinsics that cannot belong to the picture are left
+out, what is doubtful is used and told, and each trouble says what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from saom_core.camera import CameraIntrinsics
+from saom_core.config import SaomConfig
+from saom_core.depth_checks import DepthProblem, depth_problem, depth_scale_of, size_problem
+from saom_core.errors import InputError
+from saom_core.instances import Instances
+from saom_ros.camera_info import CameraOfStream, kind_of_picture
+from saom_ros.conversions import depth_from_image, depth_type
+from saom_ros.parameters import NodeConfig
+
+WITHOUT_DEPTH = "working without depth"
+WITHOUT_POSITIONS = "no positions in metres, only distances"
+
+TROUBLES = ("depth", "depth unit", "camera_info", "rectified")
+"""Names of what can be wrong with the inputs of one frame."""
+
+SIZES = "object sizes"
+"""Name of the trouble that the answers show, not the inputs."""
+
+NO_INFO = "no camera_info"
+"""Kind of the trouble that somebody who asks for distances alone may have on purpose."""
+
+PATIENCE = 5
+"""So many answers in a row say the same of the objects' sizes before it is told, or is over."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something wrong with an input."""
+
+    name: str  # one of `TROUBLES`, or SIZES
+    kind: str  # stays the same as long as the same thing is wrong, while the numbers in the text may change
+    text: str
+    consequence: str = ""  # what is done without that input; "": it is used all the same
+
+    def __str__(self) -> str:
+        return f"{self.text}; {self.consequence}" if self.consequence else self.text
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What a frame's metres come from."""
+
+    depth_m: npt.NDArray[np.float32] | None  # (H, W)
+    camera: CameraIntrinsics | None
+    troubles: tuple[Trouble, ...] = ()
+    depth_scale: float = 1.0  # metres per unit of the depth message
+
+
+class MetricInputs:
+    """Judges depth and camera_info of frames.
+
+    Args:
+        image_topic: resolved name of the topic that the pictures come from.
+    """
+
+    def __init__(self, image_topic: str) -> None:
+        self._image_topic = image_topic
+        self._cameras = CameraOfStream()
+
+    def of(
+        self,
+        header: Header,
+        size_hw: tuple[int, int],
+        messages: tuple[Image | None, CameraInfo | None],
+        core: SaomConfig,
+        node: NodeConfig,
+    ) -> Geometry:
+        """Depth and camera of one picture.
+
+        Args:
+            header: of the picture.
+            size_hw: of the picture.
+            messages: depth of the same moment, and the camera_info that is known, where there are any.
+            core: for the range of valid distances.
+            node: for the settings of depth and camera.
+        """
+        depth, info = messages
+        if depth is None:  # without depth nothing is measured, and no camera is needed
+            return Geometry(None, None)
+        try:
+            _check_frame_id("depth", depth.header, header, node.check_frames)
+            depth_m = _fitting_depth(depth, size_hw, node.depth_scale)
+        except InputError as error:
+            return Geometry(None, None, (Trouble("depth", str(error), str(error), WITHOUT_DEPTH),))
+        scale = depth_scale_of(depth_type(depth), node.depth_scale)
+        problem = depth_problem(depth_m, core.min_depth_m, core.max_depth_m, scale)
+        troubles = [] if problem is None else [_trouble(problem)]
+        if problem is not None and not problem.usable:
+            return Geometry(None, None, tuple(troubles), scale)
+        camera, more = self._camera(info, header, size_hw, node)
+        return Geometry(depth_m, camera, (*troubles, *more), scale)
+
+    def _camera(
+        self, info: CameraInfo | None, header: Header, size_hw: tuple[int, int], node: NodeConfig
+    ) -> tuple[CameraIntrinsics | None, list[Trouble]]:
+        if info is None:
+            return None, [Trouble("camera_info", NO_INFO, "no camera_info has come", WITHOUT_POSITIONS)]
+        kind = kind_of_picture(node.rectified, self._image_topic, info)
+        try:
+            _check_frame_id("camera_info", info.header, header, node.check_frames)
+            camera = self._cameras.of(info, size_hw, rectified=kind.rectified)
+        except InputError as error:
+            return None, [Trouble("camera_info", str(error), str(error), WITHOUT_POSITIONS)]
+        return camera, [Trouble("rectified", "unknown", kind.doubt)] if kind.doubt else []
+
+
+class SteadyTroubles:
+    """What a stream of frames has to tell: each trouble in the words that it was first told in."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, Trouble] = {}
+        self._large = 0  # answers in a row that say "large objects", negative: that do not
+
+    def of_frame(self, troubles: Iterable[Trouble]) -> dict[str, Trouble | None]:
+        """What to tell for each of `TROUBLES`; None where nothing is wrong."""
+        now = {trouble.name: trouble for trouble in troubles}
+        return {name: self._steady(name, now.get(name)) for name in TROUBLES}
+
+    def of_answer(self, instances: Instances, geometry: Geometry, node: NodeConfig) -> Trouble | None:
+        """What to tell of the objects' sizes; a few answers in a row must agree."""
+        # somebody who has set the unit by hand knows what it is
+        problem = None if node.depth_scale else size_problem(instances, geometry.depth_scale)
+        self._large = max(self._large, 0) + 1 if problem is not None else min(self._large, 0) - 1
+        if problem is not None and self._large >= PATIENCE:
+            return self._steady(SIZES, Trouble(SIZES, problem.kind, problem.text))
+        if self._large <= -PATIENCE:
+            return self._steady(SIZES, None)
+        return self._told.get(SIZES)
+
+    def _steady(self, name: str, trouble: Trouble | None) -> Trouble | None:
+        before = self._told.pop(name, None)
+        if trouble is None:
+            return None
+        self._told[name] = before if before is not None and before.kind == trouble.kind else trouble
+        return self._told[name]
+
+
+def _trouble(problem: DepthProblem) -> Trouble:
+    if problem.usable:
+        return Trouble("depth unit", problem.kind, problem.text)
+    return Trouble("depth", problem.kind, problem.text, WITHOUT_DEPTH)
+
+
+def _check_frame_id(name: str, header: Header, image: Header, wanted: bool) -> None:
+    """Refuses a message of another frame_id; one that names none is taken to be of the picture's.
+
+    Raises:
+        InputError: another frame.
+    """
+    ours, theirs = image.frame_id.lstrip("/"), header.frame_id.lstrip("/")
+    if wanted and ours and theirs and ours != theirs:
+        remedy = "connect the depth that the driver aligns to colour" if name == "depth" else "connect the image's own"
+        raise InputError(
+            f"{name}: expected the image's frame_id {ours!r}, got {theirs!r}: {remedy}, or set the parameter "
+            "check_frames to false if the two are one place"
+        )
+
+
+def _fitting_depth(message: Image, size_hw: tuple[int, int], depth_scale: float) -> npt.NDArray[np.float32]:
+    """The depth (H, W) of a message, metres.
+
+    Raises:
+        InputError: it cannot be read, or has not the image's size.
+    """
+    depth_m = depth_from_image(message, depth_scale)
+    if depth_m.shape != size_hw:
+        raise InputError(
+            f"depth: expected the image's size {size_hw[1]}x{size_hw[0]}, got {depth_m.shape[1]}x{depth_m.shape[0]}: "
+            "connect the depth that the driver aligns to colour"
+        )
+    return depth_m

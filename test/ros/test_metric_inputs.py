@@ -1,0 +1,131 @@
+"""Depth and camera_info that do not belong to a picture: which, why, and what to do."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from robot import camera_info, picture
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from saom_core.config import SaomConfig
+from saom_core.depth import Boxes3d
+from saom_core.instances import Instances, MaskCrop
+from saom_core.runtime import ModelInfo
+from saom_ros.answer import Answer
+from saom_ros.conversions import image_message
+from saom_ros.metric_inputs import SIZES, Geometry, MetricInputs, SteadyTroubles, Trouble
+from saom_ros.parameters import NodeConfig
+
+HEADER = Header(frame_id="camera_color")
+SIZE_HW = (480, 640)
+SCENE_MM = picture()[1]
+
+
+def depth_message(pixels: np.ndarray, frame_id: str = "camera_color") -> Image:
+    encoding = "16UC1" if pixels.dtype == np.uint16 else "32FC1"
+    return image_message(pixels, encoding, Header(frame_id=frame_id))
+
+
+def judged(depth: Image | None, info_frame: str = "camera_color", **options: object) -> Geometry:
+    info = camera_info(Header(frame_id=info_frame))
+    node = dataclasses.replace(NodeConfig(), **options)
+    return MetricInputs("/camera/image_raw").of(HEADER, SIZE_HW, (depth, info), SaomConfig(), node)
+
+
+def test_what_fits_is_used() -> None:
+    for frame_id in ("camera_color", "/camera_color", ""):
+        geometry = judged(depth_message(SCENE_MM, frame_id), frame_id)
+        assert geometry.depth_m is not None and geometry.camera is not None and not geometry.troubles
+        np.testing.assert_allclose(geometry.depth_m, SCENE_MM / 1000, rtol=1e-6)
+    assert judged(None) == Geometry(None, None)
+
+
+def test_depth_of_another_frame_is_left_out() -> None:
+    geometry = judged(depth_message(SCENE_MM, "camera_depth"))
+    assert geometry.depth_m is None and [trouble.name for trouble in geometry.troubles] == ["depth"]
+    text = str(geometry.troubles[0])
+    assert "expected the image's frame_id 'camera_color', got 'camera_depth'" in text
+    assert "aligns to colour" in text and "check_frames" in text and text.endswith("working without depth")
+    forced = judged(depth_message(SCENE_MM, "camera_depth"), check_frames=False)
+    assert forced.depth_m is not None and not forced.troubles
+
+
+def test_camera_info_of_another_frame_gives_no_positions() -> None:
+    geometry = judged(depth_message(SCENE_MM), "camera_infra")
+    assert geometry.depth_m is not None and geometry.camera is None
+    assert "got 'camera_infra'" in str(geometry.troubles[0]) and geometry.troubles[0].name == "camera_info"
+
+
+@pytest.mark.parametrize(
+    ("pixels", "words", "used"),
+    [
+        (SCENE_MM.astype(np.float32), "set depth_scale to 0.001 (now 1)", False),
+        ((SCENE_MM * 11.0).clip(0, 65535).astype(np.uint16), "set depth_scale to 0.0001 (now 0.001)", True),
+        (np.zeros(SIZE_HW, np.uint16), "307200 0", False),
+        (np.full(SIZE_HW, np.nan, np.float32), "307200 NaN", False),
+        (-SCENE_MM.astype(np.float32) / 1000, "negative", False),
+    ],
+)
+def test_depth_of_nonsense_is_told(pixels: np.ndarray, words: str, used: bool) -> None:
+    geometry = judged(depth_message(pixels))
+    assert (geometry.depth_m is not None) == used
+    assert words in str(geometry.troubles[0])
+    assert ("working without depth" in str(geometry.troubles[0])) != used
+
+
+def test_depth_scale_mends_the_unit() -> None:
+    for pixels, scale in ((SCENE_MM.astype(np.float32), 0.001), ((SCENE_MM * 10.0).astype(np.uint16), 0.0001)):
+        geometry = judged(depth_message(pixels), depth_scale=scale)
+        assert geometry.depth_m is not None and not geometry.troubles
+        np.testing.assert_allclose(geometry.depth_m, SCENE_MM / 1000, atol=1e-3)
+
+
+def test_a_trouble_keeps_its_words_while_it_lasts() -> None:
+    """Numbers change with every frame; the log must not repeat itself for that."""
+    troubles = SteadyTroubles()
+    first, second = (Trouble("depth", "too far", f"a median of {median} m") for median in (800, 801))
+    other = Trouble("depth", "nothing measured", "no pixel")
+    assert troubles.of_frame([first])["depth"] is first
+    assert troubles.of_frame([second])["depth"] is first
+    assert troubles.of_frame([other])["depth"] is other
+    assert troubles.of_frame([])["depth"] is None
+    assert troubles.of_frame([second])["depth"] is second
+
+
+def of_size(longest_m: float) -> Instances:
+    masks = [MaskCrop(k, 0, np.ones((1, 1), bool)) for k in range(4)]
+    sizes = np.full((4, 3), longest_m, np.float32)
+    plain = Instances.from_masks((4, 4), masks, np.ones(4, np.float32))
+    return dataclasses.replace(plain, boxes3d=Boxes3d(sizes, np.zeros((4, 4), np.float32), sizes))
+
+
+def test_sizes_are_told_when_several_answers_agree() -> None:
+    troubles, geometry = SteadyTroubles(), Geometry(None, None, depth_scale=0.001)
+
+    def told(longest_m: float, **options: object) -> Trouble | None:
+        return troubles.of_answer(of_size(longest_m), geometry, dataclasses.replace(NodeConfig(), **options))
+
+    assert [told(2.0) is None for _ in range(5)] == [True] * 4 + [False]
+    trouble = told(2.1)
+    assert trouble is not None and trouble.name == SIZES and "2.0 m" in trouble.text
+    assert told(0.2) is trouble  # one answer that says otherwise ends nothing
+    assert [told(0.2) is None for _ in range(5)][-1]
+    assert all(told(2.0, depth_scale=0.001) is None for _ in range(6))  # the unit was set by hand
+
+
+def test_has_depth_needs_a_valid_pixel() -> None:
+    def answer(depth_m: np.ndarray | None, ratios: list[float]) -> Answer:
+        masks = [MaskCrop(k, 0, np.ones((1, 1), bool)) for k in range(len(ratios))]
+        found = Instances.from_masks((4, 4), masks, np.ones(len(ratios), np.float32))
+        found = dataclasses.replace(found, valid_depth_ratio=np.array(ratios, np.float32))
+        model = ModelInfo("tiny", "", (), "cpu", "auto", "", (384, 512), True)
+        return Answer(HEADER, np.zeros((4, 4, 3), np.uint8), depth_m, None, found, model)
+
+    ones, nothing = np.ones((4, 4), np.float32), np.full((4, 4), np.nan, np.float32)
+    assert not answer(None, [np.nan]).has_depth
+    assert not answer(ones, [0.0, 0.0]).has_depth  # depth, but on none of the objects
+    assert answer(ones, [0.0, 0.1]).has_depth
+    assert answer(ones, []).has_depth and not answer(nothing, []).has_depth
