@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from saom_core.depth import Boxes3d
 from saom_core.errors import InputError
+from saom_core.overlay import draw_overlay
 
 if TYPE_CHECKING:
     import supervision
@@ -225,6 +226,18 @@ class Instances:
             image[mask.window][mask.crop] = values[k]
         return image
 
+    def plot(
+        self, image_rgb: npt.NDArray[np.uint8], *, alpha: float = 0.45, labels: bool | Sequence[str] = True
+    ) -> npt.NDArray[np.uint8]:
+        """The image with its instances drawn over it, (H, W, 3) uint8 RGB; arguments as `overlay.draw_overlay`.
+
+        Raises:
+            InputError: an image of another size.
+        """
+        if image_rgb.shape != (*self.size_hw, 3):
+            raise InputError(f"expected the image of the instances, {(*self.size_hw, 3)}, got {image_rgb.shape}")
+        return draw_overlay(image_rgb, self, alpha=alpha, labels=labels)
+
     def to_coco(self, image_id: int = 0) -> list[dict[str, Any]]:
         """COCO results: one dict per instance with an uncompressed RLE (column-major, as COCO defines it)."""
         results = []
@@ -244,7 +257,7 @@ class Instances:
             )
         return results
 
-    def to_detections(self) -> supervision.Detections:
+    def to_supervision(self) -> supervision.Detections:
         """The same as `supervision.Detections` (needs the package supervision)."""
         import supervision as sv
 

@@ -4,14 +4,58 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Sequence
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from saom_core.instances import Instances, MaskCrop
-
 Image = npt.NDArray[np.uint8]
+
+
+class Mask(Protocol):
+    """What is drawn of a mask; see `saom_core.instances.MaskCrop`."""
+
+    x: int
+    y: int
+    crop: npt.NDArray[np.bool_]
+
+    @property
+    def area(self) -> int:
+        """Pixels of the mask."""
+
+
+class Instances(Protocol):
+    """What is drawn of `saom_core.instances.Instances`, which offers this module as its method `plot`."""
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Of the image."""
+
+    @property
+    def masks(self) -> Sequence[Any]:
+        """Of type `Mask`, one per instance."""
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """One per instance; "" without a name."""
+
+    @property
+    def scores(self) -> npt.NDArray[np.float32]:
+        """(N,) predicted quality, 0..1."""
+
+    @property
+    def distances_m(self) -> npt.NDArray[np.float32]:
+        """(N,), NaN where unknown."""
+
+    @property
+    def track_ids(self) -> npt.NDArray[np.int32]:
+        """(N,), -1 where not tracked."""
+
+    def label_image(self) -> npt.NDArray[np.uint16]:
+        """Which instance each pixel belongs to; the smaller one is in front."""
+
+    def __len__(self) -> int: ...
 
 
 def instance_color(key: int) -> tuple[int, int, int]:
@@ -83,7 +127,7 @@ def _draw_label(picture: Image, instances: Instances, k: int, text: str) -> None
     cv2.putText(picture, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA)
 
 
-def _anchor_xy(mask: MaskCrop) -> tuple[int, int]:
+def _anchor_xy(mask: Mask) -> tuple[int, int]:
     """A pixel of the mask near its middle, x and y in the image: the centre of a bowl's rim may lie outside the rim."""
     crop = np.ascontiguousarray(mask.crop)
     moments = cv2.moments(crop.view(np.uint8), binaryImage=True)

@@ -1,0 +1,140 @@
+"""The Python front door: `load()` a model, give it pictures of any kind, get `Instances`.
+
+    import saom_core
+
+    model = saom_core.load()
+    for k, name in enumerate(model.segment("photo.jpg").class_names):
+        print(k, name)
+
+What the ROS node uses is `saom_core.load.load_segmenter`, which takes arrays only and tells times beside the instances.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from saom_core.camera import CameraIntrinsics
+from saom_core.config import SaomConfig
+from saom_core.errors import InputError
+from saom_core.instances import Instances
+from saom_core.load import load_segmenter
+from saom_core.photos import read_depth, read_photo
+from saom_core.prompts import Prompts
+from saom_core.runtime import ModelInfo
+from saom_core.segmenter import Segmenter
+
+
+class Model:
+    """Everything mode for Python programs.
+
+    Args:
+        segmenter: does the work; see `load`.
+    """
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        self.segmenter = segmenter
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the model is, where it runs, and its class names."""
+        return self.segmenter.info
+
+    def segment(
+        self,
+        image: Any,
+        depth: Any = None,
+        camera: CameraIntrinsics | None = None,
+        *,
+        bgr: bool = False,
+    ) -> Instances:
+        """All whole objects of one picture.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, the path of a photo, or a PIL image.
+            depth: (H, W) floating, metres along the optical axis, aligned with the image, 0 or NaN = none; or the path
+                of a depth picture (see `photos.read_depth`); None: colour alone.
+            camera: of the image; with depth it gives centroids and boxes in metres.
+            bgr: an array has its channels in OpenCV's order, blue first.
+
+        Raises:
+            InputError: a picture that cannot be read, or an array of another shape or type.
+        """
+        return self.segmenter.segment(image_rgb_of(image, bgr=bgr), depth_m_of(depth), camera).instances
+
+    def ask(
+        self,
+        image: Any,
+        *,
+        points_xy: Sequence[Sequence[float]] = (),
+        boxes_xyxy: Sequence[Sequence[float]] = (),
+        depth: Any = None,
+        camera: CameraIntrinsics | None = None,
+        bgr: bool = False,
+    ) -> tuple[Instances, tuple[int, ...]]:
+        """The whole object at each point and in each box, whatever its score.
+
+        Args:
+            image: as `segment`, as all other arguments but these two.
+            points_xy: pixels of the image.
+            boxes_xyxy: left, top, right, bottom in pixels; right and bottom exclusive.
+            depth: as `segment`.
+            camera: as `segment`.
+            bgr: as `segment`.
+
+        Returns:
+            The objects by falling score, and for each of them the prompt that it answers: points first, then boxes.
+
+        Raises:
+            InputError: as `segment`, and a prompt outside the image.
+        """
+        flat_points = [float(value) for point in points_xy for value in point]
+        flat_boxes = [float(value) for box in boxes_xyxy for value in box]
+        prompts = Prompts.from_flat(flat_points, flat_boxes)
+        answer = self.segmenter.ask(image_rgb_of(image, bgr=bgr), prompts, depth_m_of(depth), camera)
+        return answer.instances, answer.prompts
+
+    def stream(self, images: Iterable[Any], *, bgr: bool = False) -> Iterator[Instances]:
+        """The objects of each of many pictures, one after the other: a list of paths, the frames of a video."""
+        for image in images:
+            yield self.segment(image, bgr=bgr)
+
+
+def load(model: str | os.PathLike[str] = "", **options: Any) -> Model:
+    """Load a model.
+
+    Args:
+        model: a saom-*.onnx file, or (where torch is installed) a checkpoint of the SAM family; "": the bundled
+            saom-tiny.
+        options: fields of `saom_core.config.SaomConfig`, such as `provider="cuda"` or `score_threshold=0.6`.
+
+    Raises:
+        ModelError: the model cannot be loaded.
+        ConfigError: an option that does not exist, or is out of range.
+    """
+    return Model(load_segmenter(SaomConfig().replace(model=os.fspath(model), **options)))
+
+
+def image_rgb_of(image: Any, *, bgr: bool = False) -> npt.NDArray[np.uint8]:
+    """(H, W, 3) uint8 RGB of whatever shows a picture; see `Model.segment`."""
+    if isinstance(image, (str, os.PathLike)):
+        return read_photo(Path(image))
+    if isinstance(image, np.ndarray):
+        return np.ascontiguousarray(image[..., ::-1]) if bgr else image
+    if hasattr(image, "convert"):  # PIL, which is not imported for it
+        return np.asarray(image.convert("RGB"), np.uint8)
+    raise InputError(f"expected an array, the path of a photo or a PIL image, got {type(image).__name__}")
+
+
+def depth_m_of(depth: Any) -> npt.NDArray[np.floating] | None:
+    """(H, W) floating metres of an array or of a depth picture's path; None for None."""
+    if depth is None or isinstance(depth, np.ndarray):
+        return depth
+    if isinstance(depth, (str, os.PathLike)):
+        return read_depth(Path(depth))
+    raise InputError(f"expected an array in metres or the path of a depth picture, got {type(depth).__name__}")

@@ -1,0 +1,110 @@
+"""The Python front door: pictures of any kind give the same answer; and what `import saom_core` offers."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import saom_core
+from saom_core.camera import CameraIntrinsics
+from saom_core.photos import read_depth, read_photo
+
+SEQUENCE = Path(__file__).resolve().parents[2] / "demo" / "sequence"
+PHOTO, DEPTH = SEQUENCE / "image_008.jpg", SEQUENCE / "depth_008.png"
+
+
+@pytest.fixture(scope="module")
+def model() -> saom_core.Model:
+    return saom_core.load(threads=1)
+
+
+def assert_same(one: saom_core.Instances, other: saom_core.Instances) -> None:
+    assert one.class_names == other.class_names
+    np.testing.assert_array_equal(one.scores, other.scores)
+    np.testing.assert_array_equal(one.label_image(), other.label_image())
+
+
+def test_a_path_an_array_and_opencvs_order_are_one_picture(model: saom_core.Model) -> None:
+    image_rgb = read_photo(PHOTO)
+    expected = model.segmenter.segment(image_rgb).instances
+    assert len(expected) > 3
+    for image, bgr in ((PHOTO, False), (str(PHOTO), False), (image_rgb, False), (image_rgb[:, :, ::-1], True)):
+        assert_same(model.segment(image, bgr=bgr), expected)
+    for instances in model.stream([PHOTO, image_rgb]):
+        assert_same(instances, expected)
+
+
+def test_a_pil_image_of_any_mode_is_a_picture(model: saom_core.Model) -> None:
+    pil = pytest.importorskip("PIL.Image")
+    image_rgb = read_photo(PHOTO)
+    picture = pil.fromarray(image_rgb)
+    assert_same(model.segment(picture), model.segment(image_rgb))
+    assert_same(model.segment(picture.convert("RGBA")), model.segment(image_rgb))
+    assert model.segment(picture.convert("L")).size_hw == image_rgb.shape[:2]
+
+
+def test_depth_of_a_file_gives_metres(model: saom_core.Model) -> None:
+    camera = CameraIntrinsics(525.0, 525.0, 319.5, 239.5, 640, 480)
+    found, expected = (model.segment(PHOTO, depth, camera) for depth in (str(DEPTH), read_depth(DEPTH)))
+    assert found.centroids_m is not None and np.isfinite(found.centroids_m).any()
+    np.testing.assert_array_equal(found.centroids_m, expected.centroids_m)
+
+
+def test_points_and_boxes_are_answered_and_told_apart(model: saom_core.Model) -> None:
+    largest = max(model.segment(PHOTO).masks, key=lambda mask: mask.area)
+    rows, columns = np.nonzero(largest.crop)
+    middle = len(rows) // 2
+    point = largest.x + columns[middle] + 0.5, largest.y + rows[middle] + 0.5
+    instances, prompts = model.ask(PHOTO, points_xy=[point], boxes_xyxy=[largest.box_xyxy])
+    assert sorted(prompts) == [0, 1] and len(instances) == 2
+
+
+def test_what_is_no_picture_is_refused(model: saom_core.Model) -> None:
+    with pytest.raises(saom_core.InputError, match="got int"):
+        model.segment(7)
+    with pytest.raises(saom_core.InputError, match="got list"):
+        model.segment(PHOTO, depth=[1.0])
+    with pytest.raises(saom_core.InputError, match=r"expected an image of shape \(H, W, 3\)"):
+        model.segment(np.zeros((4, 4), np.uint8))
+    with pytest.raises(saom_core.ConfigError, match="check the spelling"):
+        saom_core.load(score_treshold=0.5)
+
+
+def test_a_plot_shows_each_object_and_wants_its_own_picture(model: saom_core.Model) -> None:
+    image_rgb = read_photo(PHOTO)
+    instances = model.segment(image_rgb)
+    picture = instances.plot(image_rgb, labels=False)
+    changed = (picture != image_rgb).any(axis=2)
+    assert changed[instances.label_image() > 0].mean() > 0.95
+    with pytest.raises(saom_core.InputError, match="the image of the instances"):
+        instances.plot(image_rgb[::2])
+
+
+@pytest.mark.skipif(importlib.util.find_spec("supervision") is None, reason="supervision is of the training side")
+def test_supervision_gets_the_same_boxes_masks_and_names(model: saom_core.Model) -> None:
+    instances = model.segment(PHOTO)
+    detections = instances.to_supervision()
+    np.testing.assert_allclose(detections.xyxy, instances.boxes_xyxy)
+    np.testing.assert_array_equal(detections.mask, instances.dense_masks())
+    np.testing.assert_allclose(detections.confidence, instances.scores)
+    np.testing.assert_array_equal(detections.class_id, instances.class_ids)
+    assert list(detections["class_name"]) == list(instances.class_names)
+    assert len(saom_core.Instances((4, 4)).to_supervision()) == 0
+
+
+def test_import_is_light_and_offers_what_it_says() -> None:
+    assert all(getattr(saom_core, name) is not None for name in saom_core.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'lode'"):
+        saom_core.lode  # noqa: B018
+    code = "import sys, saom_core, saom_core.errors; sys.exit('cv2' in sys.modules or 'onnxruntime' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_one_version() -> None:
+    pyproject = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'version = "{saom_core.__version__}"' in pyproject
