@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from saom_core.arguments import add_config_arguments, config_from, pair
+from saom_core.arguments import add_config_arguments, at_least, config_from, pair
 from saom_core.camera import CameraIntrinsics
+from saom_core.files import check_output, write_atomically
 from saom_core.load import load_segmenter
 from saom_core.memory import peak_memory_mb
 from saom_core.photos import read_depth, read_photo
@@ -27,14 +28,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image", type=Path, help="photo to segment again and again")
     parser.add_argument("--depth", type=Path, help="its 16-bit depth PNG in millimetres")
     parser.add_argument("--size", type=pair, default="640x480", help="camera resolution, WIDTHxHEIGHT")
-    parser.add_argument("--runs", type=int, default=50)
-    parser.add_argument("--warmup", type=int, default=5)
+    parser.add_argument("--runs", type=at_least(1), default=50, help="frames that count (default: 50)")
+    parser.add_argument("--warmup", type=at_least(0), default=5, help="frames before them (default: 5)")
     parser.add_argument("--json", type=Path, help="write the figures here")
     add_config_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """`saom bench`."""
+    if args.json:
+        check_output(args.json, [path for path in (args.image, args.depth) if path])
     width, height = args.size
     image, depth = _frame(args.image, args.depth, (height, width))
     camera = CameraIntrinsics(0.9 * width, 0.9 * width, width / 2, height / 2, width, height)
@@ -60,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     memory = peak_memory_mb()
     print(f"  {1000 / figures['total']['p50_ms']:.1f} frames/s, peak memory {memory:.0f} MB")
     if args.json:
-        args.json.write_text(json.dumps({"stages": figures, "peak_memory_mb": memory}, indent=1), encoding="utf-8")
+        write_atomically(args.json, json.dumps({"stages": figures, "peak_memory_mb": memory}, indent=1).encode())
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -37,8 +38,8 @@ COMMANDS = {
     "export": ("saom_training.export", "checkpoint to one ONNX file [train]"),
 }
 """Command -> module with `add_arguments(parser)` and `run(args) -> int`; [train]: needs the training packages."""
-RESUMED = {"collect", "finetune", "reproduce", "segment"}
-"""What the same command goes on with after an interrupt."""
+RESUMED = {"collect", "finetune", "reproduce"}
+"""What the same command goes on with after an interrupt, whatever its options."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -54,6 +55,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str], command: str) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a photo's name may be no text, or none of the terminal's
     import argparse
     import importlib
     import logging

@@ -7,8 +7,10 @@ Depth of `photo.png` is looked for as `--depth FILE`, or for a folder as the fil
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Callable
+import dataclasses
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +19,18 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from saom_cli.answers import Answers
+from saom_cli.table import Table, prompt_of
 from saom_core.arguments import add_config_arguments, config_from
 from saom_core.camera import CameraIntrinsics
+from saom_core.config import SaomConfig
 from saom_core.errors import InputError
-from saom_core.instances import Instances
+from saom_core.files import check_not_read, check_output, write_atomically
 from saom_core.load import load_segmenter
 from saom_core.overlay import draw_overlay
 from saom_core.photos import find_photos, read_depth, read_photo
 from saom_core.prompts import Prompts
-from saom_core.segmenter import Segmenter
+from saom_core.segmenter import Segmentation, Segmenter
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,40 +51,159 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--box", type=_numbers(4), action="append", metavar="X0,Y0,X1,Y1", help="only the object in this box; the same"
     )
-    parser.add_argument("--json", type=Path, help="write instances as COCO results, one list for all photos")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        help="write instances as COCO results, one list for all photos; an interrupted run is gone on with",
+    )
     add_config_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """`saom segment`."""
     photos = find_photos(args.input)
-    if args.output and args.output.is_dir() != args.input.is_dir() and args.output.exists():
-        raise InputError(f"expected --output to be a {'folder' if args.input.is_dir() else 'file'}, got {args.output}")
+    overlays = overlay_paths(photos, args.output, into_folder=args.input.is_dir()) if args.output else {}
+    _check_places(args, photos, overlays)
     asked = Prompts.from_flat(sum(args.point or [], []), sum(args.box or [], []))
-    segmenter = load_segmenter(config_from(args))
+    config = config_from(args)
+    segmenter = load_segmenter(config)
     print(f"{segmenter.info.name} on {segmenter.info.provider}")
-    results: list[dict[str, Any]] = []
-    failed = 0
-    for image_id, photo in enumerate(tqdm(photos, unit="photo", disable=len(photos) < 3, dynamic_ncols=True)):
-        try:
-            image = read_photo(photo)
-            depth = read_depth(_depth_of(photo, args))
-            instances = _segment(segmenter, image, depth, args.intrinsics, asked)
-        except InputError as error:
-            if len(photos) == 1:
-                raise
-            failed += 1  # one bad file of a folder must not cost the others
-            tqdm.write(f"{photo}: {error}")
-            continue
-        print_table(photo, instances)
-        results += [{"file_name": photo.name, **result} for result in instances.to_coco(image_id)]
-        if args.output:
-            target = args.output / f"{photo.stem}.png" if args.input.is_dir() else args.output
-            write_image(target, draw_overlay(image, instances))
+    answers = Answers(args.json, _facts(args, config, segmenter)) if args.json else None
+    if answers is not None and answers.begun_anew:
+        print(f"{args.json}: an interrupted run with other options is not gone on with")
+    work = _Work(args, segmenter, asked, overlays, answers)
+    try:
+        # None: no bar where standard error is no terminal
+        for photo in tqdm(photos, unit="photo", disable=len(photos) < 3 or None, dynamic_ncols=True):
+            try:
+                work.do(photo)
+            except InputError as error:
+                if args.input.is_file():
+                    raise
+                work.failed.append(photo)  # one bad file of a folder must not cost the others
+                tqdm.write(f"{photo}: failed: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        if answers is not None:
+            answers.finish(photos, complete=False)
+            print(
+                f"{answers.done} of {len(photos)} done; {args.json} holds them, and the same command goes on from here"
+            )
+        raise
+    if answers is not None:
+        answers.finish(photos, complete=True)
+    for line in [*work.table.legend(), *([] if args.input.is_file() else [work.summary(len(photos))])]:
+        print(line)
+    return 1 if work.failed else 0
+
+
+class _Work:
+    """What is done with each photo, and how it went."""
+
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        segmenter: Segmenter,
+        asked: Prompts,
+        overlays: Mapping[Path, Path],
+        answers: Answers | None,
+    ) -> None:
+        self.table = Table(args.class_score_threshold)
+        self.failed: list[Path] = []
+        self._done_before = 0
+        self._args, self._segmenter, self._asked, self._overlays, self._answers = (
+            args, segmenter, asked, overlays, answers,
+        )  # fmt: skip
+
+    def do(self, photo: Path) -> None:
+        """Segments a photo, unless an interrupted run has done it.
+
+        Raises:
+            InputError: the photo or its depth cannot be read or segmented.
+        """
+        depth_path, overlay = _depth_of(photo, self._args), self._overlays.get(photo)
+        files = [photo, *([depth_path] if depth_path else [])]
+        if self._answers is not None and self._answers.has(photo, files) and (overlay is None or overlay.exists()):
+            self._done_before += 1
+            return
+        image = read_photo(photo)
+        answer = _segment(self._segmenter, image, read_depth(depth_path), self._args.intrinsics, self._asked)
+        tqdm.write("\n".join(self.table.lines(str(photo), answer, self._asked)))
+        if overlay:
+            write_image(overlay, draw_overlay(image, answer.instances))
+        if self._answers is not None:
+            results = answer.instances.to_coco()
+            for result, prompt in zip(results, answer.prompts, strict=False):  # without prompts there are none
+                result["prompt"] = prompt_of(self._asked, prompt)
+            self._answers.add(photo, files, results)
+
+    def summary(self, count: int) -> str:
+        """The closing line of a folder."""
+        line = f"{count - len(self.failed)} of {count} done"
+        if self._done_before:
+            line += f" ({self._done_before} of them before)"
+        if self.failed:
+            names = ", ".join(photo.name for photo in self.failed[:5])
+            line += f", {len(self.failed)} failed: {names}"
+            line += f" and {len(self.failed) - 5} more" if len(self.failed) > 5 else ""
+        return line
+
+
+def overlay_paths(photos: Sequence[Path], output: Path, *, into_folder: bool) -> dict[Path, Path]:
+    """Where the overlay of each photo goes; of a folder `a.png` for `a.jpg`, and `a.jpg.png` where that is ambiguous.
+
+    Args:
+        photos: in a folder, of different names.
+        output: the overlay of one photo, or the folder for those of a folder.
+        into_folder: whether it is a folder.
+    """
+    if not into_folder:
+        return {photos[0]: output}
+    names = {photo: f"{photo.stem}.png" for photo in photos}
+    while True:
+        times = Counter(names.values())
+        twice = [photo for photo, name in names.items() if times[name] > 1 and name != f"{photo.name}.png"]
+        if not twice:
+            return {photo: output / name for photo, name in names.items()}
+        names |= {photo: f"{photo.name}.png" for photo in twice}
+
+
+def _check_places(args: argparse.Namespace, photos: Sequence[Path], overlays: Mapping[Path, Path]) -> None:
+    """Refuses, before the work begins, what could not be written or would overwrite what is read.
+
+    Raises:
+        InputError: see `check_output`; or overlays among the photos, or in a format that OpenCV does not write.
+        OSError: nothing can be written there.
+    """
+    depths = [args.depth] if args.depth and args.depth.is_file() else []
+    depths += [path for path in (_depth_of(photo, args) for photo in photos) if path] if not depths else []
+    read = {*photos, *depths, *([Path(args.model)] if args.model else [])}
+    if args.output:
+        if args.input.is_dir() and args.output.exists() and args.output.samefile(args.input):
+            raise InputError(
+                f"expected another folder for the overlays than the photos' own, got {args.output}: the next run would "
+                "take them for photos"
+            )
+        check_output(args.output, read, folder=args.input.is_dir())
+        check_not_read(overlays.values(), read)
+        suffix = "out.png" if args.input.is_dir() else args.output.name
+        if not Path(suffix).suffix or not cv2.haveImageWriter(suffix):
+            raise InputError(f"expected an output such as out.png, got {args.output}")
     if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(results), encoding="utf-8")
-    return 1 if failed else 0
+        check_output(args.json, read)
+        if args.json.resolve() in {path.resolve() for path in overlays.values()}:
+            raise InputError(f"expected two files for overlay and JSON, got {args.json} for both")
+
+
+def _facts(args: argparse.Namespace, config: SaomConfig, segmenter: Segmenter) -> dict[str, Any]:
+    """What decides the answers; a run goes on with those of another one only where all of it is equal."""
+    model = Path(segmenter.info.path).stat()
+    return {
+        "input": str(args.input.resolve()),
+        "depth": str(args.depth.resolve()) if args.depth else None,
+        "model": [model.st_size, model.st_mtime_ns],
+        "options": dataclasses.asdict(config),
+        **{name: getattr(args, name) for name in ("intrinsics", "point", "box")},
+    }
 
 
 def _numbers(count: int) -> Callable[[str], list[float]]:
@@ -96,31 +220,20 @@ def _numbers(count: int) -> Callable[[str], list[float]]:
 
 
 def write_image(path: Path, image_rgb: npt.NDArray[np.uint8]) -> None:
-    """Write a picture; folders are made.
+    """Writes a picture, whole or not at all.
 
     Raises:
-        InputError: the suffix is of no picture format, or the place cannot be written.
+        InputError: the format cannot hold it.
+        OSError: the place cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        written = cv2.imwrite(str(path), image_rgb[:, :, ::-1])
-    except cv2.error as error:
-        raise InputError(f"expected an output such as out.png, got {path}") from error
-    if not written:
-        raise InputError(f"expected a place that can be written, got {path}")
-
-
-def print_table(photo: Path, instances: Instances) -> None:
-    """One line per instance."""
-    tqdm.write(f"{photo}: {len(instances)} instances")
-    for k in range(len(instances)):
-        left, top, right, bottom = instances.boxes_xyxy[k].astype(int)
-        distance = instances.distances_m[k]
-        tqdm.write(
-            f"  {instances.class_names[k] or 'object':18s} class {instances.class_scores[k]:.2f}  mask "
-            f"{instances.scores[k]:.2f}  box {left},{top},{right},{bottom}"
-            + (f"  {distance:.2f} m" if np.isfinite(distance) else "")
-        )
+        packed, content = cv2.imencode(path.suffix, image_rgb[:, :, ::-1])
+    except cv2.error:
+        packed = False
+    if not packed:
+        height, width = image_rgb.shape[:2]
+        raise InputError(f"{path}: expected a format for {width}x{height} pixels, as out.png, got {path.suffix}")
+    write_atomically(path, content.tobytes())
 
 
 def _depth_of(photo: Path, args: argparse.Namespace) -> Path | None:
@@ -135,11 +248,11 @@ def _segment(
     depth: npt.NDArray[np.float32] | None,
     intrinsics: list[float] | None,
     asked: Prompts,
-) -> Instances:
+) -> Segmentation:
     camera = None
     if intrinsics:
         fx, fy, cx, cy = intrinsics
         camera = CameraIntrinsics(fx, fy, cx, cy, image.shape[1], image.shape[0])
     if len(asked):
-        return segmenter.ask(image, asked, depth, camera).instances
-    return segmenter.segment(image, depth, camera).instances
+        return segmenter.ask(image, asked, depth, camera)
+    return segmenter.segment(image, depth, camera)

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from saom_core.arguments import at_least
 from saom_core.errors import InputError
+from saom_core.files import check_output
 from saom_core.runtime import OnnxModel
 from saom_core.teach.examples import Sight, look
 from saom_core.teach.files import find_pictures, others_of, read_example, write
@@ -44,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="pictures, or folders of them, where the robot works and the object is not: what must not get the name",
     )
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: one per core")
+    parser.add_argument("--threads", type=at_least(0), default=0, help="CPU threads; 0: one per core")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,10 +54,12 @@ def run(args: argparse.Namespace) -> int:
     model = OnnxModel(args.model, "cpu", args.threads)
     names = [one.name for one in model.info.taught]
     check_name(args.name, model.info.class_names, names)
-    check_output(args.output, names)
+    examples, others = find_pictures(args.examples), find_pictures(args.others)
+    check_output(args.output, [*examples, *others])
+    check_no_class_is_lost(args.output, names)
     before = [one for one in model.info.taught if one.name != args.name]
-    sights = _sights(model, find_pictures(args.examples))
-    taught = learn(args.name, sights, others_of(model, sights, before, find_pictures(args.others)))
+    sights = _sights(model, examples)
+    taught = learn(args.name, sights, others_of(model, sights, before, others))
     place = names.index(args.name) if args.name in names else len(names)  # what is taught anew keeps its class id
     write(Path(model.info.path), args.output, [*before[:place], taught, *before[place:]])
     known = taught.record
@@ -83,7 +87,7 @@ def check_name(name: str, class_names: Sequence[str], taught: Sequence[str]) -> 
         )
 
 
-def check_output(output: Path, taught: Sequence[str]) -> None:
+def check_no_class_is_lost(output: Path, taught: Sequence[str]) -> None:
     """Whether a file may be written there: not over one with taught classes that the model to begin from lacks.
 
     Raises:

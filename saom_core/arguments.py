@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from saom_core.config import SaomConfig, option_of
@@ -34,6 +34,21 @@ def config_from(args: argparse.Namespace, **given: Any) -> SaomConfig:
     names = [field.name for field in dataclasses.fields(SaomConfig)]
     values = {name: getattr(args, name) for name in names if name not in given and hasattr(args, name)}
     return SaomConfig(**values, **given)
+
+
+def at_least(minimum: int) -> Callable[[str], int]:
+    """Reads a whole number that is not below a minimum; for `add_argument(type=at_least(1))`."""
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = minimum - 1
+        if number < minimum:
+            raise argparse.ArgumentTypeError(f"expected a whole number of at least {minimum}, got {text!r}")
+        return number
+
+    return read
 
 
 def pair(text: str) -> tuple[int, int]:

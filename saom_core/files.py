@@ -26,12 +26,12 @@ def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], object]) 
     Raises:
         OSError: the place cannot be written; the error names the file, and an older file stays as it was.
     """
-    path = path.resolve()
     try:
         if path.exists() and not path.is_file():
             with path.open("wb") as file:
                 _fill(file, content)
             return
+        path = path.resolve()
         draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
             with draft.open("wb") as file:
@@ -62,18 +62,29 @@ def check_output(path: Path, inputs: Iterable[Path] = (), *, folder: bool = Fals
     if path.exists() and path.is_dir() != folder:
         wanted, found = ("a folder", "a file") if folder else ("a file", "a folder")
         raise InputError(f"{path}: expected {wanted} to write to, got {found}: choose another name")
-    for read in inputs:
-        if path.exists() and read.exists() and path.samefile(read):
-            raise InputError(f"{path}: expected a new file to write to, got one that is read: choose another name")
-    parent = path if folder else path.resolve().parent
+    check_not_read([path], inputs)
     try:
-        parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and not path.is_dir() and not os.access(path, os.W_OK):
             raise OSError(errno.EACCES, os.strerror(errno.EACCES))
-        if not path.exists() or path.is_file() or path.is_dir():
-            tempfile.TemporaryFile(dir=parent).close()  # whether a file can be made there, only an attempt tells
+        if path.exists() and not path.is_dir() and not path.is_file():
+            return  # a pipe or a device is written as it is
+        parent = path if folder else path.resolve().parent
+        parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=parent).close()  # whether a file can be made there, only an attempt tells
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def check_not_read(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Refuses to overwrite what the work reads, whatever name it goes by.
+
+    Raises:
+        InputError: one of the outputs is one of the inputs.
+    """
+    read = {(stat.st_dev, stat.st_ino) for stat in (path.stat() for path in inputs if path.exists())}
+    for path in outputs:
+        if path.exists() and ((stat := path.stat()).st_dev, stat.st_ino) in read:
+            raise InputError(f"{path}: expected a new file to write to, got one that is read: choose another name")
 
 
 def _fill(file: BinaryIO, content: bytes | Callable[[BinaryIO], object]) -> None:

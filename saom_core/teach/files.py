@@ -64,14 +64,10 @@ def write(model: Path, output: Path, classes: Sequence[TaughtClass]) -> None:
     """Writes a copy of a model file with these taught classes in the place of its own, whole or not at all.
 
     Raises:
-        InputError: the place cannot be written.
+        OSError: the place cannot be written.
     """
     entry = to_json(classes, sha256_without_entry(model, TAUGHT_KEY))
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(output, with_entry(model.read_bytes(), TAUGHT_KEY, entry))
-    except OSError as error:
-        raise InputError(f"expected a place that can be written, got {output} ({error})") from error
+    write_atomically(output, with_entry(model.read_bytes(), TAUGHT_KEY, entry))
 
 
 def others_of(

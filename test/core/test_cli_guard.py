@@ -199,3 +199,52 @@ def test_version_and_module(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == saom("--version").stdout and saom("--version").stdout.startswith("saom ")
     assert saom("info").returncode == 0
     assert saom().returncode == saom("no-such-command").returncode == 2
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    image = np.full((120, 160, 3), 150, np.uint8)
+    image[40:90, 30:80] = (30, 90, 200)
+    cv2.imwrite(str(tmp_path / "photo.png"), image)
+    return tmp_path / "photo.png"
+
+
+@pytest.mark.parametrize("command", ["segment", "bench"])
+def test_a_disk_that_fills_up(photo: Path, command: str) -> None:
+    out = photo.with_name("out.json")
+    out.write_text("before")
+    arguments = ["segment", str(photo)] if command == "segment" else ["bench", "--runs", "1", "--warmup", "0"]
+    done = saom(*arguments, "--json", str(out), "--threads", "1", "--max-instances", "1", limit=60)
+    assert done.returncode == 1
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("saom ")]
+    assert line.startswith(f"saom {command}: {out}") and "File too large: choose a place" in line
+    assert "Traceback" not in done.stderr and out.read_text() == "before"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (["bench", "--json", "{folder}"], "expected a file to write to, got a folder"),
+        (["bench", "--json", "/proc/new/out.json"], "/proc/new/out.json: "),
+        (["bench", "--image", "{photo}", "--json", "{photo}"], "got one that is read"),
+        (["teach", "mine", "{photo}", "-o", "{photo}"], "got one that is read"),
+        (["teach", "mine", "{photo}", "-o", "{folder}"], "expected a file to write to, got a folder"),
+        (["teach", "mine", "{photo}", "-o", "/proc/new/mine.onnx"], "/proc/new/mine.onnx: "),
+    ],
+)
+def test_outputs_are_checked_first(
+    photo: Path, arguments: list[str], wanted: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saom_cli.bench.load_segmenter", None)  # what begins the work, and would be a fault if called
+    monkeypatch.setattr("saom_cli.teach.look", None)
+    before = photo.read_bytes()
+    words = [word.replace("{photo}", str(photo)).replace("{folder}", str(photo.parent)) for word in arguments]
+    assert main(words) == 1
+    assert wanted in in_one_line(capsys.readouterr().err) and photo.read_bytes() == before
+
+
+@pytest.mark.parametrize("arguments", [["bench", "--runs", "0"], ["bench", "--warmup", "-1"], ["bench", "--runs", "x"]])
+def test_numbers_that_make_no_sense(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2 and "expected a whole number of at least" in capsys.readouterr().err
