@@ -2,6 +2,7 @@
 #
 #   make demo [IMAGES=folder]   the node at work on the bundled RGB-D sequence, or on your photos
 #   make test                   all tests, over real DDS between processes
+#   make env, make env-train    the two environments alone; TORCH=cpu: torch without CUDA, 5 GB less, from PyTorch's own index
 #   make check                  lint, format, types
 #   make train                  saom-tiny from nothing: scenes, training, figures, export (hours; resumes where it was)
 #   make reproduce              what SAOM gains over a SAM-like base, and the worth of each step (hours; resumes where it was)
@@ -9,6 +10,7 @@
 
 PYTHON ?= python3
 IMAGES ?= demo/sequence
+TORCH ?=
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -24,7 +26,7 @@ env:
 	@$(PYTHON) tools/bootstrap.py node
 
 env-train:
-	@$(PYTHON) tools/bootstrap.py train
+	@$(PYTHON) tools/bootstrap.py train --torch "$(TORCH)"
 
 demo: env
 	@$(ROS) python -m tools.demo --images "$(IMAGES)"

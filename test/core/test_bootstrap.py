@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -45,3 +47,77 @@ def test_a_second_run_does_nothing() -> None:
     done = run_bootstrap("node")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert before == {path: path.stat().st_mtime_ns for path in (ROOT / ".venv").iterdir()}
+
+
+def test_the_build_for_cpus_keeps_every_pin_and_leaves_out_what_only_cuda_needs() -> None:
+    lines = (ROOT / "requirements" / "train.txt").read_text().splitlines()
+    of_torch, others = bootstrap.split_for_cpu("\n".join(lines))
+    assert [line.replace("+cpu", "") for line in of_torch] == [line for line in lines if line.startswith("torch")]
+    assert all(re.match(r"torch(vision)?==[0-9.]+\+cpu( ;|$)", line) for line in of_torch)
+    left_out = set(lines) - set(others) - {line.replace("+cpu", "") for line in of_torch}
+    names = {re.split("==", line)[0] for line in left_out}
+    assert {"triton", "cuda-toolkit", "nvidia-cudnn-cu13"} <= names
+    assert all(name.startswith(("nvidia-", "cuda-", "triton")) for name in names)
+
+
+def add_to_index(index: Path, name: str, version: str) -> None:
+    """A package that holds nothing, in a package index of a folder (PEP 503)."""
+    folder = index / name.replace("_", "-")
+    folder.mkdir(parents=True, exist_ok=True)
+    info = f"{name}-{version}.dist-info"
+    wheel = folder / f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    links = [f'<a href="{path.name.replace("+", "%2B")}">{path.name}</a>' for path in sorted(folder.glob("*.whl"))]
+    (folder / "index.html").write_text("<!DOCTYPE html>" + "".join(links))
+
+
+def test_torch_for_cpus_comes_from_its_index_and_stays_until_somebody_asks_for_cuda(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Real pip and real environments, with two package indexes in folders; only `pip install -e .` is left out."""
+    pypi, of_torch = tmp_path / "pypi", tmp_path / "of-torch"
+    for name, version in (("torch", "2.15.0"), ("torchvision", "0.29.2"), ("nvidia_cublas", "13.4"), ("small", "1.0")):
+        add_to_index(pypi, name, version)
+    for name, version in (("torch", "2.15.0+cpu"), ("torchvision", "0.29.2+cpu"), ("small", "1.0+not.from.here")):
+        add_to_index(of_torch, name, version)
+    checkout = tmp_path / "checkout"
+    (checkout / "requirements").mkdir(parents=True)
+    requirements = checkout / "requirements" / "train.txt"
+    pins = ["torch==2.15.0 ; python_full_version >= '3.10'", "torchvision==0.29.2", "small==1.0"]
+    requirements.write_text("\n".join([*pins, "nvidia-cublas==13.4 ; sys_platform == 'linux'"]))
+    for name in ("pyproject.toml", "setup.py"):
+        (checkout / name).write_text("")
+    venv = checkout / ".venv-train"
+    monkeypatch.setattr(bootstrap, "ROOT", checkout)
+    monkeypatch.setitem(bootstrap.ENVIRONMENTS, "train", venv)
+    for name in ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", pypi.as_uri())
+    commands: list[list[str]] = []
+    real_run = bootstrap.run
+
+    def run(command: list[str], environment: dict[str, str] | None = None) -> None:
+        commands.append(command)
+        if "-e" not in command:
+            real_run(command, environment)
+
+    monkeypatch.setattr(bootstrap, "run", run)
+
+    def make(torch: str) -> tuple[set[str], int]:
+        """Installed packages, and how many commands it took."""
+        commands.clear()
+        bootstrap.make_environment("train", torch, of_torch.as_uri())
+        found = {path.name.removesuffix(".dist-info") for path in venv.glob("lib/*/site-packages/*.dist-info")}
+        return {name for name in found if not name.startswith(("pip-", "setuptools-"))}, len(commands)
+
+    for_cpus = {"torch-2.15.0+cpu", "torchvision-0.29.2+cpu", "small-1.0"}
+    assert make("cpu") == (for_cpus, 4)
+    assert make("cpu") == (for_cpus, 0) and make("") == (for_cpus, 0)  # as `make test` calls it
+    (checkout / "pyproject.toml").write_text("[project.scripts]")  # a new command: the checkout is installed anew
+    assert make("") == (for_cpus, 3) and commands[-1][-2:] == ["-e", "."]
+    assert make("cuda")[0] == {"torch-2.15.0", "torchvision-0.29.2", "small-1.0", "nvidia_cublas-13.4"}
+    assert make("")[1] == 0

@@ -115,7 +115,13 @@ class Reproduction:
 
     def _base(self) -> Path:
         if self._args.base_steps is None:
-            return Path(self._args.model or KEPT_BASE)
+            base = Path(self._args.model or KEPT_BASE)
+            if not base.is_file():
+                raise ReproductionError(
+                    f"expected the SAM-like base at {base}, got none: it lies in a checkout of the repository "
+                    f"(training/models/{KEPT_BASE.name}); give it with --model, or train one with --base-steps"
+                )
+            return base
         out = self._out / BASE
         options = ["finetune", "--recipe", "base", "--out", str(out), "--steps", str(self._args.base_steps)]
         self._once(BASE, [*options, *self._data])  # nothing can run beside it, so it has all cores
