@@ -61,14 +61,11 @@ def _run(arguments: list[str], command: str) -> int:
     import argparse
     import importlib
     import logging
-    from importlib.metadata import PackageNotFoundError, version
 
-    try:
-        installed = version("saom")
-    except PackageNotFoundError:
-        installed = "(a checkout that is not installed)"
+    from saom_core import __version__
+
     parser = argparse.ArgumentParser(prog="saom", description="Whole objects for robots that grasp.")
-    parser.add_argument("--version", action="version", version=f"saom {installed}")
+    parser.add_argument("--version", action="version", version=f"saom {__version__}")
     debug = "print the traceback of an error, as the environment variable SAOM_DEBUG=1 does"
     parser.add_argument("--debug", action="store_true", help=debug)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
