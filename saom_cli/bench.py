@@ -17,16 +17,17 @@ from tqdm import tqdm
 
 from saom_core.arguments import add_config_arguments, at_least, config_from, pair
 from saom_core.camera import CameraIntrinsics
+from saom_core.depth_files import read_depth
 from saom_core.files import check_output, write_atomically
 from saom_core.load import load_segmenter
 from saom_core.memory import peak_memory_mb
-from saom_core.photos import read_depth, read_photo
+from saom_core.photos import read_photo
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `saom bench`."""
     parser.add_argument("--image", type=Path, help="photo to segment again and again")
-    parser.add_argument("--depth", type=Path, help="its 16-bit depth PNG in millimetres")
+    parser.add_argument("--depth", type=Path, help="its depth file: 16-bit in millimetres, or floats in metres")
     parser.add_argument("--size", type=pair, default="640x480", help="camera resolution, WIDTHxHEIGHT")
     parser.add_argument("--runs", type=at_least(1), default=50, help="frames that count (default: 50)")
     parser.add_argument("--warmup", type=at_least(0), default=5, help="frames before them (default: 5)")

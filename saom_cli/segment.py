@@ -1,7 +1,8 @@
 """`saom segment photo.jpg -o out.png`: whole objects of a photo, of a folder of photos, with depth where there is some.
 
-Depth of `photo.png` is looked for as `--depth FILE`, or for a folder as the file of the same name in `--depth DIR`
-(16-bit PNG, millimetres). `--point X,Y` and `--box X0,Y0,X1,Y1`, each as often as wanted, ask for single objects.
+Depth is `--depth FILE`, or for a folder of photos the files of their names in `--depth FOLDER`: 16-bit PNG or TIFF in
+millimetres, float TIFF, OpenEXR or NPY in metres; `--depth-scale` gives another unit. `--point X,Y` and
+`--box X0,Y0,X1,Y1`, each as often as wanted, ask for single objects.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ from saom_cli.table import Table, prompt_of
 from saom_core.arguments import add_config_arguments, config_from
 from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
+from saom_core.depth_files import DEPTH_SUFFIXES, find_depth, read_checked_depth
 from saom_core.errors import InputError
 from saom_core.files import check_not_read, check_output, write_atomically
 from saom_core.load import load_segmenter
 from saom_core.overlay import draw_overlay
-from saom_core.photos import find_photos, read_depth, read_photo
+from saom_core.photos import find_photos, read_photo
 from saom_core.prompts import Prompts
 from saom_core.segmenter import Segmentation, Segmenter
 
@@ -37,7 +39,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `saom segment`."""
     parser.add_argument("input", type=Path, help="photo, or folder of photos")
     parser.add_argument("-o", "--output", type=Path, help="overlay picture; for a folder: folder of overlays")
-    parser.add_argument("--depth", type=Path, help="16-bit PNG in millimetres, or folder of them, same names")
+    parser.add_argument("--depth", type=Path, help="its depth, or for a folder: folder of depth files, same names")
+    parser.add_argument(
+        "--depth-scale",
+        type=float,
+        default=0.0,
+        metavar="METRES",
+        help="metres per unit of the depth files; 0: integers are millimetres, floats are metres (default: 0)",
+    )
     parser.add_argument(
         "--intrinsics", type=float, nargs=4, metavar=("FX", "FY", "CX", "CY"), help="pixels; with depth: 3D boxes"
     )
@@ -120,14 +129,19 @@ class _Work:
         Raises:
             InputError: the photo or its depth cannot be read or segmented.
         """
-        depth_path, overlay = _depth_of(photo, self._args), self._overlays.get(photo)
+        depth_path, overlay = find_depth(photo, self._args.depth), self._overlays.get(photo)
         files = [photo, *([depth_path] if depth_path else [])]
         if self._answers is not None and self._answers.has(photo, files) and (overlay is None or overlay.exists()):
             self._done_before += 1
             return
         image = read_photo(photo)
-        answer = _segment(self._segmenter, image, read_depth(depth_path), self._args.intrinsics, self._asked)
+        config, scale = self._segmenter.config, self._args.depth_scale
+        depth = read_checked_depth(depth_path, scale, config.min_depth_m, config.max_depth_m) if depth_path else None
+        depth_m = None if depth is None else depth.depth_m
+        answer = _segment(self._segmenter, image, depth_m, self._args.intrinsics, self._asked)
         tqdm.write("\n".join(self.table.lines(str(photo), answer, self._asked)))
+        for doubt in [] if depth is None else depth.doubts(answer.instances, certain=scale > 0):
+            tqdm.write(f"{photo}: {doubt}", file=sys.stderr)
         if overlay:
             write_image(overlay, draw_overlay(image, answer.instances))
         if self._answers is not None:
@@ -174,8 +188,9 @@ def _check_places(args: argparse.Namespace, photos: Sequence[Path], overlays: Ma
         InputError: see `check_output`; or overlays among the photos, or in a format that OpenCV does not write.
         OSError: nothing can be written there.
     """
-    depths = [args.depth] if args.depth and args.depth.is_file() else []
-    depths += [path for path in (_depth_of(photo, args) for photo in photos) if path] if not depths else []
+    depths = [args.depth] if args.depth else []
+    if args.depth and args.depth.is_dir():
+        depths = [path for path in args.depth.iterdir() if path.suffix.lower() in DEPTH_SUFFIXES]
     read = {*photos, *depths, *([Path(args.model)] if args.model else [])}
     if args.output:
         if args.input.is_dir() and args.output.exists() and args.output.samefile(args.input):
@@ -200,6 +215,7 @@ def _facts(args: argparse.Namespace, config: SaomConfig, segmenter: Segmenter) -
     return {
         "input": str(args.input.resolve()),
         "depth": str(args.depth.resolve()) if args.depth else None,
+        "depth_scale": args.depth_scale,
         "model": [model.st_size, model.st_mtime_ns],
         "options": dataclasses.asdict(config),
         **{name: getattr(args, name) for name in ("intrinsics", "point", "box")},
@@ -234,12 +250,6 @@ def write_image(path: Path, image_rgb: npt.NDArray[np.uint8]) -> None:
         height, width = image_rgb.shape[:2]
         raise InputError(f"{path}: expected a format for {width}x{height} pixels, as out.png, got {path.suffix}")
     write_atomically(path, content.tobytes())
-
-
-def _depth_of(photo: Path, args: argparse.Namespace) -> Path | None:
-    if args.depth is None or not args.depth.is_dir():
-        return args.depth if args.depth is None else Path(args.depth)
-    return Path(args.depth / f"{photo.stem}.png")
 
 
 def _segment(

@@ -52,8 +52,10 @@ def depth_in_metres(pixels: npt.NDArray[np.generic], depth_scale: float = 0.0) -
         pixels: any shape, integers or floats.
         depth_scale: metres per unit; 0: integers are millimetres, floats are metres (REP 118).
     """
-    scale = np.float32(depth_scale_of(pixels.dtype, depth_scale))
-    return np.asarray(np.multiply(pixels, scale, dtype=np.float32), np.float32)
+    scale = depth_scale_of(pixels.dtype, depth_scale)
+    if scale < 1 and abs(1 / scale - round(1 / scale)) < 1e-6:  # 1500 mm are 1.5 m, and times 0.001 they are not quite
+        return np.asarray(np.divide(pixels, np.float32(round(1 / scale)), dtype=np.float32), np.float32)
+    return np.asarray(np.multiply(pixels, np.float32(scale), dtype=np.float32), np.float32)
 
 
 def depth_problem(depth_m: npt.NDArray[np.floating], min_m: float, max_m: float, scale: float) -> DepthProblem | None:

@@ -21,10 +21,11 @@ import numpy.typing as npt
 
 from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
+from saom_core.depth_files import read_depth
 from saom_core.errors import InputError
 from saom_core.instances import Instances
 from saom_core.load import load_segmenter
-from saom_core.photos import read_depth, read_photo
+from saom_core.photos import read_photo
 from saom_core.prompts import Prompts
 from saom_core.runtime import ModelInfo
 from saom_core.segmenter import Segmenter
@@ -58,7 +59,7 @@ class Model:
         Args:
             image: (H, W, 3) uint8 RGB, the path of a photo, or a PIL image.
             depth: (H, W) floating, metres along the optical axis, aligned with the image, 0 or NaN = none; or the path
-                of a depth picture (see `photos.read_depth`); None: colour alone.
+                of a depth picture (see `depth_files.read_depth`); None: colour alone.
             camera: of the image; with depth it gives centroids and boxes in metres.
             bgr: an array has its channels in OpenCV's order, blue first.
 

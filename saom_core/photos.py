@@ -1,4 +1,4 @@
-"""Photos and depth pictures in files."""
+"""Photos in files."""
 
 from __future__ import annotations
 
@@ -45,42 +45,16 @@ def read_photo(path: Path) -> npt.NDArray[np.uint8]:
     Raises:
         InputError: no picture that OpenCV can read, or only the beginning of one.
     """
-    image = _decoded(path, cv2.IMREAD_COLOR)
+    image = read_picture(path, cv2.IMREAD_COLOR)
     return np.ascontiguousarray(image[:, :, ::-1], np.uint8)
 
 
-def read_depth(path: Path | None) -> npt.NDArray[np.float32] | None:
-    """(H, W) float32 metres of a 16-bit PNG in millimetres; None for no path.
+def read_picture(path: Path, flags: int) -> np.ndarray:
+    """A picture as OpenCV decodes it.
 
-    Raises:
-        InputError: no 16-bit single-channel picture.
-    """
-    if path is None:
-        return None
-    depth = _decoded(path, cv2.IMREAD_UNCHANGED)
-    if depth.dtype != np.uint16 or depth.ndim != 2:
-        raise InputError(f"expected a 16-bit depth PNG in millimetres at {path}, got {depth.shape} {depth.dtype}")
-    return np.asarray(depth, np.float32) / np.float32(1000)
-
-
-def jpeg_is_whole(content: bytes) -> bool:
-    """Whether a JPEG has its end. OpenCV decodes one without, and makes up the missing rest in grey.
-
-    The end is looked for from segment to segment, since an embedded preview has one of its own; what cameras append
-    behind it (a second picture, a film) does not matter.
-    """
-    at = len(_JPEG)
-    while found := _MARKER.search(content, at):
-        marker, at = found[1][0], found.end()
-        if marker == 0xD9:
-            return True
-        if marker not in (0x01, 0xD8):  # all others begin a segment of a given length, which may hold anything
-            at += int.from_bytes(content[at : at + 2], "big")
-    return False
-
-
-def _decoded(path: Path, flags: int) -> np.ndarray:
-    """The picture as OpenCV decodes it.
+    Args:
+        path: of any format that OpenCV reads.
+        flags: of `cv2.imdecode`.
 
     Raises:
         InputError: it cannot be read.
@@ -102,3 +76,19 @@ def _decoded(path: Path, flags: int) -> np.ndarray:
         found = f"{len(content)} bytes that OpenCV {cv2.__version__} cannot read" if content else "an empty file"
         raise InputError(f"expected a picture at {path}, got {found}: convert it to PNG, or copy it again")
     return image
+
+
+def jpeg_is_whole(content: bytes) -> bool:
+    """Whether a JPEG has its end. OpenCV decodes one without, and makes up the missing rest in grey.
+
+    The end is looked for from segment to segment, since an embedded preview has one of its own; what cameras append
+    behind it (a second picture, a film) does not matter.
+    """
+    at = len(_JPEG)
+    while found := _MARKER.search(content, at):
+        marker, at = found[1][0], found.end()
+        if marker == 0xD9:
+            return True
+        if marker not in (0x01, 0xD8):  # all others begin a segment of a given length, which may hold anything
+            at += int.from_bytes(content[at : at + 2], "big")
+    return False

@@ -81,7 +81,7 @@ def test_prompts_that_are_none(arguments: list[str], message: str, capsys: pytes
         (["segment", "missing.jpg"], "expected a photo"),
         (["segment", "{photo}", "--model", "missing.onnx"], "expected a model file"),
         (["segment", "{photo}", "--score-threshold", "2"], "score_threshold"),
-        (["segment", "{photo}", "--depth", "{photo}"], "16-bit depth"),
+        (["segment", "{photo}", "--depth", "{photo}"], "lost it"),
         (["segment", "{photo}", "-o", "out.unknown"], "out.png"),
         (["info", "missing.onnx"], "expected a model file"),
     ],

@@ -12,7 +12,8 @@ import pytest
 
 import saom_core
 from saom_core.camera import CameraIntrinsics
-from saom_core.photos import read_depth, read_photo
+from saom_core.depth_files import read_depth
+from saom_core.photos import read_photo
 
 SEQUENCE = Path(__file__).resolve().parents[2] / "demo" / "sequence"
 PHOTO, DEPTH = SEQUENCE / "image_008.jpg", SEQUENCE / "depth_008.png"

@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
+from saom_core.depth_files import read_depth
 from saom_core.errors import InputError
-from saom_core.photos import SUFFIXES, find_photos, jpeg_is_whole, read_depth, read_photo
+from saom_core.photos import SUFFIXES, find_photos, jpeg_is_whole, read_photo
 
 RNG = np.random.default_rng(0)
 PICTURE = np.kron(RNG.integers(0, 256, (3, 4, 3)), np.ones((16, 16, 1))).astype(np.uint8)
