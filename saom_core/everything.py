@@ -19,6 +19,7 @@ from saom_core.config import SaomConfig
 from saom_core.instances import Instances, MaskCrop
 from saom_core.letterbox import Letterbox, without_islands
 from saom_core.measure import measure
+from saom_core.model_format import OUTPUTS_OF_THE_IMAGE
 from saom_core.prompts import MAX_PROMPTS, OPEN, Prompts
 from saom_core.runtime import ModelInfo, OnnxModel
 from saom_core.segmenter import Segmentation, check_frame, named, prompt_count_of
@@ -103,7 +104,7 @@ class OnnxSegmenter:
                 between()
             outputs = self.model.run(image_in, depth_in, OPEN, np.resize(points_in, (count, 2)))
             filled = int(np.count_nonzero(outputs["scores"] > 0))  # the rest is padding
-            runs.append({name: rows[:filled] for name, rows in outputs.items() if name != "image_embedding"})
+            runs.append({name: rows[:filled] for name, rows in outputs.items() if name not in OUTPUTS_OF_THE_IMAGE})
             boxes = box.to_source(runs[-1]["boxes"].astype(np.float64))
             return Answers(runs[-1]["points"].astype(np.float32, copy=False), boxes, runs[-1]["scores"])
 

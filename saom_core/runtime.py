@@ -1,13 +1,12 @@
 """Runs a saom-*.onnx file with onnxruntime: provider choice, signature check, metadata, one call per image.
 
 The file is the whole everything mode (DESIGN: encoder, grid prompts, decoder, filters, duplicate removal, top-K), so
-nothing of the network is known here but its inputs and outputs, which `OUTPUTS` lists.
+nothing of the network is known here but its inputs and outputs (`saom_core/model_format.py`).
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from saom_core.errors import ModelError
+from saom_core.model_format import OUTPUTS, check_signature, read_metadata
 from saom_core.onnx_metadata import sha256_without_entry
 from saom_core.reference import REFERENCE_KEY, ReferenceObjects
 from saom_core.taught import TAUGHT_KEY, TaughtClass, descriptor_size, from_json
@@ -25,22 +25,6 @@ from saom_core.taught import TAUGHT_KEY, TaughtClass, descriptor_size, from_json
 logger = logging.getLogger("saom")
 
 BUNDLED_MODEL = Path(__file__).parent / "models" / "saom-tiny.onnx"
-METADATA_KEY = "saom"
-"""Key of the ONNX metadata under which a JSON object holds name, class_names, training record, figures, licence."""
-
-OUTPUTS = (
-    "masks",
-    "boxes",
-    "scores",
-    "stability",
-    "class_ids",
-    "class_scores",
-    "points",
-    "embeddings",
-    "image_embedding",
-)
-THRESHOLDS = ("score_threshold", "stability_threshold", "nms_iou")
-"""Scalar inputs with defaults inside the file."""
 
 _PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -65,6 +49,23 @@ class ModelInfo:
     taught: tuple[TaughtClass, ...] = ()  # their class ids are the last ones
     reference: ReferenceObjects | None = None  # of the trained classes, where the file keeps any
     prompt_count: int = 0  # rows of the file's input `prompts`; 0: it has none
+    outputs: tuple[str, ...] = OUTPUTS  # those that the model gives
+
+    def check_output(self, name: str, purpose: str) -> None:
+        """Checks that an optional output is there.
+
+        Args:
+            name: of `OPTIONAL_OUTPUTS`.
+            purpose: what it is needed for, for the message.
+
+        Raises:
+            ModelError: the file lacks it.
+        """
+        if name not in self.outputs:
+            raise ModelError(
+                f"{self.path}: expected the output {name}, which is needed for {purpose}, got a file without it: "
+                "export it anew with `saom export`"
+            )
 
 
 class OnnxModel:
@@ -85,9 +86,10 @@ class OnnxModel:
         file = Path(path).expanduser() if path else BUNDLED_MODEL
         _check_file(file, bundled=not path)
         self._session, in_use, reason = _open_session(file, provider, threads)
-        size_hw, uses_depth, prompt_count = _check_signature(self._session, file)
-        metadata = _read_metadata(self._session, file)
+        size_hw, inputs = check_signature(self._session, file)
+        metadata = read_metadata(self._session, file)
         taught, reference = _read_taught(self._session, file)
+        there = {node.name for node in self._session.get_outputs()}
         self.info = ModelInfo(
             name=str(metadata.get("name", file.stem)),
             path=str(file),
@@ -96,11 +98,12 @@ class OnnxModel:
             provider_requested=provider,
             fallback_reason=reason,
             input_size_hw=size_hw,
-            uses_depth=uses_depth,
-            prompt_count=prompt_count,
+            uses_depth="depth" in inputs,
+            prompt_count=inputs["prompts"].shape[0] if "prompts" in inputs else 0,
             metadata=metadata,
             taught=taught,
             reference=reference,
+            outputs=tuple(name for name in OUTPUTS if name in there),
         )
 
     def run(
@@ -120,9 +123,9 @@ class OnnxModel:
                 grid, which is everything mode.
 
         Returns:
-            `OUTPUTS` by name, K rows each, K fixed by the file; rows with score 0 are padding. masks (K, h, w) float32
-            logits that cover the input image; boxes (K, 4) xyxy and points (K, 2) in its pixels; embeddings (K, E) of
-            what the masks cover. image_embedding (D, h', w') is the image's, without rows.
+            `info.outputs` by name, K rows each, K fixed by the file; rows with score 0 are padding. masks (K, h, w)
+            float32 logits that cover the input image; boxes (K, 4) xyxy and points (K, 2) in its pixels; embeddings
+            (K, E) of what the masks cover. image_embedding (D, h', w') is the image's, without rows.
         """
         feed: dict[str, npt.NDArray[Any]] = {"image": image_rgb}
         if self.info.uses_depth:
@@ -130,7 +133,8 @@ class OnnxModel:
         if prompts_xy is not None:
             feed["prompts"] = prompts_xy
         feed.update({name: np.array(value, np.float32) for name, value in thresholds.items()})
-        return dict(zip(OUTPUTS, self._session.run(list(OUTPUTS), feed), strict=True))
+        names = self.info.outputs
+        return dict(zip(names, self._session.run(list(names), feed), strict=True))
 
 
 def _check_file(file: Path, *, bundled: bool) -> None:
@@ -182,45 +186,19 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
-def _check_signature(session: ort.InferenceSession, file: Path) -> tuple[tuple[int, int], bool, int]:
-    """Input size (height, width), whether depth is an input, rows of the input `prompts` (0: there is none)."""
-    inputs = {node.name: node for node in (*session.get_inputs(), *session.get_overridable_initializers())}
-    outputs = {node.name for node in session.get_outputs()}
-    image = inputs.get("image")
-    missing = [name for name in OUTPUTS if name not in outputs] + [name for name in THRESHOLDS if name not in inputs]
-    if image is None or missing or image.type != "tensor(uint8)" or len(image.shape) != 3 or image.shape[2] != 3:
-        raise ModelError(
-            f"{file}: expected input image (H, W, 3) uint8, thresholds {', '.join(THRESHOLDS)} and outputs "
-            f"{', '.join(OUTPUTS)}, got inputs {', '.join(inputs)} and outputs {', '.join(sorted(outputs))}: "
-            "export it with `saom export`"
-        )
-    height, width = image.shape[:2]
-    if not isinstance(height, int) or not isinstance(width, int):
-        raise ModelError(f"{file}: expected an image input of fixed size, got {image.shape}: export with `saom export`")
-    prompts = inputs.get("prompts")
-    return (height, width), "depth" in inputs, prompts.shape[0] if prompts is not None else 0
-
-
-def _read_metadata(session: ort.InferenceSession, file: Path) -> dict[str, Any]:
-    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, "")
-    try:
-        metadata = json.loads(text)
-        if not isinstance(metadata["class_names"], list):
-            raise TypeError("class_names is no list")
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(
-            f"{file}: expected ONNX metadata `{METADATA_KEY}` with class_names, got {text[:80]!r} ({error}): "
-            "export it with `saom export`"
-        ) from error
-    return dict(metadata)
-
-
 def _read_taught(session: ort.InferenceSession, file: Path) -> tuple[tuple[TaughtClass, ...], ReferenceObjects | None]:
     """The taught classes, and what of the trained ones they are told from."""
     entries = session.get_modelmeta().custom_metadata_map
-    embeddings = next(node for node in session.get_outputs() if node.name == "embeddings")
-    size = descriptor_size(embeddings.shape[-1])
     taught, reference = entries.get(TAUGHT_KEY), entries.get(REFERENCE_KEY)
+    embeddings = next((node for node in session.get_outputs() if node.name == "embeddings"), None)
+    if embeddings is None:
+        if taught:
+            raise ModelError(
+                f"{file}: expected the output embeddings, by which taught classes are told, got a file without it: "
+                "teach them to a file that has it"
+            )
+        return (), None
+    size = descriptor_size(embeddings.shape[-1])
     try:
         return (
             from_json(taught, sha256_without_entry(file, TAUGHT_KEY), size) if taught else (),

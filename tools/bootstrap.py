@@ -231,6 +231,7 @@ def build_workspace(venv: Path) -> None:
     workspace = linked_workspace(anew=built[:1] != wanted[:1])
     command = [str(venv / "bin" / "colcon"), "--log-base", "log", "build", "--symlink-install"]
     command += ["--base-paths", str(workspace), "--cmake-args", f"-DPython3_EXECUTABLE={venv / 'bin' / 'python'}"]
+    command += ["-DBUILD_TESTING=OFF"]  # `make test` calls pytest itself; `colcon test` is for whole ROS installations
     run(command, environment)
     stamp.write_text("\n".join(wanted))
 

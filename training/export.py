@@ -26,7 +26,7 @@ from saom_core.arguments import pair
 from saom_core.config import SaomConfig
 from saom_core.errors import ConfigError
 from saom_core.memory import peak_memory_mb
-from saom_core.runtime import THRESHOLDS
+from saom_core.model_format import THRESHOLDS
 
 from .dataset import Dataset
 from .networks.everything import grid_prompts_xy

@@ -210,6 +210,7 @@ def answers(
     prompts_xy: npt.NDArray[np.float32] | None = None,
 ) -> tuple[list[BoolArray], npt.NDArray[np.float32]]:
     """K masks (H, W) that are not empty, and their descriptors (K, D); of everything mode unless prompts are given."""
+    model.info.check_output("embeddings", "teaching")
     size_hw = (image_rgb.shape[0], image_rgb.shape[1])
     box = Letterbox.fit(size_hw, model.info.input_size_hw)
     image_in = box.image(image_rgb)

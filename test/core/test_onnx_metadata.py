@@ -10,8 +10,9 @@ import onnxruntime as ort
 import pytest
 
 from saom_core.errors import ModelError
+from saom_core.model_format import METADATA_KEY
 from saom_core.onnx_metadata import sha256_without_entry, with_entry, without_entry
-from saom_core.runtime import BUNDLED_MODEL, METADATA_KEY
+from saom_core.runtime import BUNDLED_MODEL
 
 
 def metadata(model: bytes) -> dict[str, str]:

@@ -12,8 +12,9 @@ import saom_core.runtime as runtime
 from saom_core.config import SaomConfig
 from saom_core.errors import ModelError
 from saom_core.load import load_segmenter
+from saom_core.model_format import METADATA_KEY, OUTPUTS
 from saom_core.onnx_metadata import with_entry, without_entry
-from saom_core.runtime import BUNDLED_MODEL, METADATA_KEY, OUTPUTS, OnnxModel
+from saom_core.runtime import BUNDLED_MODEL, OnnxModel
 from saom_core.taxonomy import CLASSES_AND_OTHER
 
 OTHER_SIGNATURE = bytes.fromhex(

@@ -117,6 +117,7 @@ class _FileImage:
     def __init__(
         self, model: EverythingModel, box: Letterbox, image: npt.NDArray[np.uint8], depth: npt.NDArray[np.float32]
     ) -> None:
+        model.info.check_output("image_embedding", "prompted evaluation")
         self._model, self._box, self._image, self._depth = model, box, image, depth
         everything = model.run(image, depth, OPEN)
         # duplicate removal may take the best of a SAM prompt's masks for another prompt's, and leave a worse one

@@ -55,7 +55,7 @@ class EverythingGraph(nn.Module):
         stability_threshold: Tensor,
         nms_iou: Tensor,
     ) -> tuple[Tensor, ...]:
-        """The outputs that `saom_core.runtime.OUTPUTS` names.
+        """The outputs that `saom_core.model_format.OUTPUTS` names.
 
         Args:
             image: (H, W, 3) uint8.

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from saom_core.errors import ModelError
 from saom_core.grid import grid_points
-from saom_core.runtime import METADATA_KEY
+from saom_core.model_format import METADATA_KEY
 
 from .tiny import SaomTiny, TinyConfig, batch_norm_pairs
 

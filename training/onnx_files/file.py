@@ -19,7 +19,7 @@ from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 from torch import nn
 
 from saom_core.files import write_atomically
-from saom_core.runtime import METADATA_KEY, OUTPUTS, THRESHOLDS
+from saom_core.model_format import FORMAT, METADATA_KEY, OUTPUTS, THRESHOLDS
 
 from .parity import Case
 
@@ -68,9 +68,24 @@ def write(
     """
     for name, value in defaults.items():
         model.graph.initializer.append(numpy_helper.from_array(value, name))
+    metadata = metadata | {
+        "format": FORMAT,
+        "inputs": [_told(one) | {"optional": one.name in defaults} for one in model.graph.input],
+        "outputs": [_told(one) for one in model.graph.output],
+    }
     helper.set_model_props(model, {METADATA_KEY: json.dumps(metadata)})
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
+
+
+def _told(value: onnx.ValueInfoProto) -> dict[str, Any]:
+    """An input or output in JSON types: name, element type, and shape with names for sizes that are not fixed."""
+    of_tensor = value.type.tensor_type
+    return {
+        "name": value.name,
+        "type": helper.tensor_dtype_to_np_dtype(of_tensor.elem_type).name,
+        "shape": [one.dim_param or one.dim_value for one in of_tensor.shape.dim],
+    }
 
 
 def write_sha256(path: Path) -> None:

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from saom_core.errors import SaomError
 from saom_core.letterbox import Letterbox
+from saom_core.model_format import OUTPUTS
 from saom_core.prompts import OPEN
-from saom_core.runtime import OUTPUTS
 
 Answer = dict[str, npt.NDArray[Any]]
 PICTURES_HW = ((480, 640), (360, 640), (500, 375))

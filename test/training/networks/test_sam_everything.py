@@ -11,7 +11,7 @@ import torch
 from sam_scenes import TINY, one_thread  # noqa: F401
 from torch import Tensor, nn
 
-from saom_core.runtime import OUTPUTS
+from saom_core.model_format import OUTPUTS
 from saom_core.sam.decoder import PointDecoder
 from saom_core.sam.network import SamModel
 from saom_training.benches.sam_stand_in import stand_in

@@ -1,0 +1,52 @@
+"""What must be said the same in two files is compared: versions, checks, and the pages for those who carry on."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def version() -> str:
+    """Of pyproject.toml; read as text, since Python 3.10 has no tomllib."""
+    (found,) = re.findall(r'^version = "(\d+\.\d+\.\d+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    return str(found)
+
+
+def test_python_package_and_ros_package_have_one_version() -> None:
+    assert ElementTree.parse(ROOT / "package.xml").findtext("version") == version()
+
+
+def test_the_changelog_has_sections_of_its_form_and_knows_no_newer_version() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text()
+    heads = re.findall(r"^## \[(.+?)\](?: - (\d{4}-\d{2}-\d{2}))?$", text, re.MULTILINE)
+    assert heads[0] == ("Unreleased", "") and len(heads) == len(re.findall("^## ", text, re.MULTILINE))
+    assert all(date for _, date in heads[1:])
+    released = [tuple(map(int, name.split("."))) for name, _ in heads[1:]]
+    assert released == sorted(released, reverse=True)
+    assert all(number <= tuple(map(int, version().split("."))) for number in released)
+    kinds = set(re.findall(r"^### (.+)$", text, re.MULTILINE))
+    assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_the_hooks_of_pre_commit_are_what_make_check_runs() -> None:
+    hooks = re.findall(r"^ +entry: (.+)$", (ROOT / ".pre-commit-config.yaml").read_text(), re.MULTILINE)
+    recipe = re.search(r"^check:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert recipe is not None
+    assert hooks == [line.lstrip("\t@") for line in recipe[1].splitlines()]
+
+
+def test_hosted_ci_runs_what_ci_runs_and_every_supported_ros() -> None:
+    yaml = pytest.importorskip("yaml")
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
+    assert any(step.get("run") == "bash .ci/run" for step in jobs["bare"]["steps"])
+    title = re.search(r"^# The node in ROS 2 \((.+)\)", (ROOT / "docs" / "ros.md").read_text())
+    assert title is not None
+    supported = title[1].lower().split(", ")
+    assert jobs["ros"]["strategy"]["matrix"]["distribution"] == supported
+    commands = "\n".join(step.get("run", "") for step in jobs["ros"]["steps"])
+    assert all(word in commands for word in ("rosdep install", "colcon build", "colcon test "))
