@@ -18,9 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def run_bootstrap(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "tools/bootstrap.py", *arguments]
-    return subprocess.run(
-        command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=280, check=False
-    )
+    return subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False)
 
 
 def test_missing_system_packages_are_named_in_one_command(tmp_path: Path) -> None:

@@ -37,7 +37,6 @@ def saom(
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
-        timeout=280,
         check=False,
         preexec_fn=None if limit is None else lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )

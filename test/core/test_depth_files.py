@@ -131,7 +131,7 @@ def test_the_depth_of_a_photo_is_found_by_its_name(tmp_path: Path) -> None:
 def segment(*arguments: object) -> subprocess.CompletedProcess[str]:
     photo = SEQUENCE / "image_008.jpg"
     command = [sys.executable, "-m", "saom_cli", "segment", str(photo), *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def table(output: str) -> list[str]:

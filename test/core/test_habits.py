@@ -50,3 +50,17 @@ def test_hosted_ci_runs_what_ci_runs_and_every_supported_ros() -> None:
     assert jobs["ros"]["strategy"]["matrix"]["distribution"] == supported
     commands = "\n".join(step.get("run", "") for step in jobs["ros"]["steps"])
     assert all(word in commands for word in ("rosdep install", "colcon build", "colcon test "))
+
+
+def test_no_test_fails_because_a_machine_is_slow() -> None:
+    """Limits of waiting end what hangs; they must be far from what anything takes. pytest's own ends the whole test."""
+    limits = re.compile(r"(?:timeout=|\.wait\(|\.join\(|\.stop\(|TIMEOUT_S = )(\d+(?:\.\d+)?)\b")
+    found = {
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in (ROOT / "test").rglob("*.py")
+        for match in limits.finditer(path.read_text(encoding="utf-8"))
+        if 1 <= float(match[1]) < 240
+    }
+    assert not found
+    (of_pytest,) = re.findall(r"^timeout = (\d+)", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert int(of_pytest) >= 1200

@@ -52,7 +52,7 @@ def stop(process: subprocess.Popen[str]) -> None:
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(20)
+            process.wait(240)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -29,7 +29,7 @@ from saom_ros.conversions import image_message
 
 ROOT = Path(__file__).resolve().parents[2]
 SEQUENCE = ROOT / "demo" / "sequence"
-TIMEOUT_S = 60.0
+TIMEOUT_S = 240.0
 """Far beyond what anything takes; a test that waits so long has failed."""
 
 RESEND_S = 6.0

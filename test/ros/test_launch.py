@@ -59,5 +59,5 @@ def test_the_launch_file_starts_a_node_that_answers(
         assert started and all(child.environ()[variable] == profile for child in started)
     finally:
         process.send_signal(signal.SIGINT)
-        returned = process.wait(20)
+        returned = process.wait(240)
     assert returned == 0 and "process has finished cleanly" in log.read_text()

@@ -150,7 +150,7 @@ def test_a_signal_ends_the_node_cleanly_while_it_works(
     for _ in range(3):
         robot.show(image)
     process.send_signal(number)
-    assert process.wait(20) == 0
+    assert process.wait(240) == 0
     assert "Traceback" not in log.read_text() and "rror" not in log.read_text()
 
 
@@ -171,7 +171,7 @@ def test_a_service_call_that_waits_is_answered_when_the_node_ends(start: StartNo
     process.terminate()
     robot.until(answer.done, "an answer")
     assert not answer.result().success and "is ending" in answer.result().message
-    assert process.wait(20) == 0
+    assert process.wait(240) == 0
     assert "Traceback" not in log.read_text() and "rror" not in log.read_text()
 
 
@@ -194,5 +194,5 @@ def test_a_signal_ends_a_node_that_never_saw_a_frame(
     process: subprocess.Popen[str] = start(autostart=False)
     assert robot.state().id == State.PRIMARY_STATE_UNCONFIGURED
     process.send_signal(number)
-    assert process.wait(20) == 0
+    assert process.wait(240) == 0
     assert log.read_text() == ""

@@ -59,7 +59,7 @@ class StandIn:
 
     def _run(self, what: str) -> None:
         self.runs.append(what)
-        assert self.go_on.acquire(timeout=60)
+        assert self.go_on.acquire(timeout=240)
 
     def segment(self, image_rgb: np.ndarray, *_: object) -> Segmentation:
         self._run("frame")
@@ -124,7 +124,7 @@ def test_a_frame_waits_for_one_run_of_a_request_with_many_prompts() -> None:
     for _ in range(2):
         segmenter.go_on.release()
     for thread in (asking, streaming):
-        thread.join(60)
+        thread.join(240)
     assert segmenter.runs[:8] == ["prompt", "frame"] * 4 and len(published) == 4
 
 
@@ -143,7 +143,7 @@ def test_turns_go_by_the_order_of_asking() -> None:
             thread.start()
             wait_until(lambda k=k: turns.waiting == k + 1)
     for thread in threads:
-        thread.join(60)
+        thread.join(240)
     assert order == [0, 1, 2] * 3
 
 
@@ -164,7 +164,7 @@ def test_who_waits_for_a_frame_hears_why_it_failed(bad: int) -> None:
     wait_until(pipeline.somebody_waits)
     for _ in range(bad):
         pipeline.process(frame("rgb9"))
-    waiting.join(60)
+    waiting.join(240)
     assert "could not be answered" in str(heard[0]) and "got 'rgb9'" in str(heard[0]) and not published
 
 

@@ -233,5 +233,5 @@ def test_a_driver_that_hangs_is_told_and_does_not_keep_the_node_from_ending(
     robot.until_status("a frame is in work for", level=b"\x01")
     assert robot.set_parameter("nms_iou", 0.5).successful  # everything else goes on
     process.terminate()
-    assert process.wait(20) == 0
+    assert process.wait(240) == 0
     assert "ending without it" in log.read_text() and "Traceback" not in log.read_text()
