@@ -18,7 +18,7 @@ from tqdm import tqdm
 from saom_core.arguments import add_config_arguments, at_least, config_from, pair
 from saom_core.camera import CameraIntrinsics
 from saom_core.depth_files import read_depth
-from saom_core.files import check_output, write_atomically
+from saom_core.files import check_outputs, write_atomically
 from saom_core.load import load_segmenter
 from saom_core.memory import peak_memory_mb
 from saom_core.photos import read_photo
@@ -37,8 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """`saom bench`."""
-    if args.json:
-        check_output(args.json, [path for path in (args.image, args.depth) if path])
+    check_outputs([args.json], [args.image, args.depth])
     width, height = args.size
     image, depth = _frame(args.image, args.depth, (height, width))
     camera = CameraIntrinsics(0.9 * width, 0.9 * width, width / 2, height / 2, width, height)

@@ -61,10 +61,11 @@ def guarded(name: str, body: Callable[[], int], *, debug: bool = False, on_inter
 
             traceback.print_exc()
         status, message = _told(error, on_interrupt)
-        _give_up_output()
-        if message:
-            print(f"{name}: {message}", file=sys.stderr)
-        return status
+    # Only here, where nothing holds the error any more, a progress bar that it went through has ended its line.
+    _give_up_output()
+    if message:
+        print(f"{name}: {message}", file=sys.stderr)
+    return status
 
 
 def _told(error: BaseException, on_interrupt: str) -> tuple[int, str]:

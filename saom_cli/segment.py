@@ -27,10 +27,10 @@ from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
 from saom_core.depth_files import DEPTH_SUFFIXES, find_depth, read_checked_depth
 from saom_core.errors import InputError
-from saom_core.files import check_not_read, check_output, write_atomically
+from saom_core.files import check_not_read, check_output
 from saom_core.load import load_segmenter
 from saom_core.overlay import draw_overlay
-from saom_core.photos import find_photos, read_photo
+from saom_core.photos import find_photos, read_photo, write_photo
 from saom_core.prompts import Prompts
 from saom_core.segmenter import Segmentation, Segmenter
 
@@ -143,7 +143,7 @@ class _Work:
         for doubt in [] if depth is None else depth.doubts(answer.instances, certain=scale > 0):
             tqdm.write(f"{photo}: {doubt}", file=sys.stderr)
         if overlay:
-            write_image(overlay, draw_overlay(image, answer.instances))
+            write_photo(overlay, draw_overlay(image, answer.instances))
         if self._answers is not None:
             results = answer.instances.to_coco()
             for result, prompt in zip(results, answer.prompts, strict=False):  # without prompts there are none
@@ -233,23 +233,6 @@ def _numbers(count: int) -> Callable[[str], list[float]]:
 
     read.__name__ = f"{count} numbers"  # argparse names it where a number is none
     return read
-
-
-def write_image(path: Path, image_rgb: npt.NDArray[np.uint8]) -> None:
-    """Writes a picture, whole or not at all.
-
-    Raises:
-        InputError: the format cannot hold it.
-        OSError: the place cannot be written.
-    """
-    try:
-        packed, content = cv2.imencode(path.suffix, image_rgb[:, :, ::-1])
-    except cv2.error:
-        packed = False
-    if not packed:
-        height, width = image_rgb.shape[:2]
-        raise InputError(f"{path}: expected a format for {width}x{height} pixels, as out.png, got {path.suffix}")
-    write_atomically(path, content.tobytes())
 
 
 def _segment(

@@ -36,15 +36,25 @@ def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], object]) 
         try:
             with draft.open("wb") as file:
                 _fill(file, content)
-                os.fsync(file.fileno())
-            os.replace(draft, path)
+            move_into_place(draft, path)
         finally:
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
-        _sync_folder(path.parent)
     except OSError as error:
         # write() and fsync() do not say which file they failed at, and a draft's name means nothing to anybody
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def move_into_place(draft: Path, path: Path) -> None:
+    """Gives a finished file its name, when it is safely on the disk; both lie on the same file system.
+
+    Raises:
+        OSError: that cannot be done, or the disk is full.
+    """
+    with draft.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(draft, path)
+    _sync_folder(path.parent)
 
 
 def check_output(path: Path, inputs: Iterable[Path] = (), *, folder: bool = False) -> None:
@@ -73,6 +83,24 @@ def check_output(path: Path, inputs: Iterable[Path] = (), *, folder: bool = Fals
         tempfile.TemporaryFile(dir=parent).close()  # whether a file can be made there, only an attempt tells
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def check_outputs(paths: Iterable[Path | None], inputs: Iterable[Path | None] = ()) -> None:
+    """`check_output` of every file that is to be written; None: not asked for.
+
+    Raises:
+        InputError: see `check_output`; or two are the same file.
+        OSError: see `check_output`.
+    """
+    read = [path for path in inputs if path is not None]
+    seen: set[Path] = set()
+    for path in paths:
+        if path is None:
+            continue
+        check_output(path, read)
+        if path.resolve() in seen and not (path.exists() and not path.is_file()):
+            raise InputError(f"{path}: expected a file for each output, got the same one twice: choose another name")
+        seen.add(path.resolve())
 
 
 def check_not_read(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saom_core.errors import InputError
+from saom_core.files import write_atomically
 
 # fmt: off
 SUFFIXES = (
@@ -76,6 +77,29 @@ def read_picture(path: Path, flags: int) -> np.ndarray:
         found = f"{len(content)} bytes that OpenCV {cv2.__version__} cannot read" if content else "an empty file"
         raise InputError(f"expected a picture at {path}, got {found}: convert it to PNG, or copy it again")
     return image
+
+
+def write_photo(path: Path, image_rgb: npt.NDArray[np.uint8], jpeg_quality: int = 95) -> None:
+    """Writes a picture, whole or not at all, in the format that the name says.
+
+    Args:
+        path: the file; its folder must exist.
+        image_rgb: (H, W, 3) uint8.
+        jpeg_quality: 0 to 100, of a JPEG.
+
+    Raises:
+        InputError: the format cannot hold it.
+        OSError: the place cannot be written.
+    """
+    options = [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality] if path.suffix.lower() in (".jpg", ".jpeg") else []
+    try:
+        packed, content = cv2.imencode(path.suffix, image_rgb[:, :, ::-1], options)
+    except cv2.error:
+        packed = False
+    if not packed:
+        height, width = image_rgb.shape[:2]
+        raise InputError(f"{path}: expected a format for {width}x{height} pixels, as out.png, got {path.suffix}")
+    write_atomically(path, content.tobytes())
 
 
 def jpeg_is_whole(content: bytes) -> bool:

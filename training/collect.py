@@ -28,6 +28,7 @@ from tqdm import tqdm
 
 from saom_core.arguments import sizes_hw
 from saom_core.errors import InputError, SaomError
+from saom_core.files import check_output
 
 from .dataset import DatasetWriter, checked_info
 from .simulators.ai2thor import options as ai2thor
@@ -217,6 +218,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         print(_summary(args, options, episodes))
         return 0
+    check_output(args.out, folder=True)
     made = collect(options, args.out, episodes, args.workers, ray=args.ray)
     print(f"{made} frames made now; the data set is in {args.out}")
     return 0

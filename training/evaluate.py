@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from saom_core.arguments import add_config_arguments, config_from, pair
+from saom_core.arguments import add_config_arguments, at_least, config_from, pair
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
-from saom_core.files import write_atomically
+from saom_core.files import check_output, check_outputs, write_atomically
 from saom_core.instances import Instances, MaskCrop
 
 from .dataset import Dataset, Sample, evenly_spread
@@ -160,7 +160,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of SAM checkpoints in everything mode (default: best where training taught that a prompt has one object)",
     )
     parser.add_argument("--no-depth", action="store_true", help="RGB alone")
-    parser.add_argument("--limit", type=int, help="so many images at most, evenly spread")
+    parser.add_argument("--limit", type=at_least(1), help="so many images at most, evenly spread")
     parser.add_argument(
         "--operating-score",
         type=float,
@@ -170,12 +170,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--html", type=Path, help="write a page with the figures and telling pictures here")
     parser.add_argument("--pictures", type=Path, help="folder for the page's pictures as files")
-    parser.add_argument("--picture-count", type=int, default=6, help="pictures of each kind (default: 6)")
+    parser.add_argument("--picture-count", type=at_least(0), default=6, help="pictures of each kind (default: 6)")
     add_config_arguments(parser, leave_out=("model", "use_depth", "score_threshold"))
 
 
 def run(args: argparse.Namespace) -> int:
     """`saom evaluate`."""
+    check_outputs([args.json, args.html], [Path(model) for model in args.model or []])
+    if args.pictures:
+        check_output(args.pictures, folder=True)
     data = Dataset.open(args.data, None if args.split == "all" else args.split)
     configs = [config_from(args, model=model, score_threshold=AP_SCORE) for model in args.model or [""]]
     given = {"masks_per_prompt": args.masks_per_prompt} if args.masks_per_prompt else {}

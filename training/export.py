@@ -24,7 +24,8 @@ import torch
 
 from saom_core.arguments import pair
 from saom_core.config import SaomConfig
-from saom_core.errors import ConfigError
+from saom_core.errors import ConfigError, InputError
+from saom_core.files import check_outputs, move_into_place
 from saom_core.memory import peak_memory_mb
 from saom_core.model_format import THRESHOLDS
 
@@ -109,7 +110,7 @@ def export(checkpoint: Path, path: Path, options: ExportOptions | None = None) -
         if int8 and whole is not None:
             os.replace(draft, exact)
             write_int8(whole, exact, draft, expected[0][0], int8)
-        os.replace(draft, path)
+        move_into_place(draft, path)
     finally:
         draft.unlink(missing_ok=True)
         exact.unlink(missing_ok=True)
@@ -180,24 +181,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """`saom export`."""
+    if args.output.suffix != ".onnx":
+        raise ConfigError(f"output: expected a name such as saom.onnx, got {args.output}")
+    check_outputs([args.output], [args.checkpoint if args.checkpoint.is_file() else None, args.figures])
+    reference = Dataset.open(args.reference, "train") if args.reference else None
     options = ExportOptions(
         name=args.name,
         size_hw=args.size and args.size[::-1],
         grid=args.grid,
         precision=args.precision,
         prompts_at_once=args.prompts_at_once,
-        figures=json.loads(args.figures.read_text(encoding="utf-8")) if args.figures else None,
+        figures=_figures_in(args.figures) if args.figures else None,
         license=args.license,
         int8=Int8Options(args.data, args.measured_images, args.allowed_drop) if args.data else None,
         calls=args.calls,
     )
     begin, cpu = time.perf_counter(), time.process_time()
-    args.output.parent.mkdir(parents=True, exist_ok=True)
     found = export(args.checkpoint, args.output, options)
     seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
     memory = peak_memory_mb()
-    if args.reference:
-        kept = add_reference(args.output, Dataset.open(args.reference, "train"))
+    if reference is not None:
+        kept = add_reference(args.output, reference)
         print(f"{sum(kept.values())} reference objects of {len(kept)} classes")
     write_sha256(args.output)
     judged = "figures as with fp32, which is " if args.precision == "int8" else ""
@@ -208,3 +212,17 @@ def run(args: argparse.Namespace) -> int:
     )
     print(f"  {seconds:.0f} s (CPU {cpu:.0f} s), peak memory {memory:.0f} MB, all with the comparison")
     return 0
+
+
+def _figures_in(path: Path) -> Any:
+    """The JSON of a file.
+
+    Raises:
+        InputError: it holds something else.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(
+            f"{path}: expected the JSON of `saom evaluate --json`, got something else ({error})"
+        ) from error

@@ -22,6 +22,7 @@ import torch
 from saom_core.arguments import pair
 from saom_core.config import option_of
 from saom_core.errors import ConfigError
+from saom_core.files import check_output
 from saom_core.sam.checkpoints import read_checkpoint
 
 from .dataset import Dataset
@@ -85,6 +86,7 @@ def _train_tiny(args: argparse.Namespace) -> int:
         return tiny_names.run(args)
     known = _tiny_defaults()
     _check_options(args, "saom-tiny without --classes-only", set(known) - {"class_steps", "object_width"})
+    check_output(args.out, folder=True)
     given = {name: value for name, value in vars(args).items() if value is not None}
     return tiny.run(argparse.Namespace(**{**known, **given}))
 
@@ -101,6 +103,7 @@ def _check_options(args: argparse.Namespace, what: str, known: set[str]) -> None
 def _train_base(args: argparse.Namespace) -> Path:
     given = _given(args, SamBaseConfig)
     _check_options(args, "--recipe base", {"recipe", *given})
+    check_output(args.out, folder=True)
     data = Dataset.open(args.data, "train", parts=True, sub_objects="apart", depth=False)
     return train_base(data, args.out, dataclasses.replace(SamBaseConfig(), **given))
 
@@ -119,16 +122,36 @@ def _finetune_sam(args: argparse.Namespace) -> Path:
     _check_options(args, what, {"model", "recipe", "head", "cache", "classes", *given})
     config = dataclasses.replace(defaults, **given)
     _check_effect(given, config)
+    names = class_names_of(args.classes)
+    for folder in (args.out, args.cache):
+        if folder is not None:
+            check_output(folder, folder=True)
     tune: Callable[..., Path] = finetune_fast if fast else finetune_sam
     return tune(
         read_checkpoint(args.model),
         Dataset.open(args.data, "train", depth=False),
         args.out,
         config,
-        class_names=tuple(args.classes.split(",")) if args.classes else None,
+        class_names=names,
         cache=args.cache,
         record={"recipe": _FAST if fast else recipe, "model": args.model.name},
     )
+
+
+def class_names_of(text: str | None) -> tuple[str, ...] | None:
+    """The names of `--classes a,b`; None where it is not given.
+
+    Raises:
+        ConfigError: an empty name.
+    """
+    if text is None:
+        return None
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise ConfigError(
+            f"--classes: expected names with commas between, as in Mug,Book, got {text!r}: leave none empty"
+        )
+    return names
 
 
 def _check_effect(given: dict[str, Any], config: SamTuneConfig) -> None:

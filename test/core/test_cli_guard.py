@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 from saom_cli.guard import guarded
 from saom_cli.main import main
@@ -95,6 +96,16 @@ def test_each_kind_of_error(
     assert guarded("saom x", raising(error)) == status
     line = in_one_line(capsys.readouterr().err)
     assert line.startswith("saom x: ") and message in line
+
+
+def test_a_progress_bar_ends_its_line_first(capsys: pytest.CaptureFixture[str]) -> None:
+    def body() -> int:
+        for _ in tqdm(range(3), mininterval=0):
+            raise InputError("expected something else")
+        return 0
+
+    assert guarded("saom x", body) == 1
+    assert capsys.readouterr().err.split("\n")[-2:] == ["saom x: expected something else", ""]
 
 
 def test_an_interrupt_that_an_extension_module_turned_into_something_else(capsys: pytest.CaptureFixture[str]) -> None:

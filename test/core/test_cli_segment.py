@@ -19,6 +19,7 @@ from saom_cli.main import main
 from saom_cli.segment import overlay_paths
 from saom_cli.table import NAME_WIDTH, Table
 from saom_core.instances import Instances, MaskCrop
+from saom_core.photos import write_photo
 from saom_core.prompts import Prompts
 from saom_core.segmenter import Segmentation
 
@@ -231,14 +232,14 @@ def test_a_run_with_other_options_is_not_gone_on_with(
 def test_an_output_that_fails_in_the_middle(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def full(path: Path, content: bytes) -> None:
+    def full(path: Path, image_rgb: np.ndarray) -> None:
         if path.name == "2.png":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        path.write_bytes(content)
+        write_photo(path, image_rgb)
 
     command = ["segment", str(photos), "--json", str(tmp_path / "out.json"), "-o", str(tmp_path / "overlays"), *LOW]
     with monkeypatch.context() as patch:
-        patch.setattr(segment, "write_atomically", full)
+        patch.setattr(segment, "write_photo", full)
         assert main(command) == 1
     assert error_of(capsys).startswith(f"saom segment: {tmp_path}/overlays/2.png: No space left on device: free some")
     names = interrupting(monkeypatch, "")

@@ -21,9 +21,10 @@ import numpy.typing as npt
 import torch
 from segment_anything import SamAutomaticMaskGenerator
 
-from saom_core.arguments import pair
+from saom_core.arguments import at_least, pair
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
+from saom_core.files import check_outputs, write_atomically
 from saom_core.photos import read_photo
 from saom_core.sam.checkpoints import read_checkpoint, write_checkpoint
 from saom_core.sam.options import SamEverythingOptions
@@ -53,14 +54,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image", type=Path, help="photo; default: a drawn one")
     parser.add_argument("--size", type=pair, default="640x480", help="image size, WIDTHxHEIGHT")
     parser.add_argument("--provider", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: one per core")
+    parser.add_argument("--threads", type=at_least(0), default=0, help="CPU threads; 0: one per core")
     defaults = SamEverythingOptions.paper()
-    parser.add_argument("--points-per-side", type=int, default=32)
+    parser.add_argument("--points-per-side", type=at_least(1), default=32)
     parser.add_argument("--pred-iou-thresh", type=float, default=defaults.pred_iou_thresh)
     parser.add_argument("--stability-score-thresh", type=float, default=defaults.stability_score_thresh)
     parser.add_argument("--box-nms-thresh", type=float, default=defaults.box_nms_thresh)
-    parser.add_argument("--crop-n-layers", type=int, default=defaults.crop_n_layers)
-    parser.add_argument("--min-mask-region-area", type=int, default=defaults.min_mask_region_area)
+    parser.add_argument("--crop-n-layers", type=at_least(0), default=defaults.crop_n_layers)
+    parser.add_argument("--min-mask-region-area", type=at_least(0), default=defaults.min_mask_region_area)
     parser.add_argument("--json", type=Path, help="write the figures here")
 
 
@@ -69,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
     names = ("points_per_side", "pred_iou_thresh", "stability_score_thresh", "box_nms_thresh", "crop_n_layers",
              "min_mask_region_area")  # fmt: skip
     options = {name: getattr(args, name) for name in names}
+    check_outputs([args.json, None if args.keep and args.keep.exists() else args.keep], [args.checkpoint, args.image])
     segmenter = _segmenter(args, SamEverythingOptions(**options))
     width, height = args.size
     image = drawn_photo(height, width) if args.image is None else cv2.resize(read_photo(args.image), (width, height))
@@ -80,8 +82,13 @@ def run(args: argparse.Namespace) -> int:
     print("    " + ", ".join(f"{stage} {1e-3 * value:.2f} s" for stage, value in stages.items()), flush=True)
     theirs = _theirs(segmenter, image, options)
     _print_side("segment-anything", theirs)
+    if not len(theirs.masks):
+        raise InputError(
+            "expected masks of segment-anything to compare with, got none in this picture: lower --pred-iou-thresh or "
+            "--stability-score-thresh"
+        )
     best = best_overlaps(theirs.masks, ours.masks)
-    found = float(np.mean(best >= SAME_IOU)) if len(best) else float("nan")
+    found = float(np.mean(best >= SAME_IOU))
     exact = int(np.count_nonzero(best == 1))
     print(f"  found at IoU >= {SAME_IOU}: {100 * found:.2f} % of {len(best)} masks, {exact} of them equal to the pixel")
     ratio, cpu_ratio = ours.seconds / theirs.seconds, ours.cpu_seconds / theirs.cpu_seconds
@@ -104,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
                 "peak_mb": theirs.peak_mb,
             },
         }
-        args.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+        write_atomically(args.json, json.dumps(figures, indent=1).encode())
     return 0 if found >= SAME_IOU else 1
 
 

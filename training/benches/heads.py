@@ -23,6 +23,7 @@ from torch import Tensor
 
 from saom_core.arguments import pair
 from saom_core.errors import ConfigError, InputError
+from saom_core.files import check_outputs, write_atomically
 from saom_core.memory import peak_memory_mb
 from saom_core.prompts import OPEN
 from saom_core.sam.checkpoints import read_checkpoint
@@ -152,6 +153,7 @@ def run(args: argparse.Namespace) -> int:
     """`saom bench-heads`."""
     if (args.checkpoint is None) == (args.stand_in is None):
         raise InputError("expected a checkpoint or --stand-in, one of the two")
+    check_outputs([args.json], [args.checkpoint])
     grids = args.grids
     at_once = [int(text) for text in args.prompts_at_once.split(",")]
     if min(args.two_way_prompts, args.runs) < 1:
@@ -171,5 +173,5 @@ def run(args: argparse.Namespace) -> int:
         times = f"{stage.seconds:8.2f} s  CPU {stage.cpu_seconds:8.2f} s, {stage.share:6.2f} of the encoder's"
         print(f"  {stage.name:36s} {times}  peak {stage.peak_mb:6.0f} MB  {stage.note}".rstrip())
     if args.json:
-        args.json.write_text(json.dumps([dataclasses.asdict(stage) for stage in stages], indent=1), encoding="utf-8")
+        write_atomically(args.json, json.dumps([dataclasses.asdict(stage) for stage in stages], indent=1).encode())
     return 0

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import torch
 
+from saom_core.arguments import at_least
+from saom_core.files import check_output
 from saom_core.sam.checkpoints import write_checkpoint
 from saom_core.sam.network import SamModel
 
@@ -42,12 +44,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("size", choices=sorted(SIZES), help="of the network")
     parser.add_argument("output", type=Path, help=".safetensors file; with --head fast a folder")
     parser.add_argument("--head", choices=("sam", "fast"), default="sam", help="SAM's two-way decoder, or a fast head")
-    parser.add_argument("--image-size", type=int, help="side of the input; smaller: all weights at less cost (1024)")
+    parser.add_argument(
+        "--image-size", type=at_least(16), help="side of the input; smaller: all weights at less cost (1024)"
+    )
     parser.add_argument("--seed", type=int, default=0)
 
 
 def run(args: argparse.Namespace) -> int:
     """`saom stand-in`."""
+    check_output(args.output, folder=args.head == "fast")
     sizes = SIZES[args.size]
     model = stand_in(dataclasses.replace(sizes, image_size=args.image_size or sizes.image_size), args.seed)
     facts = {"name": f"stand-in {args.size}", "license": "of nobody: random weights"}

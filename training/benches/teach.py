@@ -25,9 +25,11 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from saom_core.arguments import at_least
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.everything import OnnxSegmenter
+from saom_core.files import check_outputs, write_atomically
 from saom_core.runtime import OnnxModel
 from saom_core.taught import TaughtClass
 from saom_core.teach.examples import Example, Sight, look
@@ -239,14 +241,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="data set with several pictures of each scene")
     parser.add_argument("--split", default="test", choices=("train", "val", "test", "all"), help="(default: test)")
     parser.add_argument("--model", default="", help="a saom-*.onnx file; empty: bundled saom-tiny")
-    parser.add_argument("--objects", type=int, default=50, help="so many at most (default: 50)")
-    parser.add_argument("--examples", type=int, default=4, help="pictures that teach an object (default: 4)")
-    parser.add_argument("--others", type=int, default=40, help="pictures of other rooms, at most (default: 40)")
+    parser.add_argument("--objects", type=at_least(1), default=50, help="so many at most (default: 50)")
+    parser.add_argument("--examples", type=at_least(1), default=4, help="pictures that teach an object (default: 4)")
+    parser.add_argument("--others", type=at_least(1), default=40, help="pictures of other rooms, at most (default: 40)")
     parser.add_argument("--json", type=Path, help="write the figures here")
 
 
 def run(args: argparse.Namespace) -> int:
     """`saom bench-teach`."""
+    check_outputs([args.json], [Path(args.model)] if args.model else [])
     taught_in, other_rooms = halves(Dataset.open(args.data, None if args.split == "all" else args.split))
     objects = shown_objects(taught_in, args.examples + 1)
     if not objects or not len(other_rooms):
@@ -262,7 +265,7 @@ def run(args: argparse.Namespace) -> int:
     kept = kept_figures(model, bench.classes, others)
     print(text_of(bench.figures, kept, len(others)))
     if args.json:
-        args.json.write_text(json.dumps({**asdict(bench.figures), "kept": asdict(kept)}, indent=1), encoding="utf-8")
+        write_atomically(args.json, json.dumps({**asdict(bench.figures), "kept": asdict(kept)}, indent=1).encode())
     return 0
 
 

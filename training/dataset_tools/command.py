@@ -20,7 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from saom_core.arguments import at_least
 from saom_core.errors import SaomError
+from saom_core.files import check_output
 from saom_core.taxonomy import OTHER
 
 from ..data.frames import SPLITS
@@ -112,7 +114,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for command in (stats, view):
         command.add_argument("--split", choices=SPLITS, help="this split alone")
     stats.add_argument("--json", action="store_true", help="print JSON")
-    view.add_argument("--limit", type=int, default=200, help="pictures at most, evenly spread (200)")
+    view.add_argument("--limit", type=at_least(1), default=200, help="pictures at most, evenly spread (200)")
     view.add_argument("--out", type=Path, help="folder of the page (PATH/view)")
     merged = commands.add_parser("merge", help="make one data set of several; they stay as they are")
     merged.add_argument("paths", type=Path, nargs="+", help="folders of data sets")
@@ -128,6 +130,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what the parsed arguments say; returns the exit status (1: `check` found something)."""
+    if args.action in ("import", "merge"):
+        check_output(args.out, folder=True)
     if args.action == "import":
         if is_coco_file(args.metadata):
             count = import_coco(args.metadata, args.images, args.out, args.depth)

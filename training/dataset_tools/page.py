@@ -10,6 +10,9 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from saom_core.files import check_output, write_atomically
+from saom_core.photos import write_photo
+
 from ..data.frames import Split
 from ..dataset import Dataset, Sample, evenly_spread
 
@@ -63,8 +66,8 @@ update();
 
 def write_page(path: Path, split: Split | None, out: Path, limit: int) -> Path:
     """Write `out/index.html` with at most `limit` pictures of a data set, evenly spread; returns its path."""
+    check_output(out, folder=True)
     dataset = Dataset.open(path, split, sub_objects="apart", parts=True)
-    out.mkdir(parents=True, exist_ok=True)
     figures = []
     classes: Counter[str] = Counter()
     chosen = evenly_spread(len(dataset), limit)
@@ -76,14 +79,14 @@ def write_page(path: Path, split: Split | None, out: Path, limit: int) -> Path:
             ("color", sample.image_rgb),
             ("depth", depth_view(sample)),
         ):
-            cv2.imwrite(str(out / f"{name}_{layer}.jpg"), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+            write_photo(out / f"{name}_{layer}.jpg", picture, jpeg_quality=88)
         figures.append(_figure(sample, name, dataset.images[int(index)]["split"]))
         classes.update({sample.class_names[row] for row in np.flatnonzero(sample.class_ids >= 0)})
     options = "".join(f'<option value="{name}">{name} ({count})</option>' for name, count in sorted(classes.items()))
     splits = "".join(f"<option>{split}</option>" for split in sorted({image["split"] for image in dataset.images}))
     title = html.escape(f"{dataset.path.name}: {len(chosen)} of {len(dataset)} pictures")
     page = PAGE.format(title=title, classes=options, splits=splits, figures="\n".join(figures))
-    (out / "index.html").write_text(page)
+    write_atomically(out / "index.html", page.encode())
     return out / "index.html"
 
 

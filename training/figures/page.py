@@ -8,6 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import cv2
+import numpy as np
+
+from saom_core.photos import write_photo
 
 from ..dataset import Dataset
 from .comparison import GroundTruth
@@ -89,7 +92,7 @@ def write_pictures(report: Report, sections: Mapping[str, Sequence[Picked]], dat
         for rank, one in enumerate(picked, 1):
             row = [picture for _, picture in _row(report, one, data)]
             name = f"{kind.replace(' ', '_')}_{rank}_{data.images[one.index]['id']:010d}.jpg"
-            cv2.imwrite(str(folder / name), cv2.hconcat(row)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+            write_photo(folder / name, np.asarray(cv2.hconcat(row), np.uint8), JPEG_QUALITY)
 
 
 def _figure_tables(report: Report) -> Iterator[str]:

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from saom_core.config import check_options, option_field
+from saom_core.files import check_output
 
 from ..dataset import Dataset
 from ..networks.checkpoint import save_network
@@ -191,6 +192,7 @@ def run(args: argparse.Namespace) -> int:
     """`saom finetune --classes-only`."""
     if args.init is None:
         raise TrainingError("--classes-only: expected --init with the model whose masks stay, got none")
+    check_output(args.out, folder=True)
     torch.set_num_threads(args.threads or os.cpu_count() or 1)
     given = {field: getattr(args, option) for option, field in OPTIONS.items() if getattr(args, option) is not None}
     config = dataclasses.replace(ClassesConfig(), **given)

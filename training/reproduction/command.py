@@ -27,7 +27,7 @@ from typing import Any
 import torch
 
 from saom_core.errors import ConfigError, SaomError
-from saom_core.files import write_atomically
+from saom_core.files import check_output, write_atomically
 
 from ..running.precision import computes_in_bf16
 from .plan import (
@@ -231,7 +231,7 @@ def run(args: argparse.Namespace) -> int:
     """`saom reproduce`."""
     if args.jobs < 1:
         raise ConfigError(f"jobs: expected at least 1, got {args.jobs}")
-    args.out.mkdir(parents=True, exist_ok=True)
+    check_output(args.out, folder=True)
     path = Reproduction(args, in_process_of_its_own).run()
     sys.stdout.write(path.read_text(encoding="utf-8"))
     print(f"tables: {path}, page: {args.out / 'index.html'}")
