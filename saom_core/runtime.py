@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
+from saom_core import tensorrt_cache
 from saom_core.errors import ModelError
 from saom_core.model_format import OUTPUTS, check_signature, read_metadata
 from saom_core.onnx_metadata import sha256_without_entry
@@ -165,8 +166,7 @@ def _open_session(file: Path, provider: str, threads: int) -> tuple[ort.Inferenc
     reason = ""
     for wish in wishes:
         try:
-            names = dict.fromkeys([_PROVIDERS[wish], _PROVIDERS["cpu"]])
-            session = ort.InferenceSession(str(file), options, providers=list(names))
+            session = _started(file, options, wish)
         except Exception as error:  # onnxruntime raises a dozen of unrelated types
             if wish == "cpu":
                 raise ModelError(
@@ -180,6 +180,22 @@ def _open_session(file: Path, provider: str, threads: int) -> tuple[ort.Inferenc
             return session, wish, reason
         reason = f"{wish} is installed but could not start (driver, CUDA or cuDNN missing?)"
     raise ModelError(f"provider {provider}: {reason}: mend the installation, or set provider to auto or cpu")
+
+
+def _started(file: Path, options: ort.SessionOptions, wish: str) -> ort.InferenceSession:
+    """A session with that provider; operators that it lacks run on the CPU."""
+    names = list(dict.fromkeys([_PROVIDERS[wish], _PROVIDERS["cpu"]]))
+    if wish != "tensorrt":
+        return ort.InferenceSession(str(file), options, providers=names)
+    settings = [tensorrt_cache.cache_options(file), {}]
+    try:
+        return ort.InferenceSession(str(file), options, providers=names, provider_options=settings)
+    except Exception as error:  # as above
+        if not tensorrt_cache.clear(file):
+            raise
+        logger.warning("TensorRT cannot use the engine that it kept (%s): it builds it anew", _first_line(error))
+    settings = [tensorrt_cache.cache_options(file), {}]
+    return ort.InferenceSession(str(file), options, providers=names, provider_options=settings)
 
 
 def _first_line(error: Exception) -> str:

@@ -5,8 +5,9 @@
     python3 tools/bootstrap.py train    # .venv-train: torch, simulators
     python3 tools/bootstrap.py train --torch cpu    # the same with torch for machines without an NVIDIA GPU
 
-Needs Python 3.10-3.13 with venv and headers, a C++ compiler, cmake and make. As root on Debian or Ubuntu the missing
-ones are installed; otherwise one message names them. Runs before anything is installed, so it uses the standard
+Needs Python 3.10-3.13 with venv and headers, a C++ compiler, cmake and make. Where Debian packages are missing it asks
+on a terminal whether to install them; without a terminal root installs them, as in a container, and for everybody else
+one message names the command: sudo is never run unasked. Runs before anything is installed, so it uses the standard
 library only.
 """
 
@@ -98,9 +99,11 @@ def missing_offscreen_packages() -> list[str]:
 
 
 def install_packages(packages: list[str]) -> bool:
-    """Installs Debian packages where that needs no password; False where it cannot be done."""
-    prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    """Installs Debian packages, if that is allowed; False where it is not, or cannot be done."""
+    prefix = [] if os.geteuid() == 0 else ["sudo"]
     if shutil.which("apt-get") is None or (prefix and shutil.which("sudo") is None):
+        return False
+    if not may_install(" ".join([*prefix, "apt-get", "install", *packages]), is_root=not prefix):
         return False
     apt = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
     say(f"installing {' '.join(packages)}")
@@ -110,6 +113,17 @@ def install_packages(packages: list[str]) -> bool:
         subprocess.run([*apt, "update"], check=False).returncode == 0
         and subprocess.run([*apt, "install", "-y", *packages], check=False).returncode == 0
     )
+
+
+def may_install(command: str, *, is_root: bool) -> bool:
+    """Asks whether a command may be run; where nobody can be asked, only root may."""
+    if not sys.stdin.isatty():
+        return is_root
+    try:
+        answer = input(f"[bootstrap] system packages are missing; run  {command}  now? [y/N] ")
+    except EOFError:
+        return False
+    return answer.strip().lower() in ("y", "yes")
 
 
 def make_environment(name: str, torch: str = "", torch_index: str = CPU_TORCH_INDEX) -> None:

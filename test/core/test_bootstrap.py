@@ -28,6 +28,43 @@ def test_missing_system_packages_are_named_in_one_command(tmp_path: Path) -> Non
     assert "sudo apt-get install build-essential cmake" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("user", "terminal", "answer", "runs"),
+    [
+        (1000, False, "", None),
+        (1000, True, "", None),
+        (1000, True, "n", None),
+        (1000, True, "y", "sudo"),
+        (0, False, "", "env"),
+        (0, True, "no", None),
+        (0, True, "Yes", "env"),
+    ],
+)
+def test_sudo_is_never_run_unasked(
+    user: int, terminal: bool, answer: str, runs: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    ran: list[list[str]] = []
+
+    def reply(question: str) -> str:
+        asked.append(question)
+        return answer
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        ran.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(bootstrap.os, "geteuid", lambda: user)
+    monkeypatch.setattr(bootstrap.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(bootstrap.sys, "stdin", type("Input", (), {"isatty": staticmethod(lambda: terminal)}))
+    monkeypatch.setattr("builtins.input", reply)
+    monkeypatch.setattr(bootstrap.subprocess, "run", run)
+    assert bootstrap.install_packages(["cmake"]) is (runs is not None)
+    assert [command[0] for command in ran] == ([runs] if runs else [])
+    assert len(asked) == terminal and all("apt-get install cmake" in question for question in asked)
+    assert all(("sudo apt-get" in question) == (user != 0) for question in asked)
+
+
 def test_a_python_without_wheels_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

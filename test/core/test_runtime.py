@@ -121,3 +121,87 @@ def test_auto_falls_back_loudly_where_cuda_is_installed_but_does_not_start(
 def test_loader_refuses_missing_checkpoint(tmp_path: Path) -> None:
     with pytest.raises((ModelError, ModuleNotFoundError)):
         load_segmenter(SaomConfig(model=str(tmp_path / "sam_vit_b.pth")))
+
+
+class TensorRt:
+    """Stands in for an onnxruntime with TensorRT: it "builds" an engine file where it is told to keep one."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.built = 0
+        self.settings: list[dict[str, str]] = []
+        real = runtime.ort.InferenceSession
+        rt = self
+
+        class Session(real):  # type: ignore[misc, valid-type]
+            def __init__(self, path: str, options: object, providers: list[str], **more: list[dict[str, str]]) -> None:
+                super().__init__(path, options, providers=["CPUExecutionProvider"])
+                if more:
+                    rt.start(providers, more["provider_options"])
+
+            def get_providers(self) -> list[str]:
+                return ["TensorrtExecutionProvider", "CPUExecutionProvider"]
+
+        monkeypatch.setattr(runtime.ort, "InferenceSession", Session)
+        monkeypatch.setattr(runtime.ort, "get_available_providers", lambda: ["TensorrtExecutionProvider"])
+
+    def start(self, providers: list[str], settings: list[dict[str, str]]) -> None:
+        assert providers[0] == "TensorrtExecutionProvider" and len(settings) == len(providers)
+        self.settings = settings
+        folder = settings[0].get("trt_engine_cache_path")
+        kept = folder and settings[0]["trt_engine_cache_enable"] == "True"
+        engine = Path(folder) / "graph_sm90.engine" if folder and kept else None
+        if engine is None or not engine.exists():
+            self.built += 1
+            if engine is not None:
+                engine.write_text("engine")
+        elif engine.read_text() != "engine":
+            raise RuntimeError("could not deserialize engine from cache")
+
+
+def test_tensorrt_builds_its_engine_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    stand_in = TensorRt(monkeypatch)
+    for _ in range(3):
+        assert OnnxModel(provider="tensorrt").info.provider == "tensorrt"
+    assert stand_in.built == 1
+    [engine] = (tmp_path / "cache").rglob("*.engine")
+    assert stand_in.settings[0]["trt_timing_cache_path"] == str(engine.parent)
+    other = tmp_path / "other.onnx"  # other weights, or metadata, are another model
+    other.write_bytes(with_entry(BUNDLED_MODEL.read_bytes(), "more", "text"))
+    OnnxModel(str(other), "tensorrt")
+    assert stand_in.built == 2
+    monkeypatch.setattr(runtime.ort, "__version__", "99.0")
+    OnnxModel(provider="tensorrt")
+    assert stand_in.built == 3
+
+
+def test_an_engine_that_tensorrt_cannot_use_is_built_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    stand_in = TensorRt(monkeypatch)
+    OnnxModel(provider="tensorrt")
+    [engine] = tmp_path.rglob("*.engine")
+    engine.write_text("half an eng")  # killed while writing, or of another TensorRT
+    OnnxModel(provider="tensorrt")
+    assert stand_in.built == 2 and engine.read_text() == "engine"
+
+
+def test_without_a_place_for_engines_tensorrt_still_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    stand_in = TensorRt(monkeypatch)
+    assert OnnxModel(provider="tensorrt").info.provider == "tensorrt"
+    assert stand_in.settings[0] == {} and "at every start" in caplog.text
+
+
+def test_a_tensorrt_that_fails_without_kept_engines_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    stand_in = TensorRt(monkeypatch)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("libnvinfer.so.10: cannot open shared object file")
+
+    stand_in.start = fail  # type: ignore[method-assign]
+    with pytest.raises(ModelError, match=r"provider tensorrt: tensorrt: libnvinfer.so.10"):
+        OnnxModel(provider="tensorrt")

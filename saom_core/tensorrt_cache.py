@@ -1,0 +1,56 @@
+"""Where TensorRT keeps the engines that it builds: without such a place it builds them for minutes at every start."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import onnxruntime as ort
+
+from saom_core.onnx_metadata import sha256_without_entry
+from saom_core.taught import TAUGHT_KEY
+
+logger = logging.getLogger("saom")
+
+
+def cache_folder(model: Path) -> Path:
+    """The folder for the engines of a model file, below $XDG_CACHE_HOME or ~/.cache.
+
+    onnxruntime tells engines by the shape of the network alone, so it would take that of other weights, or of another
+    release of itself: each has a folder of its own. Taught classes change no engine.
+    """
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    home = Path(base) if Path(base).is_absolute() else Path.home() / ".cache"
+    return home / "saom" / "tensorrt" / f"{sha256_without_entry(model, TAUGHT_KEY)[:16]}-{ort.__version__}"
+
+
+def cache_options(model: Path) -> dict[str, str]:
+    """Options of onnxruntime's TensorRT provider that keep the engines of a model file; none where no file can be kept.
+
+    Tells once what is waited for.
+    """
+    try:
+        folder = cache_folder(model)
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
+        logger.warning("TensorRT will build its engine at every start, for minutes: it cannot be kept (%s)", error)
+        return {}
+    if not any(folder.glob("*.engine")):
+        logger.info("TensorRT builds its engine for this model, once, for minutes; it is kept in %s", folder)
+    kept = ("trt_engine_cache", "trt_timing_cache")
+    return {f"{one}_enable": "True" for one in kept} | {f"{one}_path": str(folder) for one in kept}
+
+
+def clear(model: Path) -> bool:
+    """Removes the kept engines of a model file, half-written ones or another TensorRT's; False: there are none."""
+    try:
+        folder = cache_folder(model)
+        there = any(folder.iterdir())
+        shutil.rmtree(folder)
+    except (OSError, RuntimeError):
+        return False
+    return there
