@@ -1,8 +1,8 @@
-"""The object classes: the 55 names of the paper's code in index order, and the name of everything else."""
+"""The object classes: the 55 names of the paper's code in index order, ours, and the name of everything else."""
 
 from __future__ import annotations
 
-CLASSES: tuple[str, ...] = (
+PAPER_CLASSES: tuple[str, ...] = (
     "AlarmClock",
     "ArmChair",
     "BaseballBat",
@@ -61,8 +61,14 @@ CLASSES: tuple[str, ...] = (
 )
 """Index = class id of the authors' checkpoints (55 rows of their class head)."""
 
+ADDED_CLASSES: tuple[str, ...] = ()
+"""Classes of ours. New ones go to the end: a model that was trained before keeps the names that stand in its file."""
+
+CLASSES: tuple[str, ...] = (*PAPER_CLASSES, *ADDED_CLASSES)
+"""What the simulators name."""
+
 OTHER = "Other"
 """A whole object that is none of the classes: it is there to be grasped or avoided, its name is not known."""
 
 CLASSES_AND_OTHER: tuple[str, ...] = (*CLASSES, OTHER)
-"""What saom-tiny is trained on: the 55 classes and `OTHER` at index 55."""
+"""What saom-tiny is trained on: the classes, and `OTHER` as the last one."""

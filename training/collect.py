@@ -22,7 +22,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from tqdm import tqdm
 
@@ -31,9 +31,8 @@ from saom_core.errors import InputError, SaomError
 from saom_core.files import check_output
 
 from .dataset import DatasetWriter, checked_info
-from .simulators.ai2thor import options as ai2thor
 from .simulators.episodes import Episode, make_episode
-from .simulators.interface import CollectOptions, available_simulators
+from .simulators.interface import CollectOptions, available_simulators, command_lines
 
 MAX_RESTARTS = 20
 log = logging.getLogger(__name__)
@@ -178,11 +177,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--dry-run", action="store_true", help="say what would be collected, and stop")
-    ai2thor.add_arguments(parser)
+    for options in command_lines().values():
+        options.add_arguments(parser)
 
 
 def _options_of(args: argparse.Namespace) -> CollectOptions:
-    extra, machine = ai2thor.parsed_options(args)
+    extra: dict[str, Any] = {}
+    machine: dict[str, Any] = {}
+    for options in command_lines().values():  # of the other simulators, too: they refuse options that are theirs
+        of_simulator, of_machine = options.parsed_options(args)
+        extra |= of_simulator
+        machine |= of_machine
     size_hw = args.size[0]
     if len(args.size) > 1:
         if args.simulator != "rooms":
@@ -201,8 +206,8 @@ def _summary(args: argparse.Namespace, options: CollectOptions, episodes: int) -
         f"{args.simulator}: {episodes} scenes x {args.frames_per_scene} frames of {sizes} into {args.out}; "
         f"{done} scenes are done"
     ]
-    if args.simulator == "ai2thor":
-        lines.append(ai2thor.summary(options.extra))
+    if args.simulator in command_lines():
+        lines.append(command_lines()[args.simulator].summary(options.extra))
     return "\n".join(lines)
 
 

@@ -25,7 +25,7 @@ from saom_core.errors import ModelError
 from saom_core.files import write_atomically
 from saom_core.sam.network import DECODER_HEADS, PIXEL_MEAN, PIXEL_STD, SamModel, SamSizes, build_sam, sizes_of
 from saom_core.sam.state_dicts import read_file, some_of, split_weights
-from saom_core.taxonomy import CLASSES, CLASSES_AND_OTHER
+from saom_core.taxonomy import OTHER, PAPER_CLASSES
 
 FORMAT = "saom-sam/1"
 _BACKBONE, _SIZE = "backbone", "image_size"  # in the header, of an encoder that is no ViT: its weights do not tell
@@ -142,5 +142,5 @@ def _class_names(head: nn.Linear | None, metadata: Mapping[str, str], path: Path
                 f"got {metadata['class_names'][:80]}"
             )
         return tuple(str(name) for name in names)
-    known = {len(CLASSES): CLASSES, len(CLASSES_AND_OTHER): CLASSES_AND_OTHER}
+    known = {len(names): names for names in (PAPER_CLASSES, (*PAPER_CLASSES, OTHER))}  # ours say their names
     return known.get(rows, tuple(f"class_{k}" for k in range(rows)))

@@ -13,6 +13,11 @@ from ..data.frames import Frame
 
 SIMULATORS = {"rooms": ".rooms.simulator", "ai2thor": ".ai2thor.simulator"}
 """Name -> module with `VERSION`, and `create(options: CollectOptions) -> Simulator`. Imported only when asked for."""
+COMMAND_LINES = {"ai2thor": ".ai2thor.options"}
+"""Name -> module with `add_arguments`, `parsed_options` and `summary`, for simulators that have options of their own.
+
+It is imported by every `saom collect`, so it must not need the simulator.
+"""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,11 @@ def _module(name: str) -> Any:
 def available_simulators() -> tuple[str, ...]:
     """Names of the simulators whose module is there."""
     return tuple(name for name, module in SIMULATORS.items() if importlib.util.find_spec(module, __package__))
+
+
+def command_lines() -> dict[str, Any]:
+    """The modules that `COMMAND_LINES` names."""
+    return {name: importlib.import_module(module, __package__) for name, module in COMMAND_LINES.items()}
 
 
 def make_simulator(options: CollectOptions) -> Simulator:
