@@ -15,7 +15,7 @@ from saom_core.load import load_segmenter
 from saom_core.model_format import METADATA_KEY, OUTPUTS
 from saom_core.onnx_metadata import with_entry, without_entry
 from saom_core.runtime import BUNDLED_MODEL, OnnxModel
-from saom_core.taxonomy import CLASSES_AND_OTHER
+from saom_core.taxonomy import OTHER, PAPER_CLASSES
 
 OTHER_SIGNATURE = bytes.fromhex(
     "08083a370a100a017812017922084964656e746974791201675a0f0a0178120a0a08080112040a020801620f0a0179120a0a08080112040a02080142040a00100d"
@@ -25,7 +25,7 @@ OTHER_SIGNATURE = bytes.fromhex(
 
 def test_bundled_model_says_what_it_is() -> None:
     info = OnnxModel().info
-    assert info.name == "saom-tiny" and info.class_names == CLASSES_AND_OTHER
+    assert info.name == "saom-tiny" and info.class_names == (*PAPER_CLASSES, OTHER)
     assert info.provider == "cpu" and info.uses_depth and info.metadata["license"] == "Apache-2.0"
     assert BUNDLED_MODEL.stat().st_size <= 20e6
 

@@ -18,7 +18,7 @@ from segment_anything import sam_model_registry  # noqa: E402
 from saom_core.errors import ModelError  # noqa: E402
 from saom_core.sam.checkpoints import read_checkpoint, write_checkpoint  # noqa: E402
 from saom_core.sam.network import SamModel, build_sam, sizes_of  # noqa: E402
-from saom_core.taxonomy import CLASSES, CLASSES_AND_OTHER  # noqa: E402
+from saom_core.taxonomy import OTHER, PAPER_CLASSES  # noqa: E402
 from saom_training.benches.sam_stand_in import SIZES, SMALL  # noqa: E402
 
 
@@ -27,7 +27,7 @@ def model() -> Iterator[SamModel]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    yield SamModel(build_sam(SMALL), SMALL, torch.nn.Linear(SMALL.dim, 55), CLASSES)
+    yield SamModel(build_sam(SMALL), SMALL, torch.nn.Linear(SMALL.dim, 55), PAPER_CLASSES)
     torch.set_num_threads(threads)
 
 
@@ -65,7 +65,7 @@ def test_the_authors(model: SamModel, tmp_path: Path, prefix: str, new_format: b
     torch.save(content, tmp_path / "wrapper.pth", _use_new_zipfile_serialization=new_format)
     loaded = read_checkpoint(tmp_path / "wrapper.pth")
     assert_equal(loaded, model)
-    assert loaded.class_names == CLASSES and loaded.class_head is not None and model.class_head is not None
+    assert loaded.class_names == PAPER_CLASSES and loaded.class_head is not None and model.class_head is not None
     assert torch.equal(loaded.class_head.weight, model.class_head.weight)
 
 
@@ -79,7 +79,7 @@ def test_ours(model: SamModel, tmp_path: Path) -> None:
     assert_equal(read_checkpoint(tmp_path / "again.safetensors"), model)
 
 
-@pytest.mark.parametrize(("rows", "names"), [(56, CLASSES_AND_OTHER), (2, ("class_0", "class_1"))])
+@pytest.mark.parametrize(("rows", "names"), [(56, (*PAPER_CLASSES, OTHER)), (2, ("class_0", "class_1"))])
 def test_class_names_that_no_header_gives(model: SamModel, tmp_path: Path, rows: int, names: tuple[str, ...]) -> None:
     head = torch.nn.Linear(SMALL.dim, rows)
     torch.save({"model": wrapped(SamModel(model.sam, SMALL, head))}, tmp_path / "other.pth")

@@ -21,7 +21,7 @@ from saom_core.errors import ModelError  # noqa: E402
 from saom_core.sam.checkpoints import read_checkpoint, write_checkpoint  # noqa: E402
 from saom_core.sam.network import SamModel  # noqa: E402
 from saom_core.sam.state_dicts import bare_name  # noqa: E402
-from saom_core.taxonomy import CLASSES  # noqa: E402
+from saom_core.taxonomy import PAPER_CLASSES  # noqa: E402
 
 PREFIXES = ["", "module.", "sam.", "model.", "_orig_mod.", "_orig_mod.module.", "module._orig_mod.model.", "model.sam."]
 
@@ -74,7 +74,7 @@ def training_state(wrapper: SamWrapper) -> dict[str, Any]:
 def assert_holds(loaded: SamModel, wrapper: SamWrapper) -> None:
     for name, value in wrapper.model.state_dict().items():
         assert torch.equal(loaded.sam.state_dict()[name], value), name
-    assert loaded.class_head is not None and loaded.class_names == CLASSES
+    assert loaded.class_head is not None and loaded.class_names == PAPER_CLASSES
     assert torch.equal(loaded.class_head.weight, wrapper.classifier.weight)
     assert torch.equal(loaded.class_head.bias, wrapper.classifier.bias)
 
