@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -19,8 +18,8 @@ class Boxes3d:
     """Oriented boxes of N instances in the camera's optical frame; NaN where an instance has too little depth."""
 
     centers_m: FloatArray  # (N, 3)
-    quaternions_xyzw: FloatArray  # (N, 4), turns the box's axes into the camera's
-    sizes_m: FloatArray  # (N, 3), full edges along the box's axes
+    quaternions_xyzw: FloatArray  # (N, 4), turns the box's axes into the camera's; see `oriented_box.fit_box`
+    sizes_m: FloatArray  # (N, 3), full edges along the box's axes, the longest first
 
 
 def clean_depth(depth_m: npt.NDArray[np.floating], min_m: float, max_m: float) -> FloatArray:
@@ -80,36 +79,3 @@ def inlier_depths(points_m: FloatArray) -> FloatArray:
     spread = max(1.4826 * float(np.median(deviation)), 0.01)
     kept: FloatArray = points_m[deviation <= 3.0 * spread]
     return kept
-
-
-def oriented_box(points_m: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """An oriented box about points, by principal axes, robust against 1 % outliers on each side.
-
-    Only the side towards the camera is seen, so the box bounds the visible surface, not the whole object.
-
-    Args:
-        points_m: (P, 3) float32, P >= 4.
-
-    Returns:
-        center (3,), quaternion xyzw (4,), full size (3,), float32; axes sorted by extent, longest first, right-handed.
-    """
-    # plain products and a sort: numpy's cov and percentile cost several times the arithmetic on so few points
-    mean = points_m.mean(axis=0)
-    centered = (points_m - mean).astype(np.float64)
-    _, axes = np.linalg.eigh(centered.T @ centered)
-    axes = axes[:, ::-1].copy()
-    axes[:, 2] = np.cross(axes[:, 0], axes[:, 1])
-    local = np.sort(centered @ axes, axis=0)
-    cut = len(local) // 100
-    low, high = local[cut], local[len(local) - 1 - cut]
-    center = mean + axes @ ((low + high) / 2)
-    return center.astype(np.float32), _quaternion_xyzw(axes), (high - low).astype(np.float32)
-
-
-def _quaternion_xyzw(rotation: npt.NDArray[np.float64]) -> FloatArray:
-    """Unit quaternion of a (3, 3) rotation matrix, w >= 0."""
-    vector = cv2.Rodrigues(rotation)[0].ravel()
-    angle = float(np.linalg.norm(vector))
-    if angle < 1e-9:
-        return np.array([0, 0, 0, 1], np.float32)
-    return np.append(vector / angle * np.sin(angle / 2), np.cos(angle / 2)).astype(np.float32)

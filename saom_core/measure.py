@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
 from saom_core.camera import CameraIntrinsics
-from saom_core.depth import Boxes3d, back_project, inlier_depths, oriented_box
-from saom_core.instances import Instances
+from saom_core.depth import Boxes3d, FloatArray, back_project, inlier_depths
+from saom_core.instances import Instances, MaskCrop
+from saom_core.oriented_box import LastBox, coarse_cloud, fit_box, scene_normals
 
 MIN_POINTS_3D = 16
 MAX_POINTS_3D = 1000
 """Points of an instance that its 3D box is measured from; more change it by less than the sensor's noise."""
+
+FORGOTTEN_AFTER = 300
+"""Frames without an object after which its box is remembered no more."""
 
 
 def measure(instances: Instances, depth_m: npt.NDArray[np.float32], camera: CameraIntrinsics | None) -> Instances:
@@ -22,35 +27,83 @@ def measure(instances: Instances, depth_m: npt.NDArray[np.float32], camera: Came
     Args:
         instances: N instances of the image.
         depth_m: (H, W) float32, metres, 0 = invalid.
-        camera: intrinsics of the image, or None.
+        camera: of the image, or None.
     """
     n = len(instances)
     ratio, distance = np.zeros(n, np.float32), np.full(n, np.nan, np.float32)
-    centroids = np.full((n, 3), np.nan, np.float32)
-    boxes = Boxes3d(np.full((n, 3), np.nan, np.float32), np.full((n, 4), np.nan, np.float32), centroids.copy())
     for k, mask in enumerate(instances.masks):
-        depths = depth_m[mask.window].ravel()
-        valid = np.flatnonzero(mask.crop.ravel() & (depths > 0))  # one index a pixel: half the work of rows and columns
+        depths, valid = _valid(mask, depth_m)
         ratio[k] = valid.size / mask.area
         if valid.size:
             distance[k] = np.median(depths[valid])
-        if camera is None or valid.size < MIN_POINTS_3D:
-            continue
-        if valid.size > MAX_POINTS_3D:
-            # a whole-numbered step could fall in with the row length and sample one side of every row
-            valid = valid[np.linspace(0, valid.size - 1, MAX_POINTS_3D).astype(np.intp)]
-        rows, columns = np.divmod(valid, mask.crop.shape[1])
-        points = back_project(depths[valid], rows + mask.y, columns + mask.x, camera)
-        points = points[np.isfinite(points[:, 0])]  # a wide lens has pixels without a ray
-        if len(points) < MIN_POINTS_3D:
-            continue
-        points = inlier_depths(points)
-        centroids[k] = points.mean(axis=0)
-        boxes.centers_m[k], boxes.quaternions_xyzw[k], boxes.sizes_m[k] = oriented_box(points)
-    return dataclasses.replace(
-        instances,
-        valid_depth_ratio=ratio,
-        distances_m=distance,
-        centroids_m=None if camera is None else centroids,
-        boxes3d=None if camera is None else boxes,
-    )
+    measured = dataclasses.replace(instances, valid_depth_ratio=ratio, distances_m=distance)
+    return measured if camera is None else BoxMemory().locate(measured, depth_m, camera)
+
+
+class BoxMemory:
+    """Measures the places of things in a stream of frames; a thing's box keeps its axes from frame to frame.
+
+    Things are known by their track ids. Those without one are measured each time as if never seen before.
+    """
+
+    def __init__(self) -> None:
+        self._boxes: dict[int, tuple[LastBox, int]] = {}  # and in which frame it was seen last
+        self._frame = 0
+
+    def locate(
+        self, instances: Instances, depth_m: npt.NDArray[np.float32], camera: CameraIntrinsics, *, remember: bool = True
+    ) -> Instances:
+        """Instances with centroid and oriented box, in the camera's optical frame.
+
+        Args:
+            instances: N instances of the image, with their track ids.
+            depth_m: (H, W) float32, metres, 0 = invalid.
+            camera: of the image.
+            remember: take this as the next frame of the stream.
+        """
+        n = len(instances)
+        centroids = np.full((n, 3), np.nan, np.float32)
+        boxes = Boxes3d(np.full((n, 3), np.nan, np.float32), np.full((n, 4), np.nan, np.float32), centroids.copy())
+        # computed for the first thing that needs them, and at most once
+        normals = cache(lambda: scene_normals(coarse_cloud(depth_m, camera.ray_maps)))
+        found: dict[int, LastBox] = {}
+        for k, mask in enumerate(instances.masks):
+            points = _points(mask, depth_m, camera)
+            if len(points) < MIN_POINTS_3D:
+                continue
+            track_id = int(instances.track_ids[k])
+            before = self._boxes.get(track_id)
+            box, found[track_id] = fit_box(points, normals, None if before is None else before[0])
+            centroids[k] = points.mean(axis=0)
+            boxes.centers_m[k], boxes.quaternions_xyzw[k], boxes.sizes_m[k] = (
+                box.center_m,
+                box.quaternion_xyzw,
+                box.sizes_m,
+            )
+        if remember:
+            self._remember(found)
+        return dataclasses.replace(instances, centroids_m=centroids, boxes3d=boxes)
+
+    def _remember(self, found: dict[int, LastBox]) -> None:
+        self._frame += 1
+        self._boxes |= {track_id: (box, self._frame) for track_id, box in found.items() if track_id >= 0}
+        self._boxes = {k: one for k, one in self._boxes.items() if self._frame - one[1] <= FORGOTTEN_AFTER}
+
+
+def _valid(mask: MaskCrop, depth_m: FloatArray) -> tuple[FloatArray, npt.NDArray[np.intp]]:
+    """Depths of a mask's rectangle in one row, and which of them are valid and of the mask."""
+    depths = depth_m[mask.window].ravel()
+    # one index a pixel is half the work of rows and columns
+    return depths, np.flatnonzero(mask.crop.ravel() & (depths > 0))
+
+
+def _points(mask: MaskCrop, depth_m: FloatArray, camera: CameraIntrinsics) -> FloatArray:
+    """Some points (P, 3) of a mask's surface, without strays."""
+    depths, valid = _valid(mask, depth_m)
+    if valid.size > MAX_POINTS_3D:
+        # a whole-numbered step could fall in with the row length and sample one side of every row
+        valid = valid[np.linspace(0, valid.size - 1, MAX_POINTS_3D).astype(np.intp)]
+    rows, columns = np.divmod(valid, mask.crop.shape[1])
+    points = back_project(depths[valid], rows + mask.y, columns + mask.x, camera)
+    points = points[np.isfinite(points[:, 0])]  # a wide lens has pixels without a ray
+    return inlier_depths(points) if len(points) else points

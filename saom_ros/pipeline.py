@@ -15,7 +15,9 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
+from saom_core.depth import clean_depth
 from saom_core.errors import InputError, SaomError
+from saom_core.measure import BoxMemory
 from saom_core.prompts import Prompts
 from saom_core.segmenter import Segmentation, Segmenter
 from saom_core.tracker import Tracker, mask_ious
@@ -78,6 +80,7 @@ class Pipeline:
         self._logger = logger
         self._turns = Turns()  # the worker and the service ~/segment share the model
         self._metric_inputs, self._troubles = MetricInputs(image_topic), SteadyTroubles()
+        self._boxes = BoxMemory()
         self._tracker = tracker
         self._waiting: list[tuple[float, concurrent.futures.Future[Answer]]] = []  # since when, monotonic seconds
         self._waiting_lock = threading.Lock()
@@ -126,7 +129,6 @@ class Pipeline:
         try:
             answer, stages_ms = self._answer(request)
             self._problems.clear("frame")
-            answer = self._tracked(answer, received_s)
             published = time.monotonic()
             self._outputs.publish(answer)
         except SaomError as error:
@@ -172,7 +174,7 @@ class Pipeline:
             InputError: a prompt is outside the image.
             ModelError: the model takes no prompts.
         """
-        segmentation = self._segmented(answer.image_rgb, Geometry(answer.depth_m, answer.camera), asked)
+        segmentation = self._segmented(answer.image_rgb, Geometry(answer.depth_m, None), asked)
         found = segmentation.instances
         ious = mask_ious(found.masks, answer.instances.masks, SAME_OBJECT_IOU)
         track_ids = found.track_ids.copy()
@@ -180,7 +182,8 @@ class Pipeline:
             same = ious.max(axis=1) > 0
             track_ids[same] = answer.instances.track_ids[ious.argmax(axis=1)[same]]
         found = dataclasses.replace(found, track_ids=track_ids)
-        return dataclasses.replace(answer, instances=found, prompts=segmentation.prompts)
+        answer = dataclasses.replace(answer, instances=found, prompts=segmentation.prompts)
+        return self._located(answer, remember=False)
 
     def _answer(self, request: Request) -> tuple[Answer, dict[str, float]]:
         """The instances of a frame of the camera, and stage -> milliseconds; depth that does not fit is reported."""
@@ -191,10 +194,15 @@ class Pipeline:
         for name, trouble in self._troubles.of_frame(geometry.troubles).items():
             self._tell(name, trouble)
         decoded = time.monotonic()
-        segmentation = self._segmented(image_rgb, geometry, Prompts())
+        # places come later: a box continues that of the same track, and tracks are not known yet
+        segmentation = self._segmented(image_rgb, Geometry(geometry.depth_m, None), Prompts())
         answer = self._made(header, image_rgb, geometry, segmentation)
+        answer = self._tracked(answer, request.frame.received_s)
+        tracked = time.monotonic()
+        answer = self._located(answer, remember=True)
         self._tell(SIZES, self._troubles.of_answer(answer.instances, geometry, self._options.node))
-        return answer, {"decode": 1000 * (decoded - started), **segmentation.timings_ms}
+        places_ms = 1000 * (time.monotonic() - tracked)
+        return answer, {"decode": 1000 * (decoded - started), **segmentation.timings_ms, "places": places_ms}
 
     def _geometry(
         self, header: Header, image_rgb: npt.NDArray[np.uint8], messages: tuple[Image | None, CameraInfo | None]
@@ -248,6 +256,20 @@ class Pipeline:
         else:
             self._problems.clear("target")
         return dataclasses.replace(answer, instances=instances, target=target)
+
+    def _located(self, answer: Answer, *, remember: bool) -> Answer:
+        """An answer with places in metres, where it has depth and a camera.
+
+        Args:
+            answer: with track ids, whose boxes keep their axes.
+            remember: take it as the next frame of the camera's stream.
+        """
+        if answer.depth_m is None or answer.camera is None:
+            return answer
+        core = self._options.core
+        depth_m = clean_depth(answer.depth_m, core.min_depth_m, core.max_depth_m)
+        located = self._boxes.locate(answer.instances, depth_m, answer.camera, remember=remember)
+        return dataclasses.replace(answer, instances=located)
 
     def _tell(self, name: str, trouble: Trouble | None) -> None:
         if trouble is None:

@@ -19,7 +19,7 @@ TABLES = 2
 ROWS = 12
 """How many pictures, and rows of each, are printed; the page has all."""
 
-STAGES = ("wait", "decode", "preprocess", "network", "postprocess", "publish", "total")
+STAGES = ("wait", "decode", "preprocess", "network", "postprocess", "places", "publish", "total")
 
 
 @dataclass(frozen=True)

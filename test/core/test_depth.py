@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from saom_core.camera import CameraIntrinsics
-from saom_core.depth import back_project, clean_depth, inlier_depths, oriented_box
+from saom_core.depth import back_project, clean_depth, inlier_depths
 from saom_core.errors import InputError
 from saom_core.instances import Instances, MaskCrop
 from saom_core.measure import measure
@@ -37,21 +37,6 @@ def test_flying_pixels_are_dropped() -> None:
     points[:20, 2] = 2.5
     kept = inlier_depths(points)
     assert kept[:, 2].max() < 1.1 and len(kept) >= 170
-
-
-def test_oriented_box_of_a_turned_block() -> None:
-    rng = np.random.default_rng(0)
-    size = np.array([0.3, 0.2, 0.1])
-    angle = 0.5
-    turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
-    points = (rng.uniform(-0.5, 0.5, (20000, 3)) * size) @ turn.T + [0.1, 0.2, 1.0]
-    center, quaternion, measured = oriented_box(points.astype(np.float32))
-    np.testing.assert_allclose(center, [0.1, 0.2, 1.0], atol=0.01)
-    np.testing.assert_allclose(measured, size, rtol=0.05)
-    assert abs(np.linalg.norm(quaternion) - 1) < 1e-5
-    x, y, z, w = quaternion
-    long_axis = np.array([1 - 2 * (y * y + z * z), 2 * (x * y + z * w), 2 * (x * z - y * w)])
-    np.testing.assert_allclose(abs(long_axis @ turn[:, 0]), 1.0, atol=0.01)
 
 
 def test_measure_finds_distance_and_place() -> None:

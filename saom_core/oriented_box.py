@@ -1,0 +1,310 @@
+"""Oriented boxes about the visible points of things: a fit that is steady, and axes whose order and signs are fixed.
+
+Things stand on planes, so a box that stands on the same plane is tried first: its upright axis is the normal of a
+plane that thousands of pixels agree on, while the few pixels of a mug leave its own axes to the noise. Upright, the box
+turns until its footprint is smallest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import permutations, product
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+Matrix = npt.NDArray[np.float64]
+
+BETTER = 0.9
+"""A later candidate wins only when its box is so much smaller, or two equal ones would alternate with the noise."""
+
+PLAIN_TURN = 1.05
+"""A footprint along the image's rows may be so much larger than the smallest: round things have no smallest one."""
+
+KEPT_WHILE = 1.05
+"""A track keeps the axes of its box while that box, fitted anew, is at most so much larger than the best one."""
+
+TURNED_DEG = 15.0
+"""Up to here a new box is the old one, turned; beyond, it is another way to see the same points."""
+
+SEEN_OTHERWISE = 1.3
+"""Another way to see the points is taken when the old box is so much larger than the new one, on average."""
+
+LONGER = 1.25
+"""The edges of a track's box change their order when a later one is so much longer than an earlier, on average."""
+
+SHARE_OF_FRAME = 0.05
+"""Of one frame in these averages: what lasts for some twenty frames counts, what flickers does not."""
+
+MOST_OF_FOOTPRINT = 300
+"""Points that the turn of an upright box is found from."""
+
+NOISE_M = 0.01
+"""Added to each edge where boxes are compared: the thickness of a flat thing is noise, and noise must not decide."""
+
+
+@dataclass(frozen=True)
+class OrientedBox:
+    """A box about points.
+
+    Attributes:
+        center_m: (3,) float64.
+        axes: (3, 3) float64, right-handed; its columns are the directions of the edges.
+        sizes_m: (3,) float64, full edges along the axes.
+    """
+
+    center_m: Matrix
+    axes: Matrix
+    sizes_m: Matrix
+
+    @property
+    def quaternion_xyzw(self) -> FloatArray:
+        """(4,) float32, turns the box's axes into the camera's; w >= 0."""
+        vector = cv2.Rodrigues(self.axes)[0].ravel()
+        angle = float(np.linalg.norm(vector))
+        if angle < 1e-9:
+            return np.array([0, 0, 0, 1], np.float32)
+        return np.append(vector / angle * np.sin(angle / 2), np.cos(angle / 2)).astype(np.float32)
+
+    @property
+    def bulk(self) -> float:
+        """How large it is, for comparisons."""
+        return float(np.prod(self.sizes_m + NOISE_M))
+
+
+@dataclass(frozen=True)
+class LastBox:
+    """What is remembered of a thing's box, to see it the same way a moment later."""
+
+    axes: Matrix  # (3, 3)
+    sizes_m: Matrix  # (3,), on average
+    bulk: float  # of the box when it was last found to be as good as the best one
+    strain: float = 1.0  # how much larger than the best box it is, on average, where the best one is another
+
+
+def fit_box(
+    points_m: FloatArray,
+    normals: Callable[[], Iterable[npt.NDArray[np.floating]]] = tuple,
+    before: LastBox | None = None,
+) -> tuple[OrientedBox, LastBox]:
+    """The box about the visible points of a thing, and what to remember of it.
+
+    Only the side towards the camera is seen, so the box bounds the visible surface, not the whole object. One percent
+    of the points on each side of each axis is left out, since depth has outliers.
+
+    The longest edge comes first. The third axis points towards the camera, the first to the right in the image, and the
+    second follows from them. A thing that had a box a moment ago keeps the axes, their order and their signs as long as
+    they describe its points.
+
+    Args:
+        points_m: (P, 3), P >= 4, optical frame.
+        normals: gives directions (3,), unit length, that may be upright for this thing, the likeliest first; called
+            only where a box must be looked for.
+        before: what was remembered of the thing's last box.
+    """
+    mean = points_m.mean(axis=0, dtype=np.float64)
+    centered = points_m - mean
+    if before is None:
+        box = _ruled(_best(centered, normals()), mean)
+        last = LastBox(box.axes, box.sizes_m, box.bulk)
+    else:
+        box, last = _continued(centered, normals, before)
+    return OrientedBox(box.center_m + mean, box.axes, box.sizes_m), last
+
+
+def _best(centered: Matrix, normals: Iterable[npt.NDArray[np.floating]]) -> OrientedBox:
+    """The smallest box about points, among those that stand on a plane with one of the normals."""
+    # the principal axis of least extent last: it serves what stands on no plane, and leans or lies
+    own = np.linalg.eigh(centered.T @ centered)[1][:, 0]
+    boxes = [_bounds(centered, _upright_axes(centered, np.asarray(normal, np.float64))) for normal in (*normals, own)]
+    best = boxes[0]
+    for box in boxes[1:]:
+        if box.bulk < BETTER * best.bulk:
+            best = box
+    return best
+
+
+def nearest_axes(axes: Matrix, goal: Matrix) -> Matrix:
+    """The same box's axes in the order and with the signs that bring them nearest to others; all (3, 3)."""
+    turned: Matrix = max((axes @ symmetry for symmetry in _SYMMETRIES), key=lambda turned: float(np.sum(turned * goal)))
+    return turned
+
+
+def angle_between(one: Matrix, other: Matrix) -> float:
+    """By how many degrees one (3, 3) rotation is turned against another."""
+    return float(np.degrees(np.arccos(np.clip((np.sum(one * other) - 1) / 2, -1, 1))))
+
+
+def _symmetries() -> list[Matrix]:
+    """The 24 rotations that bring a box's axes onto each other."""
+    found = []
+    for order, signs in product(permutations(range(3)), product((1.0, -1.0), repeat=3)):
+        matrix = np.zeros((3, 3))
+        matrix[list(order), range(3)] = signs
+        if np.linalg.det(matrix) > 0:
+            found.append(matrix)
+    return found
+
+
+_SYMMETRIES = _symmetries()
+
+
+def _bounds(centered: Matrix, axes: Matrix) -> OrientedBox:
+    """The box with these axes about points, without the outermost percent on each side."""
+    # a sort, because numpy's percentile costs several times the arithmetic on so few points
+    local = np.sort(centered @ axes, axis=0)
+    cut = len(local) // 100
+    low, high = local[cut], local[len(local) - 1 - cut]
+    return OrientedBox(axes @ ((low + high) / 2), axes, high - low)
+
+
+def _upright_axes(centered: Matrix, normal: Matrix) -> Matrix:
+    """Axes (3, 3) of the smallest box about points (P, 3) that stands on a plane with that normal."""
+    right = np.array([1.0, 0, 0]) if abs(normal[0]) < 0.9 else np.array([0, 1.0, 0])
+    right -= normal * (normal @ right)
+    right /= np.linalg.norm(right)
+    down = _cross(normal, right)
+    some = centered[:: max(1, len(centered) // MOST_OF_FOOTPRINT)]
+    hull = _inner_hull((some @ np.column_stack([right, down])).astype(np.float32))
+    turn = np.radians(cv2.minAreaRect(hull)[2]) if len(hull) > 2 else 0.0
+    smallest, plain = (_area(hull, angle) for angle in (turn, 0.0))
+    if plain <= PLAIN_TURN * smallest + NOISE_M**2:
+        turn = 0.0
+    first = np.cos(turn) * right + np.sin(turn) * down
+    return np.column_stack([first, _cross(normal, first), normal])
+
+
+def _cross(a: Matrix, b: Matrix) -> Matrix:
+    """The cross product of two vectors (3,): numpy's own takes longer than all else for so few numbers."""
+    return np.array([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
+
+
+def _inner_hull(points: FloatArray) -> FloatArray:
+    """The convex hull (H, 2) of points (P, 2) without their outermost ones, which are the outliers."""
+    outermost = cv2.convexHull(points, returnPoints=False).ravel()
+    kept = np.ones(len(points), np.bool_)
+    kept[outermost] = False
+    inner = points[kept] if kept.sum() >= 8 else points
+    return np.asarray(cv2.convexHull(inner), np.float32).reshape(-1, 2)
+
+
+def _area(hull: FloatArray, angle: float) -> float:
+    """Of the rectangle at an angle, in radians, about points (H, 2)."""
+    turned = hull @ np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]], np.float32)
+    return float(np.prod(np.ptp(turned, axis=0)))
+
+
+def _ruled(box: OrientedBox, mean: Matrix) -> OrientedBox:
+    """The same box with the longest edge first, the third axis towards the camera and the first one to the right."""
+    order = np.argsort(-box.sizes_m, kind="stable")
+    first, third = box.axes[:, order[0]], box.axes[:, order[2]]
+    if third @ (mean + box.center_m) > 0:
+        third = -third
+    if first[0] < 0 or (first[0] == 0 and first[1] < 0):
+        first = -first
+    return OrientedBox(box.center_m, np.column_stack([first, _cross(third, first), third]), box.sizes_m[order])
+
+
+def _continued(
+    centered: Matrix, normals: Callable[[], Iterable[npt.NDArray[np.floating]]], before: LastBox
+) -> tuple[OrientedBox, LastBox]:
+    """The box of a thing that had one before.
+
+    A thing that turns is followed at once, but what would be a jump, to other axes or another order of them, waits
+    until it is right on average: masks and strays flicker, and one frame with a few pixels more proves nothing.
+    """
+    box, bulk, strain, near = _bounds(centered, before.axes), before.bulk, 1.0, before.axes
+    if not 1 / KEPT_WHILE <= box.bulk / bulk <= KEPT_WHILE:
+        best = _best(centered, normals())
+        near, strain = nearest_axes(best.axes, before.axes), box.bulk / best.bulk
+        if strain <= KEPT_WHILE:
+            bulk = box.bulk
+        elif angle_between(near, before.axes) < TURNED_DEG:
+            box = _bounds(centered, _halfway(before.axes, near))
+            bulk = box.bulk
+            strain = 1.0
+    strain = before.strain + SHARE_OF_FRAME * (strain - before.strain)
+    if strain > SEEN_OTHERWISE:
+        box = _bounds(centered, near)
+        return box, LastBox(box.axes, box.sizes_m, box.bulk)
+    sizes = before.sizes_m + SHARE_OF_FRAME * (box.sizes_m - before.sizes_m)
+    if max(sizes[1] / sizes[0], sizes[2] / sizes[1], sizes[2] / sizes[0]) > LONGER:
+        order = np.argsort(-sizes, kind="stable")
+        axes = box.axes[:, order]
+        if np.linalg.det(axes) < 0:
+            axes[:, 2] = -axes[:, 2]
+        box, sizes = OrientedBox(box.center_m, axes, box.sizes_m[order]), sizes[order]
+    return box, LastBox(box.axes, sizes, bulk, strain)
+
+
+def _halfway(one: Matrix, other: Matrix) -> Matrix:
+    """The rotation (3, 3) in the middle between two."""
+    half: Matrix = one @ cv2.Rodrigues(cv2.Rodrigues(one.T @ other)[0] / 2)[0]
+    return half
+
+
+# --- planes of a scene ---------------------------------------------------------------------------------------------
+
+_CELL_PX = 8
+_MOST_NORMALS = 1000
+_HYPOTHESES = 64
+_AGREES_DEG = 10.0
+_APART_DEG = 50.0  # two planes of a scene are at least so far from parallel
+_LEAST_SHARE = 0.05  # of the surface belongs to a plane that counts
+
+
+def scene_normals(points_m: FloatArray) -> Sequence[Matrix]:
+    """Normals of the planes that most of a scene's surface belongs to, the largest first, at most three.
+
+    Args:
+        points_m: (h, w, 3), an organised cloud of a few thousand points, NaN where there is none.
+    """
+    across = points_m[1:-1, 2:] - points_m[1:-1, :-2]
+    down = points_m[2:, 1:-1] - points_m[:-2, 1:-1]
+    near = 0.1 * points_m[1:-1, 1:-1, 2]  # a larger step is the edge of something, and no slope
+    with np.errstate(invalid="ignore"):
+        smooth = (np.abs(across[..., 2]) < near) & (np.abs(down[..., 2]) < near)
+    rows, columns = np.nonzero(smooth)
+    some = np.linspace(0, len(rows) - 1, min(len(rows), _MOST_NORMALS)).astype(np.intp)
+    at = rows[some], columns[some]
+    normals = np.cross(across[at], down[at]).astype(np.float64)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    found: list[Matrix] = []
+    left, total = normals, len(normals)
+    while len(left) >= max(_LEAST_SHARE * total, 30) and len(found) < 3:
+        tried = left[np.linspace(0, len(left) - 1, _HYPOTHESES).astype(np.intp)]
+        agrees = np.abs(left @ tried.T) > np.cos(np.radians(_AGREES_DEG))
+        best = int(agrees.sum(axis=0).argmax())
+        members = left[agrees[:, best]]
+        if len(members) < _LEAST_SHARE * total:
+            break
+        # the direction that is nearest to all of them, whichever way each of them points
+        normal = np.linalg.eigh(members.T @ members)[1][:, 2]
+        found.append(normal)
+        left = left[np.abs(left @ normal) < np.cos(np.radians(_APART_DEG))]
+    return found
+
+
+def coarse_cloud(depth_m: FloatArray, ray_maps: tuple[FloatArray, FloatArray, FloatArray]) -> FloatArray:
+    """An organised cloud of one point for every 8 x 8 pixels that all have depth, (h, w, 3); NaN for the others.
+
+    Args:
+        depth_m: (H, W) float32, metres, 0 = invalid.
+        ray_maps: of the camera, see `CameraIntrinsics.ray_maps`.
+    """
+    height, width = depth_m.shape[0] // _CELL_PX, depth_m.shape[1] // _CELL_PX
+    whole = depth_m[: height * _CELL_PX, : width * _CELL_PX]
+    if height < 3 or width < 3:
+        return np.full((3, 3, 3), np.nan, np.float32)
+    valid = cv2.resize((whole > 0).astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    means = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
+    depths = np.where(valid > 0.999, means, np.float32(np.nan))
+    middle = np.s_[_CELL_PX // 2 :: _CELL_PX]
+    cloud = np.empty((height, width, 3), np.float32)
+    for axis, ray_map in enumerate(ray_maps):
+        rows = ray_map[middle][:height] if ray_map.shape[0] > 1 else ray_map
+        cloud[..., axis] = depths * (rows[:, middle][:, :width] if rows.shape[1] > 1 else rows)
+    return cloud
