@@ -50,6 +50,8 @@ def guarded(name: str, body: Callable[[], int], *, debug: bool = False, on_inter
         The command's status; or 1: it failed, 2: it lacks a package, or was called wrongly, as argparse says, 130:
         interrupted, 141: who read its output has gone.
     """
+    if not debug:
+        _silence_threads()
     try:
         try:
             return body()
@@ -66,6 +68,19 @@ def guarded(name: str, body: Callable[[], int], *, debug: bool = False, on_inter
     if message:
         print(f"{name}: {message}", file=sys.stderr)
     return status
+
+
+def _silence_threads() -> None:
+    """Threads say nothing of a disk that fills up: TensorBoard's writer raises that error here, too."""
+    import threading
+
+    loud = threading.excepthook
+
+    def hook(failure: threading.ExceptHookArgs) -> None:
+        if not isinstance(failure.exc_value, OSError):
+            loud(failure)
+
+    threading.excepthook = hook
 
 
 def _told(error: BaseException, on_interrupt: str) -> tuple[int, str]:

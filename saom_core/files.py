@@ -40,9 +40,12 @@ def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], object]) 
         finally:
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
-    except OSError as error:
+    except Exception as error:
+        fault = _of_system(error)
+        if fault is None:
+            raise
         # write() and fsync() do not say which file they failed at, and a draft's name means nothing to anybody
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+        raise OSError(fault.errno, fault.strerror or str(fault), str(path)) from error
 
 
 def move_into_place(draft: Path, path: Path) -> None:
@@ -113,6 +116,13 @@ def check_not_read(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
     for path in outputs:
         if path.exists() and ((stat := path.stat()).st_dev, stat.st_ino) in read:
             raise InputError(f"{path}: expected a new file to write to, got one that is read: choose another name")
+
+
+def _of_system(error: BaseException | None) -> OSError | None:
+    """The error of the operating system itself, which torch, for one, turns into an error of its own."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _fill(file: BinaryIO, content: bytes | Callable[[BinaryIO], object]) -> None:

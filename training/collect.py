@@ -31,6 +31,7 @@ from saom_core.errors import InputError, SaomError
 from saom_core.files import check_output
 
 from .dataset import DatasetWriter, checked_info
+from .running.interrupts import deaf_children
 from .simulators.episodes import Episode, make_episode
 from .simulators.interface import CollectOptions, available_simulators, command_lines
 
@@ -46,7 +47,6 @@ _writer: DatasetWriter
 
 def _start_worker(options: CollectOptions, out: Path) -> None:
     global _options, _writer  # noqa: PLW0603 - a pool's worker keeps them between tasks
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     if sys.platform == "linux":  # die with the parent, even if it is killed with -9
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
         if os.getppid() == 1:
@@ -144,7 +144,8 @@ def _run_in_pool(options: CollectOptions, out: Path, todo: Sequence[int], worker
         while True:
             # few at a time: a Ctrl-C then waits for a handful of episodes, not for all of them
             while len(running) < 2 * workers and (index := next(waiting, None)) is not None:
-                running.add(pool.submit(_make_episode, index))
+                with deaf_children():  # the pool starts its processes here, when it has work for them
+                    running.add(pool.submit(_make_episode, index))
             if not running:
                 return
             finished, running = wait(running, return_when=FIRST_COMPLETED)

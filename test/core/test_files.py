@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,28 @@ def test_failing_halfway_leaves_the_older_file_and_names_it(tmp_path: Path) -> N
         write_atomically(path, full)
     assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))
     assert [one.name for one in tmp_path.iterdir()] == ["file"] and path.read_bytes() == OLD
+
+
+def test_the_system_s_error_behind_a_library_s_is_told(tmp_path: Path) -> None:
+    def wrapped(file: object) -> None:
+        try:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            raise RuntimeError("unexpected pos 704 vs 598")  # noqa: B904 - as torch does it
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_atomically(tmp_path / "file", wrapped)
+    assert caught.value.filename == str(tmp_path / "file")
+    with pytest.raises(ValueError, match="^other$"):
+        write_atomically(tmp_path / "file", raising(ValueError("other")))
+    assert not list(tmp_path.iterdir())
+
+
+def raising(error: Exception) -> Callable[[object], None]:
+    def write(_: object) -> None:
+        raise error
+
+    return write
 
 
 def test_killed_while_writing_the_older_file_stays(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from saom_core.errors import SaomError
 
+from ..running.interrupts import deaf_children
+
 Item = TypeVar("Item")
 _AHEAD = 4  # items, or batches, that each process may be ahead
 
@@ -38,7 +40,9 @@ def workers_of(
         collate_fn=_alone if batch is None else list,
         prefetch_factor=_AHEAD if workers else None,
     )
-    for answer in loader:
+    with deaf_children():
+        answers = iter(loader)
+    for answer in answers:
         for item in (answer,) if batch is None else answer:
             if isinstance(item, SaomError):
                 raise item
