@@ -1,19 +1,17 @@
 """What the node publishes: one table of topics, each with the function that makes its message.
 
-A message is made only when somebody subscribes to its topic.
+A message is made only when somebody subscribes to its topic. A new topic is a row of `OUTPUTS` and its function.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import cv2
 import numpy as np
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2, PointField
 from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
@@ -25,7 +23,8 @@ from saom_ros.conversions import byte_array, image_message
 from saom_ros.messages import instance_message, instances_message
 from saom_ros.msg import InstanceArray
 from saom_ros.msg import Target as TargetMessage
-from saom_ros.vision import VISION_OUTPUTS, label_info
+from saom_ros.output import ONCE, PER_FRAME, Output
+from saom_ros.vision import VISION_OUTPUTS
 
 JPEG_QUALITY = 80
 
@@ -40,18 +39,22 @@ class Outputs:
     def __init__(self, node: LifecycleNode) -> None:
         self._node = node
         self._publishers = {
-            name: node.create_lifecycle_publisher(kind, f"~/{name}", 5) for name, (kind, _) in OUTPUTS.items()
+            name: node.create_lifecycle_publisher(output.kind, f"~/{name}", output.qos)
+            for name, output in OUTPUTS.items()
+            if output.qos is PER_FRAME
         }
-        self._names: Any = None
+        self._announced: list[Any] = []  # publishers of what is told once
         self._lock = threading.Lock()  # publishers may be taken away while the worker makes a message
 
     def announce(self, model: ModelInfo) -> None:
-        """Tells once, also to those who subscribe later, what the values of ~/class_image mean (with vision_msgs)."""
-        message = label_info(model)
-        if message is not None and self._names is None:
-            kept = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-            self._names = self._node.create_publisher(type(message), "~/label_info", kept)
-            self._names.publish(message)
+        """Tells what does not change from frame to frame, once, also to those who subscribe later."""
+        if self._announced:
+            return
+        for name, output in OUTPUTS.items():
+            if output.qos is ONCE:
+                publisher = self._node.create_publisher(output.kind, f"~/{name}", output.qos)
+                publisher.publish(output.make(model))
+                self._announced.append(publisher)
 
     def wanted(self) -> bool:
         """Whether anybody subscribes to anything."""
@@ -62,7 +65,7 @@ class Outputs:
         for name, publisher in tuple(self._publishers.items()):
             with self._lock:
                 wanted = name in self._publishers and publisher.get_subscription_count()
-            message = OUTPUTS[name][1](answer) if wanted else None
+            message = OUTPUTS[name].make(answer) if wanted else None
             with self._lock:
                 if message is not None and name in self._publishers:
                     publisher.publish(message)
@@ -73,9 +76,9 @@ class Outputs:
             for publisher in self._publishers.values():
                 self._node.destroy_lifecycle_publisher(publisher)
             self._publishers = {}
-            if self._names is not None:
-                self._node.destroy_publisher(self._names)
-                self._names = None
+            for publisher in self._announced:
+                self._node.destroy_publisher(publisher)
+            self._announced = []
 
 
 def instance_array(answer: Answer) -> InstanceArray:
@@ -178,16 +181,16 @@ def markers(answer: Answer) -> MarkerArray:
     return message
 
 
-OUTPUTS: dict[str, tuple[type[Any], Callable[[Answer], Any]]] = {
-    "instances": (InstanceArray, instance_array),
-    "label_image": (Image, label_image),
-    "class_image": (Image, class_image),
-    "target": (TargetMessage, target),
-    "target_mask": (Image, target_mask),
-    "overlay": (Image, overlay),
-    "overlay/compressed": (CompressedImage, overlay_compressed),
-    "points": (PointCloud2, points),
-    "markers": (MarkerArray, markers),
+OUTPUTS: dict[str, Output] = {
+    "instances": Output(InstanceArray, instance_array),
+    "label_image": Output(Image, label_image),
+    "class_image": Output(Image, class_image),
+    "target": Output(TargetMessage, target),
+    "target_mask": Output(Image, target_mask),
+    "overlay": Output(Image, overlay),
+    "overlay/compressed": Output(CompressedImage, overlay_compressed),
+    "points": Output(PointCloud2, points),
+    "markers": Output(MarkerArray, markers),
     **VISION_OUTPUTS,
 }
-"""Topic below the node's name -> message type, and the function that makes it."""
+"""Topic below the node's name -> what is sent there."""

@@ -5,7 +5,6 @@ vision_msgs is in every ROS distribution but not on PyPI; without it these topic
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from geometry_msgs.msg import Point, Quaternion, Vector3
 
 from saom_core.runtime import ModelInfo
 from saom_ros.answer import Answer
+from saom_ros.output import ONCE, Output
 
 try:
     from vision_msgs import msg as vision_msgs
@@ -53,9 +53,7 @@ def detections_3d(answer: Answer) -> Any:
 
 
 def label_info(model: ModelInfo) -> Any:
-    """LabelInfo of the values in ~/class_image; None without vision_msgs."""
-    if vision_msgs is None:
-        return None
+    """LabelInfo of the values in ~/class_image."""
     classes = [
         vision_msgs.VisionClass(class_id=number + 1, class_name=name) for number, name in enumerate(model.class_names)
     ]
@@ -74,14 +72,15 @@ def _hypothesis(answer: Answer, k: int) -> Any:
     return result
 
 
-def _outputs() -> dict[str, tuple[type[Any], Callable[[Answer], Any]]]:
+def _outputs() -> dict[str, Output]:
     if vision_msgs is None:
         return {}
     return {
-        "detections": (vision_msgs.Detection2DArray, detections),
-        "detections_3d": (vision_msgs.Detection3DArray, detections_3d),
+        "detections": Output(vision_msgs.Detection2DArray, detections),
+        "detections_3d": Output(vision_msgs.Detection3DArray, detections_3d),
+        "label_info": Output(vision_msgs.LabelInfo, label_info, ONCE),
     }
 
 
 VISION_OUTPUTS = _outputs()
-"""Topic -> message type and the function that makes it, as in `outputs`."""
+"""Rows of the table of topics, `saom_ros.outputs.OUTPUTS`."""

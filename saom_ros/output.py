@@ -1,0 +1,22 @@
+"""What a row of the table of topics says: the message type, the function that makes a message, how it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from rclpy.qos import DurabilityPolicy, QoSProfile
+
+PER_FRAME = QoSProfile(depth=5)
+"""Reliable, and nothing is kept for those who subscribe later; a message is made of each answer."""
+ONCE = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+"""For what does not change while a model is loaded; kept for those who subscribe later."""
+
+
+class Output(NamedTuple):
+    """A topic below the node's name."""
+
+    kind: type[Any]
+    make: Callable[[Any], Any]
+    """Of the `Answer` with `PER_FRAME`, of the `ModelInfo` with `ONCE`. None: there is nothing to say this time."""
+    qos: QoSProfile = PER_FRAME
