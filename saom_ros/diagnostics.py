@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
@@ -57,25 +59,74 @@ class Statistics:
         return values
 
 
-@dataclass
+CALM_S = 3.0
+"""A problem is over when its cause has been gone for so long: what comes and goes with every frame is told once."""
+
+AGAIN_S = 10.0
+"""A problem that says something else than before is told anew after so long: numbers in a text may change at 30 Hz."""
+
+
 class Problems:
-    """The problems of now by topic of trouble; a problem stays until its cause is seen to be gone."""
+    """The problems of now by name; a problem stays until its cause is seen to be gone.
 
-    _by_name: dict[str, Problem] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    Each is told once when it begins and once when it is over, so that a person at the terminal knows of it without
+    looking at the diagnostics.
 
-    def set(self, name: str, text: str, level: bytes = WARN) -> bool:
-        """Notes a problem; True where it is new or says something else than before, so that it is worth a log line."""
+    Args:
+        tell: called with a level (OK: something is over) and a line for the terminal.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self, tell: Callable[[bytes, str], object] = lambda *_: None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._tell, self._clock = tell, clock
+        self._by_name: dict[str, Problem] = {}
+        self._told: dict[str, tuple[Problem, float]] = {}  # by name, what was told last, and when
+        self._gone_s: dict[str, float] = {}  # since when a problem that was told is gone
+        self._lock = threading.Lock()
+
+    def set(self, name: str, text: str, level: bytes = WARN) -> None:
+        """Notes a problem."""
         with self._lock:
-            before = self._by_name.get(name)
             self._by_name[name] = Problem(level, text)
-            return before is None or before.text != text
+            self._gone_s.pop(name, None)
+            self._tell_changes(name)
 
     def clear(self, *names: str) -> None:
-        """Forgets problems."""
+        """Notes that the causes of problems are gone."""
         with self._lock:
             for name in names:
-                self._by_name.pop(name, None)
+                if self._by_name.pop(name, None) is not None:
+                    self._gone_s[name] = self._clock()
+
+    def forget(self, *names: str) -> None:
+        """Drops problems of which nobody can know whether they are over, because nobody looks any more."""
+        with self._lock:
+            for kept in (self._by_name, self._told, self._gone_s):
+                for name in names:
+                    kept.pop(name, None)
+
+    def settle(self) -> None:
+        """Tells what is over by now, and what has changed; to be called about once a second."""
+        with self._lock:
+            for name in [name for name, gone_s in self._gone_s.items() if self._clock() - gone_s >= CALM_S]:
+                del self._gone_s[name]
+                problem, _ = self._told.pop(name)
+                self._tell(OK, f"over: {problem.text}")
+            for name in self._by_name:
+                self._tell_changes(name)
+
+    def _tell_changes(self, name: str) -> None:
+        problem, told = self._by_name[name], self._told.get(name)
+        if told is None or (told[0].text != problem.text and self._clock() - told[1] >= AGAIN_S):
+            self._told[name] = problem, self._clock()
+            self._tell(problem.level, problem.text)
+
+    def text(self, *names: str) -> str:
+        """What is known of the first of some problems that is there; "" where none is."""
+        with self._lock:
+            return next((self._by_name[name].text for name in names if name in self._by_name), "")
 
     def all(self) -> list[Problem]:
         """The problems of now, the worst first."""
@@ -84,10 +135,20 @@ class Problems:
 
 
 def status_message(
-    name: str, hardware_id: str, state: str, problems: list[Problem], values: dict[str, str]
+    name: str, hardware_id: str, state: Problem, problems: list[Problem], values: dict[str, str]
 ) -> DiagnosticStatus:
-    """One status: the worst level, all the problems as text (or the state where there is none), and the values."""
-    status = DiagnosticStatus(name=name, hardware_id=hardware_id, level=problems[0].level if problems else OK)
-    status.message = "; ".join(problem.text for problem in problems) or state
+    """One status with the worst level of all, all the problems as text, and the values.
+
+    Args:
+        name: of the component, unique on the robot.
+        hardware_id: what it runs on.
+        state: what the node does, as text; a level above OK where it does not answer frames.
+        problems: the worst first.
+        values: key -> text.
+    """
+    status = DiagnosticStatus(name=name, hardware_id=hardware_id)
+    told = [problem for problem in (state, *problems) if problem.level != OK]
+    status.level = max((problem.level for problem in told), default=OK)
+    status.message = "; ".join(problem.text for problem in told) or state.text
     status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
     return status

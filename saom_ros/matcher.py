@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-KEPT = 8
-"""Images and depths that wait for each other; at 30 Hz a quarter of a second."""
+KEPT = 32
+"""The most images, and depths, that are kept to find their partners; at 30 Hz those of one second."""
 
 PATIENCE = 5
-"""After so many images in a row without depth, images no longer wait for it, until stamps match again."""
+"""After so many images in a row without depth the next ones do not wait, until depth with a fitting stamp comes."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Frame:
     """An image, with the depth of the same moment where there is one."""
 
     image: Image | CompressedImage
-    depth: Image | None
+    depth: Image | CompressedImage | None
     received_s: float  # monotonic clock, when the image came
 
 
@@ -32,8 +32,8 @@ def stamp_ns(header: Header) -> int:
 class FrameMatcher:
     """Pairs images with depths whose stamps lie within a tolerance; an image that waits too long goes alone.
 
-    Not thread-safe: images, depths and the clock come from one executor thread. Frames come out in the order of
-    their stamps of arrival; images older than one that came out are dropped and counted.
+    Not thread-safe: images, depths and the clock come from one executor thread. Frames come out in the order in which
+    their images arrived; an image that arrived before one that has come out is dropped and counted.
     """
 
     def __init__(self) -> None:
@@ -43,17 +43,18 @@ class FrameMatcher:
         self.dropped = 0  # images overtaken by a newer one
         self.alone = 0  # images in a row that found no depth though it was expected
         self.nearest_s: float | None = None  # stamp of the nearest depth minus that of the last image that went alone
+        self.late_s: float | None = None  # how long after its image the depth of one that went alone came at last
         self._images: deque[Frame] = deque()
-        self._depths: deque[Image] = deque(maxlen=KEPT)
+        self._depths: deque[Image | CompressedImage] = deque(maxlen=KEPT)
         self._gone_alone: deque[Frame] = deque(maxlen=KEPT)
 
     def add_image(self, image: Image | CompressedImage, now_s: float) -> Frame | None:
         """Takes an image; returns the frame that is ready now, if any."""
         frame = Frame(image, None, now_s)
         if not self.expects_depth:
-            self.alone, self.nearest_s = 0, None
+            self._begin_anew()
             return self._release(frame)
-        # of equals the newest: a driver without stamps gives the same one to all
+        # Of several with the nearest stamp the newest: drivers that set no stamps give the same one to all messages.
         depth = min(reversed(self._depths), key=lambda candidate: self._apart_s(frame, candidate), default=None)
         if depth is not None and self._apart_s(frame, depth) <= self.tolerance_s:
             return self._release(Frame(image, depth, now_s))
@@ -65,11 +66,13 @@ class FrameMatcher:
             self.dropped += 1
         return None
 
-    def add_depth(self, depth: Image) -> Frame | None:
+    def add_depth(self, depth: Image | CompressedImage, now_s: float) -> Frame | None:
         """Takes a depth image; returns the frame that it completes, if any."""
         self._depths.append(depth)
-        if any(self._apart_s(frame, depth) <= self.tolerance_s for frame in self._gone_alone):
-            self.alone = 0  # waiting would have helped, so the next images wait again
+        missed = [frame for frame in self._gone_alone if self._apart_s(frame, depth) <= self.tolerance_s]
+        if missed:
+            self.alone = 0  # depth does come with fitting stamps, so the next images wait for it again
+            self.late_s = now_s - missed[-1].received_s
         frame = min(reversed(self._images), key=lambda candidate: self._apart_s(candidate, depth), default=None)
         if frame is None or self._apart_s(frame, depth) > self.tolerance_s:
             return None
@@ -90,15 +93,18 @@ class FrameMatcher:
         self._images.clear()
         self._depths.clear()
         self._gone_alone.clear()
-        self.alone, self.nearest_s = 0, None
+        self._begin_anew()
 
     def _release(self, frame: Frame) -> Frame:
         while self._images and self._images[0].received_s <= frame.received_s:
             overtaken = self._images.popleft()
             self.dropped += overtaken.image is not frame.image
         if frame.depth is not None:
-            self.alone, self.nearest_s = 0, None
+            self._begin_anew()
         return frame
+
+    def _begin_anew(self) -> None:
+        self.alone, self.nearest_s, self.late_s = 0, None, None
 
     def _release_alone(self, frame: Frame) -> Frame:
         self.alone += 1
@@ -108,5 +114,5 @@ class FrameMatcher:
         return self._release(frame)
 
     @staticmethod
-    def _apart_s(frame: Frame, depth: Image) -> float:
+    def _apart_s(frame: Frame, depth: Image | CompressedImage) -> float:
         return abs(stamp_ns(frame.image.header) - stamp_ns(depth.header)) / 1e9

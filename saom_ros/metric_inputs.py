@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from saom_core.camera import CameraIntrinsics
@@ -20,6 +20,7 @@ from saom_core.depth_checks import DepthProblem, depth_problem, depth_scale_of, 
 from saom_core.errors import InputError
 from saom_core.instances import Instances
 from saom_ros.camera_info import CameraOfStream, kind_of_picture
+from saom_ros.compressed_depth import raw_depth
 from saom_ros.conversions import depth_from_image, depth_type
 from saom_ros.parameters import NodeConfig
 
@@ -77,7 +78,7 @@ class MetricInputs:
         self,
         header: Header,
         size_hw: tuple[int, int],
-        messages: tuple[Image | None, CameraInfo | None],
+        messages: tuple[Image | CompressedImage | None, CameraInfo | None],
         core: SaomConfig,
         node: NodeConfig,
     ) -> Geometry:
@@ -95,6 +96,7 @@ class MetricInputs:
             return Geometry(None, None)
         try:
             _check_frame_id("depth", depth.header, header, node.check_frames)
+            depth = raw_depth(depth) if isinstance(depth, CompressedImage) else depth
             depth_m = _fitting_depth(depth, size_hw, node.depth_scale)
         except InputError as error:
             return Geometry(None, None, (Trouble("depth", str(error), str(error), WITHOUT_DEPTH),))

@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from functools import partial
 from typing import Any
 
 import rclpy
@@ -22,17 +23,17 @@ from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.qos import qos_profile_sensor_data
 from rclpy.signals import SignalHandlerOptions
-from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from saom_core.errors import SaomError
 from saom_core.load import load_segmenter
 from saom_core.tracker import Tracker
-from saom_ros.diagnostics import ERROR, WARN, Problems, Statistics, status_message
+from saom_ros.diagnostics import ERROR, Problems, Statistics, status_message
 from saom_ros.executor import NodeExecutor
+from saom_ros.health import ACTIVE, FINALIZED, INACTIVE, UNCONFIGURED, Health, logged
+from saom_ros.inputs import Inputs
 from saom_ros.matcher import Frame, FrameMatcher
 from saom_ros.metric_inputs import SIZES, TROUBLES
 from saom_ros.outputs import Outputs
@@ -44,8 +45,6 @@ from saom_ros.worker import NewestWorker
 
 STOP_TIMEOUT_S = 4.0
 """`ros2 launch` asks again, harder, after 5 s."""
-SLOW_S = 10.0
-"""A frame in work for longer is told in the diagnostics: a driver may hang."""
 
 
 class SaomNode(LifecycleNode):
@@ -57,15 +56,16 @@ class SaomNode(LifecycleNode):
         self.enabled = True
         self.pipeline: Pipeline | None = None
         self.active = False
-        self._statistics, self._problems = Statistics(), Problems()
+        self._statistics, self._problems = Statistics(), Problems(partial(logged, self.get_logger()))
+        if self.options.unknown:
+            self._problems.set("parameters", "; ".join(self.options.unknown))
         self._matcher = FrameMatcher()
+        self._health = Health(self.options, self._matcher, self._problems, self._statistics)
         self._info: CameraInfo | None = None
-        self._last_image_s = time.monotonic()
-        self._inputs: list[Subscription[Any]] = []
         self._expiry: Timer | None = None
         self._outputs: Outputs | None = None
         self._worker: NewestWorker[Request] | None = None
-        self._replaced = 0  # frames that workers of before dropped for newer ones
+        self._replaced = 0  # frames that newer ones took the place of, in workers that have ended
         self._tracker = Tracker()
         # service calls in this group may wait for a frame, which other callbacks bring
         self.waiting_group: CallbackGroup = MutuallyExclusiveCallbackGroup()
@@ -94,14 +94,12 @@ class SaomNode(LifecycleNode):
         except Exception as error:  # whatever a model file makes a runtime raise, the node must live on
             text = str(error) if isinstance(error, SaomError) else f"{type(error).__name__}: {error}"
             self._problems.set("model", f"not configured: {text}", ERROR)
-            self.get_logger().error(f"cannot configure: {text}")
             return TransitionCallbackReturn.FAILURE
         self._problems.clear("model", "frame", "provider")
         info = segmenter.info
         self.get_logger().info(f"model {info.name} on {info.provider} (asked for: {info.provider_requested})")
         if info.fallback_reason:
-            self._problems.set("provider", f"running on {info.provider}: {info.fallback_reason}")
-            self.get_logger().warning(f"fell back to {info.provider}: {info.fallback_reason}")
+            self._problems.set("provider", f"fell back to {info.provider}: {info.fallback_reason}")
         self.options.locked = True
         self._outputs = Outputs(self)
         self.pipeline = Pipeline(
@@ -111,46 +109,44 @@ class SaomNode(LifecycleNode):
             self._outputs,
             self._statistics,
             self._problems,
-            self.get_logger(),
             image_topic=self.resolve_topic_name("image"),
         )
         self._worker = NewestWorker(self.pipeline.process)
+        self._health.lifecycle = INACTIVE
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribes to the camera."""
-        compressed = self.options.node.image_transport == "compressed"
-        sensor = qos_profile_sensor_data
-        self._inputs = [
-            self.create_subscription(CompressedImage if compressed else Image, "image", self._on_image, sensor),
-            self.create_subscription(Image, "depth", self._on_depth, sensor),
-            self.create_subscription(CameraInfo, "camera_info", self._on_info, sensor),
-        ]
+        transport = self.options.node.image_transport
+        self._health.inputs = Inputs(self, transport, self._on_image, self._on_depth, self._on_info)
+        self._health.inputs.open()
         self._expiry = self.create_timer(0.05, self._on_clock, clock=self._steady)
         self._expiry.cancel()  # it runs only while an image waits for its depth: each call costs as much as a message
-        self._last_image_s, self.active = time.monotonic(), True
+        self.active, self._health.lifecycle = True, ACTIVE
         if self.pipeline is not None and self._outputs is not None:
             self._outputs.announce(self.pipeline.segmenter.info)
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Leaves the camera's topics; the model stays loaded."""
-        self.active = False
-        for subscription in self._inputs:
-            self.destroy_subscription(subscription)
+        self.active, self._health.lifecycle = False, INACTIVE
+        if self._health.inputs is not None:
+            self._health.inputs.close()
         if self._expiry is not None:
             self.destroy_timer(self._expiry)
-        self._inputs, self._expiry, self._info = [], None, None
+        self._expiry, self._info = None, None
         self._matcher.clear()
         if self._worker is not None:
             self._worker.discard()
         self.refuse_waiting("the node was deactivated")
-        self._problems.clear("image", "sync", "frame", *TROUBLES, SIZES)
+        self._health.leave_inputs()
+        self._problems.forget("frame", "target", *TROUBLES, SIZES)
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Gives the model back."""
         self._release()
+        self._health.lifecycle = UNCONFIGURED
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -158,15 +154,24 @@ class SaomNode(LifecycleNode):
         if self.active:
             self.on_deactivate(state)
         self._release()
+        self._health.lifecycle = FINALIZED
         return super().on_shutdown(state)
 
     def enable(self, wanted: bool) -> None:
         """Pauses or resumes answering; the model stays loaded, the camera connected."""
-        self.enabled = wanted
+        self.enabled = self._health.enabled = wanted
         if not wanted:
             if self._worker is not None:
                 self._worker.discard()
             self.refuse_waiting("the node was paused by ~/enable")
+
+    def why_no_frame(self) -> str:
+        """Why no frame of the camera is answered."""
+        return self._health.why_no_frame()
+
+    def why_no_model(self) -> str:
+        """Why no model is loaded."""
+        return self._problems.text("model") or "configure the node first"
 
     def refuse_waiting(self, reason: str) -> None:
         """Ends the service calls that wait for the next frame."""
@@ -182,7 +187,7 @@ class SaomNode(LifecycleNode):
         self._tracker.forget()  # another model may see other objects; the numbers go on
         self._worker = self._outputs = self.pipeline = None
         self.options.locked = False
-        self._problems.clear("provider")
+        self._problems.forget("provider")
         return stopped
 
     def close(self) -> bool:
@@ -196,20 +201,17 @@ class SaomNode(LifecycleNode):
 
     def _on_image(self, message: Image | CompressedImage) -> None:
         now = time.monotonic()
-        self._last_image_s = now
         self._statistics.count("frames received")
         matcher, node = self._matcher, self.options.node
         matcher.tolerance_s, matcher.timeout_s = node.sync_tolerance_s, node.sync_timeout_s
-        matcher.expects_depth = self.options.core.use_depth and self._publishers_of("depth") > 0
+        depth = None if self._health.inputs is None else self._health.inputs.depth
+        matcher.expects_depth = self.options.core.use_depth and depth is not None and depth.publishers() > 0
         self._submit(matcher.add_image(message, now))
         if matcher.waiting and self._expiry is not None and self._expiry.is_canceled():
             self._expiry.reset()
 
-    def _publishers_of(self, topic: str) -> int:
-        return self.count_publishers(self.resolve_topic_name(topic))  # count_publishers alone does not remap
-
-    def _on_depth(self, message: Image) -> None:
-        self._submit(self._matcher.add_depth(message))
+    def _on_depth(self, message: Image | CompressedImage) -> None:
+        self._submit(self._matcher.add_depth(message, time.monotonic()))
 
     def _on_info(self, message: CameraInfo) -> None:
         self._info = message
@@ -227,59 +229,24 @@ class SaomNode(LifecycleNode):
         else:
             self._statistics.count("frames without subscriber")
 
-    # --- diagnostics -----------------------------------------------------------------------------------------------
-
     def _publish_diagnostics(self) -> None:
-        now = time.monotonic()
-        self._judge_inputs(now)
-        self._judge_work(now)
-        values = self._statistics.values(now)
-        replaced = self._replaced + (self._worker.replaced if self._worker is not None else 0)
-        values["frames_dropped"] = str(self._matcher.dropped + replaced)
-        state, hardware = "not active", "no model"
-        if self.pipeline is not None:
-            info = self.pipeline.segmenter.info
-            hardware = f"{info.name} on {info.provider}"
-            values |= {"model": info.name, "provider": info.provider, "provider_requested": info.provider_requested}
-            if self.active:
-                state = "working" if self.pipeline.wanted() else "idle: nobody subscribes"
-                state = state if self.enabled else "paused by ~/enable"
-        values["state"] = state
-        if self.pipeline is not None and self.pipeline.target.last.selection:
-            target = self.pipeline.target.last
-            values["target"] = f"{target.selection}: {target.reason or 'seen'}"
-        values |= {f"{name}_publishers": str(self._publishers_of(name)) for name in ("image", "depth", "camera_info")}
+        worker, pipeline = self._worker, self.pipeline
+        self._health.judge(None if worker is None else worker.began_s)
+        replaced = self._replaced + (0 if worker is None else worker.replaced)
+        info = None if pipeline is None else pipeline.segmenter.info
         message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()
-        name, problems = f"{self.get_name()}: segmentation", self._problems.all()
-        message.status = [status_message(name, hardware, state, problems, values)]
-        self._diagnostics.publish(message)
-
-    def _judge_inputs(self, now: float) -> None:
-        silent_s = now - self._last_image_s
-        if not self.active or silent_s <= self.options.node.input_timeout_s:
-            self._problems.clear("image")
-        else:
-            topic, count = self.resolve_topic_name("image"), self._publishers_of("image")
-            cause = f"{count} publisher(s): same message type and QoS?" if count else "nobody publishes it"
-            self._problems.set("image", f"no image on {topic} for {silent_s:.0f} s; {cause}", WARN)
-        if self._matcher.alone:
-            nearest = self._matcher.nearest_s
-            found = "no depth has come" if nearest is None else f"the nearest depth is {nearest * 1000:+.0f} ms away"
-            text = f"{found}; working without depth: synchronise the streams, or raise sync_tolerance_s"
-            self._problems.set("sync", text)
-        else:
-            self._problems.clear("sync")
-
-    def _judge_work(self, now: float) -> None:
-        began_s = self._worker.began_s if self._worker is not None else None
-        if began_s is not None and now - began_s > SLOW_S:
-            text = (
-                f"a frame is in work for {now - began_s:.0f} s: a model too large for this machine, or a hanging driver"
+        message.status = [
+            status_message(
+                # with the namespace, so that the nodes of two cameras do not overwrite each other's status
+                f"{self.get_fully_qualified_name().lstrip('/')}: segmentation",
+                "no model" if info is None else f"{info.name} on {info.provider}",
+                self._health.state(pipeline),
+                self._problems.all(),
+                self._health.values(pipeline, replaced),
             )
-            self._problems.set("work", text)
-        else:
-            self._problems.clear("work")
+        ]
+        self._diagnostics.publish(message)
 
 
 def main(args: list[str] | None = None) -> int:

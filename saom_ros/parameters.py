@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -33,9 +34,9 @@ class NodeConfig:
         True, "Configure and activate by itself; false where a lifecycle manager does it", read_only=True
     )
     image_transport: str = option_field(
-        "raw",
-        "Type of the topic image: raw sensor_msgs/Image, or compressed sensor_msgs/CompressedImage",
-        choices=("raw", "compressed"),
+        "auto",
+        "Type of the topic image: raw sensor_msgs/Image, or compressed sensor_msgs/CompressedImage; auto: as published",
+        choices=("auto", "raw", "compressed"),
         read_only=True,
     )
     sync_tolerance_s: float = option_field(
@@ -91,7 +92,8 @@ class Parameters:
 
     Args:
         owner: where they are declared. A bad value from the command line or a file does not end the node: it is
-            logged and listed in `refused`, and configuring fails until it is set right.
+            logged and listed in `refused`, and configuring fails until it is set right. What there is to say of names
+            that are no parameter's is listed in `unknown`.
     """
 
     def __init__(self, owner: Node) -> None:
@@ -99,8 +101,13 @@ class Parameters:
         self.locked = False  # while a model is loaded, what it was loaded with cannot change
         self.refused: dict[str, str] = {}
         self._logger = owner.get_logger()
+        given = owner._parameter_overrides  # rclpy has no public way to ask for what was given and not declared
+        given.update({name: _of_declared_type(parameter) for name, parameter in given.items()})
+        self.unknown = [_unknown(name) for name in sorted(given) if not _is_known(name)]
         for field in (*dataclasses.fields(SaomConfig), *dataclasses.fields(NodeConfig)):
             self._declare(owner, field)
+        if hasattr(owner, "add_pre_set_parameters_callback"):  # not in Humble
+            owner.add_pre_set_parameters_callback(lambda given: [_of_declared_type(parameter) for parameter in given])
         owner.add_on_set_parameters_callback(self._on_set)
 
     def _declare(self, owner: Node, field: dataclasses.Field[Any]) -> None:
@@ -138,6 +145,35 @@ class Parameters:
         core = self.core.replace(**{name: value for name, value in changes.items() if name in of_core})
         of_node = {name: value for name, value in changes.items() if name not in of_core}
         self.core, self.node = core, dataclasses.replace(self.node, **of_node)
+
+
+def _fields() -> dict[str, dataclasses.Field[Any]]:
+    return {field.name: field for config in (SaomConfig, NodeConfig) for field in dataclasses.fields(config)}
+
+
+def _of_declared_type(parameter: Parameter[Any]) -> Parameter[Any]:
+    """The parameter, as a float where a whole number was given for one: YAML makes an integer of `nms_iou: 1`."""
+    field = _fields().get(parameter.name)
+    whole = type(parameter.value) is int
+    return (
+        Parameter(parameter.name, value=float(parameter.value)) if field and whole and _is_float(field) else parameter
+    )
+
+
+def _is_float(field: dataclasses.Field[Any]) -> bool:
+    return isinstance(field.default, float)
+
+
+def _is_known(name: str) -> bool:
+    """Whether a parameter is one of the node's, or of rclpy, which declares its own."""
+    ours_or_rclpys = (*_fields(), "use_sim_time", "start_type_description_service")
+    return name in ours_or_rclpys or name.startswith("qos_overrides.")
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, _fields(), n=1)
+    meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(_fields()))}"
+    return f"parameter {name}: the node has none of this name, so its value is ignored: {meant}"
 
 
 def descriptor_of(field: dataclasses.Field[Any]) -> ParameterDescriptor:

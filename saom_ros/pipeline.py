@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from rclpy.impl.rcutils_logger import RcutilsLogger
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -46,8 +45,7 @@ class Request:
 class Pipeline:
     """Answers frames with one loaded model.
 
-    A frame that cannot be answered is counted, named in the diagnostics and logged once per reason; the next one is
-    tried anew.
+    A frame that cannot be answered is counted, and the reason is told; the next frame is tried anew.
 
     Args:
         segmenter: the loaded model; its `config` is exchanged between frames.
@@ -56,7 +54,6 @@ class Pipeline:
         outputs: where answers go.
         statistics: times and counters.
         problems: troubles of now.
-        logger: of the node.
         image_topic: resolved name of the camera's topic, which tells whether its pictures are rectified.
     """
 
@@ -68,7 +65,6 @@ class Pipeline:
         outputs: Outputs,
         statistics: Statistics,
         problems: Problems,
-        logger: RcutilsLogger,
         image_topic: str = "",
     ) -> None:
         self.segmenter = segmenter
@@ -77,7 +73,6 @@ class Pipeline:
         self._outputs = outputs
         self._statistics = statistics
         self._problems = problems
-        self._logger = logger
         self._turns = Turns()  # the worker and the service ~/segment share the model
         self._metric_inputs, self._troubles = MetricInputs(image_topic), SteadyTroubles()
         self._boxes = BoxMemory()
@@ -192,7 +187,8 @@ class Pipeline:
         header = request.frame.image.header
         geometry = self._geometry(header, image_rgb, (request.frame.depth, request.info))
         for name, trouble in self._troubles.of_frame(geometry.troubles).items():
-            self._tell(name, trouble)
+            # that no camera_info comes is told with its cause, by `Inputs`
+            self._tell(name, None if trouble is not None and trouble.kind == NO_INFO else trouble)
         decoded = time.monotonic()
         # places come later: a box continues that of the same track, and tracks are not known yet
         segmentation = self._segmented(image_rgb, Geometry(geometry.depth_m, None), Prompts())
@@ -205,7 +201,10 @@ class Pipeline:
         return answer, {"decode": 1000 * (decoded - started), **segmentation.timings_ms, "places": places_ms}
 
     def _geometry(
-        self, header: Header, image_rgb: npt.NDArray[np.uint8], messages: tuple[Image | None, CameraInfo | None]
+        self,
+        header: Header,
+        image_rgb: npt.NDArray[np.uint8],
+        messages: tuple[Image | CompressedImage | None, CameraInfo | None],
     ) -> Geometry:
         size_hw = image_rgb.shape[0], image_rgb.shape[1]
         return self._metric_inputs.of(header, size_hw, messages, self._options.core, self._options.node)
@@ -252,7 +251,7 @@ class Pipeline:
             self._tracker.forget()
         target = self.target.find(instances)
         if target.reason:
-            self._report("target", f"the target {target.selection} is not in the image: {target.reason}")
+            self._problems.set("target", f"the target {target.selection} is not in the image: {target.reason}")
         else:
             self._problems.clear("target")
         return dataclasses.replace(answer, instances=instances, target=target)
@@ -275,16 +274,11 @@ class Pipeline:
         if trouble is None:
             self._problems.clear(name)
         else:
-            self._report(name, str(trouble))
+            self._problems.set(name, str(trouble))
 
     def _fail(self, reason: str, received_s: float) -> None:
         """Tells everybody why the frame that came at that moment has no answer, those who wait for one included."""
         self._statistics.count("frames failed")
-        self._report("frame", reason, ERROR)
+        self._problems.set("frame", reason, ERROR)
         for future in self._take_waiting(received_s):
             future.set_exception(InputError(f"the camera's frame could not be answered: {reason}"))
-
-    def _report(self, name: str, text: str, level: bytes | None = None) -> None:
-        new = self._problems.set(name, text) if level is None else self._problems.set(name, text, level)
-        if new:
-            self._logger.warning(text)

@@ -37,11 +37,14 @@ class ServingNode(Protocol):
     def enable(self, wanted: bool) -> None:
         """Pauses or resumes answering."""
 
+    def why_no_frame(self) -> str:
+        """Why no frame of the camera is answered."""
+
+    def why_no_model(self) -> str:
+        """Why no model is loaded."""
+
     def create_service(self, *args: Any, **kwargs: Any) -> Any:
         """See `rclpy.node.Node.create_service`."""
-
-    def resolve_topic_name(self, topic: str) -> str:
-        """See `rclpy.node.Node.resolve_topic_name`."""
 
 
 class Services:
@@ -60,13 +63,14 @@ class Services:
 
     def _enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self._node.enable(request.data)
-        response.success, response.message = True, "answering frames" if request.data else "paused"
+        told = "paused" if not request.data else "answering frames" if self._node.active else self._node.why_no_frame()
+        response.success, response.message = True, told
         return response
 
     def _select(self, request: Select.Request, response: Select.Response) -> Select.Response:
         pipeline = self._node.pipeline
         if pipeline is None:
-            response.message = "no model is loaded: configure the node first"
+            response.message = f"no model is loaded: {self._node.why_no_model()}"
             return response
         known = {name.casefold() for name in pipeline.segmenter.info.class_names}
         if request.class_name and request.class_name.casefold() not in known:
@@ -98,8 +102,7 @@ class Services:
             response.message = str(error)
             return response
         except concurrent.futures.TimeoutError:
-            topic = self._node.resolve_topic_name("image")
-            response.message = f"no frame came within {NEXT_FRAME_TIMEOUT_S:.0f} s: is there a camera on {topic}?"
+            response.message = f"no answer within {NEXT_FRAME_TIMEOUT_S:.0f} s: {self._node.why_no_frame()}"
             return response
         except Exception as error:  # whatever a network makes its runtime raise, the caller must be answered
             response.message = f"{type(error).__name__}: {error}"
@@ -108,17 +111,18 @@ class Services:
         response.instances = instances_message(found, answer.header, answer.model, has_depth=has_depth)
         response.label_image = image_message(found.label_image(), "mono16", answer.header)
         response.prompts = list(answer.prompts)
-        response.success, response.message = True, "; ".join((f"{len(found)} instances", *answer.notes))
+        empty = sorted(set(range(len(asked))) - set(answer.prompts)) if len(asked) else []
+        nothing = [f"nothing at the prompts {', '.join(map(str, empty))}"] if empty else []
+        response.success, response.message = True, "; ".join((f"{len(found)} instances", *nothing, *answer.notes))
         return response
 
     def _answer(self, request: Segment.Request, asked: Prompts) -> Answer:
         pipeline = self._node.pipeline
         if pipeline is None:
-            raise InputError("no model is loaded: configure the node first")
+            raise InputError(f"no model is loaded: {self._node.why_no_model()}")
         if not request.image.data:
             if not self._node.active or not self._node.enabled:
-                state = "paused by ~/enable" if self._node.active else "not active"
-                raise InputError(f"the node is {state}, so no frame comes: resume it, or send an image")
+                raise InputError(f"no frame of the camera is answered: {self._node.why_no_frame()}; or send an image")
             answer = pipeline.next_answer(NEXT_FRAME_TIMEOUT_S)
             return pipeline.asked(answer, asked) if len(asked) else answer
         depth = request.depth if request.depth.data else None

@@ -77,7 +77,9 @@ def start(robot: Robot, log: Path) -> Iterator[StartNode]:
     started: list[subprocess.Popen[str]] = []
 
     def start_one(**parameters: object) -> subprocess.Popen[str]:
-        started.append(start_in(robot.domain, log, **parameters))
+        started.append(
+            start_in(robot.domain, log.with_suffix(f".{len(started)}.log") if started else log, **parameters)
+        )
         return started[-1]
 
     yield start_one

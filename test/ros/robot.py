@@ -17,9 +17,9 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from rcl_interfaces.srv import DescribeParameters, SetParameters
+from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.parameter import Parameter
+from rclpy.parameter import Parameter, parameter_value_to_python
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from saom_ros.msg import InstanceArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -117,9 +117,9 @@ class Robot:
             self.node.destroy_subscription(self.subscriptions.pop(topic))
             self.received.pop(topic)
 
-    def advertise(self, name: str, kind: type) -> None:
+    def advertise(self, name: str, kind: type, qos: QoSProfile | None = None) -> None:
         """Publishes one more topic to the node and waits until the node listens."""
-        self.publishers[name] = self.node.create_publisher(kind, name, self._qos)
+        self.publishers[name] = self.node.create_publisher(kind, name, qos or self._qos)
         self.until(lambda: self.publishers[name].get_subscription_count() > 0, f"a subscription to {name}")
         self.until(lambda: self.fresh_value(f"{name}_publishers") == "1", f"the node to see {name}")
 
@@ -237,6 +237,11 @@ class Robot:
         """Sets a parameter; the result has `successful` and `reason`."""
         request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
         return self.call(SetParameters, "/saom/set_parameters", request).results[0]
+
+    def parameter(self, name: str) -> Any:
+        """The value of a parameter."""
+        request = GetParameters.Request(names=[name])
+        return parameter_value_to_python(self.call(GetParameters, "/saom/get_parameters", request).values[0])
 
     def describe(self, *names: str) -> Any:
         """The descriptors of parameters."""

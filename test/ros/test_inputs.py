@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import StartNode
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from robot import Robot, camera_info, jpeg_message, picture
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
+from test_compressed_depth import packed
 
-from saom_ros.conversions import image_message
+from saom_ros.conversions import depth_from_image, image_message
+from saom_ros.messages import instances_from_message
 
 WARN = b"\x01"
 
@@ -34,7 +39,12 @@ def test_depth_without_camera_info_gives_distances_only(with_depth: Robot) -> No
     answer = with_depth.answer_to(show_rgbd(with_depth, picture()[1]))
     assert answer.has_depth and all(np.isnan(item.centroid.x) for item in answer.instances)
     assert np.isfinite([item.distance for item in answer.instances]).any()
-    with_depth.until_status("no camera_info has come", level=WARN)
+
+    def told() -> bool:  # only while depth comes
+        with_depth.answer_to(show_rgbd(with_depth, picture()[1]))
+        return "no camera_info has come on /camera_info" in with_depth.status.message
+
+    with_depth.until(told, "the missing camera_info in the diagnostics")
 
 
 def test_camera_info_of_another_size(with_depth: Robot) -> None:
@@ -144,9 +154,10 @@ def test_no_frames(running: Robot) -> None:
     running.until(over, "the trouble to be over")
 
 
-def test_compressed_images(start: StartNode, robot: Robot) -> None:
+@pytest.mark.parametrize("transport", ["auto", "compressed"])
+def test_compressed_images(start: StartNode, robot: Robot, transport: str) -> None:
     robot.withdraw("image")
-    process = start(image_transport="compressed")
+    process = start(image_transport=transport)
     robot.advertise("image", CompressedImage)
     robot.wait_active(process)
     broken = jpeg_message(picture()[0], robot.header())
@@ -160,6 +171,90 @@ def test_compressed_images(start: StartNode, robot: Robot) -> None:
     robot.publish("image", huge)
     answer = robot.answer_to(huge.header)
     assert (answer.width, answer.height) == (7680, 4320)
+
+
+def test_compressed_depth_simply_works(start: StartNode, robot: Robot) -> None:
+    process = start()
+    robot.wait_active(process)
+    robot.advertise("depth", CompressedImage)  # waits until the node has found out the type
+    for how in ("png", "rvl"):
+        header = robot.header()
+        robot.publish("camera_info", camera_info(header))
+        data = packed(picture()[1], how)
+        robot.publish("depth", CompressedImage(header=header, format=f"16UC1; compressedDepth {how}", data=data))
+        answer = robot.answer_to(robot.show(picture()[0], header))
+        raw = depth_from_image(image_message(picture()[1], "16UC1", header))
+        assert answer.has_depth
+        for item, mask in zip(answer.instances, instances_from_message(answer).masks, strict=True):
+            valid = raw[mask.window][mask.crop]
+            valid = valid[(valid >= 0.1) & (valid <= 10)]
+            assert not valid.size or item.distance == pytest.approx(np.median(valid), abs=1e-3)
+
+
+def test_camera_info_that_was_published_once_before_the_node_came(start: StartNode, robot: Robot) -> None:
+    robot.withdraw("camera_info")
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    robot.publishers["camera_info"] = robot.node.create_publisher(CameraInfo, "camera_info", latched)
+    robot.publish("camera_info", camera_info(robot.header()))
+    process = start()
+    robot.wait_active(process)
+    robot.advertise("depth", Image)
+
+    def located() -> bool:
+        answer = robot.answer_to(show_rgbd(robot, picture()[1]))
+        return bool(np.isfinite([item.centroid.x for item in answer.instances]).any())
+
+    robot.until(located, "positions")
+
+
+def lines(log: Path, text: str) -> list[str]:
+    return [line for line in log.read_text().splitlines() if text in line]
+
+
+def test_the_terminal_tells_what_is_missing_once_and_when_it_is_over(start: StartNode, robot: Robot, log: Path) -> None:
+    robot.withdraw("image")
+    process = start(input_timeout_s=0.5, remap=["depth:=/nothing"])
+    robot.until_status("no image on /image", "nobody publishes it", "no depth on /nothing", "use_depth", level=WARN)
+    wrong = robot.node.create_publisher(CameraInfo, "image", 1)
+    robot.until_status("no image on /image", "published as sensor_msgs/msg/CameraInfo", level=WARN)
+    robot.node.destroy_publisher(wrong)
+    robot.publishers["image"] = robot.node.create_publisher(Image, "image", 5)
+    robot.until(robot.publishers["image"].get_subscription_count, "the node", process)
+
+    def over() -> bool:
+        robot.show(picture()[0])
+        robot.executor.spin_once(timeout_sec=0.1)
+        return bool(lines(log, "over: no image on /image"))
+
+    robot.until(over, "the end of the trouble at the terminal", process)
+    assert len(lines(log, "over: no image")) == 1 and len(lines(log, "no depth on /nothing")) == 1
+    assert 1 <= len(lines(log, "no image on /image: nobody")) <= 2  # once as a trouble, perhaps once as over
+
+
+def test_depth_that_comes_late_gets_the_advice_that_helps(start: StartNode, robot: Robot) -> None:
+    process = start()
+    robot.wait_active(process)
+    robot.advertise("depth", Image)
+
+    def late() -> bool:
+        header = robot.show(picture()[0])
+        assert not robot.answer_to(header).has_depth  # it was not waited for longer than sync_timeout_s
+        robot.publish("depth", image_message(picture()[1], "16UC1", header))
+        robot.fresh_value("state")
+        return "raise sync_timeout_s" in robot.status.message
+
+    robot.until(late, "the advice")
+    assert "sync_tolerance_s" not in robot.status.message
+
+
+def test_two_cameras_have_diagnostics_of_their_own(start: StartNode, robot: Robot) -> None:
+    names: set[str] = set()
+    robot.node.create_subscription(
+        DiagnosticArray, "/diagnostics", lambda array: names.update(status.name for status in array.status), 10
+    )
+    for side in ("left", "right"):
+        start(remap=[f"__ns:=/{side}"], autostart=False)
+    robot.until(lambda: names >= {"left/saom: segmentation", "right/saom: segmentation"}, "both nodes' diagnostics")
 
 
 def test_topics_under_other_names(start: StartNode, robot: Robot) -> None:

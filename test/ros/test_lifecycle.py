@@ -14,7 +14,7 @@ import pytest
 from conftest import MODEL, StartNode
 from lifecycle_msgs.msg import State, Transition
 from robot import ROOT, Robot, picture
-from saom_ros.srv import Segment
+from saom_ros.srv import Segment, Select
 
 from saom_core.config import SaomConfig, option_of
 from saom_ros.parameters import NodeConfig, defaults_yaml
@@ -119,6 +119,32 @@ def test_a_bad_value_at_the_start_is_told_and_can_be_set_right(start: StartNode,
     robot.wait_active(process)
 
 
+def test_whole_numbers_are_taken_for_floats(start: StartNode, robot: Robot) -> None:
+    process = start(nms_iou=1, max_depth_m=4)
+    robot.wait_active(process)
+    assert robot.set_parameter("nms_iou", 1).successful and robot.set_parameter("sync_timeout_s", 0).successful
+    assert robot.parameter("nms_iou") == 1.0 and robot.parameter("max_depth_m") == 4.0
+    refused = robot.set_parameter("nms_iou", 7)
+    assert not refused.successful and "nms_iou" in refused.reason
+    assert not robot.set_parameter("max_instances", 5.0).successful  # not the other way round
+
+
+def test_a_misspelt_parameter_is_told(start: StartNode, robot: Robot, log: Path) -> None:
+    process = start(score_treshold=0.9, use_sim_time=False)
+    robot.wait_active(process)
+    status = robot.until_status("score_treshold", "did you mean score_threshold?", level=b"\x01")
+    assert "use_sim_time" not in status.message
+    assert sum("did you mean" in line for line in log.read_text().splitlines()) == 1
+
+
+def test_callers_hear_why_no_model_is_loaded(start: StartNode, robot: Robot, tmp_path: Path) -> None:
+    start(model=tmp_path / "missing.onnx")
+    robot.until_status("not configured", "missing.onnx", level=b"\x02")
+    for kind, name in ((Segment, "segment"), (Select, "select")):
+        answer = robot.call(kind, f"/saom/{name}", kind.Request())
+        assert not answer.success and "missing.onnx" in answer.message
+
+
 def test_the_lifecycle_round_trip(start: StartNode, robot: Robot, log: Path) -> None:
     process = start(autostart=False)
     for _ in range(2):
@@ -130,10 +156,12 @@ def test_the_lifecycle_round_trip(start: StartNode, robot: Robot, log: Path) -> 
             robot.wait_active(process)
             robot.answer_to(robot.show(picture()[0]))
             assert robot.change_state(Transition.TRANSITION_DEACTIVATE)
+            robot.until_status("inactive: run the transition activate", level=b"\x01")
             robot.until(lambda: not robot.publishers["image"].get_subscription_count(), "the camera to be left")
         assert robot.change_state(Transition.TRANSITION_CLEANUP)
     assert robot.change_state(Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
     assert robot.state().id == State.PRIMARY_STATE_FINALIZED
+    robot.until_status("finalized", level=b"\x02")
     assert "Traceback" not in log.read_text()
 
 
@@ -164,7 +192,7 @@ def test_a_service_call_that_waits_is_answered_when_the_node_ends(start: StartNo
     assert robot.change_state(Transition.TRANSITION_DEACTIVATE)
     robot.until(answer.done, "an answer", process)
     assert not answer.result().success and "was deactivated" in answer.result().message
-    assert "not active" in robot.call(Segment, "/saom/segment", Segment.Request()).message
+    assert "inactive" in robot.call(Segment, "/saom/segment", Segment.Request()).message
     assert robot.change_state(Transition.TRANSITION_ACTIVATE)
     answer = client.call_async(Segment.Request())
     robot.fresh_value("state")

@@ -15,7 +15,7 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from saom_ros.diagnostics import ERROR, OK, WARN, Problems, Statistics, status_message
+from saom_ros.diagnostics import AGAIN_S, CALM_S, ERROR, OK, WARN, Problem, Problems, Statistics, status_message
 from saom_ros.executor import NodeExecutor
 from saom_ros.matcher import KEPT, PATIENCE, Frame, FrameMatcher, stamp_ns
 from saom_ros.worker import NewestWorker
@@ -45,11 +45,11 @@ def test_without_depth_every_image_goes_at_once() -> None:
 def test_a_pair_is_made_within_the_tolerance(apart_s: float, fits: bool, depth_first: bool) -> None:
     pairs, image, depth = matcher(), image_at(5.0), image_at(5.0 + apart_s)
     if depth_first:
-        assert pairs.add_depth(depth) is None
+        assert pairs.add_depth(depth, 0.0) is None
         frame = pairs.add_image(image, 0.0)
     else:
         assert pairs.add_image(image, 0.0) is None
-        frame = pairs.add_depth(depth)
+        frame = pairs.add_depth(depth, 0.0)
     assert frame == (Frame(image, depth, 0.0) if fits else None)
     if not fits:
         assert pairs.expire(0.19) is None
@@ -75,7 +75,7 @@ def test_random_streams_keep_the_promises(seed: int) -> None:
             given += 1
             out = [pairs.add_image(message, now), pairs.expire(now)]
         else:
-            out = [pairs.add_depth(message), pairs.expire(now)]
+            out = [pairs.add_depth(message, now), pairs.expire(now)]
         came_out += [frame for frame in out if frame is not None]
     received = [frame.received_s for frame in came_out]
     assert received == sorted(received) and len({id(frame.image) for frame in came_out}) == len(came_out)
@@ -96,11 +96,11 @@ def test_images_stop_waiting_when_stamps_never_match_and_wait_again_when_they_do
     impatient = pairs.add_image(image_at(100.0), 100.0)
     assert impatient is not None and impatient.depth is None
     if depth_first:
-        pairs.add_depth(image_at(101.0))
+        pairs.add_depth(image_at(101.0), 101.5)
         assert pairs.add_image(image_at(101.0), 101.0) is not None
     else:  # too late for its image, but in time for the next ones
         assert pairs.add_image(image_at(101.0), 101.0) is not None
-        assert pairs.add_depth(image_at(101.0)) is None
+        assert pairs.add_depth(image_at(101.0), 101.5) is None
     assert pairs.alone == 0
     assert pairs.add_image(image_at(102.0), 102.0) is None
 
@@ -108,13 +108,13 @@ def test_images_stop_waiting_when_stamps_never_match_and_wait_again_when_they_do
 def test_without_stamps_an_image_gets_the_newest_depth() -> None:
     pairs, depths = matcher(), [image_at(0.0) for _ in range(3)]
     for depth in depths:
-        pairs.add_depth(depth)
+        pairs.add_depth(depth, 0.0)
     frame = pairs.add_image(image_at(0.0), 1.0)
     assert frame is not None and frame.depth is depths[-1]
     pairs, images = matcher(), [image_at(0.0) for _ in range(2)]
     for k, image in enumerate(images):
         assert pairs.add_image(image, float(k)) is None
-    frame = pairs.add_depth(depths[0])
+    frame = pairs.add_depth(depths[0], 2.0)
     assert frame is not None and frame.image is images[-1] and pairs.dropped == 1
 
 
@@ -207,13 +207,92 @@ def test_statistics_agree_with_numpy() -> None:
     assert statistics.values(now_s=1000.0)["rate_hz"] == "0.0"
 
 
+def test_depth_that_comes_too_late_is_told_from_depth_of_another_moment() -> None:
+    pairs = matcher(timeout_s=0.2)
+    for k in range(3):
+        now = k / 2
+        assert pairs.add_image(image_at(now), now) is None
+        assert pairs.expire(now + 0.25) is not None
+        assert pairs.add_depth(image_at(now), now + 0.3) is None
+        assert pairs.late_s == pytest.approx(0.3)
+    pairs.timeout_s = 0.4
+    assert pairs.add_image(image_at(9.0), 9.0) is None and pairs.expire(9.3) is None
+    frame = pairs.add_depth(image_at(9.0), 9.3)
+    assert frame is not None and frame.depth is not None and pairs.late_s is None
+
+
+def test_images_of_a_fast_camera_wait_for_depth_that_is_late() -> None:
+    """30 Hz, each depth 0.5 s after its image: fifteen images wait at any moment, and each gets its depth."""
+    pairs = matcher(timeout_s=0.6)
+    events = sorted([(k / 30, "image", k) for k in range(90)] + [(k / 30 + 0.5, "depth", k) for k in range(90)])
+    out = [
+        pairs.add_image(image_at(k / 30), now) if kind == "image" else pairs.add_depth(image_at(k / 30), now)
+        for now, kind, k in events
+    ]
+    assert sum(frame is not None and frame.depth is not None for frame in out) == 90 and pairs.dropped == 0
+
+
 def test_the_worst_problem_gives_the_level_and_all_are_told() -> None:
     problems = Problems()
-    assert status_message("n", "h", "working", problems.all(), {}).level == OK
-    assert problems.set("depth", "too small") and not problems.set("depth", "too small")
-    assert status_message("n", "h", "working", problems.all(), {"a": "b"}).level == WARN
+    working, asleep = Problem(OK, "working"), Problem(WARN, "deactivated")
+    problems.set("depth", "too small")
+    assert status_message("n", "h", working, problems.all(), {}).level == WARN
     problems.set("frame", "broken", ERROR)
-    status = status_message("n", "h", "working", problems.all(), {})
+    status = status_message("n", "h", working, problems.all(), {"a": "b"})
     assert (status.level, status.message) == (ERROR, "broken; too small")
+    assert problems.text("image", "frame") == "broken" and problems.text("image") == ""
     problems.clear("frame", "depth")
-    assert status_message("n", "h", "working", problems.all(), {}).message == "working"
+    status = status_message("n", "h", working, problems.all(), {})
+    assert (status.level, status.message) == (OK, "working")
+    status = status_message("n", "h", asleep, problems.all(), {})
+    assert (status.level, status.message) == (WARN, "deactivated")
+
+
+class Terminal:
+    """What `Problems` tells, with a clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.lines: list[tuple[bytes, str]] = []
+        self.problems = Problems(lambda level, text: self.lines.append((level, text)), lambda: self.now_s)
+
+    def told(self) -> list[str]:
+        """The lines since the last call."""
+        lines, self.lines = [text for _, text in self.lines], []
+        return lines
+
+
+def test_a_problem_is_told_once_and_once_when_it_is_over() -> None:
+    terminal = Terminal()
+    for _ in range(50):
+        terminal.problems.set("image", "no image")
+        terminal.problems.settle()
+        terminal.now_s += 1
+    assert terminal.told() == ["no image"]
+    terminal.problems.clear("image")
+    terminal.problems.settle()
+    assert terminal.told() == []
+    terminal.now_s += CALM_S
+    terminal.problems.settle()
+    terminal.problems.settle()
+    assert terminal.lines == [(OK, "over: no image")] and terminal.told()
+    terminal.problems.set("image", "no image", ERROR)
+    assert terminal.lines == [(ERROR, "no image")]
+
+
+def test_a_problem_that_comes_and_goes_or_says_other_numbers_does_not_flood_the_terminal() -> None:
+    terminal = Terminal()
+    for k in range(300):  # 10 s at 30 Hz: every other frame fails, each with a number of its own
+        terminal.problems.set("frame", f"expected 100 bytes, got {k}")
+        terminal.now_s += 1 / 30
+        terminal.problems.clear("frame")
+        terminal.problems.settle()
+    assert terminal.told() == ["expected 100 bytes, got 0"]
+    terminal.problems.set("frame", "no encoding")
+    terminal.now_s += AGAIN_S
+    terminal.problems.settle()
+    assert terminal.told()[-1] == "no encoding"
+    terminal.problems.forget("frame")  # nobody looks any more
+    terminal.now_s += CALM_S
+    terminal.problems.settle()
+    assert terminal.told() == [] and not terminal.problems.all()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -85,7 +84,6 @@ def pipeline_of(segmenter: Any, published: list[Answer]) -> Pipeline:
         outputs,
         Statistics(),
         Problems(),
-        logging.getLogger("test"),  # type: ignore[arg-type]
     )
 
 

@@ -148,7 +148,7 @@ def test_depth_stops_and_comes_back(running: Robot) -> None:
     newest_answer(running, with_depth, lambda answer: answer.has_depth)
     running.withdraw("depth")  # the driver ends: no images wait for it
     assert not running.answer_to(running.show(image)).has_depth
-    running.until(lambda: running.fresh_value("state") and "depth" not in running.status.message, "no more complaint")
+    running.until_status("no depth on /depth", "nobody publishes it", level=b"\x01")
 
 
 def test_listeners_and_callers_that_are_killed(running: Robot, tmp_path: Path) -> None:
