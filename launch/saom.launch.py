@@ -5,11 +5,13 @@ ros2 launch saom_ros saom.launch.py image:=/camera/color/image_raw depth:=/camer
 """
 
 import os
+import sys
+from difflib import get_close_matches
 from pathlib import Path
 
+import yaml
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix, get_package_share_directory
 from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, SetEnvironmentVariable
-from launch.conditions import IfCondition
 from launch.launch_context import LaunchContext
 from launch.launch_description_entity import LaunchDescriptionEntity
 from launch.substitutions import LaunchConfiguration
@@ -21,16 +23,20 @@ SHARE = Path(get_package_share_directory("saom_ros"))
 # Fast DDS 2 does not know the new name, Fast DDS 3 warns of the old one
 FAST_DDS_2 = os.environ.get("ROS_DISTRO") in ("humble", "jazzy")
 DDS_PROFILE = "FASTRTPS_DEFAULT_PROFILES_FILE" if FAST_DDS_2 else "FASTDDS_DEFAULT_PROFILES_FILE"
+NAME = "saom"
 
 ARGUMENTS = {
     "image": ("/camera/image_raw", "topic of the colour images"),
-    "depth": ("/camera/depth/image_raw", "topic of the depth images that are aligned to colour; optional"),
+    "depth": ("/camera/depth/image_raw", "topic of the depth images that are aligned to colour; none: without depth"),
     "camera_info": ("/camera/camera_info", "topic of the colour camera's intrinsics"),
+    "namespace": ("", "namespace of the node: its topics are /<namespace>/saom/..."),
     "params_file": (str(SHARE / "config" / "saom.yaml"), "YAML file of parameters"),
-    "image_transport": ("", "raw or compressed; empty: as in params_file"),
+    "image_transport": ("", "auto, raw or compressed; empty: as in params_file"),
     "model": ("", "a .onnx file, or a checkpoint of the SAM family; empty: as in params_file"),
     "provider": ("", "auto, cpu, cuda or tensorrt; empty: as in params_file"),
     "autostart": ("true", "configure and activate at once; false where a lifecycle manager does it"),
+    "use_sim_time": ("false", "true: the time of /clock, for simulators and recordings"),
+    "log_level": ("info", "debug, info, warn, error or fatal: what the node says at the terminal"),
     "rviz": ("false", "true: open rviz with a view of the answers"),
     "frame": ("camera_color_optical_frame", "fixed frame of rviz: the frame_id of the colour images"),
     "dds_profile": (
@@ -38,6 +44,7 @@ ARGUMENTS = {
         "Fast DDS profile with room for camera images; default: yours, where the environment names one",
     ),
 }
+LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -46,31 +53,97 @@ def generate_launch_description() -> LaunchDescription:
         for name, (default, description) in ARGUMENTS.items()
     ]
     profile = SetEnvironmentVariable(DDS_PROFILE, LaunchConfiguration("dds_profile"))
-    rviz = OpaqueFunction(function=rviz_node, condition=IfCondition(LaunchConfiguration("rviz")))
-    return LaunchDescription([*declared, profile, OpaqueFunction(function=saom_node), rviz])
+    return LaunchDescription([*declared, profile, OpaqueFunction(function=start)])
 
 
-def rviz_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    for name in ("params_file", "dds_profile"):
+        if not Path(given[name]).is_file():
+            raise ValueError(f"{name}:={given[name]}: expected a file, there is none: check the path")
+    if given["log_level"].lower() not in LOG_LEVELS:
+        raise ValueError(f"log_level:={given['log_level']}: expected one of {', '.join(LOG_LEVELS)}")
+    warnings = [LogInfo(msg=f"WARNING: {text}") for text in (*ignored_arguments(context), *ignored_sections(given))]
+    rviz = rviz_node(given) if truth("rviz", given["rviz"]) else []
+    return [*warnings, saom_node(given), *rviz]
+
+
+def truth(name: str, text: str) -> bool:
+    """What the text of an argument means, as ROS's own launch files and YAML have it."""
+    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    if text.strip().lower() not in words:
+        raise ValueError(
+            f"{name}:={text}: expected true or false (or {', '.join(w for w in words if w[0] not in 'tf')})"
+        )
+    return words[text.strip().lower()]
+
+
+def ignored_arguments(context: LaunchContext) -> list[str]:
+    """What to say of name:=value on the command line that this file does not know; ros2 launch passes over them.
+
+    Only where this file is the one that was started: another one that includes it has arguments of its own.
+    """
+    if not any(argument.endswith(Path(__file__).name) for argument in sys.argv):
+        return []
+    names = [argument.split(":=")[0] for argument in sys.argv if ":=" in argument]
+    told = []
+    for name in names:
+        if name not in ARGUMENTS:
+            near = get_close_matches(name, ARGUMENTS, n=1)
+            meant = f"did you mean {near[0]}?" if near else "parameters of the node belong into params_file"
+            told.append(f"the argument {name}:= is ignored, this launch file has none of that name: {meant}")
+    return told
+
+
+def ignored_sections(given: dict[str, str]) -> list[str]:
+    """What to say of a parameter file that is for other nodes only; ROS passes over it."""
+    content = yaml.safe_load(Path(given["params_file"]).read_text(encoding="utf-8"))
+    whole = "/".join(["", *filter(None, [given["namespace"].strip("/")]), NAME])
+    if isinstance(content, dict) and not any("*" in key or key.strip("/") in (NAME, whole[1:]) for key in content):
+        names = ", ".join(map(str, content))
+        return [
+            f"nothing in {given['params_file']} is for this node: it has sections for {names}, not for {whole} or /**"
+        ]
+    return []
+
+
+def rviz_node(given: dict[str, str]) -> list[LaunchDescriptionEntity]:
     try:
         get_package_prefix("rviz2")
     except PackageNotFoundError:  # a robot often has none; the node must run all the same
         return [LogInfo(msg="rviz:=true, but rviz2 is not installed here: apt install ros-$ROS_DISTRO-rviz2")]
-    arguments = ["-d", str(SHARE / "rviz" / "saom.rviz"), "-f", LaunchConfiguration("frame")]
-    return [Node(package="rviz2", executable="rviz2", arguments=arguments)]
-
-
-def saom_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
-    # an argument that was not given must not hide what the parameter file says
-    parameters = {name: given[name] for name in ("image_transport", "model", "provider") if given[name]}
-    return [
-        LifecycleNode(
-            package="saom_ros",
-            executable="saom",
-            name="saom",
-            namespace="",
-            output="screen",
-            parameters=[given["params_file"], {**parameters, "autostart": given["autostart"].lower() == "true"}],
-            remappings=[(name, given[name]) for name in ("image", "depth", "camera_info")],
-        )
+    view = SHARE / "rviz" / "saom.rviz"
+    topics = [
+        display["Topic"]["Value"]
+        for display in yaml.safe_load(view.read_text(encoding="utf-8"))["Visualization Manager"]["Displays"]
     ]
+    namespace = given["namespace"].strip("/")
+    moved = [(topic, f"/{namespace}{topic}") for topic in topics] if namespace else []
+    simulated = {"use_sim_time": truth("use_sim_time", given["use_sim_time"])}
+    arguments = ["-d", str(view), "-f", given["frame"]]
+    return [Node(package="rviz2", executable="rviz2", arguments=arguments, remappings=moved, parameters=[simulated])]
+
+
+def saom_node(given: dict[str, str]) -> LaunchDescriptionEntity:
+    # an argument that was not given must not hide what the parameter file says
+    parameters: dict[str, object] = {
+        name: given[name] for name in ("image_transport", "model", "provider") if given[name]
+    }
+    parameters["autostart"] = truth("autostart", given["autostart"])
+    if truth("use_sim_time", given["use_sim_time"]):
+        parameters["use_sim_time"] = True
+    topics = {name: given[name] for name in ("image", "depth", "camera_info")}
+    if topics["depth"].strip().lower() in ("", "none"):
+        del topics["depth"]
+        parameters["use_depth"] = False
+    logger = ".".join([*filter(None, given["namespace"].split("/")), NAME])
+    return LifecycleNode(
+        package="saom_ros",
+        executable="saom",
+        name=NAME,
+        namespace=given["namespace"],
+        output="screen",
+        parameters=[given["params_file"], parameters],
+        remappings=list(topics.items()),
+        ros_arguments=["--log-level", f"{logger}:={given['log_level'].lower()}"],
+    )

@@ -107,7 +107,8 @@ class Input:
         types = {type_name(kind) for kind in self.kinds}
         if not infos:
             others = [name for name, kinds in self.node.get_topic_names_and_types() if types & set(kinds)]
-            offered = sorted(name for name in others if name != self.topic and self.node.count_publishers(name))
+            own = f"{self.node.get_fully_qualified_name()}/"
+            offered = sorted(name for name in others if not name.startswith(own) and self.node.count_publishers(name))
             suggestion = f" (there is {', '.join(offered[:SUGGESTIONS])})" if offered else ""
             return f"nobody publishes it{suggestion}: start the camera, or name another topic"
         fitting = [info for info in infos if info.topic_type in types]

@@ -99,7 +99,7 @@ class SaomNode(LifecycleNode):
         info = segmenter.info
         self.get_logger().info(f"model {info.name} on {info.provider} (asked for: {info.provider_requested})")
         if info.fallback_reason:
-            self._problems.set("provider", f"fell back to {info.provider}: {info.fallback_reason}")
+            self._problems.set("provider", f"running on {info.provider}: {info.fallback_reason}")
         self.options.locked = True
         self._outputs = Outputs(self)
         self.pipeline = Pipeline(
@@ -247,6 +247,8 @@ class SaomNode(LifecycleNode):
             )
         ]
         self._diagnostics.publish(message)
+        values = ", ".join(f"{value.key} {value.value}" for value in message.status[0].values)
+        self.get_logger().debug(f"{message.status[0].message}; {values}")
 
 
 def main(args: list[str] | None = None) -> int:

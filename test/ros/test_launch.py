@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 import yaml
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from robot import ROOT, Robot, picture
 
 from saom_ros.outputs import OUTPUTS
@@ -61,3 +64,81 @@ def test_the_launch_file_starts_a_node_that_answers(
         process.send_signal(signal.SIGINT)
         returned = process.wait(240)
     assert returned == 0 and "process has finished cleanly" in log.read_text()
+
+
+Launch = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def launch(robot: Robot, tmp_path: Path) -> Iterator[Launch]:
+    """Runs `ros2 launch` with some arguments; what it says goes to `launch.log`."""
+    pytest.importorskip("launch_ros", reason="launch is not on PyPI; it is in every ROS")
+    started: list[subprocess.Popen[str]] = []
+
+    def run(*arguments: str) -> subprocess.Popen[str]:
+        command = ["ros2", "launch", "saom_ros", "saom.launch.py", "provider:=cpu", *arguments]
+        environment = os.environ | {"ROS_DOMAIN_ID": str(robot.domain)}
+        with (tmp_path / "launch.log").open("w") as file:
+            started.append(subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT, text=True))
+        return started[-1]
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+
+
+def names_in_diagnostics(robot: Robot) -> dict[str, DiagnosticStatus]:
+    """Name of a status -> the last one, kept up to date."""
+    kept: dict[str, DiagnosticStatus] = {}
+    robot.node.create_subscription(
+        DiagnosticArray, "/diagnostics", lambda array: kept.update((one.name, one) for one in array.status), 10
+    )
+    return kept
+
+
+def test_namespace_log_level_and_simulated_time_reach_the_node(robot: Robot, launch: Launch, tmp_path: Path) -> None:
+    process = launch("namespace:=/robot1", "log_level:=debug", "use_sim_time:=yes", "autostart:=1", "image:=/image")
+    seen = names_in_diagnostics(robot)
+    name = "robot1/saom: segmentation"
+    robot.until(lambda: name in seen and "idle" in seen[name].message, "an active node in its namespace", process)
+    assert robot.node.count_publishers("/robot1/saom/instances") == 1
+    robot.until(lambda: robot.node.count_subscribers("/clock"), "the node to take simulated time", process)
+    robot.until(lambda: "[DEBUG]" in (tmp_path / "launch.log").read_text(), "debug lines", process)
+
+
+@pytest.mark.parametrize(("word", "state"), [("yes", "active"), ("1", "active"), ("False", "unconfigured")])
+def test_autostart_in_the_words_of_yaml(robot: Robot, launch: Launch, word: str, state: str) -> None:
+    process = launch(f"autostart:={word}", "image:=/image")
+    robot.until(lambda: robot.status is not None, "the node", process)
+    if state == "active":
+        robot.until(lambda: robot.fresh_value("lifecycle") == state, "an active node", process)
+    else:  # and it stays so
+        assert {robot.fresh_value("lifecycle") for _ in range(4)} == {state}
+
+
+@pytest.mark.parametrize(
+    ("argument", "reason"),
+    [
+        ("autostart:=maybe", "autostart:=maybe: expected true or false"),
+        ("log_level:=loud", "expected one of debug"),
+        ("params_file:=/no/where.yaml", "expected a file"),
+        ("dds_profile:=/no/where.xml", "expected a file"),
+    ],
+)
+def test_arguments_without_a_meaning_end_the_launch(launch: Launch, tmp_path: Path, argument: str, reason: str) -> None:
+    assert launch(argument).wait(60) != 0
+    assert reason in (tmp_path / "launch.log").read_text()
+
+
+def test_what_is_ignored_is_told(robot: Robot, launch: Launch, tmp_path: Path) -> None:
+    parameters = tmp_path / "other.yaml"
+    parameters.write_text("camera:\n  ros__parameters:\n    nms_iou: 0.7\n")
+    process = launch("imge:=/image", "nms_iou:=0.7", f"params_file:={parameters}", "depth:=none", "autostart:=0")
+    robot.until(lambda: robot.status is not None, "the node", process)
+    said = (tmp_path / "launch.log").read_text()
+    assert "imge:= is ignored" in said and "did you mean image?" in said
+    assert "nms_iou:= is ignored" in said and "params_file" in said
+    assert "sections for camera" in said
+    assert robot.parameter("use_depth") is False
