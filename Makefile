@@ -2,7 +2,9 @@
 #
 #   make demo [IMAGES=folder]   the node at work on the bundled RGB-D sequence, or on your photos
 #   make test                   all tests, over real DDS between processes
-#   make env, make env-train    the two environments alone; TORCH=cpu: torch without CUDA, 5 GB less, from PyTorch's own index
+#   make test-fast              the same without the slow ones
+#   make env                    ROS 2 and the node's libraries in .venv, the built package in install/
+#   make env-train              torch and the simulators in .venv-train, 7 GB; TORCH=cpu: without CUDA, 2.4 GB
 #   make check                  lint, format, types
 #   make train                  saom-tiny from nothing: scenes, training, figures, export (hours; resumes where it was)
 #   make reproduce              what SAOM gains over a SAM-like base, and the worth of each step (hours; resumes where it was)
@@ -15,9 +17,10 @@ TORCH ?=
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 ROS := source tools/env.sh &&
-TORCH_FREE_TESTS := test/core test/ros
+# which tests: make test SELECT='-k matcher'
+SELECT ?=
 
-.PHONY: help demo test check train reproduce env env-train clean
+.PHONY: help demo test test-fast node-tests training-tests check train reproduce env env-train clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -31,10 +34,19 @@ env-train:
 demo: env
 	@$(ROS) python -m tools.demo --images "$(IMAGES)"
 
-# pytest's own summaries close the output: first of the node's environment, then of the training side's
+# The suites of the two environments run side by side and share nothing. Each prints when it has ended, so that pytest's
+# summaries close the output; torch gets one thread, because the node's suite has the other core.
 test: env env-train
-	@$(ROS) pytest $(TORCH_FREE_TESTS)
-	@.venv-train/bin/python -m pytest test/core test/training
+	@$(MAKE) --no-print-directory --output-sync --keep-going -j2 node-tests training-tests SELECT="$(SELECT)"
+
+test-fast: SELECT := -m 'not slow'
+test-fast: test
+
+node-tests:
+	@$(ROS) pytest -o cache_dir=.pytest_cache/node test/core test/ros $(SELECT)
+
+training-tests:
+	@OMP_NUM_THREADS=1 .venv-train/bin/python -m pytest -o cache_dir=.pytest_cache/training test/core test/training $(SELECT)
 
 check: env
 	@.venv/bin/ruff check .

@@ -19,6 +19,7 @@ def version() -> str:
 
 def test_python_package_and_ros_package_have_one_version() -> None:
     assert ElementTree.parse(ROOT / "package.xml").findtext("version") == version()
+    assert f"\nversion: {version()}\n" in (ROOT / "CITATION.cff").read_text()
 
 
 def test_the_changelog_has_sections_of_its_form_and_knows_no_newer_version() -> None:
