@@ -20,7 +20,7 @@ from launch_ros.actions import LifecycleNode, Node
 from launch import LaunchDescription
 
 SHARE = Path(get_package_share_directory("saom_ros"))
-# Fast DDS 2 does not know the new name, Fast DDS 3 warns of the old one
+# Fast DDS 3, from Kilted on, has another name for the variable and warns of the old one
 FAST_DDS_2 = os.environ.get("ROS_DISTRO") in ("humble", "jazzy")
 DDS_PROFILE = "FASTRTPS_DEFAULT_PROFILES_FILE" if FAST_DDS_2 else "FASTDDS_DEFAULT_PROFILES_FILE"
 NAME = "saom"
@@ -69,7 +69,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 
 def truth(name: str, text: str) -> bool:
-    """What the text of an argument means, as ROS's own launch files and YAML have it."""
+    """The value of an argument's text, by the rules of ROS's own launch files and of YAML."""
     words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
     if text.strip().lower() not in words:
         raise ValueError(
@@ -79,7 +79,7 @@ def truth(name: str, text: str) -> bool:
 
 
 def ignored_arguments(context: LaunchContext) -> list[str]:
-    """What to say of name:=value on the command line that this file does not know; ros2 launch passes over them.
+    """A warning about arguments on the command line that this file does not know; ros2 launch itself ignores them.
 
     Only where this file is the one that was started: another one that includes it has arguments of its own.
     """
@@ -96,7 +96,7 @@ def ignored_arguments(context: LaunchContext) -> list[str]:
 
 
 def ignored_sections(given: dict[str, str]) -> list[str]:
-    """What to say of a parameter file that is for other nodes only; ROS passes over it."""
+    """A warning about a parameter file that has nothing for this node; ROS itself ignores it."""
     content = yaml.safe_load(Path(given["params_file"]).read_text(encoding="utf-8"))
     whole = "/".join(["", *filter(None, [given["namespace"].strip("/")]), NAME])
     if isinstance(content, dict) and not any("*" in key or key.strip("/") in (NAME, whole[1:]) for key in content):
@@ -110,7 +110,7 @@ def ignored_sections(given: dict[str, str]) -> list[str]:
 def rviz_node(given: dict[str, str]) -> list[LaunchDescriptionEntity]:
     try:
         get_package_prefix("rviz2")
-    except PackageNotFoundError:  # a robot often has none; the node must run all the same
+    except PackageNotFoundError:  # robots often have no rviz, and the node must run without it
         return [LogInfo(msg="rviz:=true, but rviz2 is not installed here: apt install ros-$ROS_DISTRO-rviz2")]
     view = SHARE / "rviz" / "saom.rviz"
     topics = [
@@ -125,7 +125,7 @@ def rviz_node(given: dict[str, str]) -> list[LaunchDescriptionEntity]:
 
 
 def saom_node(given: dict[str, str]) -> LaunchDescriptionEntity:
-    # an argument that was not given must not hide what the parameter file says
+    # an argument that was not given must leave the value of the parameter file alone
     parameters: dict[str, object] = {
         name: given[name] for name in ("image_transport", "model", "provider") if given[name]
     }

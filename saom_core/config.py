@@ -16,14 +16,14 @@ from saom_core.errors import ConfigError
 
 @dataclass(frozen=True)
 class Option:
-    """What is known of one option besides its name, type and default."""
+    """Description, unit and range of one option; name, type and default are those of its dataclass field."""
 
     description: str
     unit: str = ""
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
-    read_only: bool = False  # taken when the model is loaded; a change needs a new configure
+    read_only: bool = False  # read when the model is loaded; a change has an effect after the node is configured again
 
 
 def option_field(default: Any, description: str, **kwargs: Any) -> Any:
@@ -113,7 +113,7 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
     wanted: type[Any] = type(field.default)
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if isinstance(value, bool) and str(value).lower() in option.choices:  # YAML makes a boolean of an unquoted true
+    if isinstance(value, bool) and str(value).lower() in option.choices:  # YAML turns an unquoted true into a boolean
         value = str(value).lower()
     if type(value) is not wanted or (isinstance(value, float) and not math.isfinite(value)):
         raise ConfigError(f"{field.name}: expected a {wanted.__name__}, got {value!r}: {option.description}")

@@ -1,4 +1,4 @@
-"""Entries of an ONNX file's metadata, written without the package onnx: a robot has none.
+"""Adds entries to the metadata of an ONNX file, and removes them, without the package onnx, which robots do not have.
 
 An ONNX file is one protobuf message, `ModelProto`, a row of fields in any order. Its metadata are fields number 14,
 each a message of a key (field 1) and a value (field 2). So an entry is added by appending bytes to the file, and taken
@@ -20,7 +20,7 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types
 
 
 def with_entry(model: bytes, key: str, value: str) -> bytes:
-    """The file with this entry at its end, instead of any of the same key.
+    """The file with this entry at its end; entries with the same key are removed.
 
     Raises:
         ModelError: `model` is no protobuf message.
@@ -30,7 +30,7 @@ def with_entry(model: bytes, key: str, value: str) -> bytes:
 
 
 def without_entry(model: bytes, key: str) -> bytes:
-    """The file without the entries of this key.
+    """The file without the entries that have this key.
 
     Raises:
         ModelError: `model` is no protobuf message.
@@ -39,7 +39,7 @@ def without_entry(model: bytes, key: str) -> bytes:
 
 
 def sha256_without_entry(path: Path, key: str) -> str:
-    """SHA-256 of `without_entry` of a file, which is not read into memory.
+    """SHA-256 that a file has without the entries of this key; the file is not read into memory as a whole.
 
     Raises:
         ModelError: the file is no protobuf message.
@@ -57,7 +57,7 @@ def sha256_without_entry(path: Path, key: str) -> str:
 
 
 def _spans_without(model: bytes | mmap.mmap, key: str) -> list[tuple[int, int]]:
-    """Begin and end of the stretches between the entries of this key."""
+    """Begin and end of each stretch of the file that lies between entries with this key."""
     spans = []
     begin = 0
     for number, start, body, end in _fields(model):
@@ -86,7 +86,7 @@ def _varint(value: int) -> bytes:
 
 
 def _fields(message: bytes | mmap.mmap) -> Iterator[tuple[int, int, int, int]]:
-    """Number, start, start of the content and end of each field."""
+    """Of each field its number, where it starts, where its content starts, and where it ends."""
     at = 0
     while at < len(message):
         start = at
@@ -108,7 +108,7 @@ def _fields(message: bytes | mmap.mmap) -> Iterator[tuple[int, int, int, int]]:
 
 
 def _read_varint(message: bytes | mmap.mmap, at: int) -> tuple[int, int]:
-    """The number that begins at `at`, and where it ends."""
+    """The number that starts at `at`, and the place behind it."""
     value = 0
     for shift in range(0, 70, 7):
         if at >= len(message):

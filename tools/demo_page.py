@@ -17,7 +17,7 @@ from saom_core.overlay import instance_color
 
 TABLES = 2
 ROWS = 12
-"""How many pictures, and rows of each, are printed; the page has all."""
+"""Pictures that are printed, and instances of each of them; the page shows all."""
 
 STAGES = ("wait", "decode", "preprocess", "network", "postprocess", "places", "publish", "total")
 
@@ -33,7 +33,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class Summary:
-    """How fast and how late answers came."""
+    """Rate and latency of the answers."""
 
     camera_hz: float
     answered_hz: float
@@ -56,7 +56,7 @@ class Summary:
 
 
 def row_of(item: Instance) -> tuple[str, ...]:
-    """An instance as texts: label, track, class, its score, mask score, box, distance, size."""
+    """The columns of `HEAD` for one instance: label, track, class, its score, mask score, box, distance, size."""
     box = " ".join(f"{value:.0f}" for value in item.box_xyxy)
     distance = f"{item.distance:.2f} m" if math.isfinite(item.distance) else "-"
     edges = (item.box_size.x, item.box_size.y, item.box_size.z)
@@ -86,7 +86,7 @@ def print_tables(shots: list[Shot], summary: Summary) -> None:
 
 
 def write_page(path: Path, shots: list[Shot], summary: Summary) -> None:
-    """Writes one HTML page that holds its pictures itself."""
+    """Writes one HTML file; the pictures are inside it, so that it can be sent to somebody."""
     figures = "".join(f"<p>{html.escape(line)}</p>" for line in summary.lines())
     path.write_text(_PAGE.format(figures=figures, shots="".join(map(_shot_html, shots))), encoding="utf-8")
 

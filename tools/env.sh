@@ -1,4 +1,5 @@
-# Sourced by bash or sh in the root of the checkout: the ROS 2 of .venv, the built package of install/, no other ROS.
+# To be sourced by bash or sh in the root of the checkout. Afterwards ROS 2 is the one in .venv, with the package that is
+# built in install/; another ROS on this machine is not seen.
 # shellcheck shell=sh
 SAOM_ROOT=$(pwd)
 SAOM_SITE=$(echo "$SAOM_ROOT"/.venv/lib/python3.*/site-packages)
@@ -7,11 +8,11 @@ SAOM_INSTALLED=$(echo "$SAOM_ROOT"/install/saom_ros/lib/python3.*/site-packages)
 export PATH="$SAOM_ROOT/.venv/bin:$PATH"
 export AMENT_PREFIX_PATH="$SAOM_ROOT/install/saom_ros:$SAOM_ROOT/.venv"
 export PYTHONPATH="$SAOM_INSTALLED"
-# the wheels keep libraries in both places; rclpy loads the generated ones by name
+# the wheels keep libraries in lib/ and beside the packages; rclpy loads those of message types by their name
 LD_LIBRARY_PATH="$SAOM_ROOT/install/saom_ros/lib:$SAOM_ROOT/.venv/lib"
 for folder in "$SAOM_SITE"/ros_*.libs; do LD_LIBRARY_PATH="$LD_LIBRARY_PATH:$folder"; done
 export LD_LIBRARY_PATH
-# with the paths set, the wheels' start-up hook need not execute every Python twice
+# the wheels' start-up hook sets these paths and executes Python again; here they are set already
 export _ROS_WHEELS_BOOTSTRAP_COMPLETE=1
 
 export RMW_IMPLEMENTATION=rmw_fastrtps_cpp

@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def cluttered_table(first: int) -> tuple[int, World, np.random.Generator]:
-    """The first scene of the test split, from number `first` on, that is a table with at least ten things on it."""
+    """The first scene of the test split, from `first` on, that shows a table with at least ten things on it."""
     number = first
     while True:
         rng = np.random.default_rng((0, number))
@@ -73,7 +73,12 @@ def cluttered_table(first: int) -> tuple[int, World, np.random.Generator]:
 
 
 def pose_of(middle: np.ndarray, turn: float) -> np.ndarray:
-    """Camera pose (4, 4) at `turn` 0..1 of a slow swing about the table's middle, as an arm's camera looks at it."""
+    """Camera pose (4, 4) on a slow swing about the middle of the table, as a camera on an arm would see it.
+
+    Args:
+        middle: (3,) of the table, metres.
+        turn: how much of the swing is done, 0 to 1.
+    """
     azimuth = 0.7 * np.sin(2 * np.pi * turn)
     distance, pitch = 0.95 + 0.12 * np.cos(2 * np.pi * turn), np.radians(42 + 6 * np.cos(4 * np.pi * turn))
     flat = np.cos(pitch)
@@ -82,7 +87,7 @@ def pose_of(middle: np.ndarray, turn: float) -> np.ndarray:
 
 
 def exposed(image_rgb: np.ndarray) -> np.ndarray:
-    """The picture as a camera with automatic exposure gives it: its bright parts nearly white."""
+    """The picture brightened as by automatic exposure, which makes the brightest parts nearly white."""
     gain = min(235.0 / max(1.0, float(np.percentile(image_rgb, 97))), 3.0)
     return np.clip(image_rgb * gain, 0, 255).astype(np.uint8)
 
