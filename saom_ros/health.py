@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
@@ -51,11 +52,12 @@ class Health:
     enabled: bool = True
     _missing: set[str] = field(default_factory=set)  # inputs that were missing when they were judged last
 
-    def judge(self, began_s: float | None) -> None:
-        """Looks at the inputs and at the frame in work, and notes what is wrong with them.
+    def judge(self, began_s: float | None, slow_outputs: Sequence[str]) -> None:
+        """Looks at the inputs, at the frame in work and at the outputs, and notes what is wrong with them.
 
         Args:
             began_s: monotonic clock, when the frame in work was begun; None: no frame is in work.
+            slow_outputs: topics below the node's name whose publishing waits for some subscriber.
         """
         now_s = time.monotonic()
         self._judge_inputs(now_s)
@@ -68,6 +70,15 @@ class Health:
             )
         else:
             self.problems.clear("work")
+        if slow_outputs:
+            topics = ", ".join(f"~/{name}" for name in slow_outputs)
+            self.problems.set(
+                "outputs",
+                f"{topics}: published less often, because publishing waits: a subscriber that wants reliable delivery "
+                "hangs or is too slow (end it, or let it ask for best effort), or this machine is overloaded",
+            )
+        else:
+            self.problems.clear("outputs")
         self.problems.settle()
 
     def leave_inputs(self) -> None:

@@ -41,10 +41,13 @@ from saom_ros.parameters import Parameters
 from saom_ros.pipeline import Pipeline, Request
 from saom_ros.process import SIGNALS, ForwardToRos, signal_pipe
 from saom_ros.services import Services
+from saom_ros.shared_memory import shared_memory_trouble
 from saom_ros.worker import NewestWorker
 
 STOP_TIMEOUT_S = 4.0
 """`ros2 launch` asks again, harder, after 5 s."""
+SLOW_OUTPUT_S = 3.0
+"""Outputs that are slow for longer than this are told."""
 
 
 class SaomNode(LifecycleNode):
@@ -59,6 +62,8 @@ class SaomNode(LifecycleNode):
         self._statistics, self._problems = Statistics(), Problems(partial(logged, self.get_logger()))
         if self.options.unknown:
             self._problems.set("parameters", "; ".join(self.options.unknown))
+        if trouble := shared_memory_trouble():
+            self._problems.set("shared memory", trouble)
         self._matcher = FrameMatcher()
         self._health = Health(self.options, self._matcher, self._problems, self._statistics)
         self._info: CameraInfo | None = None
@@ -231,7 +236,8 @@ class SaomNode(LifecycleNode):
 
     def _publish_diagnostics(self) -> None:
         worker, pipeline = self._worker, self.pipeline
-        self._health.judge(None if worker is None else worker.began_s)
+        slow = [] if self._outputs is None else self._outputs.pace.slow(SLOW_OUTPUT_S)
+        self._health.judge(None if worker is None else worker.began_s, slow)
         replaced = self._replaced + (0 if worker is None else worker.replaced)
         info = None if pipeline is None else pipeline.segmenter.info
         message = DiagnosticArray()

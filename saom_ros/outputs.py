@@ -6,6 +6,7 @@ A message is made only when somebody subscribes to its topic. A new topic is a r
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import cv2
@@ -24,6 +25,7 @@ from saom_ros.messages import instance_message, instances_message
 from saom_ros.msg import InstanceArray
 from saom_ros.msg import Target as TargetMessage
 from saom_ros.output import ONCE, PER_FRAME, Output
+from saom_ros.pace import Pace
 from saom_ros.vision import VISION_OUTPUTS
 
 JPEG_QUALITY = 80
@@ -45,6 +47,7 @@ class Outputs:
         }
         self._announced: list[Any] = []  # publishers of what is told once
         self._lock = threading.Lock()  # publishers may be taken away while the worker makes a message
+        self.pace = Pace()
 
     def announce(self, model: ModelInfo) -> None:
         """Tells what does not change from frame to frame, once, also to those who subscribe later."""
@@ -61,14 +64,19 @@ class Outputs:
         return any(publisher.get_subscription_count() for publisher in self._publishers.values())
 
     def publish(self, answer: Answer) -> None:
-        """Publishes what somebody subscribes to; nothing once the topics are taken away."""
+        """Publishes what somebody subscribes to and what is due; nothing once the topics are taken away."""
         for name, publisher in tuple(self._publishers.items()):
             with self._lock:
                 wanted = name in self._publishers and publisher.get_subscription_count()
-            message = OUTPUTS[name].make(answer) if wanted else None
+            if not wanted:
+                self.pace.forget(name)
+                continue
+            message = OUTPUTS[name].make(answer) if self.pace.due(name) else None
             with self._lock:
                 if message is not None and name in self._publishers:
+                    started = time.monotonic()
                     publisher.publish(message)
+                    self.pace.took(name, time.monotonic() - started)
 
     def destroy(self) -> None:
         """Takes the topics away."""

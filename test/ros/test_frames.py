@@ -120,10 +120,16 @@ def test_only_the_newest_of_a_burst_is_answered(running: Robot, image_rgb: np.nd
 
 
 def test_pictures_of_any_size(running: Robot) -> None:
-    for size_hw in ((1, 1), (3, 1000), (1080, 1920), (4320, 7680)):
-        image = np.random.default_rng(0).integers(0, 256, (*size_hw, 3), np.uint8)
+    rng = np.random.default_rng(0)
+    for size_hw in ((1, 1), (3, 1000), (1080, 1920)):
+        image = rng.integers(0, 256, (*size_hw, 3), np.uint8)
         answer = running.answer_to(running.show(image))
         assert (answer.height, answer.width) == size_hw
+    # larger than a segment of the DDS profile: a service is reliable, a camera's topic would lose it
+    image = rng.integers(0, 256, (4320, 7680, 3), np.uint8)
+    request = Segment.Request(image=image_message(image, "rgb8", running.header()))
+    answer = running.call(Segment, "/saom/segment", request)
+    assert answer.success and (answer.instances.height, answer.instances.width) == (4320, 7680)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -18,6 +19,7 @@ from std_msgs.msg import Header
 from saom_ros.diagnostics import AGAIN_S, CALM_S, ERROR, OK, WARN, Problem, Problems, Statistics, status_message
 from saom_ros.executor import NodeExecutor
 from saom_ros.matcher import KEPT, PATIENCE, Frame, FrameMatcher, stamp_ns
+from saom_ros.pace import Pace
 from saom_ros.worker import NewestWorker
 
 
@@ -296,3 +298,40 @@ def test_a_problem_that_comes_and_goes_or_says_other_numbers_does_not_flood_the_
     terminal.now_s += CALM_S
     terminal.problems.settle()
     assert terminal.told() == [] and not terminal.problems.all()
+
+
+class Publishing:
+    """Frames of 50 ms of work each, and what publishing them takes of a clock that is set by hand."""
+
+    def __init__(self, takes_s: dict[str, float]) -> None:
+        self.takes_s, self.now_s = takes_s, 0.0
+        self.pace = Pace(lambda: self.now_s)
+
+    def frames(self, duration_s: float) -> Counter[str]:
+        """How often each output is published in some time."""
+        published: Counter[str] = Counter()
+        end = self.now_s + duration_s
+        while self.now_s < end:
+            self.now_s += 0.05
+            for name, seconds in self.takes_s.items():
+                if self.pace.due(name):
+                    self.now_s += seconds
+                    self.pace.took(name, seconds)
+                    published[name] += 1
+        return published
+
+
+def test_an_output_that_waits_does_not_hold_up_the_others() -> None:
+    fast = Publishing({"instances": 0.001, "overlay": 0.002, "points": 0.005})
+    undisturbed = fast.frames(60.0)
+    assert set(undisturbed.values()) == {undisturbed["instances"]} and not fast.pace.slow(0.0)
+    fast.takes_s |= {"overlay": 0.15, "points": 0.3}  # a subscriber of both hangs
+    disturbed = fast.frames(60.0)
+    assert disturbed["instances"] > 0.75 * undisturbed["instances"]
+    assert disturbed["overlay"] > 20 and disturbed["points"] > 20 and fast.pace.slow(3.0) == ["overlay", "points"]
+    fast.takes_s |= {"overlay": 0.002}
+    fast.pace.forget("points")  # nobody subscribes any more
+    del fast.takes_s["points"]
+    fast.frames(2.0)  # until its next turn
+    again = fast.frames(60.0)
+    assert again["overlay"] == again["instances"] and not fast.pace.slow(0.0)

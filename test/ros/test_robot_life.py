@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -169,6 +170,26 @@ def test_listeners_and_callers_that_are_killed(running: Robot, tmp_path: Path) -
             victim.wait()
         for _ in range(10):
             running.answer_to(running.show(picture()[0]))
+
+
+def test_a_listener_that_hangs(running: Robot, tmp_path: Path) -> None:
+    said = tmp_path / "victim.log"
+    victim = other_process(running, said, "-c", LISTENER)
+    try:
+
+        def heard() -> bool:
+            running.answer_to(running.show(picture()[0]))
+            return "heard" in said.read_text()
+
+        running.until(heard, "the victim to hear", victim)
+        victim.send_signal(signal.SIGSTOP)
+        for _ in range(30):  # far more than the history of a topic
+            assert running.answer_to(running.show(picture()[0])).instances
+    finally:
+        victim.send_signal(signal.SIGCONT)
+        victim.kill()
+        victim.wait()
+    running.answer_to(running.show(picture()[0]))
 
 
 def test_a_camera_that_is_killed_and_started_again(start: StartNode, robot: Robot, tmp_path: Path) -> None:
