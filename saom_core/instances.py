@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from saom_core.depth import Boxes3d
 from saom_core.errors import InputError
+from saom_core.masks import box_of_mask, rle_counts
 from saom_core.overlay import draw_overlay
 
 if TYPE_CHECKING:
@@ -39,12 +40,12 @@ class MaskCrop:
         """
         if mask.ndim != 2 or mask.dtype != np.bool_:
             raise InputError(f"expected a mask of shape (H, W) bool, got {mask.shape} {mask.dtype}")
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        if rows.size == 0:
+        box = box_of_mask(mask)
+        if box is None:
             raise InputError("expected a mask with at least one pixel, got an empty one: drop it before")
-        top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+        left, top, right, bottom = box
         crop = np.ascontiguousarray(mask[top:bottom, left:right])
-        return MaskCrop(int(left) + offset_xy[0], int(top) + offset_xy[1], crop)
+        return MaskCrop(left + offset_xy[0], top + offset_xy[1], crop)
 
     @property
     def area(self) -> int:
@@ -288,11 +289,3 @@ def _check_array(name: str, array: npt.NDArray[Any], shape: tuple[int, ...], dty
     if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
         actual = f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
         raise InputError(f"{name}: expected an array of shape {shape} {np.dtype(dtype)}, got {actual}")
-
-
-def rle_counts(mask: BoolArray) -> list[int]:
-    """COCO's uncompressed run lengths of a mask of shape (H, W): column-major, the first run counts zeros."""
-    flat = mask.ravel(order="F")
-    changes = np.flatnonzero(np.diff(flat)) + 1
-    runs = np.diff(np.concatenate(([0], changes, [flat.size]))).tolist()
-    return [0, *runs] if flat.size and flat[0] else runs

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saom_core.instances import Instances, MaskCrop
+from saom_core.masks import match
 from saom_core.track_names import NameVotes
 
 LEAST_IOU = 0.2
@@ -136,14 +137,3 @@ def mask_ious(
         iou = both / (total[a, b] - both)
         ious[a, b] = iou if iou >= least else 0.0
     return ious
-
-
-def match(ious: npt.NDArray[np.float64]) -> dict[int, int]:
-    """Column -> row of pairs with an IoU above 0, the best first, each row and column at most once."""
-    pairs: dict[int, int] = {}
-    rows, columns = np.nonzero(ious)
-    for index in np.argsort(-ious[rows, columns], kind="stable").tolist():
-        row, column = int(rows[index]), int(columns[index])
-        if column not in pairs and row not in pairs.values():
-            pairs[column] = row
-    return pairs

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import fcntl
 import logging
 import os
 import signal
@@ -19,10 +18,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from tqdm import tqdm
 
@@ -30,12 +28,16 @@ from saom_core.arguments import sizes_hw
 from saom_core.errors import InputError, SaomError
 from saom_core.files import check_output
 
-from .dataset import DatasetWriter, checked_info
+from .data.index import Index
+from .data.shards import checked_info, checked_shard
+from .dataset import DatasetWriter, only_writer
 from .running.interrupts import deaf_children
 from .simulators.episodes import Episode, make_episode
 from .simulators.interface import CollectOptions, available_simulators, command_lines
 
 MAX_RESTARTS = 20
+INDEX_EVERY = 500
+"""Episodes after which the index takes in what is new: a large set then opens at once when it is complete."""
 log = logging.getLogger(__name__)
 
 
@@ -64,23 +66,6 @@ def _make_episode(index: int) -> Episode:
 # --- parent process
 
 
-@contextmanager
-def _only_collector(out: Path) -> Iterator[None]:
-    """Keep a second collector out of the folder; the lock ends with the process, however it ends."""
-    out.mkdir(parents=True, exist_ok=True)
-    lock: IO[str] = (out / ".lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise InputError(
-            f"expected {out} to be free, but another collector writes there: wait for it or stop it"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.close()
-
-
 def collect(
     options: CollectOptions, out: Path, episodes: int, workers: int, quiet: bool = False, ray: str | None = None
 ) -> int:
@@ -92,21 +77,25 @@ def collect(
     Returns:
         The number of frames made now.
     """
-    with _only_collector(out):
+    checked_info(out, options.info())  # before anything is written into somebody else's folder
+    with only_writer(out):
         writer = DatasetWriter(out, options.info())
-        todo = [index for index in range(episodes) if index not in writer.done()]
+        done = writer.done()
+        todo = [index for index in range(episodes) if index not in done]
         made, skipped = 0, Counter[str]()
         total = len(todo) * options.frames_per_scene
         with tqdm(total=total, unit="frame", desc="collect", disable=quiet, smoothing=0.05) as bar:
             for _ in range(MAX_RESTARTS):
                 try:
-                    for episode in _episodes(options, writer, todo, workers, ray):
+                    for count, episode in enumerate(_episodes(options, writer, todo, workers, ray), 1):
                         made += episode.frames
+                        if count % INDEX_EVERY == 0 or count == len(todo):
+                            Index(out, checked_shard)
                         skipped += episode.skipped
                         bar.set_postfix_str(f"{skipped.total()} skipped" if skipped else "", refresh=False)
                         bar.update(options.frames_per_scene)
-                    for reason, count in skipped.most_common():
-                        log.info("%d views skipped: %s", count, reason)
+                    for reason, times in skipped.most_common():
+                        log.info("%d views skipped: %s", times, reason)
                     return made
                 except BrokenProcessPool:
                     done = writer.done()

@@ -76,8 +76,8 @@ def evaluate(
         sample = data[i]
         gallery.offer(i, [answer for board in boards for answer in board.add(sample, use_depth)])
     facts = {"name": data.path.resolve().name, "images": len(images)}
-    for key in ("split", "scene"):
-        facts[key + "s"] = sorted({data.images[i][key] for i in images})
+    for key, of_all in (("splits", data.splits()), ("scenes", data.scenes())):
+        facts[key] = sorted({of_all[i] for i in images})
     options = {"depth": "given" if use_depth else "not given", **(options or {})}
     reports = [report for b, t in zip(boards, column_titles(models), strict=True) for report in b.reports(t)]
     return Report(facts, options, reports), gallery

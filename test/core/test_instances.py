@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from saom_core.errors import InputError
-from saom_core.instances import Instances, MaskCrop, rle_counts
+from saom_core.instances import Instances, MaskCrop
+from saom_core.masks import rle_counts
 
 SIZE = (40, 60)
 

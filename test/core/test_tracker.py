@@ -12,8 +12,9 @@ import pytest
 from saom_core.config import SaomConfig
 from saom_core.everything import OnnxSegmenter
 from saom_core.instances import Instances, MaskCrop
+from saom_core.masks import match
 from saom_core.track_names import KEEP, SWITCH, NameVotes
-from saom_core.tracker import LEAST_IOU, MOST_LOST, Tracker, mask_ious, match
+from saom_core.tracker import LEAST_IOU, MOST_LOST, Tracker, mask_ious
 
 SIZE = (60, 80)
 RNG = np.random.default_rng(11)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,14 +19,18 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from saom_core.arguments import size_hw, sizes_hw
+from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
 from saom_core.files import write_atomically
 from saom_core.taxonomy import CLASSES, OTHER
 from saom_training.benches.collect import lost_by_kills, rates, step_times_ms
 from saom_training.collect import collect, main
 from saom_training.data.annotations import annotate, decode_masks, encode_mask
-from saom_training.data.frames import Frame
-from saom_training.dataset import Dataset, DatasetWriter
+from saom_training.data.frames import Frame, FrameObject
+from saom_training.data.shards import pack_episode
+from saom_training.dataset import Dataset, DatasetWriter, only_writer
+from saom_training.dataset_tools.check import problems
+from saom_training.dataset_tools.merge import merge
 from saom_training.running.checks import TrainingError, check_data
 from saom_training.simulators.interface import CollectOptions, available_simulators, make_simulator
 
@@ -123,9 +128,7 @@ def test_split_is_by_scene(tmp_path: Path, make_frame: Callable[..., Frame]):
     writer = DatasetWriter(tmp_path, INFO)
     for index, split in enumerate(("train", "val", "train", "test")):
         writer.write_episode(index, [make_frame(index, split), make_frame(index, split)])
-    scenes = {
-        split: {image["scene"] for image in Dataset.open(tmp_path, split).images} for split in ("train", "val", "test")
-    }
+    scenes = {split: set(Dataset.open(tmp_path, split).scenes()) for split in ("train", "val", "test")}
     assert [len(found) for found in scenes.values()] == [2, 1, 1]
     assert not scenes["train"] & scenes["val"]
     assert len(Dataset.open(tmp_path)) == 8
@@ -220,11 +223,11 @@ def test_entries_that_are_no_objects_are_named(tmp_path: Path):
 
 
 def content(path: Path) -> dict[str, bytes]:
-    """Everything a reader sees."""
+    """Everything in the folder, drafts of a killed process too; the index is made of the shards."""
     return {
         str(file.relative_to(path)): file.read_bytes()
         for file in sorted(path.rglob("*"))
-        if file.is_file() and not file.name.startswith(".")
+        if file.is_file() and file.name not in (".lock", "index.sqlite")
     }
 
 
@@ -338,5 +341,101 @@ def test_sizes():
     assert size_hw("640x480") == (480, 640)
     assert sizes_hw("640x480,320x240") == [(480, 640), (240, 320)]
     for text in ("640", "0x3", "x", "99999x100", "640x480,"):
-        with pytest.raises(Exception, match="expected WIDTHxHEIGHT"):
+        with pytest.raises(Exception, match="expected (WIDTHxHEIGHT|two positive numbers)"):
             sizes_hw(text)
+
+
+def test_skipped_views_have_one_order_however_they_came_about(make_frame: Callable[..., Frame]) -> None:
+    one = pack_episode(0, [make_frame()], {}, {"too near": 1, "action refused": 2})
+    other = pack_episode(0, [make_frame()], {}, {"action refused": 2, "too near": 1})
+    assert one == other
+
+
+def test_drafts_of_a_killed_process_go_and_two_writers_are_refused(
+    tmp_path: Path, make_frame: Callable[..., Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = DatasetWriter(tmp_path, {"simulator": "test"})
+    writer.write_episode(0, [make_frame()])
+    before = content(tmp_path)
+    for name in ("shards/.00000001.json.7.tmp", "images/.0000000100.png.7.tmp", ".dataset.json.7.tmp"):
+        (tmp_path / name).write_bytes(b"{")
+    with only_writer(tmp_path):
+        assert content(tmp_path) == before
+        with pytest.raises(InputError, match="another program writes there"), only_writer(tmp_path):
+            pass
+
+
+def test_places_where_nothing_can_be_written_are_told_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("mine")
+    assert main(["--out", str(file), "--frames", "1"]) == 2
+    assert "expected a folder to write to, got a file" in capsys.readouterr().err
+    assert file.read_text() == "mine"
+
+
+NAMES_OUTSIDE = [
+    "../secret.png",
+    "/etc/hostname",
+    "images/../../secret.png",
+    "a\\..\\..\\secret.png",
+    "C:\\x.png",
+    "",
+    5,
+    None,
+]
+
+
+@pytest.mark.parametrize("name", NAMES_OUTSIDE)
+@pytest.mark.parametrize("key", ["file_name", "depth_file_name"])
+def test_names_that_lead_out_of_the_set_are_refused_by_every_reader(
+    tmp_path: Path, make_frame: Callable[..., Frame], name: object, key: str
+) -> None:
+    path = tmp_path / "set"
+    DatasetWriter(path, {"simulator": "test"}).write_episode(0, [make_frame()])
+    shutil.copy(path / "images/0000000000.png", tmp_path / "secret.png")
+    shard_path = path / "shards/00000000.json"
+    shard = json.loads(shard_path.read_text())
+    shard["images"][0][key] = name
+    shard_path.write_text(json.dumps(shard))
+    with pytest.raises(InputError, match="expected the path of a file in"):
+        Dataset.open(path)[0]
+    assert any("expected the path of a file in" in line for line in problems(path, quiet=True))
+    with pytest.raises(InputError, match="expected the path of a file in"):
+        merge([path], tmp_path / "merged", quiet=True)
+    assert not list((tmp_path / "merged/shards").iterdir())
+
+
+def test_a_symbolic_link_out_of_the_set_is_not_followed(tmp_path: Path, make_frame: Callable[..., Frame]) -> None:
+    path = tmp_path / "set"
+    DatasetWriter(path, {"simulator": "test"}).write_episode(0, [make_frame()])
+    picture = path / "images/0000000000.png"
+    shutil.move(picture, tmp_path / "secret.png")
+    picture.symlink_to(tmp_path / "secret.png")
+    for read in (lambda: Dataset.open(path)[0], lambda: merge([path], tmp_path / "merged", quiet=True)):
+        with pytest.raises(InputError, match="a symbolic link out of it"):
+            read()
+    (tmp_path / "link").symlink_to(path)
+    picture.unlink()
+    shutil.copy(tmp_path / "secret.png", picture)
+    assert len(Dataset.open(tmp_path / "link")[0].masks), "the set's own folder may be a link"
+
+
+@pytest.mark.parametrize("count", [0, 1, 300])
+def test_pictures_of_no_one_and_300_objects(tmp_path: Path, count: int) -> None:
+    size = (240, 320)
+    ids = np.full(size, -1, np.int32)
+    for k in range(count):
+        row, column = divmod(k, 20)
+        ids[16 * row : 16 * row + 15, 16 * column : 16 * column + 15] = k
+    objects = tuple(FrameObject("Mug", "mug") for _ in range(count))
+    camera = CameraIntrinsics(300.0, 300.0, 159.5, 119.5, 320, 240)
+    arrays = (np.zeros((*size, 3), np.uint8), np.ones(size, np.float32), ids, np.zeros(size, np.int32))
+    frame = Frame(*arrays, objects, camera, np.eye(4), "scene", "train")
+    DatasetWriter(tmp_path / "set", {"simulator": "test"}).write_episode(0, [frame])
+    data = Dataset.open(tmp_path / "set", "train")
+    assert data[0].masks.shape == (count, *size) and data.class_counts(sub_objects=True).sum() == count
+    assert not list(problems(tmp_path / "set", quiet=True))
+    assert merge([tmp_path / "set"], tmp_path / "merged", quiet=True) == 1
+    assert Dataset.open(tmp_path / "merged").fingerprint() != data.fingerprint()

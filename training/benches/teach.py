@@ -15,7 +15,7 @@ import argparse
 import json
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -81,7 +81,7 @@ def shown_objects(data: Dataset, least_views: int) -> list[ShownObject]:
         views: dict[tuple[int, str], list[tuple[int, dict[str, Any]]]] = defaultdict(list)
         twins = set()
         for row in rows:
-            wholes = [entry for entry in data.annotations[data.images[row]["id"]] if entry["part_of"] is None]
+            wholes = [entry for entry in data.entries(row) if entry["part_of"] is None]
             kinds = [(entry["category_id"], entry["style"]) for entry in wholes]
             twins |= {kind for kind in kinds if kinds.count(kind) > 1}
             for kind, entry in zip(kinds, wholes, strict=True):
@@ -96,7 +96,7 @@ def shown_objects(data: Dataset, least_views: int) -> list[ShownObject]:
 def halves(data: Dataset) -> tuple[Dataset, Dataset]:
     """Two data sets: every other scene."""
     scenes = list(_by_scene(data).values())
-    one, other = (_of_rows(data, sorted(row for rows in scenes[begin::2] for row in rows)) for begin in (0, 1))
+    one, other = (data.subset(sorted(row for rows in scenes[begin::2] for row in rows)) for begin in (0, 1))
     return one, other
 
 
@@ -226,14 +226,9 @@ def _taught_file(model: OnnxModel, classes: Sequence[TaughtClass]) -> Iterator[s
 
 def _by_scene(data: Dataset) -> dict[str, list[int]]:
     rows: dict[str, list[int]] = defaultdict(list)
-    for row, image in enumerate(data.images):
-        rows[image["scene"]].append(row)
+    for row, scene in enumerate(data.scenes()):
+        rows[scene].append(row)
     return rows
-
-
-def _of_rows(data: Dataset, rows: Iterable[int]) -> Dataset:
-    images = [data.images[row] for row in rows]
-    return Dataset(data.path, data.info, images, data.annotations, data.sub_objects, data.class_names)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -257,7 +252,7 @@ def run(args: argparse.Namespace) -> int:
             f"{args.data}: expected objects that {args.examples + 1} pictures show clearly, and a second scene, got "
             f"{len(objects)} objects: collect more --frames-per-scene, or choose another --split"
         )
-    others = _of_rows(other_rooms, evenly_spread(len(other_rooms), args.others))
+    others = other_rooms.subset(evenly_spread(len(other_rooms), args.others))
     model = OnnxModel(args.model, "cpu", 0)
     bench = Bench(model, taught_in, others, args.examples)
     for k in tqdm(evenly_spread(len(objects), args.objects), unit="object", dynamic_ncols=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -10,13 +10,16 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from saom_core.errors import InputError
+from saom_core.masks import box_of_mask
 from saom_core.taxonomy import CLASSES_AND_OTHER
 
 from .categories import index_of
-from .frames import Frame
+from .frames import Frame, MaskedFrame
 
 MIN_AREA_SHARE = 40 / (400 * 300)  # of the picture: smaller instances are not annotated, their pixels are `ignore`
 MIN_VISIBLE = 0.1
+MOST_IN_A_PICTURE = 10_000
+"""Annotations of a picture have their numbers from this many times the picture's number on."""
 
 
 def encode_mask(mask: np.ndarray) -> dict[str, Any]:
@@ -47,8 +50,13 @@ def decode_masks(rles: Sequence[Mapping[str, Any]], size_hw: tuple[int, int]) ->
     return masks.view(bool)
 
 
+def is_too_small(area_px: int, size_hw: tuple[int, ...]) -> bool:
+    """Whether an instance of so many pixels is left out of the annotations of a picture (H, W)."""
+    return area_px < MIN_AREA_SHARE * size_hw[0] * size_hw[1]
+
+
 def annotate(
-    frame: Frame, image_id: int, class_names: Sequence[str] = CLASSES_AND_OTHER
+    frame: Frame | MaskedFrame, image_id: int, class_names: Sequence[str] = CLASSES_AND_OTHER
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], np.ndarray]:
     """COCO annotations of a frame; a category is an index in `class_names`.
 
@@ -60,19 +68,68 @@ def annotate(
         Annotations, parts, and the (H, W) bool pixels of objects that are left out.
 
     Raises:
-        InputError: If an object's class has no name in the list.
+        InputError: If an object's class has no name in the list, or there are more than `MOST_IN_A_PICTURE`.
     """
-    ids = iter(range(image_id * 10000, (image_id + 1) * 10000))
+    ids = _numbers(image_id)
+    return _annotate_masks(frame, image_id, class_names, ids) if isinstance(frame, MaskedFrame) else (
+        _annotate_ids(frame, image_id, class_names, ids)
+    )  # fmt: skip
+
+
+def _numbers(image_id: int) -> Iterator[int]:
+    yield from range(image_id * MOST_IN_A_PICTURE, (image_id + 1) * MOST_IN_A_PICTURE)
+    raise InputError(
+        f"expected at most {MOST_IN_A_PICTURE} objects and parts in a picture, got more: divide the picture"
+    )
+
+
+def _annotate_masks(
+    frame: MaskedFrame, image_id: int, class_names: Sequence[str], ids: Iterator[int]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], np.ndarray]:
+    """See `annotate`. Every object keeps all pixels of its mask, and gets those of its parts."""
+    annotations: list[dict[str, Any]] = []
+    ignore, covered = frame.ignore.copy(), np.zeros(frame.ignore.shape, bool)
+    for number, item in enumerate(frame.objects):
+        if item.part_of is not None:
+            continue
+        own_parts = [part for part in frame.objects if part.part_of == number]
+        mask = item.mask.dense(ignore.shape)
+        for part in own_parts:
+            mask[part.mask.window] |= part.mask.crop
+        if is_too_small(int(mask.sum()), mask.shape) or item.visible < MIN_VISIBLE:
+            ignore |= mask
+            continue
+        covered |= mask
+        whole_id = next(ids)
+        for one, dense, whole in ((item, mask, None), *((part, None, whole_id) for part in own_parts)):
+            if whole is not None and is_too_small(one.mask.area, mask.shape):
+                continue  # its pixels are the whole's anyhow
+            entry = {
+                "id": whole_id if whole is None else next(ids),
+                "image_id": image_id,
+                "style": one.style,
+                "iscrowd": 0,
+                "category_id": index_of(one.class_name, class_names),
+                "part_of": whole,
+                "visible": round(float(one.visible), 3),
+            }
+            annotations.append({**entry, **_shape(one.mask.dense(ignore.shape) if dense is None else dense)})
+    return annotations, [], ignore & ~covered
+
+
+def _annotate_ids(
+    frame: Frame, image_id: int, class_names: Sequence[str], ids: Iterator[int]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], np.ndarray]:
+    """See `annotate`. Each pixel belongs to one object and one of its parts."""
     annotations: list[dict[str, Any]] = []
     parts: list[dict[str, Any]] = []
     # columns first, as RLE wants them: the masks below then need no copy
     object_ids, part_ids = np.asfortranarray(frame.object_ids), np.asfortranarray(frame.part_ids)
     ignore = np.zeros(object_ids.shape, bool, order="F")
-    min_area = MIN_AREA_SHARE * ignore.size
     for index in np.unique(object_ids[object_ids >= 0]).tolist():
         item = frame.objects[index]
         mask = object_ids == index
-        if mask.sum() < min_area or item.visible < MIN_VISIBLE:
+        if is_too_small(int(mask.sum()), mask.shape) or item.visible < MIN_VISIBLE:
             ignore |= mask
             continue
         common = {"image_id": image_id, "style": item.style, "iscrowd": 0}
@@ -82,7 +139,8 @@ def annotate(
         for part in seen:
             name = item.parts[part]
             part_mask = mask & (part_ids == part)
-            if part_mask.sum() < min_area or (len(seen) == 1 and name not in item.sub_objects):
+            alone = len(seen) == 1 and name not in item.sub_objects
+            if is_too_small(int(part_mask.sum()), mask.shape) or alone:
                 continue
             entry = {"id": next(ids), **common, "name": name, "part_of": whole["id"]}
             if name in item.sub_objects:
@@ -95,9 +153,10 @@ def annotate(
 
 def box_of(mask: np.ndarray) -> list[int]:
     """COCO's [x, y, width, height] in pixels of an (H, W) bool mask that is not empty."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    x, y = int(columns[0]), int(rows[0])
-    return [x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1]
+    box = box_of_mask(mask)
+    assert box is not None, "an empty mask is no instance"
+    left, top, right, bottom = box
+    return [left, top, right - left, bottom - top]
 
 
 def _shape(mask: np.ndarray) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from saom_core.errors import InputError
@@ -47,23 +46,3 @@ def names_by_id(shard: Mapping[str, Any]) -> dict[int, str]:
     """Class name of each category id of a shard, by rising id; ids need not begin with 0, nor be without gaps."""
     categories = shard.get("categories", categories_of(CLASSES_AND_OTHER))
     return {int(entry["id"]): str(entry["name"]) for entry in sorted(categories, key=lambda entry: int(entry["id"]))}
-
-
-def indices_of(shard: Mapping[str, Any], class_names: list[str], path: Path) -> dict[int, int]:
-    """Place in the list of each category id of a shard; names that are new are added to the list.
-
-    Raises:
-        InputError: If an annotation is of a category that the shard does not name.
-    """
-    try:
-        names = names_by_id(shard)
-        unknown = {entry["category_id"] for entry in shard["annotations"]} - set(names)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"expected COCO categories and annotations with their ids in {path}, got {error!r}") from None
-    if unknown:
-        raise InputError(
-            f"expected annotations of the categories {sorted(names)} in {path}, got {sorted(unknown)}: add them to its "
-            "categories"
-        )
-    class_names += [name for name in names.values() if name not in class_names]
-    return {number: class_names.index(name) for number, name in names.items()}

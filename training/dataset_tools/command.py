@@ -5,7 +5,9 @@ saom dataset check data/rooms
 saom dataset view data/rooms --limit 200       # writes data/rooms/view/index.html
 saom dataset merge data/rooms data/thor --out data/both
 saom dataset import metadata.json --images folder --out data/authors
-saom dataset import instances.json --images folder --depth folder --out data/mine     # any COCO instance file
+saom dataset import instances.json --images folder --depth folder --out data/mine     # COCO, instances or panoptic
+saom dataset import data.yaml --out data/mine                   # YOLO's outlines; a folder: LabelMe, Pascal VOC
+saom dataset export data/rooms --out instances.json             # as COCO
 """
 
 from __future__ import annotations
@@ -19,21 +21,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from saom_core.arguments import at_least
-from saom_core.errors import SaomError
+from saom_core.errors import InputError, SaomError
 from saom_core.files import check_output
 from saom_core.taxonomy import OTHER
 
 from ..data.frames import SPLITS
-from ..dataset import Dataset, shard_paths
-from .authors import import_authors
+from ..data.shards import shard_paths
+from ..dataset import Dataset
 from .check import problems
-from .coco import import_coco, is_coco_file
+from .export import export_coco
+from .formats.authors import import_authors
+from .formats.coco import is_coco, parsed, read_coco
+from .formats.labelme import read_labelme
+from .formats.panoptic import is_panoptic, read_panoptic
+from .formats.voc import read_voc
+from .formats.yolo import read_yolo
+from .importing import import_pictures
 from .merge import merge
 from .page import write_page
 
 AREA_BINS = (0.0, 0.001, 0.005, 0.02, 0.1, 1.01)  # shares of the picture
+MANY = 2000  # pictures, which take long enough to show a progress bar
 VISIBLE_BINS = (0.0, 0.25, 0.5, 0.75, 0.95, 1.01)
 
 
@@ -42,18 +53,21 @@ VISIBLE_BINS = (0.0, 0.25, 0.5, 0.75, 0.95, 1.01)
 
 def statistics(dataset: Dataset) -> dict[str, Any]:
     """Counts of pictures, scenes, instances, classes, sizes and occlusion; plain values, fit for JSON."""
-    pictures: Counter[str] = Counter(image["split"] for image in dataset.images)
-    scenes = {split: len({i["scene"] for i in dataset.images if i["split"] == split}) for split in SPLITS}
+    splits, of_scene = dataset.splits(), dataset.scenes()
+    pictures: Counter[str] = Counter(splits)
+    pairs = set(zip(splits, of_scene, strict=True))
+    scenes = {split: sum(one == split for one, _ in pairs) for split in SPLITS}
     classes: Counter[str] = Counter()
     subs: Counter[str] = Counter()
     areas, visible, per_picture = [], [], []
-    for image in dataset.images:
-        wholes = [entry for entry in dataset.annotations[image["id"]] if entry["part_of"] is None]
+    for index in tqdm(range(len(dataset)), unit="picture", desc="stats", disable=len(dataset) < MANY):
+        image, entries = dataset.image(index), dataset.entries(index)
+        wholes = [entry for entry in entries if entry["part_of"] is None]
         per_picture.append(len(wholes))
         classes.update(dataset.class_names[entry["category_id"]] for entry in wholes)
         areas += [entry["area"] / (image["width"] * image["height"]) for entry in wholes]
         visible += [entry["visible"] for entry in wholes]
-        for entry in dataset.annotations[image["id"]]:
+        for entry in entries:
             if entry["part_of"] is not None and "category_id" in entry:
                 subs[dataset.class_names[entry["category_id"]]] += 1
     return {
@@ -119,13 +133,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     merged = commands.add_parser("merge", help="make one data set of several; they stay as they are")
     merged.add_argument("paths", type=Path, nargs="+", help="folders of data sets")
     merged.add_argument("--out", type=Path, required=True, help="folder of the new data set")
-    authors = commands.add_parser(
-        "import", help="convert COCO instances, or the metadata that the paper's authors published"
+    imported = commands.add_parser(
+        "import", help="convert COCO, YOLO, LabelMe, Pascal VOC, or the metadata that the paper's authors published"
     )
-    authors.add_argument("metadata", type=Path, help="JSON of either kind")
-    authors.add_argument("--images", type=Path, required=True, help="folder that the paths in the metadata start from")
-    authors.add_argument("--depth", type=Path, help="of COCO: folder of 16-bit depth PNGs in millimetres, same names")
-    authors.add_argument("--out", type=Path, required=True, help="folder of the new data set")
+    imported.add_argument(
+        "source",
+        type=Path,
+        help="JSON of COCO (instances or panoptic) or of the authors, YOLO's data.yaml, or a folder of LabelMe's JSON "
+        "or Pascal VOC's XML files",
+    )
+    imported.add_argument("--images", type=Path, help="folder that the pictures' names start from (that of the source)")
+    imported.add_argument("--depth", type=Path, help="folder of 16-bit depth PNGs in millimetres, same names")
+    imported.add_argument(
+        "--parts",
+        type=lambda text: [name.strip() for name in text.split(",") if name.strip()],
+        default=[],
+        metavar="CLASS[,CLASS...]",
+        help="classes that are parts (lid,handle): each belongs to the smallest object around it",
+    )
+    imported.add_argument("--out", type=Path, required=True, help="folder of the new data set")
+    exported = commands.add_parser("export", help="write a COCO instance file")
+    exported.add_argument("path", type=Path, help="folder of the data set")
+    exported.add_argument("--split", choices=SPLITS, help="this split alone")
+    exported.add_argument("--out", type=Path, required=True, help="the JSON file")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -133,11 +163,10 @@ def run(args: argparse.Namespace) -> int:
     if args.action in ("import", "merge"):
         check_output(args.out, folder=True)
     if args.action == "import":
-        if is_coco_file(args.metadata):
-            count = import_coco(args.metadata, args.images, args.out, args.depth)
-        else:
-            count = import_authors(args.metadata, args.images, args.out)
-        print(f"{count} pictures are in {args.out}")
+        print(_import(args))
+        return 0
+    if args.action == "export":
+        print(f"{export_coco(args.path, args.split, args.out)} pictures are in {args.out}")
         return 0
     if args.action == "merge":
         print(f"{merge(args.paths, args.out)} pictures are in {args.out}")
@@ -158,6 +187,27 @@ def run(args: argparse.Namespace) -> int:
     else:
         print_statistics(found)
     return 0
+
+
+def _import(args: argparse.Namespace) -> str:
+    """Imports what `args.source` holds; returns what is to be said of it."""
+    path, images = args.source, args.images
+    if path.is_dir():
+        if next(path.rglob("*.xml"), None):
+            source, images = read_voc(path) if images is None else (read_voc(path)[0], images)
+        else:
+            source, images = read_labelme(path), images or path
+    elif path.suffix.lower() in (".yaml", ".yml"):
+        source, images = read_yolo(path, images)
+    else:
+        content = parsed(path)
+        images = images or path.parent
+        if not is_coco(content):
+            if args.depth or args.parts:
+                raise InputError("expected --depth and --parts with COCO, YOLO, LabelMe or VOC, got other metadata")
+            return f"{import_authors(path, images, args.out)} pictures are in {args.out}"
+        source = read_panoptic(path, content) if is_panoptic(content) else read_coco(path, content)
+    return import_pictures(source, images, args.out, args.depth, args.parts).text(args.out)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -80,14 +80,19 @@ def write_page(path: Path, split: Split | None, out: Path, limit: int) -> Path:
             ("depth", depth_view(sample)),
         ):
             write_photo(out / f"{name}_{layer}.jpg", picture, jpeg_quality=88)
-        figures.append(_figure(sample, name, dataset.images[int(index)]["split"]))
+        figures.append(_figure(sample, name, str(dataset.image(index)["split"])))
         classes.update({sample.class_names[row] for row in np.flatnonzero(sample.class_ids >= 0)})
-    options = "".join(f'<option value="{name}">{name} ({count})</option>' for name, count in sorted(classes.items()))
-    splits = "".join(f"<option>{split}</option>" for split in sorted({image["split"] for image in dataset.images}))
+    options = "".join(_option(name, f"{name} ({count})") for name, count in sorted(classes.items()))
+    splits = "".join(_option(split, split) for split in sorted(set(dataset.splits())))
     title = html.escape(f"{dataset.path.name}: {len(chosen)} of {len(dataset)} pictures")
     page = PAGE.format(title=title, classes=options, splits=splits, figures="\n".join(figures))
     write_atomically(out / "index.html", page.encode())
     return out / "index.html"
+
+
+def _option(value: str, text: str) -> str:
+    """A choice of a list; names of classes and splits come from files of anybody's."""
+    return f'<option value="{html.escape(value)}">{html.escape(text)}</option>'
 
 
 def _figure(sample: Sample, name: str, split: str) -> str:
@@ -101,11 +106,12 @@ def _figure(sample: Sample, name: str, split: str) -> str:
         place = f"left:{100 * x / width:.1f}%;top:{100 * y / height:.1f}%"
         tags.append(f'<i data-visible="{visible:.3f}" style="{place}">{html.escape(sample.class_names[row])}</i>')
     names = Counter(sample.class_names[row] for row in rows)
+    split = html.escape(split)
     counted = ", ".join(f"{n} x {k}" if n > 1 else k for k, n in sorted(names.items()))
     return (
         f'<figure data-name="{name}" data-split="{split}"><div class="picture"><a target="_blank">'
         f'<img loading="lazy" alt="{html.escape(counted)}"></a>{"".join(tags)}</div>'
-        f"<figcaption><b>{html.escape(sample.scene)}</b> {split}, {len(rows)} instances: {html.escape(counted)}"
+        f"<figcaption><b>{html.escape(str(sample.scene))}</b> {split}, {len(rows)} instances: {html.escape(counted)}"
         "</figcaption></figure>"
     )
 
@@ -121,7 +127,7 @@ def overlay(sample: Sample) -> np.ndarray:
     """(H, W, 3) uint8: instances tinted and outlined, parts outlined in white, ignored pixels hatched."""
     picture = sample.image_rgb.astype(np.float32)
     instances = np.flatnonzero(sample.class_ids >= 0).tolist()
-    for row in instances:
+    for row in sorted(instances, key=lambda row: -int(sample.masks[row].sum())):  # a lid's tint lies on its pot's
         mask = sample.masks[row]
         picture[mask] = 0.6 * picture[mask] + 0.4 * _colour(row)
     result = picture.astype(np.uint8)

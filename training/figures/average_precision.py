@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,16 +17,23 @@ from pycocotools.cocoeval import COCOeval
 
 from saom_core.instances import Instances
 
+from ..data.annotations import encode_mask
 from .comparison import MIN_AREA_PX, GroundTruth
 
 BoolArray = npt.NDArray[np.bool_]
+COCO_LIMIT = 100
+"""Predictions of an image that COCO's AP counts at most."""
 OBJECT = 1
 """The one category when classes do not count."""
 
 
 @dataclass(frozen=True)
 class Precision:
-    """AP (mean over IoU .5 to .95), AP50, AP75 in 0..1; None where no object is asked for."""
+    """AP (mean over IoU .5 to .95), AP50, AP75 in 0..1; None where no object is asked for.
+
+    As COCO does, it counts an image's 100 best predictions; where an image has more objects than that, as many as it
+    has: else nobody could find all objects of a shelf that holds 300.
+    """
 
     ap: float | None = None
     ap50: float | None = None
@@ -58,7 +66,7 @@ class AveragePrecision:
                 {
                     "image_id": image["id"],
                     "category_id": categories[k],
-                    "segmentation": _encode(mask.dense(instances.size_hw)),
+                    "segmentation": encode_mask(mask.dense(instances.size_hw)),
                     "score": float(instances.scores[k]),
                     "named_score": float(instances.scores[k] * instances.class_scores[k]),
                 }
@@ -110,11 +118,17 @@ class AveragePrecision:
             evaluation = COCOeval(truth, truth.loadRes([dict(r) for r in results]), "segm")
             # objects outside the range are ignored, and so are unmatched predictions of that size
             evaluation.params.areaRng, evaluation.params.areaRngLbl = [[MIN_AREA_PX, 1e10]], ["all"]
+            counts = Counter((o["image_id"], o["category_id"]) for o in objects)
+            evaluation.params.maxDets = [max(COCO_LIMIT, *counts.values())]
             evaluation.evaluate()
             evaluation.accumulate()
-            evaluation.summarize()
-        ap, ap50, ap75 = (float(value) for value in evaluation.stats[:3])
+        precision = evaluation.eval["precision"]  # (IoUs, recalls, classes, 1, 1); -1: no object
+        ap, ap50, ap75 = (_mean_of_known(rows) for rows in (precision, precision[0], precision[5]))
         return Precision(ap, ap50, ap75, dict(_per_class(evaluation, categories)))
+
+
+def _mean_of_known(precision: npt.NDArray[np.float64]) -> float:
+    return float(precision[precision > -1].mean())
 
 
 def _per_class(evaluation: COCOeval, categories: dict[int, str]) -> Iterator[tuple[str, float]]:
@@ -126,7 +140,7 @@ def _per_class(evaluation: COCOeval, categories: dict[int, str]) -> Iterator[tup
 
 
 def _annotation(image: dict[str, Any], mask: BoolArray, category: int, *, crowd: bool = False) -> dict[str, Any]:
-    rle = _encode(mask)
+    rle = encode_mask(mask)
     return {
         "image_id": image["id"],
         "category_id": category,
@@ -135,8 +149,3 @@ def _annotation(image: dict[str, Any], mask: BoolArray, category: int, *, crowd:
         "bbox": coco_mask.toBbox(rle).tolist(),
         "iscrowd": int(crowd),
     }
-
-
-def _encode(mask: BoolArray) -> dict[str, Any]:
-    rle: dict[str, Any] = coco_mask.encode(np.asfortranarray(mask, np.uint8))
-    return rle

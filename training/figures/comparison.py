@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saom_core.instances import Instances
+from saom_core.masks import match
 
 from ..dataset import Sample
 
@@ -120,22 +121,3 @@ class Comparison:
         """Share of a prediction that lies in a region (H, W)."""
         mask = self.predicted.masks[k]
         return float(np.count_nonzero(region[mask.window] & mask.crop) / self.predicted_areas[k])
-
-
-def match(ious: npt.NDArray[np.float64], threshold: float = 0.5) -> dict[int, int]:
-    """One-to-one matches, the highest IoU first: ground-truth index -> prediction index.
-
-    Args:
-        ious: (predictions, objects).
-        threshold: least IoU of a match.
-    """
-    matches: dict[int, int] = {}
-    used: set[int] = set()
-    for flat in np.argsort(-ious, axis=None, kind="stable"):
-        k, g = (int(i) for i in np.unravel_index(flat, ious.shape))
-        if ious[k, g] < threshold:
-            break
-        if g not in matches and k not in used:
-            matches[g] = k
-            used.add(k)
-    return matches

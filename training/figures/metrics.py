@@ -6,17 +6,18 @@ AP is pycocotools'; the rest is counted here from the overlaps of one image's pr
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from saom_core.instances import Instances, MaskCrop
+from saom_core.masks import in_front, match
 
 from .average_precision import AveragePrecision
 from .class_figures import ClassRegions, PanopticSums, mean_quality
-from .comparison import Comparison, GroundTruth, Outcome, match
+from .comparison import Comparison, GroundTruth, Outcome
 from .overlap_figures import OverlapFigures, overlap_figures
 
 FOUND_IOU = 0.5
@@ -148,12 +149,14 @@ class EverythingMetrics:
         objects = [MaskCrop.from_dense(mask) for mask in truth.masks[truth.asked]]
         truth_image = Instances.from_masks(truth.size_hw, objects, np.ones(len(objects), np.float32)).label_image()
         self._overlaps.append(overlap_figures(np.where(truth.void(truth.asked), 0, labels), truth_image))
+        # an object whose lid lies on it cannot keep the lid's pixels in such an image: it is asked for what it can keep
+        front = replace(truth, masks=in_front(truth.masks))
         count = len(compared.predicted) + 1
-        shared = np.array([np.bincount(labels[mask], minlength=count)[1:] for mask in truth.masks], np.int64)
-        shared = shared.reshape(len(truth.masks), count - 1).T  # (predictions, objects)
-        unions = np.bincount(labels.ravel(), minlength=count)[1:, None] + truth.areas - shared
+        shared = np.array([np.bincount(labels[mask], minlength=count)[1:] for mask in front.masks], np.int64)
+        shared = shared.reshape(len(front.masks), count - 1).T  # (predictions, objects)
+        unions = np.bincount(labels.ravel(), minlength=count)[1:, None] + front.areas - shared
         matches = match(shared / np.maximum(unions, 1), LEAST_IOU)
-        _add_regions(self._label_regions, truth, matches, shared, unions)
+        _add_regions(self._label_regions, front, matches, shared, unions)
 
     def _add_classes(self, compared: Comparison) -> None:
         """PQ's sums of each class; on an object whose class the model does not know, no name is wrong."""

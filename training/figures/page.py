@@ -91,7 +91,7 @@ def write_pictures(report: Report, sections: Mapping[str, Sequence[Picked]], dat
     for kind, picked in sections.items():
         for rank, one in enumerate(picked, 1):
             row = [picture for _, picture in _row(report, one, data)]
-            name = f"{kind.replace(' ', '_')}_{rank}_{data.images[one.index]['id']:010d}.jpg"
+            name = f"{kind.replace(' ', '_')}_{rank}_{data.image(one.index)['id']:010d}.jpg"
             write_photo(folder / name, np.asarray(cv2.hconcat(row), np.uint8), JPEG_QUALITY)
 
 
@@ -157,12 +157,12 @@ def _galleries(report: Report, sections: Mapping[str, Sequence[Picked]], data: D
 
 
 def _figure(report: Report, picked: Picked, data: Dataset) -> str:
-    image = data.images[picked.index]
+    image = data.image(picked.index)
     cells = "".join(
         f'<div>{html.escape(title)}<img loading="lazy" alt="{html.escape(title)}" src="{_data_url(picture)}"></div>'
         for title, picture in _row(report, picked, data)
     )
-    caption = f"{html.escape(str(image['scene']))}, picture {image['id']}"
+    caption = f"{html.escape(str(image['scene']))}, picture {html.escape(str(image['id']))}"
     return f'<figure><figcaption>{caption}</figcaption><div class="row">{cells}</div></figure>'
 
 

@@ -27,7 +27,7 @@ from saom_core.sam.network import SamModel, build_sam
 
 from ..dataset import Dataset as SimulatedDataset
 from ..networks.onnx_weights import network_from_onnx
-from ..running.checks import check_data, hash_of
+from ..running.checks import check_data
 from ..running.processes import Processes
 from ..running.sam_loop import Terms, begin_together, sums_of, train
 from ..samples.pieces import BaseItem, BaseStream, pieces_of
@@ -121,7 +121,7 @@ def train_base(data: SimulatedDataset, out: Path, config: SamBaseConfig) -> Path
     processes = Processes.join()
     torch.manual_seed(config.seed)
     model = new_base(config)
-    begin_together(out, config, {"recipe": "base", "images": len(data), "data": hash_of(data)}, processes)
+    begin_together(out, config, {"recipe": "base", "images": len(data), "data": data.fingerprint()}, processes)
     steps = config.total_steps(len(data), processes.count)
     if processes.first:
         pieces_of(data, out / PIECES, config.workers)

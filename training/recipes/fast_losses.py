@@ -107,6 +107,8 @@ def mask_edges(masks: Tensor) -> Tensor:
 def semantic_labels(masks: Tensor, class_ids: Tensor) -> Tensor:
     """Class of each pixel at half the masks' resolution that one object covers by more than half, else IGNORED.
 
+    Where objects overlap, the pixel has the class of the smallest one, which lies in front.
+
     Args:
         masks: (T, h, w) share of each mask pixel that the object covers.
         class_ids: (T,), NO_CLASS where the model does not have it.
@@ -116,8 +118,9 @@ def semantic_labels(masks: Tensor, class_ids: Tensor) -> Tensor:
     """
     if not len(masks):
         return torch.full((masks.shape[1] // 2, masks.shape[2] // 2), IGNORED, device=masks.device)
-    covered, which = F.avg_pool2d(masks[:, None], 2)[:, 0].max(0)
-    labels = torch.where(class_ids == NO_CLASS, IGNORED, class_ids)[which]
+    smallest_first = masks.sum((1, 2)).argsort(stable=True)
+    covered, which = F.avg_pool2d(masks[smallest_first, None], 2)[:, 0].max(0)  # of equal shares the first one
+    labels = torch.where(class_ids == NO_CLASS, IGNORED, class_ids)[smallest_first][which]
     return torch.where(covered > 0.5, labels, IGNORED)
 
 

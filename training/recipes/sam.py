@@ -29,7 +29,7 @@ from saom_core.sam.network import SamModel
 
 from ..dataset import Dataset as SimulatedDataset
 from ..networks.fingerprints import encoder_hash, prompting_hash
-from ..running.checks import check_data, hash_of
+from ..running.checks import check_data
 from ..running.processes import Processes
 from ..running.sam_loop import Terms, begin_together, sums_of, train
 from ..samples.embedded_pictures import SamItem, SamStream
@@ -109,7 +109,7 @@ def begin_on(
     processes = Processes.join()
     torch.manual_seed(config.seed)
     base = {"encoder": encoder_hash(model.sam), "weights": prompting_hash(model), "size": model.sizes.name}
-    known = {"class_names": list(names), "base": base, "images": len(data), "data": hash_of(data), **record}
+    known = {"class_names": list(names), "base": base, "images": len(data), "data": data.fingerprint(), **record}
     begin_together(out, config, known, processes)
     return names, processes, {"data": data.info, "config": vars(config), "base": base, **record}
 

@@ -104,7 +104,7 @@ def train(data: SimulatedDataset, out: Path, config: TrainConfig, init: Path | N
         "init": before,
     }
     network = network.to(device, memory_format=torch.channels_last)
-    weights = class_weights(class_counts(data, len(network.config.class_names))).to(device)
+    weights = class_weights(torch.from_numpy(data.class_counts(sub_objects=True))).to(device)
     optimizer = make_optimizer(network, config)
 
     def steps_from(start: int) -> Iterator[dict[str, float]]:
@@ -195,12 +195,6 @@ def train_step(
     clip_gradient(network, config.clip_norm, values)
     optimizer.step()
     return {"total": float(total.detach()), **values}
-
-
-def class_counts(data: SimulatedDataset, classes: int) -> Tensor:
-    """Objects of each class in a data set, (classes,) int64."""
-    ids = [entry["category_id"] for entries in data.annotations.values() for entry in entries if "category_id" in entry]
-    return torch.bincount(torch.tensor(ids, dtype=torch.int64), minlength=classes)
 
 
 def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.AdamW:

@@ -40,13 +40,8 @@ def check_data(data: Dataset, class_names: Sequence[str] | None) -> None:
     if len(data) == 0:
         raise TrainingError("expected a data set with images in its training split, got none: run `saom collect`")
     apart = data.sub_objects == "apart"  # else they belong to what they are part of
-    counts = Counter(
-        data.class_names[entry["category_id"]]
-        for entries in data.annotations.values()
-        for entry in entries
-        if "category_id" in entry and (apart or entry.get("part_of") is None)
-    )
-    if not counts:
+    counts = dict(zip(data.class_names, data.class_counts(sub_objects=apart).tolist(), strict=True))
+    if not any(counts.values()):
         raise TrainingError(
             f"expected objects in the {len(data)} training images of {data.path}, got none: look at it with "
             "`saom dataset view`, or collect it anew"
@@ -54,7 +49,7 @@ def check_data(data: Dataset, class_names: Sequence[str] | None) -> None:
     twice = sorted(name for name, times in Counter(class_names or ()).items() if times > 1)
     if twice:
         raise TrainingError(f"expected each class once, got {', '.join(twice)} several times: name it once")
-    missing = sorted(set(class_names or data.class_names) - set(counts))
+    missing = sorted(name for name in set(class_names or data.class_names) if not counts.get(name))
     if missing and class_names:
         raise TrainingError(
             f"expected objects of every class in the training split, got none of {', '.join(missing)}: collect more, "
@@ -127,7 +122,7 @@ def beginning(data: Dataset, init: Path | None) -> dict[str, Any]:
         data: training split.
         init: checkpoint folder or exported file.
     """
-    hashes = {"data": hash_of(data), "init": _hash_of_file(init)}
+    hashes = {"data": data.fingerprint(), "init": _hash_of_file(init)}
     return {"class_names": data.class_names, "images": len(data), **hashes}
 
 
@@ -138,11 +133,6 @@ def _flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
-
-
-def hash_of(data: Dataset) -> str:
-    """Of everything but the pixels: another folder with the same content is the same data set."""
-    return hashlib.sha256(json.dumps([data.info, data.images, data.annotations]).encode()).hexdigest()[:16]
 
 
 def _hash_of_file(init: Path | None) -> str | None:

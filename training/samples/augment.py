@@ -11,6 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from saom_core.masks import box_of_mask
+
 from ..assign import BACKGROUND, grid_prompts
 from ..dataset import Sample
 from ..recipes.losses import IGNORED
@@ -18,6 +20,8 @@ from ..recipes.losses import IGNORED
 MASK_STRIDE = 4
 """Masks are learned at the network's mask resolution, a quarter of the input."""
 SEMANTIC_STRIDE = 8
+CANVAS = 114
+"""Grey value of what lies outside of the picture, as in `saom_core.letterbox`."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,10 @@ class TrainingItem:
 def training_item(sample: Sample, config: AugmentConfig, rng: np.random.Generator) -> TrainingItem:
     """One augmented training image with its prompts.
 
+    Masks may overlap. A prompt means the smallest object that lies under it, but the mask it asks for is that object
+    whole: a prompt on a pot's side asks for the pot with its lid. A view that shows nothing but pixels that must not be
+    asked about becomes an empty canvas, as the border of a picture is one.
+
     Args:
         sample: of the data set.
         config: sizes and strengths.
@@ -57,26 +65,27 @@ def training_item(sample: Sample, config: AugmentConfig, rng: np.random.Generato
     """
     height, width = config.size_hw
     matrix = _random_placement(sample.image_rgb.shape[:2], config, rng)
-    image = _warp(sample.image_rgb, matrix, config.size_hw, cv2.INTER_LINEAR, (114, 114, 114))
+    image = _warp(sample.image_rgb, matrix, config.size_hw, cv2.INTER_LINEAR, (CANVAS,) * 3)
     depth = _warp(sample.depth_m, matrix, config.size_hw, cv2.INTER_NEAREST, 0)
     ids = _warp(_object_ids(sample), matrix, config.size_hw, cv2.INTER_NEAREST, BACKGROUND)
-    visible = np.bincount(ids[ids >= 0].astype(int), minlength=len(sample.class_ids))
-    ids[(ids >= 0) & (visible[ids.clip(0)] < config.min_visible_px)] = BACKGROUND - 1
+    _ask_only_for_visible(ids, config.min_visible_px)
     depth = np.zeros_like(depth) if rng.random() < config.drop_depth else _damage_depth(depth, rng)
+    if (ids < BACKGROUND).all():
+        image, depth, ids = np.full_like(image, CANVAS), np.zeros_like(depth), np.full_like(ids, BACKGROUND)
     prompts = grid_prompts(ids, config.prompts, config.background_share, config.grid, rng)
     kept, targets = np.unique(prompts.targets, return_inverse=True)
     if kept.size and kept[0] == BACKGROUND:
         kept, targets = kept[1:], targets - 1
-    dense = [(ids == k).astype(np.float32) for k in kept]
+    wholes = [_warp(sample.masks[k].view(np.uint8), matrix, config.size_hw, cv2.INTER_NEAREST, 0) for k in kept]
     small = (width // MASK_STRIDE, height // MASK_STRIDE)
-    masks = [cv2.resize(mask, small, interpolation=cv2.INTER_AREA) for mask in dense]
+    masks = [cv2.resize(mask.astype(np.float32), small, interpolation=cv2.INTER_AREA) for mask in wholes]
     return TrainingItem(
         image=torch.from_numpy(_recolor(image, rng)),
         depth=torch.from_numpy(depth),
         points=torch.from_numpy(prompts.points_xy),
         targets=torch.from_numpy(targets.astype(np.int64)),
         masks=torch.from_numpy(np.array(masks, np.float32).reshape(-1, small[1], small[0])),
-        boxes=torch.from_numpy(np.array([_box_of(mask) for mask in dense], np.float32).reshape(-1, 4)),
+        boxes=torch.from_numpy(np.array([_box_of(mask) for mask in wholes], np.float32).reshape(-1, 4)),
         class_ids=torch.from_numpy(np.asarray(sample.class_ids, np.int64)[kept]),
         semantic=torch.from_numpy(_semantic(ids, sample.class_ids)),
     )
@@ -87,6 +96,12 @@ def _semantic(ids: npt.NDArray[np.int16], class_ids: npt.NDArray[np.int32]) -> n
     at = ids[SEMANTIC_STRIDE // 2 :: SEMANTIC_STRIDE, SEMANTIC_STRIDE // 2 :: SEMANTIC_STRIDE]
     labels = np.append(np.asarray(class_ids, np.int64), [IGNORED, BACKGROUND])  # ids -2 and -1 count from the end
     return labels[at.astype(np.intp)]
+
+
+def _ask_only_for_visible(ids: npt.NDArray[np.int16], least_px: int) -> None:
+    """Marks, in place, the pixels of objects that show fewer pixels than that: they must not be asked about."""
+    present, counts = np.unique(ids[ids >= 0], return_counts=True)
+    ids[np.isin(ids, present[counts < least_px])] = BACKGROUND - 1
 
 
 def _object_ids(sample: Sample) -> npt.NDArray[np.int16]:
@@ -119,10 +134,11 @@ def _warp(
     return cv2.warpAffine(source, matrix, (size_hw[1], size_hw[0]), flags=flags, borderValue=border)
 
 
-def _box_of(mask: npt.NDArray[np.float32]) -> tuple[float, float, float, float]:
-    height, width = mask.shape
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return columns[0] / width, rows[0] / height, (columns[-1] + 1) / width, (rows[-1] + 1) / height
+def _box_of(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """(4,) left, top, right, bottom of a mask (H, W) that is not empty, 0..1 of the network's input."""
+    box = box_of_mask(mask.astype(bool))
+    assert box is not None, "a prompt lies on it"
+    return np.array(box) / (mask.shape[::-1] * 2)
 
 
 def _recolor(image: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:

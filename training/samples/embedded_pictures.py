@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from saom_core.masks import in_front
 from saom_core.sam.encoder import input_size, resized
 
 from ..dataset import Dataset as SimulatedDataset
 from ..prompts.training_points import sam_prompts
 from ..recipes.sam_config import SamTuneConfig
 from .seeded_order import epoch_order, image_of, item_rng
-from .views import View, view_of
+from .views import View, areas, view_of
 
 NO_CLASS = -100
 """Class id of an object whose class the model does not have: torch's cross-entropy ignores this value."""
@@ -73,7 +74,7 @@ class SamStream(Dataset[SamItem]):
         embedding = self._embed(view.image_rgb) if config.needs_embeddings else None
         image = pixels_of(view.image_rgb, input_hw) if config.train_encoder else embedding
         assert image is not None
-        prompts = sam_prompts(embedding, view.masks, view.background, input_hw, config, rng)
+        prompts = sam_prompts(embedding, in_front(view.masks), view.background, input_hw, config, rng)
         return SamItem(
             image,
             input_hw,
@@ -96,12 +97,16 @@ class SamStream(Dataset[SamItem]):
         return sorted(seen)
 
     def view(self, image: int, number: int) -> View:
-        """View `number` of a picture, its class ids those of the class head."""
+        """View `number` of a picture, its class ids those of the class head.
+
+        An object that smaller ones cover wholly is left out: no point in the picture means it.
+        """
         sample = self._data[image]
         rng = np.random.default_rng([self._config.seed, 3, image, number])
         ids = [self._class_of.get(name, NO_CLASS) for name in sample.class_names]
         sample.class_ids[:] = ids
-        return view_of(sample, self._config, number, rng)
+        view = view_of(sample, self._config, number, rng)
+        return view.select(areas(in_front(view.masks)) > 0)
 
 
 def pixels_of(image_rgb: npt.NDArray[np.uint8], input_hw: tuple[int, int]) -> Tensor:

@@ -20,6 +20,7 @@ from torch.utils.data import Dataset as TorchDataset
 from tqdm import tqdm
 
 from saom_core.letterbox import Letterbox
+from saom_core.masks import box_of_mask, in_front
 
 from ..dataset import Dataset, Sample
 from ..networks.object_head import CHANNELS, CROP, RELIEF_LIMIT, WIDEN, ObjectViews, geometry, mask_boxes, relief
@@ -93,7 +94,9 @@ def with_drawn_masks(sample: Sample, network: SaomTiny, rng: np.random.Generator
     Objects whose drawn mask has less than `LEAST_IOU` with the true one are left out.
     """
     box = Letterbox.fit(sample.depth_m.shape, DRAWN_HW)
-    points = [_some_pixel(mask, rng) for mask in sample.masks if mask.any()]
+    front = in_front(sample.masks)
+    known = [k for k, mask in enumerate(front) if mask.any()]
+    points = [_some_pixel(front[k], rng) for k in known]
     if not points:
         return dataclasses.replace(sample, masks=sample.masks[:0], class_ids=sample.class_ids[:0])
     scale = np.array(box.inner_hw[::-1]) / np.array(sample.depth_m.shape[::-1]) / np.array(DRAWN_HW[::-1])
@@ -104,7 +107,6 @@ def with_drawn_masks(sample: Sample, network: SaomTiny, rng: np.random.Generator
         logits = network.masks(features, network.decode(features, prompts[None]).mask_embeddings)[0].float()
     corners = box.to_source((mask_boxes(logits).numpy() * np.array(DRAWN_HW[::-1] * 2)).astype(np.float64))
     masks, class_ids = [], []
-    known = [k for k, mask in enumerate(sample.masks) if mask.any()]
     for k, row, corner in zip(known, logits.numpy(), corners, strict=True):
         drawn = box.cut_mask(row, corner)
         dense = np.zeros_like(sample.masks[k]) if drawn is None else drawn.dense(sample.depth_m.shape)
@@ -138,12 +140,10 @@ def objects_of(sample: Sample) -> list[_Row]:
     inverse = np.where(sample.depth_m > 0, 1 / np.maximum(sample.depth_m, 0.05), 0).astype(np.float32)
     rows = []
     for mask, class_id in zip(sample.masks, sample.class_ids, strict=True):
-        if not mask.any():
+        edges = box_of_mask(mask)
+        if edges is None:
             continue
-        occupied_rows, occupied_columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        box = np.array(
-            [occupied_columns[0], occupied_rows[0], occupied_columns[-1] + 1, occupied_rows[-1] + 1], np.float32
-        )
+        box = np.array(edges, np.float32)
         own = inverse[mask & (inverse > 0)]
         nearness = np.float32(np.median(own) if own.size > 3 else 0.0)
         picture = _picture(sample.image_rgb, inverse, mask, box, nearness)

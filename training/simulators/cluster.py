@@ -14,7 +14,7 @@ from typing import Any
 
 from saom_core.errors import InputError, SaomError
 
-from ..dataset import FORMAT_VERSION
+from ..data.shards import FORMAT_VERSION
 from .episodes import Episode, make_episode
 from .interface import CollectOptions
 

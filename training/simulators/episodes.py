@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import cv2
 
-from ..dataset import pack_episode
+from ..data.shards import pack_episode
 from .interface import CollectOptions, EpisodeFailed, Simulator, make_simulator
 
 log = logging.getLogger(__name__)

@@ -25,16 +25,14 @@ def test_objects_are_shown_clearly_and_have_no_twin(rooms: Path) -> None:
     data = Dataset.open(rooms)
     objects = shown_objects(data, 3)
     assert len(objects) >= 3
-    names = {
-        f"{entry['style']} of {image['scene']}" for image in data.images for entry in data.annotations[image["id"]]
-    }
+    names = {f"{entry['style']} of {scene}" for row, scene in enumerate(data.scenes()) for entry in data.entries(row)}
     for shown in objects:
         assert shown.name in names and len(shown.views) >= 3
         style, scene = shown.name.split(" of ")
-        for row, image in enumerate(data.images):
-            same = [entry for entry in data.annotations[image["id"]] if entry.get("style") == style]
+        for row in range(len(data)):
+            same = [entry for entry in data.entries(row) if entry.get("style") == style]
             same = [entry for entry in same if data.class_names[entry["category_id"]] == shown.class_name]
-            if image["scene"] != scene:
+            if data.scenes()[row] != scene:
                 continue
             assert len(same) <= 1
             clear = [e for e in same if e["area"] >= CLEAR_PX and e["visible"] >= CLEAR_SHARE]
@@ -43,7 +41,7 @@ def test_objects_are_shown_clearly_and_have_no_twin(rooms: Path) -> None:
 
 def test_halves_share_no_scene(rooms: Path) -> None:
     one, other = halves(Dataset.open(rooms))
-    scenes = [{image["scene"] for image in half.images} for half in (one, other)]
+    scenes = [set(half.scenes()) for half in (one, other)]
     assert all(scenes) and not scenes[0] & scenes[1]
     assert len(one) + len(other) == 12
 

@@ -155,7 +155,7 @@ def test_view_names_every_instance_for_its_filters(path: Path, tmp_path: Path):
     page = Page((tmp_path / "page" / "index.html").read_text())
     dataset = Dataset.open(path, sub_objects="apart")
     samples = {f"{dataset[k].image_id:010d}": dataset[k] for k in range(len(dataset))}
-    splits = {f"{image['id']:010d}": image["split"] for image in dataset.images}
+    splits = {f"{dataset.image(k)['id']:010d}": split for k, split in enumerate(dataset.splits())}
     assert len({name for name, _, _ in page.figures}) == 4
     for name, split, tags in page.figures:
         assert split == splits[name]
@@ -188,7 +188,7 @@ def test_merge_keeps_every_sample_and_numbers_it_anew(path: Path, make_frame: Ca
         for k in range(len(source))
     ]
     assert len(merged) == len(samples) == 9
-    assert len({image["id"] for image in merged.images}) == 9
+    assert len({merged.image(k)["id"] for k in range(len(merged))}) == 9
     for sample, wanted in zip((merged[k] for k in range(9)), samples, strict=True):
         for name in ("image_rgb", "depth_m", "masks", "class_ids", "part_of", "ignore"):
             np.testing.assert_array_equal(getattr(sample, name), getattr(wanted, name))
@@ -200,10 +200,10 @@ def test_merge_keeps_every_sample_and_numbers_it_anew(path: Path, make_frame: Ca
 def test_a_killed_merge_goes_on(path: Path):
     out = path.parent / "merged"
     assert merge([path], out, quiet=True) == 6
-    before = {file.name: file.read_bytes() for file in out.rglob("*.*") if file.is_file()}
+    before = {file.name: file.read_bytes() for file in out.rglob("*.*") if file.suffix in (".json", ".png")}
     (out / "shards" / "00000001.json").unlink()
     assert merge([path], out, quiet=True) == 6
-    assert {file.name: file.read_bytes() for file in out.rglob("*.*") if file.is_file()} == before
+    assert {file.name: file.read_bytes() for file in out.rglob("*.*") if file.suffix in (".json", ".png")} == before
 
 
 def test_merge_refuses_a_scene_that_is_in_two_sets(path: Path, tmp_path: Path):

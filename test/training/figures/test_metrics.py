@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from saom_core.instances import Instances, MaskCrop
-from saom_training.figures.comparison import Comparison, GroundTruth, match
+from saom_core.masks import match
+from saom_training.figures.comparison import Comparison, GroundTruth
 from saom_training.figures.metrics import EverythingMetrics
 
 SIZE = (60, 80)
@@ -140,7 +141,8 @@ def test_nothing_predicted_and_nothing_there() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_matching_against_naive_search(seed: int) -> None:
     ious = np.random.default_rng(seed).random((6, 5))
-    assert match(ious) == naive_match(ious, 0.5)
+    assert match(ious, 0.5) == naive_match(ious, 0.5)
+    assert match(np.zeros((3, 2)), 0.0) == match(np.zeros((0, 2)), 0.5) == match(np.zeros((3, 0)), 0.5) == {}
 
 
 def naive_match(ious: np.ndarray, threshold: float) -> dict[int, int]:
@@ -194,14 +196,15 @@ def naive_figures(images: list[tuple[Instances, GroundTruth]]) -> dict[str, floa
         ious = np.array([[len(p & t) / len(p | t) for t in theirs] for p in mine]).reshape(len(mine), len(theirs))
         by_size = sorted(range(len(mine)), key=lambda k: (len(mine[k]), -k))
         visible = [mine[k] - set().union(*(mine[j] for j in by_size[: by_size.index(k)])) for k in range(len(mine))]
-        for sums, masks in ((classes, mine), (in_front, visible)):
-            own = np.array([[len(p & t) / len(p | t) for t in theirs] for p in masks]).reshape(len(masks), len(theirs))
-            for g, k in [(g, naive_match(own, 0.1).get(g)) for g in range(len(theirs)) if large[g]]:
-                shared, both = (
-                    (len(masks[k] & theirs[g]), len(masks[k] | theirs[g])) if k is not None else (0, len(theirs[g]))
-                )
+        for sums, masks, asked_for in ((classes, mine, theirs), (in_front, visible, naive_front(theirs))):
+            own = np.array([[len(p & t) / max(1, len(p | t)) for t in asked_for] for p in masks])
+            own = own.reshape(len(masks), len(asked_for))
+            for g, k in [(g, naive_match(own, 0.1).get(g)) for g in range(len(asked_for)) if len(asked_for[g]) >= 100]:
+                shared, both = (0, len(asked_for[g])) if k is None else (
+                    len(masks[k] & asked_for[g]), len(masks[k] | asked_for[g])
+                )  # fmt: skip
                 before = sums.setdefault(names[g], [0, 0, 0])
-                sums[names[g]] = [before[0] + shared, before[1] + both, before[2] + len(theirs[g])]
+                sums[names[g]] = [before[0] + shared, before[1] + both, before[2] + len(asked_for[g])]
         panoptic(whole, mine, theirs, ious, large, pixels(truth.ignore))
         for name in NAMES:
             rows, columns = [k for k, c in enumerate(called) if c == name], list(range(len(theirs)))
@@ -232,6 +235,15 @@ def naive_figures(images: list[tuple[Instances, GroundTruth]]) -> dict[str, floa
     }
 
 
+def naive_front(masks: list[set]) -> list[set]:
+    """What each mask keeps when smaller ones (of equal ones the later) lie in front of it."""
+    order = {g: (len(mask), -g) for g, mask in enumerate(masks)}
+    return [
+        mask - set().union(*(other for h, other in enumerate(masks) if order[h] < order[g]))
+        for g, mask in enumerate(masks)
+    ]
+
+
 def panoptic(
     sums: list[float],
     mine: list[set],
@@ -258,3 +270,40 @@ def test_comparison_counts_pixels() -> None:
     compared = Comparison.of(predictions((rectangle(0, 10, 10, 30), 0.9, "Mug")), truth)
     assert compared.intersections.tolist() == [[100, 50]] and compared.unions.tolist() == [[500, 200]]
     assert truth.asked.tolist() == [True, False]
+
+
+def test_an_object_with_its_lid_is_whole_and_the_lid_is_another() -> None:
+    """Overlapping truth: a pot's mask holds its lid's pixels. Where each pixel has one mask, the lid is in front."""
+    pot, lid = rectangle(10, 10, 50, 50), rectangle(10, 10, 24, 50)
+    truth = objects((pot, "Box"), (lid, "Mug"))
+    found = figures(predictions((pot, 0.9, "Box"), (lid, 0.8, "Mug")), truth)
+    for name in ("recall75", "mIoU", "mIoU_label_image", "AP", "pq", "overlap_f", "class_accuracy"):
+        assert found[name] == pytest.approx(1.0), name
+    cut = figures(predictions((pot & ~lid, 0.9, "Box"), (lid, 0.8, "Mug")), truth)
+    assert cut["mIoU"] == pytest.approx((26 / 40 + 1) / 2), "a pot without its lid is not the whole pot"
+    assert cut["recall75"] == 0.5
+
+
+@pytest.mark.parametrize("count", [0, 1, 300])
+def test_images_of_no_one_and_300_objects(count: int) -> None:
+    size = (15 * 12, 20 * 12)
+    masks = np.zeros((count, *size), bool)
+    for k in range(count):
+        row, column = divmod(k, 20)
+        masks[k, 12 * row : 12 * row + 11, 12 * column : 12 * column + 11] = True
+    truth = GroundTruth(masks, ("Mug",) * count, np.zeros(size, bool))
+    crops = [MaskCrop.from_dense(mask) for mask in masks]
+    scores = np.linspace(0.9, 0.6, count).astype(np.float32)
+    right = Instances.from_masks(size, crops, scores, class_names=["Mug"] * count, class_scores=np.ones_like(scores))
+    wanted = 1.0 if count else None
+    found = {}
+    for name, answer in (("all", right), ("none", Instances.empty(size)), ("half", right.select(scores > 0.75))):
+        metrics = EverythingMetrics(NAMES)
+        metrics.add(answer, truth)
+        found[name] = metrics.figures()
+        assert found[name]["objects"] == count
+    for key in ("AP", "AP50", "AP_class", "pq", "mIoU", "mIoU_label_image"):
+        assert found["all"][key] == (wanted if wanted is None else pytest.approx(wanted)), key
+    if count == 300:
+        assert found["half"]["recall50"] == 0.5 and found["half"]["AP50"] == pytest.approx(0.5, abs=0.01)
+        assert found["none"]["AP50"] == 0.0

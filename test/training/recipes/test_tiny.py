@@ -67,14 +67,14 @@ def test_stream_visits_every_image_once_an_epoch(data: Dataset, monkeypatch: pyt
     visited, read = [], Dataset.__getitem__
 
     def noting(self: Dataset, index: int) -> Sample:
-        visited.append(self.images[index]["id"])
+        visited.append(self.image(index)["id"])
         return read(self, index)
 
     with monkeypatch.context() as patch:
         patch.setattr(Dataset, "__getitem__", noting)
         for i in range(6):
             stream[i]
-    assert set(visited[:3]) == set(visited[3:]) == {image["id"] for image in data.images}
+    assert set(visited[:3]) == set(visited[3:]) == {data.image(k)["id"] for k in range(len(data))}
     again = TrainingStream(data, config)
     for i in (0, 5):
         torch.testing.assert_close(stream[i].image, again[i].image)

@@ -44,7 +44,11 @@ CARRIERS: dict[str, tuple[str, ...]] = {
 """Sub-object -> the types it can be a part of. The drawer of a kitchen counter stays an object of its own: the box of
 the counter is its top."""
 
-MIN_INSIDE = 0.5  # share of a sub-object's box inside the carrier's box
+MIN_INSIDE = 0.5
+"""Share of a sub-object's box that lies inside its carrier's box: then the smallest such carrier has it."""
+MIN_SHARED = 0.2
+"""Where no carrier holds that much (a drawer that is pulled out, a front that stands out of its cabinet), the one that
+holds the largest share has the sub-object, if it is at least this. Neighbours that touch share a few hundredths."""
 NEAR_M = 0.3  # a picture whose middle depth is smaller shows the skin of one thing
 
 
@@ -77,8 +81,8 @@ def is_place(place: Any) -> bool:
 def parents(objects: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Sub-object id -> id of the whole it is a part of.
 
-    The id tells it (`Sink|..|SinkBasin`), else the receptacle it is listed in, else the boxes: the smallest carrier
-    that holds at least half of the sub-object's box. Sub-objects without a carrier are absent.
+    The id tells it (`Sink|..|SinkBasin`), else the receptacle it is listed in, else the boxes: see `MIN_INSIDE` and
+    `MIN_SHARED`. Sub-objects without a carrier are absent: they are objects of their own.
     """
     by_id = {item["objectId"]: item for item in objects}
     found: dict[str, str] = {}
@@ -86,25 +90,28 @@ def parents(objects: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         carriers = CARRIERS.get(item["objectType"], ())
         listed = [name.rpartition("|")[0], *(item.get("parentReceptacles") or ())]
         told = [parent for parent in listed if parent in by_id and by_id[parent]["objectType"] in carriers]
-        around = told or _around(item, [other for other in objects if other["objectType"] in carriers])
-        if around:
-            found[name] = around[0]
+        whole = told[0] if told else _carrier_by_box(item, [one for one in objects if one["objectType"] in carriers])
+        if whole:
+            found[name] = whole
     return found
 
 
-def _around(item: Mapping[str, Any], carriers: Sequence[Mapping[str, Any]]) -> list[str]:
+def _carrier_by_box(item: Mapping[str, Any], carriers: Sequence[Mapping[str, Any]]) -> str | None:
+    """Id of the carrier that a sub-object belongs to by where their boxes lie; None if it is in no carrier's box."""
     box = _box(item)
-    if box is None:
-        return []
-    fitting = []
+    holding: list[tuple[float, float, str]] = []  # share of the sub-object inside, volume, id
     for carrier in carriers:
         other = _box(carrier)
-        if other is None:
+        if box is None or other is None:
             continue
-        shared = np.minimum(box[1], other[1]) - np.maximum(box[0], other[0])
-        if (shared > 0).all() and shared.prod() >= MIN_INSIDE * (box[1] - box[0]).prod():
-            fitting.append((float((other[1] - other[0]).prod()), carrier["objectId"]))
-    return [name for _, name in sorted(fitting)]
+        shared = (np.minimum(box[1], other[1]) - np.maximum(box[0], other[0])).clip(0).prod()
+        own, volume = (box[1] - box[0]).prod(), (other[1] - other[0]).prod()
+        holding.append((float(shared / own) if own else 0.0, float(volume), carrier["objectId"]))
+    inside = [(volume, name) for share, volume, name in holding if share >= MIN_INSIDE]
+    if inside:
+        return min(inside)[1]
+    touched = [(-share, volume, name) for share, volume, name in holding if share >= MIN_SHARED]
+    return min(touched)[2] if touched else None
 
 
 def _box(item: Mapping[str, Any]) -> np.ndarray | None:

@@ -233,6 +233,23 @@ def box(name: str, kind: str, center: tuple, size: tuple, inside: list[str] | No
     return {"objectId": name, "objectType": kind, "parentReceptacles": inside, "axisAlignedBoundingBox": bounds}
 
 
+def test_a_drawer_that_stands_out_of_its_cabinet_belongs_to_it():
+    """Its front shares a third of its box with the cabinet, a few hundredths with the neighbour that it touches."""
+    cabinet = box("Cabinet|1", "Cabinet", (0, 0, 0), (1, 1, 1))
+    neighbour = box("Dresser|1", "Dresser", (1.0, 0, 0.2), (1.02, 1, 1.4))
+    for share, whole in ((0.33, "Cabinet|1"), (0.21, "Cabinet|1"), (0.55, "Cabinet|1"), (0.05, None)):
+        depth = 0.3
+        middle = 0.5 + depth / 2 - share * depth  # so much of its depth lies in the cabinet
+        drawer = box("Drawer|1", "Drawer", (0.3, 0, middle), (0.4, 0.2, depth))
+        found = parents([cabinet, neighbour, drawer])
+        assert found == ({} if whole is None else {"Drawer|1": whole}), share
+        table, places = object_table([cabinet, neighbour, drawer])
+        if whole:  # one object without a hole: drawer and cabinet have one number
+            assert places["Drawer|1"][0] == places["Cabinet|1"][0] and len(table) == 2
+    flat = box("Drawer|2", "Drawer", (0, 0, 0), (0.4, 0.2, 0))
+    assert parents([cabinet, flat]) == {}, "a box without volume tells nothing"
+
+
 def test_sub_objects_find_their_whole():
     big = box("Dresser|1", "Dresser", (0, 0, 0), (2, 2, 2))
     small = box("SideTable|1", "SideTable", (0.5, 0, 0), (0.9, 1, 1))

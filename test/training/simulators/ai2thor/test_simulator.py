@@ -124,7 +124,7 @@ def test_a_data_set_holds_real_objects_with_their_types(collected: tuple[Path, l
                 assert whole[sample.masks[row]].all()
     assert whole_of <= {("Drawer", "Dresser"), ("SinkBasin", "Sink")}
     assert ("Drawer", "Dresser") in whole_of
-    assert {image["scene"]: image["split"] for image in merged.images} == {
+    assert dict(zip(merged.scenes(), merged.splits(), strict=True)) == {
         "FloorPlan1": "train",
         "FloorPlan321": "val",
         "FloorPlan_Train1_1": "train",

@@ -13,9 +13,9 @@ import pytest
 
 from saom_core.errors import InputError
 from saom_training.dataset import Dataset
-from saom_training.dataset_tools.authors import class_of, import_authors
 from saom_training.dataset_tools.check import problems
 from saom_training.dataset_tools.command import main
+from saom_training.dataset_tools.formats.authors import class_of, import_authors
 
 NAMES = ["Mug", "Box", "TissueBox", "Painting", "Bowl"]
 SIZE_HW = (40, 50)
@@ -66,14 +66,14 @@ def test_pictures_masks_and_splits(folder: Folder):
         masks = [folder.mask(f"{scene}-{number}-{name}-{name}|+1.0|-2.png", box) for name, box in boxes.items()]
         folder.add(split, masks, [NAMES.index(name) for name in boxes])
     dataset = folder.imported()
-    assert [image["split"] for image in dataset.images] == ["train", "train", "val"]
-    assert {image["scene"] for image in dataset.images} == {"FloorPlan1", "FloorPlan21"}
+    assert dataset.splits() == ["train", "train", "val"]
+    assert set(dataset.scenes()) == {"FloorPlan1", "FloorPlan21"}
     sample = dataset[0]
     image_bgr = cv2.imread(str(folder.path / "train0.png"))
     np.testing.assert_array_equal(sample.image_rgb, image_bgr[..., ::-1])
     assert sample.class_names == ("Bowl", "Mug", "Other")
-    assert dataset.annotations[0][2]["style"] == "Painting"
-    assert [mask.sum() for mask in sample.masks] == [40 * 50 - 15 * 15 - 10 * 40, 15 * 15, 10 * 40]  # the larger behind
+    assert dataset.entries(0)[2]["style"] == "Painting"
+    assert [mask.sum() for mask in sample.masks] == [40 * 50, 15 * 15, 10 * 40]  # each whole
     assert not sample.depth_m.any()
 
 

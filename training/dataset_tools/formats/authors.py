@@ -20,10 +20,13 @@ from tqdm import tqdm
 
 from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
+from saom_core.instances import MaskCrop
 from saom_core.taxonomy import CLASSES, OTHER
 
-from ..data.frames import SPLITS, Frame, FrameObject, Split
-from ..dataset import MAX_FRAMES_PER_EPISODE, DatasetWriter
+from ...data.frames import SPLITS, MaskedFrame, MaskedObject, Split
+from ...data.paths import inside
+from ...data.shards import MAX_FRAMES_PER_EPISODE, checked_info
+from ...dataset import DatasetWriter, only_writer
 
 Entry = Mapping[str, Any]
 log = logging.getLogger(__name__)
@@ -48,10 +51,12 @@ def import_authors(metadata: Path, images: Path, out: Path, quiet: bool = False)
     ]
     _warn_of_doubts(names, episodes)
     content = hashlib.sha256(metadata.read_bytes()).hexdigest()
-    writer = DatasetWriter(out, {"simulator": "authors", "metadata": metadata.name, "sha256": content})
-    done = writer.done()
+    info = {"simulator": "authors", "metadata": metadata.name, "sha256": content, "overlaps": True}
+    checked_info(out, info)
     count = sum(len(entries) for _, entries in episodes)
-    with tqdm(total=count, unit="picture", desc="import", disable=quiet) as bar:
+    with only_writer(out), tqdm(total=count, unit="picture", desc="import", disable=quiet) as bar:
+        writer = DatasetWriter(out, info)
+        done = writer.done()
         for index, (split, entries) in enumerate(episodes):
             if index not in done:
                 writer.write_episode(index, [_frame(entry, names, images, split) for entry in entries])
@@ -126,24 +131,26 @@ def scene_of(entry: Entry) -> str:
     return Path(masks[0]).stem.split("-")[0]
 
 
-def _frame(entry: Entry, names: Sequence[str], images: Path, split: Split) -> Frame:
-    image_rgb = _picture(images / entry["image_name"], cv2.IMREAD_COLOR)[..., ::-1].copy()
+def _frame(entry: Entry, names: Sequence[str], images: Path, split: Split) -> MaskedFrame:
+    image_rgb = _picture(inside(images, entry["image_name"]), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)[
+        ..., ::-1
+    ].copy()
     height, width = image_rgb.shape[:2]
     # a mask that the authors list under two classes is one object
     class_names = {
         path: class_of(path, index, names)
         for path, index in zip(entry["entity_masks"], entry["entity_indices"], strict=True)
     }
-    masks = [_mask(images / path, (height, width)) for path in class_names]
-    ids = np.full((height, width), -1, np.int32)
-    for number in sorted(range(len(masks)), key=lambda k: -int(masks[k].sum())):  # smaller ones lie in front
-        ids[masks[number]] = number
-    return Frame(
+    masks = [_mask(inside(images, path), (height, width)) for path in class_names]
+    return MaskedFrame(
         image_rgb=image_rgb,
         depth_m=np.zeros((height, width), np.float32),
-        object_ids=ids,
-        part_ids=np.zeros((height, width), np.int32),
-        objects=tuple(FrameObject(name if name in CLASSES else OTHER, name) for name in class_names.values()),
+        objects=tuple(
+            MaskedObject(name if name in CLASSES else OTHER, name, MaskCrop.from_dense(mask))
+            for name, mask in zip(class_names.values(), masks, strict=True)
+            if mask.any()
+        ),
+        ignore=np.zeros((height, width), bool),
         camera=CameraIntrinsics(width / 2, width / 2, (width - 1) / 2, (height - 1) / 2, width, height),
         pose=np.eye(4),
         scene=scene_of(entry),

@@ -1,0 +1,409 @@
+"""A COCO instance file of anybody's becomes a data set with its own class names."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import supervision as sv
+from PIL import Image, ImageOps
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+
+from saom_core.errors import InputError
+from saom_training.dataset import Dataset, DatasetWriter
+from saom_training.dataset_tools.check import problems
+from saom_training.dataset_tools.command import main, statistics
+from saom_training.dataset_tools.formats.coco import read_coco
+from saom_training.dataset_tools.importing import import_pictures
+from saom_training.dataset_tools.outlines import mask_of, runs_of
+from saom_training.dataset_tools.page import write_page
+from saom_training.dataset_tools.photos import upright
+
+SIZE = (60, 80)
+
+
+def rectangle(top: int, left: int, bottom: int, right: int) -> np.ndarray:
+    mask = np.zeros(SIZE, bool)
+    mask[top:bottom, left:right] = True
+    return mask
+
+
+def uncompressed(mask: np.ndarray) -> dict[str, Any]:
+    flat = mask.ravel(order="F").astype(int)
+    edges = np.flatnonzero(np.diff(flat)) + 1
+    runs = np.diff([0, *edges, flat.size]).tolist()
+    return {"size": list(SIZE), "counts": [0, *runs] if flat[0] else runs}
+
+
+def compressed(mask: np.ndarray) -> dict[str, Any]:
+    rle = coco_mask.encode(np.asfortranarray(mask, np.uint8))
+    return {"size": list(SIZE), "counts": rle["counts"].decode("ascii")}
+
+
+@pytest.fixture
+def content(tmp_path: Path) -> dict[str, Any]:
+    """Twelve pictures; the first shows a plate (polygon), a bolt on it (RLE) and a bracket (uncompressed RLE)."""
+    rng = np.random.default_rng(0)
+    for folder in ("images/a", "depth/a"):
+        (tmp_path / folder).mkdir(parents=True)
+    images = []
+    for k in range(12):
+        cv2.imwrite(str(tmp_path / f"images/a/{k:02d}.jpg"), rng.integers(0, 255, (*SIZE, 3), np.uint8))
+        cv2.imwrite(str(tmp_path / f"depth/a/{k:02d}.png"), np.full(SIZE, 700 + k, np.uint16))
+        images.append({"id": 100 + k, "file_name": f"a/{k:02d}.jpg", "height": 60, "width": 80})
+    segmentations = [
+        [[10, 10, 50, 10, 50, 40, 10, 40]],
+        compressed(rectangle(20, 20, 30, 30)),
+        uncompressed(rectangle(0, 60, 20, 80)),
+    ]
+    annotations = [
+        {"id": k, "image_id": 100, "category_id": (90, 1, 7)[k], "segmentation": segmentation, "iscrowd": 0}
+        for k, segmentation in enumerate(segmentations)
+    ]
+    categories = [{"id": 7, "name": "bracket"}, {"id": 1, "name": "bolt M8"}, {"id": 90, "name": "plate"}]
+    return {"images": images, "annotations": annotations, "categories": categories}
+
+
+def imported(tmp_path: Path, content: dict[str, Any], *options: str) -> int:
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    command = ["import", str(tmp_path / "instances.json"), "--images", str(tmp_path / "images")]
+    return main([*command, "--out", str(tmp_path / "out"), *options])
+
+
+def test_pictures_masks_names_and_depth(tmp_path: Path, content: dict[str, Any]) -> None:
+    assert imported(tmp_path, content, "--depth", str(tmp_path / "depth")) == 0
+    data = Dataset.open(tmp_path / "out")
+    assert data.class_names == ("bolt M8", "bracket", "plate") and len(data) == 12
+    sample = data[0]
+    rows = {name: row for row, name in enumerate(sample.class_names)}
+    bolt, bracket = rectangle(20, 20, 30, 30), rectangle(0, 60, 20, 80)
+    np.testing.assert_array_equal(sample.masks[rows["bolt M8"]], bolt)
+    np.testing.assert_array_equal(sample.masks[rows["bracket"]], bracket)
+    plate = sample.masks[rows["plate"]]
+    assert plate[bolt].all() and abs(int(plate.sum()) - 40 * 30) < 80  # a polygon's border is fuzzy
+    np.testing.assert_allclose(sample.depth_m, 0.7)
+    splits = data.splits()
+    assert splits == ["train"] * 8 + ["val", "test"] + ["train"] * 2
+    assert not list(problems(tmp_path / "out", quiet=True))
+    assert imported(tmp_path, content, "--depth", str(tmp_path / "depth")) == 0  # again: nothing is left to do
+
+
+def test_scenes_and_splits_of_the_file_count(tmp_path: Path, content: dict[str, Any]) -> None:
+    for k, image in enumerate(content["images"]):
+        image.update(scene=f"room_{k // 6}", split=("train", "test")[k // 6])
+        image["camera"] = {"fx": 50.0, "fy": 51.0, "cx": 40.0, "cy": 30.0}
+    assert imported(tmp_path, content) == 0
+    data = Dataset.open(tmp_path / "out", "test")
+    assert len(data) == 6 and data[0].scene == "room_1" and data[0].camera.fy == 51.0
+    assert not data[0].depth_m.any()
+    assert len(list((tmp_path / "out" / "shards").iterdir())) == 2
+
+
+def test_a_crowd_is_ignored(tmp_path: Path, content: dict[str, Any]) -> None:
+    content["annotations"][2]["iscrowd"] = 1
+    assert imported(tmp_path, content) == 0
+    sample = Dataset.open(tmp_path / "out")[0]
+    assert "bracket" not in sample.class_names
+    np.testing.assert_array_equal(sample.ignore, rectangle(0, 60, 20, 80))
+
+
+def test_masks_are_those_that_supervision_reads(tmp_path: Path, content: dict[str, Any]) -> None:
+    """The oracle is a library's own reader of COCO."""
+    corners = {1: [20, 20, 40, 22, 30, 45], 2: [60, 0, 79, 0, 79, 20, 60, 20]}
+    for k, polygon in corners.items():
+        content["annotations"][k]["segmentation"] = [polygon]
+    for entry in content["annotations"]:
+        x, y = np.array(entry["segmentation"][0]).reshape(-1, 2).T.tolist()
+        entry.update(bbox=[min(x), min(y), max(x) - min(x), max(y) - min(y)], area=1)
+    assert imported(tmp_path, content) == 0
+    read = sv.DetectionDataset.from_coco(str(tmp_path / "images"), str(tmp_path / "instances.json"))
+    theirs = next(found for name, _, found in read if name.endswith("00.jpg"))
+    sample = Dataset.open(tmp_path / "out")[0]
+    for mask, class_id in zip(theirs.mask, theirs.class_id, strict=True):
+        own = sample.masks[sample.class_names.index(read.classes[class_id])]
+        assert (own & mask).sum() / (own | mask).sum() > 0.85  # it draws a polygon's border with another library
+
+
+def test_a_pot_keeps_its_lids_pixels_and_equal_masks_of_two_classes_stay(
+    tmp_path: Path, content: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    pot, lid = rectangle(10, 10, 50, 50), rectangle(10, 10, 22, 50)
+    entries = [(90, pot), (7, lid), (1, lid), (7, lid)]  # the last one is there twice
+    content["annotations"] = [
+        {"id": k, "image_id": 100, "category_id": category, "segmentation": compressed(mask)}
+        for k, (category, mask) in enumerate(entries)
+    ]
+    assert imported(tmp_path, content) == 0
+    sample = Dataset.open(tmp_path / "out")[0]
+    assert sorted(sample.class_names) == ["bolt M8", "bracket", "plate"]
+    for name, mask in (("plate", pot), ("bracket", lid), ("bolt M8", lid)):
+        np.testing.assert_array_equal(sample.masks[sample.class_names.index(name)], mask)
+    assert not list(problems(tmp_path / "out", quiet=True)), "overlaps are what people drew"
+    said = capsys.readouterr().out
+    assert "12 pictures with 3 objects" in said and "1 x annotation skipped" in said
+    assert "the same mask and class as annotation 1" in (tmp_path / "out/import.txt").read_text()
+
+
+def test_parts_are_offered_as_parts(tmp_path: Path, content: dict[str, Any]) -> None:
+    pot, lid = rectangle(10, 10, 50, 50), rectangle(5, 10, 22, 50)  # the lid stands out of the pot
+    alone = rectangle(0, 60, 20, 80)
+    content["annotations"] = [
+        {"id": k, "image_id": 100, "category_id": category, "segmentation": compressed(mask)}
+        for k, (category, mask) in enumerate([(90, pot), (7, lid), (7, alone)])
+    ]
+    assert imported(tmp_path, content, "--parts", "bracket") == 0
+    merged = Dataset.open(tmp_path / "out")[0]
+    apart = Dataset.open(tmp_path / "out", sub_objects="apart")[0]
+    assert merged.class_names == ("plate", "bracket") and apart.class_names == ("plate", "bracket", "bracket")
+    np.testing.assert_array_equal(merged.masks[0], pot | lid)
+    np.testing.assert_array_equal(merged.masks[1], alone)
+    np.testing.assert_array_equal(apart.masks[0], pot & ~lid)
+    assert apart.part_of.tolist() == [-1, 0, -1]
+    assert "part without a whole" in (tmp_path / "out/import.txt").read_text()
+    assert not list(problems(tmp_path / "out", quiet=True))
+    with pytest.raises(InputError, match="parts of the classes"):
+        import_pictures(read_coco(tmp_path / "instances.json", content), tmp_path, tmp_path / "x", parts=["lid"])
+
+
+def turned(orientation: int, stored: np.ndarray) -> np.ndarray:
+    """What every viewer shows, by Pillow."""
+    picture = Image.fromarray(stored)
+    picture.getexif()[0x0112] = orientation
+    file = io.BytesIO()
+    exif = picture.getexif()
+    exif[0x0112] = orientation
+    picture.save(file, "PNG", exif=exif)
+    return np.array(ImageOps.exif_transpose(Image.open(io.BytesIO(file.getvalue()))))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("drawn_on", ["shown", "stored"])
+def test_pictures_that_exif_turns(tmp_path: Path, content: dict[str, Any], orientation: int, drawn_on: str) -> None:
+    """Masks lie on their objects whichever size the file tells, or where it cannot tell on the picture as shown."""
+    stored = np.zeros((*SIZE, 3), np.uint8)
+    stored[10:20, 5:30] = 255
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(stored).save(tmp_path / "images/a/00.png", exif=exif)
+    shown = turned(orientation, stored)
+    assert np.array_equal(upright(stored, orientation), shown)
+    told = shown if drawn_on == "shown" or shown.shape == stored.shape else stored
+    height, width = told.shape[:2]
+    rle = coco_mask.encode(np.asfortranarray(told[..., 0] > 0, np.uint8))
+    content["images"] = [{"id": 100, "file_name": "a/00.png", "height": height, "width": width}]
+    content["annotations"] = [
+        {
+            "id": 0,
+            "image_id": 100,
+            "category_id": 7,
+            "segmentation": {"size": [height, width], "counts": rle["counts"].decode()},
+        }
+    ]
+    assert imported(tmp_path, content) == 0
+    sample = Dataset.open(tmp_path / "out")[0]
+    np.testing.assert_array_equal(sample.image_rgb, shown)
+    np.testing.assert_array_equal(sample.masks[0], shown[..., 0] > 0)
+    assert (tmp_path / "out/import.txt").exists() == (orientation != 1)
+
+
+@pytest.mark.parametrize("kind", ["polygon", "compressed", "uncompressed"])
+def test_outlines_of_another_size_are_scaled(tmp_path: Path, content: dict[str, Any], kind: str) -> None:
+    """The file tells of 160 x 120 pixels, the picture has 80 x 60."""
+    large = np.zeros((120, 160), bool)
+    large[20:80, 40:100] = True
+    rle = coco_mask.encode(np.asfortranarray(large, np.uint8))
+    flat = large.ravel(order="F").astype(int)
+    segmentation = {
+        "polygon": [[40, 20, 100, 20, 100, 80, 40, 80]],
+        "compressed": {"size": [120, 160], "counts": rle["counts"].decode()},
+        "uncompressed": {
+            "size": [120, 160],
+            "counts": np.diff([0, *np.flatnonzero(np.diff(flat)) + 1, flat.size]).tolist(),
+        },
+    }[kind]
+    content["images"] = [{"id": 100, "file_name": "a/00.jpg", "height": 120, "width": 160}]
+    content["annotations"] = [{"id": 0, "image_id": 100, "category_id": 7, "segmentation": segmentation}]
+    assert imported(tmp_path, content) == 0
+    mask = Dataset.open(tmp_path / "out")[0].masks[0]
+    wanted = rectangle(10, 20, 40, 50)
+    assert (mask & wanted).sum() / (mask | wanted).sum() > 0.9, "a polygon's border is fuzzy"
+    assert "160x120 to 80x60" in (tmp_path / "out/import.txt").read_text()
+
+
+BAD: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
+    (lambda c: c["annotations"][0].update(category_id=3), "category 3 is none"),
+    (lambda c: c["annotations"][0].update(category_id=[]), "category \\[\\] is none"),
+    (lambda c: c["annotations"].__setitem__(0, 5), "no JSON object"),
+    (lambda c: c["annotations"][0].update(segmentation=None), "no outline"),
+    (lambda c: c["annotations"][0].update(segmentation=[]), "no outline"),
+    (lambda c: c["annotations"][0].pop("segmentation"), "no outline"),
+    (lambda c: c["annotations"][0].update(segmentation=[[1, 1, 20, 20]]), "fewer than 3 points"),
+    (lambda c: c["annotations"][0].update(segmentation=[[1, 1, 20, 20, 3]]), "no list of x, y"),
+    (lambda c: c["annotations"][0].update(segmentation=[[1, 1, 20, 20, "a", 3]]), "no list of x, y"),
+    (lambda c: c["annotations"][0].update(segmentation=[[1, 1, 20, 20, float("nan"), 3]]), "no numbers"),
+    (lambda c: c["annotations"][0].update(segmentation=[[1, 1, 1e12, 20, 4, 3]]), "far outside"),
+    (lambda c: c["annotations"][0].update(segmentation=[[90, 10, 120, 10, 120, 40]]), "nothing of it"),
+    (lambda c: c["annotations"][1]["segmentation"].update(size=[30, 160]), "another size"),
+    (lambda c: c["annotations"][1]["segmentation"].update(counts="\x7f\x7f"), "broken run lengths"),
+    (lambda c: c["annotations"][1]["segmentation"].update(counts="0" * 5), "broken run lengths"),
+    (lambda c: c["annotations"][1]["segmentation"].update(counts={}), "broken run lengths"),
+    (lambda c: c["annotations"][2]["segmentation"].update(counts=[1, 2]), "broken run lengths"),
+    (lambda c: c["annotations"][2]["segmentation"].update(counts=[5000, -200]), "broken run lengths"),
+    (lambda c: c["annotations"][0].update(image_id=5), "picture 5 is not in the list"),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), BAD)
+def test_one_bad_annotation_is_skipped_counted_and_listed(
+    tmp_path: Path,
+    content: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
+    change: Callable[[dict[str, Any]], Any],
+    said: str,
+) -> None:
+    change(content)
+    assert imported(tmp_path, content) == 0
+    shown = capsys.readouterr().out
+    assert "12 pictures with 2 objects" in shown and "1 x annotation skipped" in shown
+    (line,) = (tmp_path / "out/import.txt").read_text().splitlines()
+    assert re.search(said, line) and "annotation" in line
+    assert len(Dataset.open(tmp_path / "out")[0].masks) == 2
+
+
+@pytest.mark.parametrize("kind", ["gone", "cut PNG", "cut JPEG", "text", "other shape", "outside"])
+def test_one_bad_picture_is_skipped_counted_and_listed(
+    tmp_path: Path, content: dict[str, Any], capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    path = tmp_path / "images/a/03.jpg"
+    whole = path.read_bytes()
+    if kind == "cut PNG":
+        picture = np.random.default_rng(0).integers(0, 255, (*SIZE, 3), np.uint8)
+        whole = cv2.imencode(".png", picture)[1].tobytes()
+    if kind == "gone":
+        path.unlink()
+    elif kind.startswith("cut"):
+        path.write_bytes(whole[: len(whole) // 2])
+    elif kind == "text":
+        path.write_text("no picture")
+    elif kind == "other shape":
+        content["images"][3].update(height=60, width=60)
+    else:
+        (tmp_path / "secret.jpg").write_bytes(whole)
+        content["images"][3].update(file_name="../secret.jpg")
+    assert imported(tmp_path, content) == 0
+    shown = capsys.readouterr().out
+    assert "11 pictures with 3 objects" in shown and "1 x picture skipped" in shown
+    (line,) = (tmp_path / "out/import.txt").read_text().splitlines()
+    assert ("secret" if kind == "outside" else "a/03.jpg") in line
+    assert len(Dataset.open(tmp_path / "out")) == 11
+
+
+def test_run_lengths_of_people_are_read_as_pycocotools_reads_them() -> None:
+    rng = np.random.default_rng(1)
+    for share in (0.0, 0.02, 0.5, 1.0):
+        for size in ((60, 80), (1, 1), (7, 3000)):
+            mask = rng.random(size) < share
+            rle = coco_mask.encode(np.asfortranarray(mask, np.uint8))
+            if mask.any():
+                found = mask_of({"size": list(size), "counts": rle["counts"].decode()}, size, size)
+                np.testing.assert_array_equal(found, mask)
+            assert sum(runs_of(rle["counts"])) == mask.size
+
+
+def test_a_killed_import_goes_on_and_tells_everything_once(
+    tmp_path: Path, content: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "images/a/01.jpg").unlink()
+    (tmp_path / "images/a/09.jpg").unlink()
+    assert imported(tmp_path, content) == 0
+    whole = {p.name: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.suffix in (".json", ".png", ".txt")}
+    told = capsys.readouterr().out
+    shutil.rmtree(tmp_path / "out")
+    write, written = DatasetWriter.write_files, []
+
+    def dying(self: DatasetWriter, files: dict[str, bytes]) -> None:
+        written.append(files)
+        if len(written) == 10:
+            raise KeyboardInterrupt
+        write(self, files)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(DatasetWriter, "write_files", dying)
+        imported(tmp_path, content)
+    (tmp_path / "out/shards/.00000003.json.77.tmp").write_text("draft of a killed process")
+    assert imported(tmp_path, content) == 0
+    after = {p.name: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.suffix in (".json", ".png", ".txt")}
+    assert after == whole and capsys.readouterr().out.splitlines()[-3:] == told.splitlines()[-3:]
+    assert not list((tmp_path / "out").rglob("*.tmp"))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda c: [image.update(file_name=f"b/{image['id']}.jpg") for image in c["images"]], "--images"),
+        (lambda c: c["images"][0].update(split="dev"), "split"),
+        (lambda c: c["categories"].append({"id": 2, "name": "plate"}), "class_names"),
+        (lambda c: c["images"].append(c["images"][0]), "every image once"),
+        (lambda c: c.pop("categories"), "metadata"),
+    ],
+)
+def test_faults_of_the_whole_file_are_told(
+    tmp_path: Path,
+    content: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
+    change: Callable[[dict[str, Any]], Any],
+    said: str,
+) -> None:
+    change(content)
+    assert imported(tmp_path, content) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_missing_depth_is_told(tmp_path: Path, content: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "depth/a/00.png").unlink()
+    assert imported(tmp_path, content, "--depth", str(tmp_path / "depth")) == 0
+    assert "1 x picture without depth" in capsys.readouterr().out
+    data = Dataset.open(tmp_path / "out")
+    assert not data[0].depth_m.any() and data[1].depth_m.all()
+    assert main(["import", str(tmp_path / "instances.json"), "--images", str(tmp_path / "images"), "--depth",
+                 str(tmp_path / "images"), "--out", str(tmp_path / "other")]) == 2  # fmt: skip
+    assert "--depth" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("count", [0, 1, 300])
+def test_sets_of_no_one_and_300_objects_go_out_and_in_again(
+    tmp_path: Path, content: dict[str, Any], count: int
+) -> None:
+    """`saom dataset export` and `import` keep masks, classes, parts and what must not be asked about."""
+    size = (240, 320)
+    cv2.imwrite(str(tmp_path / "images/a/00.jpg"), np.zeros((*size, 3), np.uint8))
+    content["images"] = [{"id": 100, "file_name": "a/00.jpg", "height": 240, "width": 320}]
+    content["annotations"] = []
+    for k in range(count):
+        row, column = divmod(k, 20)
+        x, y = 16 * column, 16 * row
+        square = [[x, y, x + 15, y, x + 15, y + 15, x, y + 15]]
+        entry = {"id": k, "image_id": 100, "category_id": (90, 1, 7)[k % 3], "segmentation": square}
+        content["annotations"].append(entry | ({"part_of": 0} if k == 3 else {}) | {"iscrowd": int(k == 5)})
+    assert imported(tmp_path, content) == 0
+    first, again = tmp_path / "out", tmp_path / "again"
+    assert main(["export", str(first), "--out", str(tmp_path / "new/file.json")]) == 0
+    assert len(COCO(str(tmp_path / "new/file.json")).anns) == count
+    assert main(["import", str(tmp_path / "new/file.json"), "--images", str(first), "--out", str(again)]) == 0
+    one, other = (Dataset.open(path, sub_objects="apart")[0] for path in (first, again))
+    np.testing.assert_array_equal(one.masks, other.masks)
+    np.testing.assert_array_equal(one.part_of, other.part_of)
+    np.testing.assert_array_equal(one.ignore, other.ignore)
+    assert one.class_names == other.class_names and len(one.masks) == max(0, count - (count == 300))
+    assert statistics(Dataset.open(first))["instances"] == max(0, count - 2 * (count == 300))
+    assert not list(problems(again, quiet=True))
+    assert write_page(first, None, tmp_path / "page", 10).is_file()

@@ -1,0 +1,37 @@
+"""Names of files that a data set, or a file of annotations, tells: they must not lead out of their folder."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from saom_core.errors import InputError
+
+
+def inside(folder: Path, name: Any) -> Path:
+    """The path of a file that something from elsewhere names.
+
+    A data set may come from a stranger: a name such as `../../.ssh/id_rsa`, or a symbolic link of that name, would
+    otherwise be read and copied into the next data set as if it were a picture.
+
+    Args:
+        folder: where the file must be.
+        name: relative path in the folder, as a JSON file tells it.
+
+    Raises:
+        InputError: The name is no text, absolute, has `..` in it, or leads out of the folder by a symbolic link.
+    """
+    wrong = ""
+    if not isinstance(name, str) or not name or "\0" in name:
+        wrong = "something else"
+    elif PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive or PureWindowsPath(name).root:
+        wrong = "an absolute path"
+    elif ".." in PureWindowsPath(name).parts:  # which takes both kinds of slash as a separator
+        wrong = "a path with '..'"
+    elif not (folder / name).resolve().is_relative_to(folder.resolve()):
+        wrong = "a symbolic link out of it"
+    if wrong:
+        raise InputError(
+            f"expected the path of a file in {folder}, got {wrong}: {name!r}: put the file into the folder"
+        )
+    return folder / name

@@ -1,0 +1,91 @@
+"""`saom dataset export`: a data set as one COCO instance file, for other people's tools."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from tqdm import tqdm
+
+from saom_core.errors import InputError
+from saom_core.files import check_output, write_atomically
+
+from ..data.annotations import MOST_IN_A_PICTURE, box_of, decode_masks
+from ..data.categories import categories_of
+from ..data.frames import Split
+from ..dataset import Dataset
+
+FIRST_CATEGORY = 1
+"""COCO's categories count from 1; many tools take 0 for background."""
+
+
+def export_coco(path: Path, split: Split | None, out: Path, quiet: bool = False) -> int:
+    """Writes a COCO instance JSON whose `file_name`s start from the data set's folder; returns the number of pictures.
+
+    Masks are RLE, whole objects with their parts' pixels. Sub-objects with a class (a drawer) are annotations that say
+    `part_of` which other one; so does `saom dataset import` read them. Pixels that must not be asked about are a crowd
+    of the first category. The file is written picture by picture: memory does not grow with the data set.
+
+    Args:
+        path: folder of the data set.
+        split: its pictures alone; None: all.
+        out: the JSON file.
+        quiet: no progress bar.
+
+    Raises:
+        InputError: the data set cannot be read, has no pictures, or `out` cannot be a file.
+        OSError: nothing can be written there.
+    """
+    data = Dataset.open(path, split)
+    if not len(data):
+        raise InputError(f"expected pictures in {path}, got none" + (f" of the split {split}" if split else ""))
+    check_output(out)
+    progress = tqdm(total=2 * len(data), unit="picture", desc="export", disable=quiet)
+    categories = [{**one, "id": one["id"] + FIRST_CATEGORY} for one in categories_of(data.class_names)]
+
+    def fill(file: BinaryIO) -> None:
+        file.write(b'{"info": ' + json.dumps({"description": data.path.resolve().name, **data.info}).encode())
+        file.write(b', "categories": ' + json.dumps(categories).encode())
+        for kind, entries in (("images", _images(data)), ("annotations", _annotations(data))):
+            file.write(f', "{kind}": ['.encode())
+            before = "\n"
+            for of_picture in entries:
+                for entry in of_picture:
+                    file.write((before + json.dumps(entry, separators=(",", ":"))).encode())
+                    before = ",\n"
+                progress.update()
+            file.write(b"]")
+        file.write(b"}\n")
+
+    with progress:
+        write_atomically(out, fill)
+    return len(data)
+
+
+def _images(data: Dataset) -> Iterator[list[dict[str, Any]]]:
+    for index in range(len(data)):
+        image = data.image(index)
+        yield [{key: value for key, value in image.items() if key != "ignore"}]
+
+
+def _annotations(data: Dataset) -> Iterator[list[dict[str, Any]]]:
+    for index in range(len(data)):
+        image, entries = data.image(index), data.entries(index)
+        found = [{**entry, "category_id": entry["category_id"] + FIRST_CATEGORY} for entry in entries]
+        ignore = decode_masks([image["ignore"]], (image["height"], image["width"]))[0]
+        if ignore.any():
+            number = max((entry["id"] for entry in entries), default=image["id"] * MOST_IN_A_PICTURE - 1) + 1
+            found.append(
+                {
+                    "id": number,
+                    "image_id": image["id"],
+                    "category_id": FIRST_CATEGORY,
+                    "segmentation": image["ignore"],
+                    "bbox": box_of(ignore),
+                    "area": int(ignore.sum()),
+                    "iscrowd": 1,
+                }
+            )
+        yield found

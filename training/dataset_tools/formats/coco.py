@@ -1,0 +1,114 @@
+"""`saom dataset import`: any COCO instance JSON, with the class names that it has, as a data set of ours."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from saom_core.errors import InputError
+
+from ...data.categories import class_names_of, names_by_id
+from ...data.frames import SPLITS
+from ..importing import Drawn, Listed, Source
+
+Entry = Mapping[str, Any]
+
+
+def is_coco(content: Any) -> bool:
+    """Whether parsed JSON is a COCO file: of instances, or panoptic."""
+    return isinstance(content, Mapping) and all(
+        isinstance(content.get(key), list) for key in ("images", "annotations", "categories")
+    )
+
+
+def read_coco(path: Path, content: Entry) -> Source:
+    """What a COCO instance file tells.
+
+    An image may say its `scene` (else each is one of its own), `split` and `camera` (fx, fy, cx, cy in pixels; else 60
+    degrees across are assumed). An annotation may say the annotation that it is a `part_of`, as `saom dataset export`
+    writes it. Crowds become pixels that are not asked about.
+
+    Args:
+        path: of the file.
+        content: its parsed JSON: polygons or RLE, any category ids.
+
+    Raises:
+        InputError: its lists are not COCO's.
+    """
+    try:
+        names = names_by_id(content)
+        images: dict[Any, Entry] = {image["id"]: image for image in content["images"]}
+        file_names = [str(image["file_name"]) for image in content["images"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"expected COCO's images and categories with their ids in {path}, got {error!r}") from None
+    class_names_of({"class_names": list(names.values())})
+    if len(images) < len(file_names) or len(set(file_names)) < len(file_names):
+        raise InputError(f"expected every image once in {path}, got ids or file names that are there twice")
+    annotations: dict[Any, list[Entry]] = {image_id: [] for image_id in images}
+    faults = []
+    for place, entry in enumerate(content["annotations"]):
+        fault = _fault(entry, images, names)
+        if fault:
+            number = entry.get("id", place) if isinstance(entry, Mapping) else place
+            faults.append(("annotation skipped", f"annotation {number}: annotation skipped: {fault}"))
+        else:
+            annotations[entry["image_id"]].append(entry)
+    pictures = [_listed(image, annotations[image["id"]], names) for image in content["images"]]
+    info = {"simulator": "coco", "source": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    return Source(info, list(names.values()), pictures, faults)
+
+
+def _fault(entry: Any, images: Mapping[Any, Entry], names: Mapping[int, str]) -> str:
+    """Why an annotation belongs to no picture; empty if it does."""
+    if not isinstance(entry, Mapping):
+        return "it is no JSON object"
+    if not _is_key(entry.get("image_id")) or entry["image_id"] not in images:
+        return f"its picture {entry.get('image_id')!r} is not in the list of images"
+    if not _is_key(entry.get("category_id")) or entry["category_id"] not in names:
+        return f"its category {entry.get('category_id')!r} is none of the categories {sorted(names)}"
+    return ""
+
+
+def _is_key(value: Any) -> bool:
+    return isinstance(value, int | str)
+
+
+def _listed(image: Entry, entries: Sequence[Entry], names: Mapping[int, str]) -> Listed:
+    if image.get("split") is not None and image["split"] not in SPLITS:
+        raise InputError(f"expected image {image['id']} to have a split of {SPLITS}, got {image['split']!r}")
+    height, width = image.get("height"), image.get("width")
+    told = isinstance(height, int) and isinstance(width, int) and height > 0 and width > 0
+    return Listed(
+        file_name=str(image["file_name"]),
+        drawn=lambda: _drawn(entries, names),
+        told_hw=(height, width) if told else None,  # type: ignore[arg-type]
+        scene=str(image.get("scene", "")),
+        split=image.get("split"),
+        camera=image.get("camera"),
+    )
+
+
+def _drawn(entries: Sequence[Entry], names: Mapping[int, str]) -> Iterator[Drawn]:
+    for place, entry in enumerate(entries):
+        yield Drawn(
+            key=entry.get("id", f"number {place}"),
+            class_name=names[entry["category_id"]],
+            outline=entry.get("segmentation"),
+            crowd=bool(entry.get("iscrowd")),
+            part_of=entry.get("part_of"),
+        )
+
+
+def parsed(path: Path) -> Any:
+    """The JSON of a file.
+
+    Raises:
+        InputError: It cannot be read, or is no JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"expected a JSON file at {path}, got {error}") from None

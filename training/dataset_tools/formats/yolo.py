@@ -1,0 +1,103 @@
+"""`saom dataset import data.yaml`: outlines in YOLO's text files (Ultralytics' segmentation format)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from saom_core.errors import InputError
+from saom_core.photos import SUFFIXES
+
+from ...data.frames import Split
+from ..importing import Drawn, Listed, Source
+from ..outlines import OutlineFault
+
+SPLIT_KEYS: dict[str, Split] = {"train": "train", "val": "val", "valid": "val", "test": "test"}
+BOX = 5
+"""Values of a line that gives a box alone: class, centre, width, height."""
+
+
+def read_yolo(path: Path, images: Path | None) -> tuple[Source, Path]:
+    """What a `data.yaml` and the label files beside its pictures tell.
+
+    A picture `.../images/x.jpg` has its outlines in `.../labels/x.txt`: on each line a class number, then x, y, x, y,
+    ... as shares of width and height. A line with a box alone is no outline: it is skipped and counted.
+
+    Args:
+        path: of data.yaml, with `names` (list, or number to name) and folders of pictures `train`, `val`, `test`.
+        images: folder that those folders start from; None: `path` of data.yaml, or where it lies.
+
+    Returns:
+        What is to be imported, and the folder that its pictures' names start from.
+
+    Raises:
+        InputError: data.yaml lacks something, or its folders hold no picture.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        names = content["names"]
+        names = dict(enumerate(names)) if isinstance(names, list) else {int(key): name for key, name in names.items()}
+        folders = {split: content[key] for key, split in SPLIT_KEYS.items() if content.get(key)}
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"expected YOLO's data.yaml with names and folders train, val, test in {path}, got {error!r}"
+        ) from None
+    root = (images or path.parent / str(content.get("path") or ".")).resolve()
+    pictures = []
+    for split, told in folders.items():
+        for folder in told if isinstance(told, list) else [told]:
+            for photo in _photos(root, str(folder)):
+                name = photo.relative_to(root).as_posix()
+                pictures.append(Listed(name, _Lines(_labels_of(photo), names), shares=True, split=split))
+    if not pictures:
+        raise InputError(f"expected pictures in the folders {sorted(map(str, folders.values()))} of {root}, found none")
+    info = {"simulator": "yolo", "source": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    return Source(info, [str(name) for _, name in sorted(names.items())], pictures), root
+
+
+def _photos(root: Path, folder: str) -> Sequence[Path]:
+    """The pictures of a folder. Many a data.yaml says ../train/images where it means train/images: both are tried."""
+    for place in (root / folder, root / folder.removeprefix("../")):
+        if place.is_dir() and place.resolve().is_relative_to(root):
+            return sorted(file for file in place.rglob("*") if file.suffix.lower() in SUFFIXES)
+    return ()
+
+
+def _labels_of(photo: Path) -> Path:
+    """.../images/a/x.jpg -> .../labels/a/x.txt, as Ultralytics looks for them: the last `images` of the path counts."""
+    parts = list(photo.with_suffix(".txt").parts)
+    for place in range(len(parts) - 2, -1, -1):
+        if parts[place] == "images":
+            parts[place] = "labels"
+            break
+    return Path(*parts)
+
+
+class _Lines:
+    """The outlines of one picture, read when it is; without a file the picture shows no object."""
+
+    def __init__(self, path: Path, names: dict[int, Any]) -> None:
+        self._path, self._names = path, names
+
+    def __call__(self) -> Iterator[Drawn]:
+        try:
+            lines = self._path.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"expected outlines in {self._path}, got {error}") from None
+        for number, line in enumerate(lines, 1):
+            values = line.split()
+            if values:
+                yield Drawn(f"line {number}", *self._of(values))
+
+    def _of(self, values: Sequence[str]) -> tuple[str, Any]:
+        """Class and outline, or what is wrong with them."""
+        name = self._names.get(int(values[0])) if values[0].isdigit() else None
+        if name is None:
+            return "", OutlineFault(f"class {values[0]!r} is none of the names")
+        return str(name), OutlineFault("a box alone, no outline") if len(values) == BOX else [values[1:]]

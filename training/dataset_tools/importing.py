@@ -1,0 +1,332 @@
+"""What every import shares: pictures and outlines that people drew become a data set, and nothing is lost in silence.
+
+A reader of a format (`coco`, `panoptic`, `yolo`, `labelme`, `voc`) lists pictures and what is drawn on them;
+`import_pictures` makes frames of them. An annotation or a picture that is broken is skipped, counted and listed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from saom_core.camera import CameraIntrinsics
+from saom_core.errors import InputError
+from saom_core.files import write_atomically
+from saom_core.instances import MaskCrop
+
+from ..data.annotations import is_too_small
+from ..data.frames import SPLITS, MaskedFrame, MaskedObject, Split
+from ..data.index import Index
+from ..data.paths import inside
+from ..data.shards import MAX_FRAMES_PER_EPISODE, checked_info, checked_shard, read_shard, shard_name
+from ..dataset import DatasetWriter, only_writer
+from .outlines import OutlineFault, mask_of
+from .photos import Photo, drawn_upright, read_whole, upright
+
+EVERY = 10
+"""Of so many scenes one is for validation and one for the test, where the file does not say."""
+LISTED = "import.txt"
+"""File in the data set that lists what was skipped or changed, a line each."""
+PROBES = 100
+"""Of so many pictures at least one must be there, or the folder is the wrong one."""
+LEAST_INSIDE = 0.5  # share of a part's mask that must lie in the mask of the whole it is given to
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One annotation."""
+
+    key: Any  # its number or name in the file: what a part refers to, and what people are told
+    class_name: str
+    outline: Any  # see `outlines.mask_of`
+    crowd: bool = False  # no instance: pixels that must not be asked about
+    part_of: Any = None  # key of the whole
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One picture that a file lists."""
+
+    file_name: str  # in the folder of pictures
+    drawn: Callable[[], Iterable[Drawn]]  # called when the picture is read
+    told_hw: tuple[float, float] | None = None  # what outlines are drawn on; None: the picture as it is shown
+    shares: bool = False  # outlines are shares of width and height, `told_hw` is not used
+    scene: str = ""  # "": the picture is a scene of its own
+    split: Split | None = None
+    camera: Mapping[str, float] | None = None  # fx, fy, cx, cy in pixels
+
+
+@dataclass
+class Source:
+    """All that a file of annotations tells."""
+
+    info: dict[str, Any]  # for dataset.json
+    class_names: Sequence[str]
+    pictures: Sequence[Listed]
+    faults: list[tuple[str, str]] = field(default_factory=list)  # reason and line of what belongs to no picture
+
+
+@dataclass
+class Report:
+    """What became of it."""
+
+    pictures: int = 0
+    objects: int = 0
+    parts: int = 0
+    told: Counter[str] = field(default_factory=Counter)  # reason -> how often
+
+    def text(self, out: Path) -> str:
+        """For the terminal; the last lines tell what was not taken as it was."""
+        parts = f" and {self.parts} parts" if self.parts else ""
+        lines = [f"{self.pictures} pictures with {self.objects} objects{parts} are in {out}"]
+        lines += [f"  {count} x {reason}" for reason, count in self.told.most_common()]
+        return "\n".join(lines + ([f"each of these is listed in {out / LISTED}"] if self.told else []))
+
+
+@dataclass
+class _Notes:
+    """What is to be told of the pictures of an episode."""
+
+    told: Counter[str] = field(default_factory=Counter)
+    lines: list[str] = field(default_factory=list)
+
+    def add(self, reason: str, where: str, detail: str = "") -> None:
+        self.told[reason] += 1
+        self.lines.append(f"{where}: {reason}" + (f": {detail}" if detail else ""))
+
+
+def import_pictures(
+    source: Source,
+    images: Path,
+    out: Path,
+    depth: Path | None = None,
+    parts: Sequence[str] = (),
+    quiet: bool = False,
+) -> Report:
+    """Makes a data set; an import that was killed goes on when it is asked for again.
+
+    Masks stay whole where they overlap. Objects smaller than the data set's least size, and crowds, become pixels that
+    are not asked about.
+
+    Args:
+        source: what to import.
+        images: folder that the pictures' names start from.
+        out: folder of the new data set.
+        depth: folder with a 16-bit PNG in millimetres of the same name for each picture; None: no depth.
+        parts: classes that are parts (lid, handle): each becomes a part of the smallest object around it.
+        quiet: no progress bar.
+
+    Raises:
+        InputError: No picture is where it should be, a class of `parts` does not exist, or `out` holds something else.
+    """
+    unknown = sorted(set(parts) - set(source.class_names))
+    if unknown:
+        raise InputError(f"expected parts of the classes {sorted(source.class_names)}, got {', '.join(unknown)}")
+    _check_folder(source.pictures, images, lambda one: inside(images, one.file_name))
+    if depth is not None:
+        _check_folder(source.pictures, depth, lambda one: _depth_path(depth, one.file_name))
+    info = {**source.info, "class_names": list(source.class_names), "overlaps": True}
+    info = {**info, "parts": sorted(parts)} if parts else info
+    checked_info(out, info)
+    report = Report(told=Counter(reason for reason, _ in source.faults))
+    with only_writer(out), tqdm(total=len(source.pictures), unit="picture", desc="import", disable=quiet) as bar:
+        writer = DatasetWriter(out, info)
+        done = writer.done()
+        _append(out / LISTED, [line for _, line in source.faults])
+        for index, (split, pictures) in enumerate(_episodes(source.pictures)):
+            if index not in done:
+                notes = _Notes()
+                frames = [frame for one in pictures if (frame := _frame(one, split, images, depth, parts, notes))]
+                _append(out / LISTED, notes.lines)
+                writer.write_episode(index, frames, notes.told)
+            _count(report, read_shard(out / shard_name(index)))
+            bar.update(len(pictures))
+        _tidy(out / LISTED)
+        Index(out, checked_shard)  # so that a large set opens at once
+    return report
+
+
+def _check_folder(pictures: Sequence[Listed], folder: Path, path_of: Callable[[Listed], Path]) -> None:
+    """Raises InputError where not one of the first pictures' files is there: nothing is wrong with all of them."""
+    missing = ""
+    for one in pictures[:PROBES]:
+        try:
+            if path_of(one).is_file():
+                return
+            missing = missing or one.file_name
+        except InputError:  # leads out of the folder: told when its turn comes
+            continue
+    if missing:
+        raise InputError(
+            f"expected the pictures that the file lists in {folder}, such as {missing}, found none of them: give the "
+            "folder that their names start from with --images (or --depth)"
+        )
+
+
+def _episodes(pictures: Sequence[Listed]) -> Iterator[tuple[Split, list[Listed]]]:
+    """Pictures of a scene, `MAX_FRAMES_PER_EPISODE` at most, and the split where the file does not say."""
+    ordered = sorted(pictures, key=lambda one: (_scene(one), one.file_name))
+    for number, (_, group) in enumerate(groupby(ordered, key=_scene)):
+        split: Split = {EVERY - 2: SPLITS[1], EVERY - 1: SPLITS[2]}.get(number % EVERY, SPLITS[0])
+        of_scene = list(group)
+        for start in range(0, len(of_scene), MAX_FRAMES_PER_EPISODE):
+            yield split, of_scene[start : start + MAX_FRAMES_PER_EPISODE]
+
+
+def _scene(one: Listed) -> str:
+    return one.scene or str(Path(one.file_name).with_suffix(""))
+
+
+def _frame(
+    one: Listed, split: Split, images: Path, depth: Path | None, parts: Sequence[str], notes: _Notes
+) -> MaskedFrame | None:
+    """A picture, or None if it is skipped."""
+    try:
+        photo = read_whole(inside(images, one.file_name))
+        told_hw = (1.0, 1.0) if one.shares else one.told_hw or photo.upright_hw
+        is_upright = one.shares or drawn_upright(photo, told_hw)
+        drawn = list(one.drawn())
+    except InputError as error:
+        notes.add("picture skipped", one.file_name, str(error))
+        return None
+    drawn_hw = photo.upright_hw if is_upright else photo.stored_hw
+    if not one.shares and drawn_hw != told_hw:
+        told, found = (f"{width:g}x{height:g}" for height, width in (told_hw, drawn_hw))
+        notes.add("picture of another size than the file tells: outlines scaled", one.file_name, f"{told} to {found}")
+    if photo.orientation != 1:
+        how = "as it is shown" if is_upright else "on its stored pixels"
+        notes.add("picture turned upright by its EXIF data", one.file_name, f"outlines were drawn {how}")
+    masks = list(_masks(one, drawn, told_hw, drawn_hw, notes))
+    if not is_upright:
+        masks = [(item, upright(mask, photo.orientation)) for item, mask in masks]
+    height, width = photo.upright_hw
+    focal = width / (2 * np.tan(np.deg2rad(30)))
+    assumed = {"fx": focal, "fy": focal, "cx": (width - 1) / 2, "cy": (height - 1) / 2}
+    ignore = np.zeros((height, width), bool)
+    for item, mask in masks:
+        if item.crowd:
+            ignore |= mask
+    return MaskedFrame(
+        image_rgb=upright(photo.stored_rgb, photo.orientation),
+        depth_m=_depth(depth, one, photo, notes),
+        objects=_objects([pair for pair in masks if not pair[0].crowd], parts, one.file_name, notes),
+        ignore=ignore,
+        camera=CameraIntrinsics(**(one.camera or assumed), width=width, height=height),
+        pose=np.eye(4),
+        scene=_scene(one),
+        split=one.split or split,
+    )
+
+
+def _masks(
+    one: Listed, drawn: Iterable[Drawn], told_hw: tuple[float, float], size_hw: tuple[int, int], notes: _Notes
+) -> Iterator[tuple[Drawn, np.ndarray]]:
+    """Annotations with their masks, without those that are broken or there twice."""
+    seen: dict[tuple[str, bool, bytes], Any] = {}
+    for item in drawn:
+        where = f"{one.file_name}, annotation {item.key}"
+        try:
+            mask = mask_of(item.outline, told_hw, size_hw)
+        except OutlineFault as fault:
+            notes.add("annotation skipped", where, str(fault))
+            continue
+        twin = seen.setdefault((item.class_name, item.crowd, np.packbits(mask).tobytes()), item.key)
+        if twin is not item.key:
+            notes.add("annotation skipped", where, f"the same mask and class as annotation {twin}")
+            continue
+        if is_too_small(int(mask.sum()), size_hw) and not item.crowd:
+            notes.add("object too small: its pixels are not asked about", where, f"{mask.sum()} pixels")
+        yield item, mask
+
+
+def _objects(
+    masks: Sequence[tuple[Drawn, np.ndarray]], parts: Sequence[str], file_name: str, notes: _Notes
+) -> tuple[MaskedObject, ...]:
+    """Whole objects and their parts; who is told to be a part but has no whole is an object."""
+    places = {item.key: place for place, (item, _) in enumerate(masks)}
+    part_of: list[int | None] = []
+    for place, (item, mask) in enumerate(masks):
+        whole = _told_whole(item, masks, places)
+        if whole is None and item.class_name in parts:
+            whole = _smallest_around(mask, masks, parts)
+        if whole == place:
+            whole = None
+        if whole is None and (item.part_of is not None or item.class_name in parts):
+            notes.add("part without a whole: it is an object", f"{file_name}, annotation {item.key}")
+        part_of.append(whole)
+    return tuple(
+        MaskedObject(item.class_name, item.class_name, MaskCrop.from_dense(mask), whole)
+        for (item, mask), whole in zip(masks, part_of, strict=True)
+    )
+
+
+def _smallest_around(mask: np.ndarray, masks: Sequence[tuple[Drawn, np.ndarray]], parts: Sequence[str]) -> int | None:
+    """Place of the smallest whole object that holds at least half of a part's mask."""
+    least = LEAST_INSIDE * np.count_nonzero(mask)
+    wholes = {
+        k: other for k, (item, other) in enumerate(masks) if item.class_name not in parts and item.part_of is None
+    }
+    held = [k for k, other in wholes.items() if np.count_nonzero(other & mask) >= least]
+    return min(held, key=lambda k: int(np.count_nonzero(wholes[k])), default=None)
+
+
+def _told_whole(item: Drawn, masks: Sequence[tuple[Drawn, np.ndarray]], places: Mapping[Any, int]) -> int | None:
+    """Place of the whole that the file tells of a part; of a part of a part the whole of all."""
+    place, seen = places.get(item.part_of) if item.part_of is not None else None, set()
+    while place is not None and masks[place][0].part_of is not None:
+        if place in seen:  # parts of each other
+            return None
+        seen.add(place)
+        place = places.get(masks[place][0].part_of)
+    return place
+
+
+def _depth_path(folder: Path, file_name: str) -> Path:
+    return inside(folder, str(Path(file_name).with_suffix(".png")))
+
+
+def _depth(folder: Path | None, one: Listed, photo: Photo, notes: _Notes) -> np.ndarray:
+    """(H, W) float32 metres; zeros where there is none."""
+    none = np.zeros(photo.upright_hw, np.float32)
+    if folder is None:
+        return none
+    path = _depth_path(folder, one.file_name)
+    stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if stored is not None and stored.dtype == np.uint16 and stored.ndim == 2:
+        if stored.shape != photo.upright_hw and stored.shape == photo.stored_hw:
+            stored = upright(stored, photo.orientation)
+        if stored.shape == photo.upright_hw:
+            return np.asarray(stored.astype(np.float32) / 1000)
+    found = "none" if stored is None else f"{stored.shape} {stored.dtype}"
+    notes.add("picture without depth", one.file_name, f"expected 16-bit millimetres of its size at {path}, got {found}")
+    return none
+
+
+def _count(report: Report, shard: Mapping[str, Any]) -> None:
+    """Adds an episode, made now or before an interruption."""
+    wholes = sum(entry["part_of"] is None for entry in shard["annotations"])
+    report.pictures += len(shard["images"])
+    report.objects += wholes
+    report.parts += len(shard["annotations"]) - wholes
+    report.told.update(shard.get("skipped", {}))
+
+
+def _append(path: Path, lines: Sequence[str]) -> None:
+    if lines:
+        with path.open("a", encoding="utf-8") as file:
+            file.writelines(line.replace("\n", " ") + "\n" for line in lines)
+
+
+def _tidy(path: Path) -> None:
+    """Each line once: an import that was killed between the list and its episode lists the episode again."""
+    if path.is_file():
+        lines = dict.fromkeys(path.read_text(encoding="utf-8").splitlines())
+        write_atomically(path, "".join(f"{line}\n" for line in lines).encode())
