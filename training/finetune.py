@@ -86,7 +86,6 @@ def _train_tiny(args: argparse.Namespace) -> int:
         return tiny_names.run(args)
     known = _tiny_defaults()
     _check_options(args, "saom-tiny without --classes-only", set(known) - {"class_steps", "object_width"})
-    check_output(args.out, folder=True)
     given = {name: value for name, value in vars(args).items() if value is not None}
     return tiny.run(argparse.Namespace(**{**known, **given}))
 

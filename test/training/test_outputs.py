@@ -42,6 +42,12 @@ NEVER = ["--data", "{folder}/no-such-data"]
         (["finetune", *NEVER, "--model", "x.pth", "--out", "{folder}/run", "--cache", "{file}"], "{file}: expected"),
         (["finetune", *NEVER, "--model", "x.pth", "--out", "{file}", "--classes", ""], "--classes: expected names"),
         (["finetune", *NEVER, "--model", "x.pth", "--out", "{file}", "--classes", "Mug, ,Cup"], "--classes: "),
+        (["finetune", *NEVER, "--out", "{folder}/run", "--steps", "0"], "steps: expected at least 1, got 0"),
+        (["finetune", *NEVER, "--out", "{folder}/run", "--batch", "0"], "batch: expected at least 1, got 0"),
+        (["finetune", *NEVER, "--out", "{folder}/run", "--workers", "-1"], "workers: expected at least 0, got -1"),
+        (["finetune", *NEVER, "--out", "{folder}/run", "--checkpoint-every", "0"], "checkpoint_every: expected"),
+        (["finetune", *NEVER, "--out", "{folder}/run", "--learning-rate", "nan"], "learning_rate: expected a"),
+        (["finetune", *NEVER, "--out", "{folder}/run", "--size", "33x64"], "divisible by 32, as 384x288, got 33x64"),
         (["collect", "--frames", "1", "--out", "{file}"], "expected a folder to write to, got a file"),
         (["export", "no-such-checkpoint", f"{NOWHERE}/x.onnx"], f"{NOWHERE}/x.onnx: "),
         (["export", "no-such-checkpoint", "{folder}/x.pth"], "expected a name such as saom.onnx"),
@@ -82,6 +88,8 @@ def test_places_are_tried_first(
         ["compare-sam", "--points-per-side", "0"],
         ["bench-teach", *NEVER, "--examples", "0"],
         ["stand-in", "small", "x", "--image-size", "0"],
+        ["finetune", *NEVER, "--out", "x", "--threads", "-1"],
+        ["reproduce", *NEVER, "--out", "x", "--base-steps", "0"],
     ],
 )
 def test_numbers_that_make_no_sense(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:

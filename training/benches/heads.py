@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from saom_core.arguments import pair
+from saom_core.arguments import at_least, pair
 from saom_core.errors import ConfigError, InputError
 from saom_core.files import check_outputs, write_atomically
 from saom_core.memory import peak_memory_mb
@@ -145,7 +145,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--two-way-prompts", type=int, default=64, help="SAM's decoder is measured on so many prompts")
     parser.add_argument("--runs", type=int, default=3, help="the least time of them counts")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: one per core")
+    parser.add_argument("--threads", type=at_least(0), default=0, help="CPU threads; 0: one per core")
     parser.add_argument("--json", type=Path, help="write the figures here")
 
 

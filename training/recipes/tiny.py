@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
+import math
 import os
 import shlex
 from collections.abc import Iterator
@@ -20,7 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from saom_core.arguments import pair
+from saom_core.arguments import at_least, pair
+from saom_core.errors import ConfigError
+from saom_core.files import check_output
 
 from ..dataset import Dataset as SimulatedDataset
 from ..networks.checkpoint import load_network_and_record, save_network
@@ -43,7 +46,11 @@ _LEAST_RATE = 0.01  # of the highest learning rate: that of the last step
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One training run."""
+    """One training run.
+
+    Raises:
+        ConfigError: a value that no training can have.
+    """
 
     steps: int = 4000
     batch: int = 8
@@ -59,6 +66,17 @@ class TrainConfig:
     fused: bool = False  # compile the mask loss; worth it in runs of many steps
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     loss: LossWeights = field(default_factory=LossWeights)
+
+    def __post_init__(self) -> None:
+        least = {"steps": 1, "batch": 1, "warmup_steps": 0, "seed": 0, "workers": 0, "checkpoint_every": 1}
+        for name, minimum in least.items():
+            if getattr(self, name) < minimum:
+                raise ConfigError(f"{name}: expected at least {minimum}, got {getattr(self, name)}")
+        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise ConfigError(f"learning_rate: expected a number above 0, got {self.learning_rate}")
+        height, width = self.augment.size_hw
+        if height % 32 or width % 32:
+            raise ConfigError(f"size: expected width and height divisible by 32, as 384x288, got {width}x{height}")
 
 
 class TrainingStream(Dataset[TrainingItem]):
@@ -237,7 +255,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--object-width", type=int, help="--classes-only: channels of a new object head (bundled: 40)")
     parser.add_argument("--fused", action="store_true", help="compile the mask loss: a third faster on a CPU")
     parser.add_argument("--checkpoint-every", type=int, default=default.checkpoint_every, help="steps")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="CPU threads of torch")
+    parser.add_argument("--threads", type=at_least(0), default=0, help="CPU threads of torch; 0: one per core")
 
 
 def config_of(args: argparse.Namespace) -> TrainConfig:
@@ -258,8 +276,10 @@ def config_of(args: argparse.Namespace) -> TrainConfig:
 
 def run(args: argparse.Namespace) -> int:
     """`saom finetune` of saom-tiny."""
-    torch.set_num_threads(args.threads)
-    final = train(SimulatedDataset.open(args.data, "train"), args.out, config_of(args), args.init)
+    config = config_of(args)  # first, as what is wrong with it needs no data to be told
+    check_output(args.out, folder=True)
+    torch.set_num_threads(args.threads or os.cpu_count() or 1)
+    final = train(SimulatedDataset.open(args.data, "train"), args.out, config, args.init)
     print(f"checkpoint: {final}")
     if not load_network_and_record(final)[1].get("names_taught", True):
         named = args.out.with_name(args.out.name + "-named")

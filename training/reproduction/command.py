@@ -26,6 +26,7 @@ from typing import Any
 
 import torch
 
+from saom_core.arguments import at_least
 from saom_core.errors import ConfigError, SaomError
 from saom_core.files import check_output, write_atomically
 
@@ -208,12 +209,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="checkpoint of the SAM family to begin from, its encoder frozen in all rows (default: the kept base)",
     )
-    base.add_argument("--base-steps", type=int, help="train a SAM-like base first, with so many steps")
-    parser.add_argument("--steps", type=int, default=900, help="of each fine-tuning (default: 900)")
-    parser.add_argument("--batch", type=int, default=4, help="pictures a step of each fine-tuning (default: 4)")
-    parser.add_argument("--views", type=int, default=2, help="views of each picture in our recipe (default: 2)")
-    parser.add_argument("--limit", type=int, help="evaluate on so many pictures at most, evenly spread")
-    parser.add_argument("--threads", type=int, default=0, help="of the CPU (default: all cores)")
+    base.add_argument("--base-steps", type=at_least(1), help="train a SAM-like base first, with so many steps")
+    parser.add_argument("--steps", type=at_least(1), default=900, help="of each fine-tuning (default: 900)")
+    parser.add_argument("--batch", type=at_least(1), default=4, help="pictures a step of each fine-tuning (default: 4)")
+    parser.add_argument("--views", type=at_least(1), default=2, help="views of each picture in our recipe (default: 2)")
+    parser.add_argument("--limit", type=at_least(1), help="evaluate on so many pictures at most, evenly spread")
+    parser.add_argument("--threads", type=at_least(0), default=0, help="of the CPU (default: all cores)")
     parser.add_argument(
         "--jobs", type=int, default=1, help="runs at a time (default: 1); with --threads 1 as many as cores"
     )
