@@ -19,7 +19,7 @@ from saom_core.arguments import add_config_arguments, at_least, config_from, pai
 from saom_core.camera import CameraIntrinsics
 from saom_core.depth_files import read_depth
 from saom_core.files import check_outputs, write_atomically
-from saom_core.load import load_segmenter
+from saom_core.loading import load_segmenter
 from saom_core.memory import peak_memory_mb
 from saom_core.photos import read_photo
 

@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from saom_core.load import CHECKPOINT_SUFFIXES
+from saom_core.loading import CHECKPOINT_SUFFIXES
 from saom_core.runtime import OnnxModel
 
 WIDTH = 120  # characters of a value

@@ -2,7 +2,8 @@
 
 Depth is `--depth FILE`, or for a folder of photos the files of their names in `--depth FOLDER`: 16-bit PNG or TIFF in
 millimetres, float TIFF, OpenEXR or NPY in metres; `--depth-scale` gives another unit. `--point X,Y` and
-`--box X0,Y0,X1,Y1`, each as often as wanted, ask for single objects.
+`--box X0,Y0,X1,Y1`, each as often as wanted, ask for single objects; with `--negative-point`, `--mask` or
+`--one-object` all of them ask for one.
 """
 
 from __future__ import annotations
@@ -28,11 +29,14 @@ from saom_core.config import SaomConfig
 from saom_core.depth_files import DEPTH_SUFFIXES, find_depth, read_checked_depth
 from saom_core.errors import InputError
 from saom_core.files import check_not_read, check_output
-from saom_core.load import load_segmenter
+from saom_core.loading import load_segmenter
 from saom_core.overlay import draw_overlay
 from saom_core.photos import find_photos, read_photo, write_photo
 from saom_core.prompts import Prompts
 from saom_core.segmenter import Segmentation, Segmenter
+
+WHITE = 128
+"""From this brightness on a pixel of --mask is on the object."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +65,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--box", type=_numbers(4), action="append", metavar="X0,Y0,X1,Y1", help="only the object in this box; the same"
     )
     parser.add_argument(
+        "--negative-point",
+        type=_numbers(2),
+        action="append",
+        metavar="X,Y",
+        help="a pixel that is not on the object; --point, --box and this then ask for one object (SAM checkpoints)",
+    )
+    parser.add_argument(
+        "--one-object", action="store_true", help="all --point and the --box are of one object (SAM checkpoints)"
+    )
+    parser.add_argument(
+        "--mask", type=Path, help="picture that is white about where the one object is (SAM checkpoints)"
+    )
+    parser.add_argument(
         "--json",
         type=Path,
         help="write instances as COCO results, one list for all photos; an interrupted run is gone on with",
@@ -73,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     photos = find_photos(args.input)
     overlays = overlay_paths(photos, args.output, into_folder=args.input.is_dir()) if args.output else {}
     _check_places(args, photos, overlays)
-    asked = Prompts.from_flat(sum(args.point or [], []), sum(args.box or [], []))
+    asked = _asked(args)
     config = config_from(args)
     segmenter = load_segmenter(config)
     print(f"{segmenter.info.name} on {segmenter.info.provider}")
@@ -218,8 +235,17 @@ def _facts(args: argparse.Namespace, config: SaomConfig, segmenter: Segmenter) -
         "depth_scale": args.depth_scale,
         "model": [model.st_size, model.st_mtime_ns],
         "options": dataclasses.asdict(config),
-        **{name: getattr(args, name) for name in ("intrinsics", "point", "box")},
+        "mask": [str(args.mask.resolve()), args.mask.stat().st_mtime_ns] if args.mask else None,
+        **{name: getattr(args, name) for name in ("intrinsics", "point", "box", "negative_point", "one_object")},
     }
+
+
+def _asked(args: argparse.Namespace) -> Prompts:
+    """What the options ask for."""
+    given: list[list[list[float]]] = [rows or [] for rows in (args.point, args.box, args.negative_point)]
+    points, boxes, negative = ([number for row in rows for number in row] for rows in given)
+    mask = None if args.mask is None else read_photo(args.mask).max(axis=2) >= WHITE
+    return Prompts.from_flat(points, boxes, negative, one_object=args.one_object, mask=mask)
 
 
 def _numbers(count: int) -> Callable[[str], list[float]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from saom_core.instances import Instances
@@ -37,8 +39,7 @@ class Table:
             return [f"{title}: {count}", *(f"  {self._row(instances, k)}" for k in range(len(instances)))]
         lines = [f"{title}: {count} for {len(asked)} prompt{'' if len(asked) == 1 else 's'}"]
         for prompt in range(len(asked)):
-            kind, numbers = next(iter(prompt_of(asked, prompt).items()))
-            lines.append(f"  {kind} {','.join(f'{number:g}' for number in numbers)}")
+            lines.append(f"  {_prompt_words(asked, prompt)}")
             rows = [k for k, answered in enumerate(answer.prompts) if answered == prompt]
             lines += [f"    {self._row(instances, k)}" for k in rows] or ["    nothing there"]
         return lines
@@ -71,8 +72,27 @@ class Table:
         ).rstrip()
 
 
-def prompt_of(asked: Prompts, k: int) -> dict[str, list[float]]:
-    """Prompt k by its kind: {"point": [x, y]} or {"box": [x0, y0, x1, y1]}, pixels."""
+def prompt_of(asked: Prompts, k: int) -> dict[str, Any]:
+    """Prompt k by its kind: {"point": [x, y]} or {"box": [x0, y0, x1, y1]}, pixels; of an object all that it has."""
+    singles = len(asked.points_xy) + len(asked.boxes_xyxy)
     if k < len(asked.points_xy):
         return {"point": asked.points_xy[k].tolist()}
-    return {"box": asked.boxes_xyxy[k - len(asked.points_xy)].tolist()}
+    if k < singles:
+        return {"box": asked.boxes_xyxy[k - len(asked.points_xy)].tolist()}
+    one = asked.objects[k - singles]
+    parts = {
+        "points": one.points_xy.tolist(),
+        "negative_points": one.negative_xy.tolist(),
+        "box": [] if one.box_xyxy is None else one.box_xyxy.tolist(),
+        "mask": one.mask is not None,
+    }
+    return {name: value for name, value in parts.items() if value}
+
+
+def _prompt_words(asked: Prompts, k: int) -> str:
+    """Prompt k as its line says it: `point 3,4`, or `points 3,4 5,6 negative_points 7,8 mask`."""
+    words = []
+    for name, value in prompt_of(asked, k).items():
+        numbers = [] if value is True else np.array(value).reshape(-1, 4 if name == "box" else 2).tolist()
+        words += [name, *(",".join(f"{number:g}" for number in some) for some in numbers)]
+    return " ".join(words)

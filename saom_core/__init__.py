@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from saom_core.errors import ModelError as ModelError
     from saom_core.errors import SaomError as SaomError
     from saom_core.instances import Instances as Instances
-    from saom_core.load import load_segmenter as load_segmenter
+    from saom_core.loading import load_segmenter as load_segmenter
     from saom_core.model import Model as Model
     from saom_core.model import load as load
     from saom_core.overlay import draw_overlay as draw_overlay
@@ -24,7 +24,7 @@ _HOMES = {
     "Model": "model",
     "Instances": "instances",
     "SaomConfig": "config",
-    "load_segmenter": "load",
+    "load_segmenter": "loading",
     "draw_overlay": "overlay",
     "SaomError": "errors",
     "InputError": "errors",

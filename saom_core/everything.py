@@ -6,6 +6,7 @@ measure them in depth.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from saom_core.asking import Answers, Asking
 from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
+from saom_core.grid import grid_points
 from saom_core.instances import Instances, MaskCrop
 from saom_core.letterbox import Letterbox, without_islands
 from saom_core.measure import measure
@@ -24,6 +26,8 @@ from saom_core.prompts import MAX_PROMPTS, OPEN, Prompts
 from saom_core.runtime import ModelInfo, OnnxModel
 from saom_core.segmenter import Segmentation, check_frame, named, prompt_count_of
 from saom_core.taught import descriptors, match
+
+logger = logging.getLogger("saom")
 
 
 class EverythingModel(Protocol):
@@ -39,12 +43,48 @@ class EverythingModel(Protocol):
         depth_m: npt.NDArray[np.float32],
         thresholds: dict[str, float],
         prompts_xy: npt.NDArray[np.float32] | None = None,
+        picture_wh: npt.NDArray[np.float32] | None = None,
     ) -> dict[str, npt.NDArray[Any]]:
         """See `OnnxModel.run`."""
 
 
 SMALLEST_ISLAND = 0.1
 """Pieces of a mask below this share of its largest one are specks: what others hide in part has large pieces."""
+
+
+def run_on_picture(
+    model: EverythingModel,
+    box: Letterbox,
+    image_in: npt.NDArray[np.uint8],
+    depth_in: npt.NDArray[np.float32],
+    thresholds: dict[str, float],
+    prompts_xy: npt.NDArray[np.float32] | None = None,
+) -> dict[str, npt.NDArray[Any]]:
+    """Runs a model on a picture that may cover a part of its input only; the model is told which.
+
+    Args:
+        model: the network.
+        box: how the picture lies in the input.
+        image_in: the letterboxed picture.
+        depth_in: the letterboxed depth.
+        thresholds: see `OnnxModel.run`, as the result.
+        prompts_xy: points to ask about; None: everything mode, its grid spread over the picture.
+    """
+    if prompts_xy is None:
+        prompts_xy = picture_grid(model.info, box)
+    picture_wh = np.array(box.inner_hw[::-1], np.float32)
+    return model.run(image_in, depth_in, thresholds, prompts_xy, picture_wh)
+
+
+def picture_grid(info: ModelInfo, box: Letterbox) -> npt.NDArray[np.float32] | None:
+    """Everything mode's points where the picture is, (N, 2) pixels of the input; None: those that are built in.
+
+    The built-in grid lies on the whole input. Half of it would be spent on the padding beside an upright photo.
+    """
+    columns, rows = info.metadata.get("grid", (0, 0))
+    if box.inner_hw == box.target_hw or columns * rows != info.prompt_count or not info.prompt_count:
+        return None
+    return (grid_points(columns, rows) * box.inner_hw[::-1]).astype(np.float32)
 
 
 class OnnxSegmenter:
@@ -59,6 +99,7 @@ class OnnxSegmenter:
         self.config = config
         self.model: EverythingModel = model or OnnxModel(config.model, config.provider, config.threads)
         self.info = self.model.info
+        self._told = False  # that the file has fewer rows than are wanted
 
     def segment(
         self,
@@ -75,8 +116,9 @@ class OnnxSegmenter:
             "stability_threshold": self.config.stability_threshold,
             "nms_iou": self.config.nms_iou,
         }
-        outputs = self.model.run(image_in, depth_in, thresholds)
+        outputs = run_on_picture(self.model, box, image_in, depth_in, thresholds)
         answered = time.perf_counter()
+        self._tell_if_full(outputs)
         instances, _ = self._instances(outputs, box, image_in, self.config)
         if depth is not None:
             instances = measure(instances, depth, camera)
@@ -94,6 +136,7 @@ class OnnxSegmenter:
         started = time.perf_counter()
         config = self.config.replace(min_area_px=1, max_instances=MAX_PROMPTS)
         box, image_in, depth_in, depth = self._prepare(image_rgb, depth_m)
+        prompts.check_single(self.info.name)
         prompts.check(box.source_hw)
         count = prompt_count_of(self.info)
         prepared = time.perf_counter()
@@ -102,7 +145,7 @@ class OnnxSegmenter:
         def run(points_in: npt.NDArray[np.float32]) -> Answers:
             if runs:
                 between()
-            outputs = self.model.run(image_in, depth_in, OPEN, np.resize(points_in, (count, 2)))
+            outputs = run_on_picture(self.model, box, image_in, depth_in, OPEN, np.resize(points_in, (count, 2)))
             filled = int(np.count_nonzero(outputs["scores"] > 0))  # the rest is padding
             runs.append({name: rows[:filled] for name, rows in outputs.items() if name not in OUTPUTS_OF_THE_IMAGE})
             boxes = box.to_source(runs[-1]["boxes"].astype(np.float64))
@@ -121,6 +164,19 @@ class OnnxSegmenter:
         if depth is not None:
             instances = measure(instances, depth, camera)
         return Segmentation(instances, _timings_ms(started, prepared, answered), tuple(found[k][0] for k in kept))
+
+    def _tell_if_full(self, outputs: dict[str, npt.NDArray[Any]]) -> None:
+        """Warns, once, when a file fills all its rows though `max_instances` allows more."""
+        rows = self.info.most_instances
+        if rows and not self._told and rows < self.config.max_instances and bool(np.all(outputs["scores"] > 0)):
+            self._told = True
+            logger.warning(
+                "%s answers with %d instances at most, and max_instances is %d: some may be missing; give a higher "
+                "score_threshold, or export the file with more rows (saom export --max-instances)",
+                self.info.name,
+                rows,
+                self.config.max_instances,
+            )
 
     def _prepare(
         self, image_rgb: npt.NDArray[np.uint8], depth_m: npt.NDArray[np.floating] | None

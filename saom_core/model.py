@@ -6,7 +6,7 @@
     for k, name in enumerate(model.segment("photo.jpg").class_names):
         print(k, name)
 
-What the ROS node uses is `saom_core.load.load_segmenter`, which takes arrays only and tells times beside the instances.
+The ROS node uses `saom_core.loading.load_segmenter`, which takes arrays only and tells times beside the instances.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from saom_core.config import SaomConfig
 from saom_core.depth_files import read_depth
 from saom_core.errors import InputError
 from saom_core.instances import Instances
-from saom_core.load import load_segmenter
+from saom_core.loading import load_segmenter
 from saom_core.photos import read_photo
 from saom_core.prompts import Prompts
 from saom_core.runtime import ModelInfo
@@ -74,6 +74,9 @@ class Model:
         *,
         points_xy: Sequence[Sequence[float]] = (),
         boxes_xyxy: Sequence[Sequence[float]] = (),
+        negative_points_xy: Sequence[Sequence[float]] = (),
+        one_object: bool = False,
+        mask: npt.NDArray[np.bool_] | npt.NDArray[np.float32] | None = None,
         depth: Any = None,
         camera: CameraIntrinsics | None = None,
         bgr: bool = False,
@@ -81,9 +84,13 @@ class Model:
         """The whole object at each point and in each box, whatever its score.
 
         Args:
-            image: as `segment`, as all other arguments but these two.
+            image: as `segment`, as all arguments that are not told here.
             points_xy: pixels of the image.
             boxes_xyxy: left, top, right, bottom in pixels; right and bottom exclusive.
+            negative_points_xy: pixels that are not on the object; all that is given then shows one object. For SAM
+                checkpoints, as the next two.
+            one_object: all that is given shows one object.
+            mask: about where the one object is; see `saom_core.prompts.ObjectPrompt.mask`.
             depth: as `segment`.
             camera: as `segment`.
             bgr: as `segment`.
@@ -92,11 +99,12 @@ class Model:
             The objects by falling score, and for each of them the prompt that it answers: points first, then boxes.
 
         Raises:
-            InputError: as `segment`, and a prompt outside the image.
+            InputError: as `segment`, and a prompt outside the image, or one that this model cannot be asked.
         """
-        flat_points = [float(value) for point in points_xy for value in point]
-        flat_boxes = [float(value) for box in boxes_xyxy for value in box]
-        prompts = Prompts.from_flat(flat_points, flat_boxes)
+        points, boxes, negative = (
+            [float(value) for row in rows for value in row] for rows in (points_xy, boxes_xyxy, negative_points_xy)
+        )
+        prompts = Prompts.from_flat(points, boxes, negative, one_object=one_object, mask=mask)
         answer = self.segmenter.ask(image_rgb_of(image, bgr=bgr), prompts, depth_m_of(depth), camera)
         return answer.instances, answer.prompts
 

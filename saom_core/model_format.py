@@ -47,7 +47,7 @@ OUTPUTS = (*REQUIRED_OUTPUTS, *OPTIONAL_OUTPUTS)
 """In the order in which the exported modules return them."""
 THRESHOLDS = ("score_threshold", "stability_threshold", "nms_iou")
 """Scalar inputs with defaults inside the file."""
-INPUTS = ("image", "depth", "prompts", *THRESHOLDS)
+INPUTS = ("image", "depth", "prompts", "picture", *THRESHOLDS)
 """What this reader can give."""
 
 

@@ -50,6 +50,8 @@ class ModelInfo:
     taught: tuple[TaughtClass, ...] = ()  # their class ids are the last ones
     reference: ReferenceObjects | None = None  # examples of the trained classes, if the file has any
     prompt_count: int = 0  # rows of the file's input `prompts`; 0: it has none
+    takes_picture: bool = False  # whether it wants to know which part of its input the picture covers
+    most_instances: int = 0  # rows of its answer; 0: as many as there are
     outputs: tuple[str, ...] = OUTPUTS  # those that the model gives
 
     def check_output(self, name: str, purpose: str) -> None:
@@ -101,6 +103,8 @@ class OnnxModel:
             input_size_hw=size_hw,
             uses_depth="depth" in inputs,
             prompt_count=inputs["prompts"].shape[0] if "prompts" in inputs else 0,
+            takes_picture="picture" in inputs,
+            most_instances=_rows_of(self._session),
             metadata=metadata,
             taught=taught,
             reference=reference,
@@ -113,6 +117,7 @@ class OnnxModel:
         depth_m: npt.NDArray[np.float32],
         thresholds: dict[str, float],
         prompts_xy: npt.NDArray[np.float32] | None = None,
+        picture_wh: npt.NDArray[np.float32] | None = None,
     ) -> dict[str, npt.NDArray[Any]]:
         """Everything mode on one image of the file's input size.
 
@@ -121,7 +126,9 @@ class OnnxModel:
             depth_m: (H, W) float32, metres, 0 = invalid; ignored by a model without depth.
             thresholds: values for some of `THRESHOLDS`.
             prompts_xy: (N, 2) points to ask about, in pixels of the input image, N = `info.prompt_count`; None: the
-                grid, which is everything mode.
+                grid over the whole input, which is everything mode.
+            picture_wh: (2,) width and height of the picture, which lies at the top left of the image; the rest is
+                padding. None: no padding. Ignored by a file that does not ask.
 
         Returns:
             `info.outputs` by name, K rows each, K fixed by the file; rows with score 0 are padding. masks (K, h, w)
@@ -133,6 +140,8 @@ class OnnxModel:
             feed["depth"] = depth_m
         if prompts_xy is not None:
             feed["prompts"] = prompts_xy
+        if picture_wh is not None and self.info.takes_picture:
+            feed["picture"] = picture_wh
         feed.update({name: np.array(value, np.float32) for name, value in thresholds.items()})
         names = self.info.outputs
         return dict(zip(names, self._session.run(list(names), feed), strict=True))
@@ -200,6 +209,12 @@ def _started(file: Path, options: ort.SessionOptions, wish: str) -> ort.Inferenc
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def _rows_of(session: ort.InferenceSession) -> int:
+    """Rows of the answer; 0 where the file does not fix their number."""
+    rows = next(node for node in session.get_outputs() if node.name == "scores").shape[0]
+    return rows if isinstance(rows, int) else 0
 
 
 def _read_taught(session: ort.InferenceSession, file: Path) -> tuple[tuple[TaughtClass, ...], ReferenceObjects | None]:

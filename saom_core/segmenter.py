@@ -63,7 +63,7 @@ class Segmenter(Protocol):
         camera: CameraIntrinsics | None = None,
         between: Callable[[], object] = lambda: None,
     ) -> Segmentation:
-        """The whole object at each point and in each box, by falling score; thresholds leave nothing out.
+        """The object that each prompt asks for, by falling score; thresholds leave nothing out.
 
         Each prompt gets the answer that it would get alone. One that gets an empty mask has no instance.
 
@@ -75,7 +75,7 @@ class Segmenter(Protocol):
             between: called between two runs of the network, when another frame may be segmented.
 
         Raises:
-            InputError: as `segment`, and a prompt outside the image.
+            InputError: as `segment`, and a prompt outside the image, or one that this model cannot be asked.
             ModelError: the model answers its built-in grid only.
         """
 

@@ -96,7 +96,9 @@ class Services:
 
     def _segment(self, request: Segment.Request, response: Segment.Response) -> Segment.Response:
         try:
-            asked = Prompts.from_flat(request.points_xy, request.boxes_xyxy)
+            asked = Prompts.from_flat(
+                request.points_xy, request.boxes_xyxy, request.negative_points_xy, one_object=request.one_object
+            )
             answer = self._answer(request, asked)
         except SaomError as error:
             response.message = str(error)

@@ -3,6 +3,7 @@
 saom export runs/full/last saom-tiny.onnx                                a saom-tiny
 saom export runs/fast/last saom-fast.onnx --precision fp16               a fast head on a SAM encoder
 saom export sam_vit_b_01ec64.pth saom-vit-b.onnx --prompts-at-once 8     a SAM checkpoint with its own decoder
+saom export sam_vit_b_01ec64.pth wide.onnx --size auto --camera 1280x720 for one camera: no work is spent on padding
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from saom_core.model_format import THRESHOLDS
 
 from .dataset import Dataset
 from .networks.everything import grid_prompts_xy
-from .networks.exportable import Exportable, load_exportable
+from .networks.exportable import Exportable, load_exportable, round_weights
 from .onnx_files.file import converted, message, write, write_sha256
 from .onnx_files.int8 import Int8Options, check_weights, write_int8
 from .onnx_files.parity import Differences, cases, check_parity, torch_answer
@@ -44,13 +45,15 @@ class ExportOptions:
     """What the file is to be; None: what suits the network."""
 
     name: str | None = None
-    size_hw: tuple[int, int] | None = None  # of the input
+    size_hw: tuple[int, int] | str | None = None  # of the input; auto: what pictures of `camera_hw` fill best
+    camera_hw: tuple[int, int] | None = None  # of the pictures that will come; None: of every shape
     grid: tuple[int, int] | None = None  # columns and rows of the prompts
     precision: str = "fp32"
     prompts_at_once: int | None = None  # bounds memory; 0: all
     figures: dict[str, Any] | None = None  # measured quality, stored in the metadata
     license: str | None = None
     int8: Int8Options | None = None  # for that precision
+    max_instances: int | None = None  # rows of the answer
     calls: int | None = None  # compared with torch; None: all of `cases`
 
 
@@ -78,14 +81,16 @@ def export(checkpoint: Path, path: Path, options: ExportOptions | None = None) -
         raise ConfigError(f"calls: expected at least 1, got {options.calls}")
     if options.precision == "int8" and int8 is None:
         raise ConfigError("precision int8: expected a data set to calibrate and measure with, got none: give --data")
-    source = load_exportable(checkpoint, options.prompts_at_once)
-    size_hw = options.size_hw or source.default_size_hw
-    source.check_size(size_hw)
+    source = load_exportable(checkpoint, options.prompts_at_once, options.max_instances)
+    unrounded = source.exact and options.precision == "fp32"
+    if source.exact and not unrounded:
+        round_weights(source.graph)
+    size_hw = _size_of(source, options)
     if int8:
         check_weights(sum(parameter.numel() for parameter in source.graph.parameters()))
     grid = options.grid or source.grid
     prompts = grid_prompts_xy(*grid, size_hw)
-    tried = cases(size_hw, prompts, depth=source.uses_depth, thorough=not source.costly)
+    tried = cases(size_hw, prompts, depth=source.uses_depth, thorough=not source.costly, picture=source.takes_picture)
     expected = [(case, torch_answer(source.graph, case)) for case in islice(tried, options.calls)]
     half = options.precision == "fp16"
     if half:
@@ -93,19 +98,20 @@ def export(checkpoint: Path, path: Path, options: ExportOptions | None = None) -
     model = converted(source.graph, expected[0][0])
     source.graph = torch.nn.Identity()  # the model holds the weights now, and lets go of them below
     whole = message(model) if int8 else None
-    halve_weights(model)
-    halved = message(model)
+    if not unrounded:
+        halve_weights(model)
+    stored = message(model)
     del model
     gc.collect()
     draft, exact = path.with_suffix(".part.onnx"), path.with_suffix(".fp32.part.onnx")
     try:
         write(
             draft,
-            halved,
+            stored,
             _metadata(source, size_hw, grid, options) | {"compared_calls": len(expected)},
-            _defaults(size_hw, prompts.numpy(), source.uses_depth),
+            _defaults(size_hw, prompts.numpy(), source),
         )
-        del halved
+        del stored
         found = check_parity(draft, expected, TOLERANCES["fp16" if half else "fp32"], source.masks_per_prompt)
         if int8 and whole is not None:
             os.replace(draft, exact)
@@ -141,11 +147,30 @@ def _thresholds() -> dict[str, float]:
     return {name: float(getattr(config, name)) for name in THRESHOLDS}
 
 
+def _size_of(source: Exportable, options: ExportOptions) -> tuple[int, int]:
+    """Height and width of the input.
+
+    Raises:
+        ConfigError: one that the network cannot have.
+    """
+    if options.camera_hw is not None and options.size_hw != "auto":
+        raise ConfigError(
+            "camera: expected --size auto with it, which chooses the input's size by the camera: give both"
+        )
+    if isinstance(options.size_hw, str):
+        return source.size_for(options.camera_hw)
+    size_hw = options.size_hw or source.default_size_hw
+    source.check_size(size_hw)
+    return size_hw
+
+
 def _defaults(
-    size_hw: tuple[int, int], prompts: npt.NDArray[np.float32], depth: bool
+    size_hw: tuple[int, int], prompts: npt.NDArray[np.float32], source: Exportable
 ) -> dict[str, npt.NDArray[np.float32]]:
-    """What inputs are when they are not given: no depth, the grid, the thresholds of `SaomConfig`."""
-    values: dict[str, npt.NDArray[np.float32]] = {"depth": np.zeros(size_hw, np.float32)} if depth else {}
+    """What inputs are when they are not given: no depth, no padding, the grid, the thresholds of `SaomConfig`."""
+    values: dict[str, npt.NDArray[np.float32]] = {"depth": np.zeros(size_hw, np.float32)} if source.uses_depth else {}
+    if source.takes_picture:
+        values["picture"] = np.array(size_hw[::-1], np.float32)
     thresholds = {name: np.array(value, np.float32) for name, value in _thresholds().items()}
     return {**values, "prompts": prompts, **thresholds}
 
@@ -156,7 +181,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", type=Path, help="folder of `saom finetune`, or a checkpoint of the SAM family")
     parser.add_argument("output", type=Path, help="the .onnx file")
     parser.add_argument("--name", help="of the model; default: what it is")
-    parser.add_argument("--size", type=pair, help="network input, WIDTHxHEIGHT; default: 384x288, SAM 1024x768")
+    parser.add_argument(
+        "--size",
+        type=_size,
+        help="network input, WIDTHxHEIGHT, or auto: what pictures of --camera fill best at the usual cost; default: "
+        "384x288, a fast head 1024x768, SAM's own decoder 1024x1024, in which pictures of every shape have SAM's scale",
+    )
+    parser.add_argument("--camera", type=pair, help="with --size auto: size of the camera's pictures, WIDTHxHEIGHT")
+    parser.add_argument(
+        "--max-instances",
+        type=int,
+        help="rows of the answer, so most instances of a picture; default: 100, SAM's own decoder 160",
+    )
     parser.add_argument("--grid", type=pair, help="prompts, COLUMNSxROWS; default: as trained, else 32x32")
     parser.add_argument("--precision", choices=PRECISIONS, default=default.precision, help="fp16: GPU; int8: CPU")
     parser.add_argument(
@@ -179,6 +215,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--figures", type=Path, help="JSON of `saom evaluate`, stored in the file's metadata")
 
 
+def _size(text: str) -> tuple[int, int] | str:
+    """`auto`, or width and height."""
+    return text if text == "auto" else pair(text)
+
+
 def run(args: argparse.Namespace) -> int:
     """`saom export`."""
     if args.output.suffix != ".onnx":
@@ -187,7 +228,9 @@ def run(args: argparse.Namespace) -> int:
     reference = Dataset.open(args.reference, "train") if args.reference else None
     options = ExportOptions(
         name=args.name,
-        size_hw=args.size and args.size[::-1],
+        size_hw=args.size if args.size == "auto" else args.size and args.size[::-1],
+        camera_hw=args.camera and args.camera[::-1],
+        max_instances=args.max_instances,
         grid=args.grid,
         precision=args.precision,
         prompts_at_once=args.prompts_at_once,

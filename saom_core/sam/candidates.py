@@ -38,7 +38,7 @@ class ImageCrop:
 
 @dataclass(frozen=True)
 class PromptLabels:
-    """What K masks have from their prompts; tensors on the CPU."""
+    """What is known of K masks before they are drawn; tensors on the CPU."""
 
     predicted_iou: Tensor  # (K,) float32
     points_xy: Tensor  # (K, 2) float64, pixels of the crop
@@ -95,11 +95,11 @@ class Candidates:
 
 
 def filtered(logits: Tensor, labels: PromptLabels, crop: ImageCrop, options: SamEverythingOptions) -> Candidates:
-    """The masks that are stable, not empty, and not cut by an edge of the crop that is no edge of the image.
+    """Of K masks those that are stable and have pixels, and that no edge of the crop cuts inside the image.
 
     Args:
         logits: (K, h, w) low-resolution mask logits.
-        labels: what the K masks have from their prompts.
+        labels: what is known of them already.
         crop: where they were found.
         options: thresholds.
     """
@@ -123,7 +123,7 @@ def filtered(logits: Tensor, labels: PromptLabels, crop: ImageCrop, options: Sam
         masks=tuple(
             LowMask(crop.enlarger.cut(logits[k], window).clone(), window, crop)
             for k, window in ((k, found.windows[k]) for k in chosen.tolist())
-            if window is not None  # never None here: the mask has pixels
+            if window is not None  # for the type checker: a mask with pixels has a window
         ),
     )
 

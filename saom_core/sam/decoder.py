@@ -4,13 +4,14 @@ The weights, and the modules that work on the few prompt tokens, are segment-any
 two-way transformer is arranged anew, with the same numbers up to rounding. segment-anything projects all image tokens
 (64 x 64 x 256 per prompt) to queries, keys, values and outputs ten times per prompt. Here
 
-- what no prompt has touched yet (the image side of the first layer, the positional code) is projected once per image;
-- later projections are folded onto the 7 prompt tokens: `(W x) . q = x . (W^T q)`, so the image tokens are multiplied
-  by 7 * heads vectors instead of a full matrix, and no projected copy of them is made;
-- the image tokens are upscaled to a mask only for prompts whose predicted quality lets one of their masks through.
+- what does not depend on the prompt yet (the image side of the first layer, the positional code) is projected once per
+  image;
+- later projections are moved to the other factor, the 7 prompt tokens: since `(W x) . q = x . (W^T q)`, the image
+  tokens are multiplied by 7 * heads vectors instead of a full matrix, and no projected copy of them is made;
+- the image tokens are upscaled to masks only for those prompts of which a mask can pass by its predicted quality.
 
-`training/networks/sam_everything.py` exports it to ONNX from inside a loop, where neither
-indices nor writing in place can be used.
+`training/networks/sam_everything.py` exports this code to ONNX from inside a loop. The exporter can neither index
+tensors nor write into them there, which is why nothing here does.
 """
 
 from __future__ import annotations
@@ -79,10 +80,12 @@ class PointDecoder:
         """
         point_tokens = self._point_tokens(points_xy).to(image.tokens.dtype)
         queries = point_tokens
-        keys = image.tokens if image.tokens.ndim == 3 else image.tokens[None]  # one for all, until a layer writes on it
+        # All prompts share the image's tokens until the first layer has changed them, for each prompt in its own way.
+        keys = image.tokens if image.tokens.ndim == 3 else image.tokens[None]
         for block in self._transformer.layers:
             queries, keys = _block(block, queries, keys, point_tokens, image.position)
-        queries, point_tokens = self._given_out(queries), self._given_out(point_tokens)  # others matter no more
+        # From here on only the tokens that are given out count: the last attention looks at the image alone.
+        queries, point_tokens = self._given_out(queries), self._given_out(point_tokens)
         attention = self._transformer.final_attn_token_to_image
         queries = queries + _tokens_to_image(attention, queries + point_tokens, keys, image.position)
         queries = self._transformer.norm_final_attn(queries)
@@ -177,7 +180,7 @@ def _tokens_to_image(attention: Attention, q: Tensor, image: Tensor, position: T
     context = context.unflatten(1, (heads.shape[0], heads.shape[2])).transpose(0, 1)  # (H, B, T, C)
     value_weight = attention.v_proj.weight.unflatten(0, (heads.shape[0], -1))  # (H, E, C)
     out = torch.einsum("hbtc,hec->hbte", context, value_weight)
-    # the weights of a softmax sum to 1: the bias passes through
+    # The weights of a softmax sum to 1, so a weighted mean of projected values has the projection's bias once.
     return attention.out_proj(_join_heads(out) + attention.v_proj.bias)
 
 
@@ -194,7 +197,7 @@ def _image_to_tokens(attention: Attention, image: Tensor, position: Tensor, k: T
     values = _by_head(attention.v_proj(v), count)
     out_weight = attention.out_proj.weight.unflatten(1, (count, -1))  # (C, H, E)
     folded = torch.einsum("hbte,che->hbtc", values, out_weight)
-    # again a softmax: each image token takes 1 of head 0's tokens in all
+    # Each image token takes tokens of head 0 with weights that sum to 1, so what is added to them is added once.
     folded = torch.cat([folded[:1] + attention.out_proj.bias, folded[1:]])
     folded = folded.transpose(0, 1).flatten(1, 2)
     return torch.baddbmm(image.expand(len(folded), -1, -1), weights.mT, folded)

@@ -17,7 +17,7 @@ from torchvision.transforms.functional import resize, to_pil_image
 from saom_core.feature_pyramid import PyramidEncoder
 
 _SCORE_BYTES = {"cpu": 4 * 2**20, "cuda": 2**30}
-"""Of the scores held at once; on the CPU what its caches hold."""
+"""Bytes of attention scores that are held at once; on a CPU as many as its caches hold."""
 
 
 def network_input(sam: Sam, image_rgb: npt.NDArray[np.uint8]) -> tuple[Tensor, tuple[int, int]]:
@@ -48,11 +48,15 @@ def resized(image_rgb: npt.NDArray[np.uint8], size_hw: tuple[int, int]) -> npt.N
 
 
 def encode(encoder: ImageEncoderViT | PyramidEncoder, pixels: Tensor, score_bytes: int = 0) -> Tensor:
-    """`encoder(pixels)`: (1, 3, S, S) normalised pixels to an embedding of (1, C, S / 16, S / 16).
+    """What `encoder(pixels)` gives, with a ViT's attention taken in pieces.
 
-    Only a ViT has attention to take in pieces.
+    Args:
+        encoder: a ViT, or a convolutional encoder, which has no attention.
+        pixels: (1, 3, S, S) normalised.
+        score_bytes: bytes of attention scores that are held at once; 0: what suits the device.
 
-    `score_bytes`: of attention scores held at once; 0: what suits the device.
+    Returns:
+        (1, C, S / 16, S / 16) the embedding.
     """
     if not isinstance(encoder, ImageEncoderViT):
         return encoder(pixels)

@@ -17,14 +17,15 @@ from saom_core.feature_pyramid import PyramidEncoder
 from saom_core.grid import trained_grid
 
 DECODER_HEADS = 8
-"""Of the official networks: the one number that no weight's shape tells; ours say it in the checkpoint's header."""
+"""Attention heads of the official networks' decoders. No weight's shape tells their number, so it stands in the header
+of the checkpoints that we write."""
 PIXEL_MEAN, PIXEL_STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
 _PATCH_SIZE = 16  # of every network of the family; the masks' resolution follows from it
 
 
 @dataclass(frozen=True)
 class SamSizes:
-    """The sizes of one network of the SAM family; those of a ViT are 0 where the encoder is a convolutional one."""
+    """The sizes of one network of the SAM family. Where the encoder is convolutional, the sizes of a ViT are 0."""
 
     image_size: int
     patch_size: int
@@ -69,14 +70,14 @@ class SamModel:
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Columns and rows of everything mode's points that it was fine-tuned for; else the usual ones."""
+        """Columns and rows of the point grid that it was fine-tuned for; if it was not, of the usual grid."""
         return trained_grid(self._training)
 
     @property
     def one_mask_per_prompt(self) -> bool:
-        """Whether it was taught that a prompt has one object to give (`suppress_duplicates` of training).
+        """Whether it was trained to answer each prompt with one object (`suppress_duplicates`).
 
-        Everything mode then takes of each prompt's masks that of the best predicted quality alone.
+        Everything mode then takes only one mask of each prompt, the one of the best predicted quality.
         """
         return bool(self._training.get("config", {}).get("suppress_duplicates", False))
 
@@ -95,7 +96,7 @@ class SamModel:
 
 
 def build_sam(sizes: SamSizes, device: str = "cpu") -> Sam:
-    """segment-anything's model with weights as its constructors leave them, for evaluation."""
+    """segment-anything's model of these sizes, with the random weights of its constructors, in evaluation mode."""
     grid = sizes.image_size // sizes.patch_size
     with torch.device(device):
         sam = Sam(

@@ -1,11 +1,14 @@
 """Everything mode with a checkpoint of the SAM family, in torch (on a workstation, not on the robot).
 
-The masks are those of segment-anything's `SamAutomaticMaskGenerator` at the same options, up to rounding, and come
-faster; with a class head each mask has the class of its prompt. `SamSegmenter.segment` reads as the recipe.
+Given a `SaomConfig` alone it answers as the file does that `saom export` makes of the checkpoint: the same engine runs
+`SamNetwork` in the place of the file. Given `SamEverythingOptions` the masks are those of segment-anything's
+`SamAutomaticMaskGenerator` at the same options, up to rounding, and come faster. Either way, with a class head each
+mask has the class of its prompt.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -22,27 +25,25 @@ from torch import Tensor
 from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
 from saom_core.errors import ModelError
+from saom_core.everything import OnnxSegmenter
 from saom_core.grid import grid_points
 from saom_core.instances import Instances
 from saom_core.measure import measure
-from saom_core.prompts import Prompts
+from saom_core.prompts import ObjectPrompt, Prompts
 from saom_core.runtime import ModelInfo
+from saom_core.sam.asking import AskedImage, ObjectAnswer
 from saom_core.sam.candidates import Candidates, ImageCrop, PromptLabels, filtered, without_small_regions
 from saom_core.sam.checkpoints import read_checkpoint
 from saom_core.sam.decoder import DecodedPrompts, PointDecoder
 from saom_core.sam.encoder import encode, network_input
+from saom_core.sam.everything import SamNetwork
 from saom_core.sam.masks import MaskEnlarger
+from saom_core.sam.memory import DECODED_BYTES, DRAWN_BYTES, at_once
 from saom_core.sam.network import SamModel
 from saom_core.sam.options import SamEverythingOptions
 from saom_core.segmenter import Segmentation, check_frame, named
 
 logger = logging.getLogger("saom")
-
-_DECODED_BYTES = {"cpu": 32 * 2**20, "cuda": 2**29}
-_DRAWN_BYTES = {"cpu": 4 * 2**20, "cuda": 2**28}
-"""Size of one activation over the prompts decoded, or drawn, at once; on the CPU what its caches hold."""
-_ALL_MASKS = SamEverythingOptions(pred_iou_thresh=0.0, stability_score_thresh=0.0, box_nms_thresh=1.0)
-"""Nothing that is not empty is left out."""
 
 
 def load_sam(source: str | Path | SaomConfig, options: SamEverythingOptions | None = None) -> SamSegmenter:
@@ -97,7 +98,8 @@ class SamSegmenter:
         model: the network, on the device where it is to run.
         config: thresholds and depth range; may be exchanged between frames.
         info: what the model is and where it runs.
-        options: everything mode's options in full; None: what `config` says.
+        options: those of segment-anything's generator, which is followed to the pixel; None: the thresholds of
+            `config`, with masks measured and mended as an exported file's are.
     """
 
     def __init__(
@@ -109,6 +111,10 @@ class SamSegmenter:
         self.model = model
         self._sam = model.sam
         self._decoder = PointDecoder(model.sam)
+        known = {**info.metadata, "grid": model.grid}
+        columns, rows = model.grid
+        as_file = dataclasses.replace(info, metadata=known, prompt_count=columns * rows, takes_picture=True)
+        self._engine = OnnxSegmenter(config, SamNetwork(model, as_file, model.grid))
 
     def segment(
         self,
@@ -116,9 +122,11 @@ class SamSegmenter:
         depth_m: npt.NDArray[np.floating] | None = None,
         camera: CameraIntrinsics | None = None,
     ) -> Segmentation:
-        """See `Segmenter.segment`; stages: preprocess, encoder, decoder, postprocess."""
-        depth = check_frame(image_rgb, depth_m, self.config)
-        options = self.options or everything_options(self.model, self.config)
+        """See `Segmenter.segment`; with options the stages are preprocess, encoder, decoder, postprocess."""
+        if self.options is None:
+            self._engine.config = self.config
+            return self._engine.segment(image_rgb, depth_m, camera)
+        depth, options = check_frame(image_rgb, depth_m, self.config), self.options
         clock = _Clock(self._sam.device)
         size_hw = (image_rgb.shape[0], image_rgb.shape[1])
         boxes, layers = generate_crop_boxes(size_hw, options.crop_n_layers, options.crop_overlap_ratio)
@@ -144,30 +152,47 @@ class SamSegmenter:
         camera: CameraIntrinsics | None = None,
         between: Callable[[], object] = lambda: None,
     ) -> Segmentation:
-        """See `Segmenter.ask`, in one run; of a point's masks that of the best predicted quality."""
+        """See `Segmenter.ask`; the image is encoded once, and each prompt decoded by itself (`sam/asking.py`)."""
         depth = check_frame(image_rgb, depth_m, self.config)
         size_hw = (image_rgb.shape[0], image_rgb.shape[1])
         prompts.check(size_hw)
         clock = _Clock(self._sam.device)
         if not len(prompts):
             return Segmentation(Instances(size_hw), clock.timings_ms)
-        asked = [prompts.asked_xy(k) for k in range(len(prompts))]
-        points_xy = np.unique(np.concatenate(asked), axis=0)
+        asked = prompts.each()
         with torch.inference_mode():
-            found = self._segment_crop(image_rgb, [0, 0, size_hw[1], size_hw[0]], points_xy, _ALL_MASKS, clock)
-            scores, boxes = found.predicted_iou.numpy(), found.boxes_xyxy.numpy() + np.array([0.0, 0.0, 1.0, 1.0])
-            best: list[tuple[int, int]] = []  # row, prompt
-            for k, points in enumerate(asked):
-                own = np.flatnonzero((found.points_xy.numpy()[:, None] == points).all(axis=2).any(axis=1))
-                row = prompts.best(k, boxes[own], scores[own])
-                if row is not None:
-                    best.append((int(own[row]), k))
-            best.sort(key=lambda item: -scores[item[0]])
-            chosen = found.select(torch.tensor([row for row, _ in best], dtype=torch.int64))
-            instances = self._instances(chosen, size_hw, _ALL_MASKS)
-            if depth is not None:
-                instances = measure(instances, depth, camera)
-        return Segmentation(instances, clock.timings_ms, tuple(k for _, k in best))
+            with clock.stage("encoder"):
+                image = AskedImage(self.model, image_rgb)
+            with clock.stage("decoder"):
+                answers = [(k, answer) for k, one in enumerate(asked) if (answer := image.answer(one)) is not None]
+            with clock.stage("postprocess"):
+                answers.sort(key=lambda item: -item[1].score)
+                instances = self._answered(size_hw, [answer for _, answer in answers], [asked[k] for k, _ in answers])
+                if depth is not None:
+                    instances = measure(instances, depth, camera)
+        return Segmentation(instances, clock.timings_ms, tuple(k for k, _ in answers))
+
+    def _answered(
+        self, size_hw: tuple[int, int], answers: list[ObjectAnswer], prompts: list[ObjectPrompt]
+    ) -> Instances:
+        """The instances of some answers, in their order, and of the prompts that they answer."""
+        if not answers:
+            return Instances(size_hw)
+        ids, scores = self._classes(torch.stack([answer.class_token for answer in answers]))
+        class_scores = scores.numpy().astype(np.float32)
+        class_ids, class_names = named(
+            ids.numpy(), class_scores, self.info.class_names, self.config.class_score_threshold
+        )
+        return Instances.from_masks(
+            size_hw,
+            [answer.mask for answer in answers],
+            np.array([answer.score for answer in answers], np.float32),
+            stability=np.array([answer.stability for answer in answers], np.float32),
+            class_ids=class_ids,
+            class_names=class_names,
+            class_scores=class_scores,
+            points_xy=np.array([prompt.place_xy for prompt in prompts], np.float32),
+        )
 
     def _segment_crop(
         self,
@@ -193,7 +218,7 @@ class SamSegmenter:
         with clock.stage("encoder"):
             image = self._decoder.image_tokens(encode(self._sam.image_encoder, batch))
         parts: list[Candidates] = []
-        per_batch = options.points_per_batch or _at_once(_DECODED_BYTES, image.tokens)
+        per_batch = options.points_per_batch or at_once(DECODED_BYTES, image.tokens)
         for begin in range(0, len(points_xy), per_batch):
             chosen = slice(begin, begin + per_batch)
             with clock.stage("decoder"):
@@ -221,7 +246,7 @@ class SamSegmenter:
             drawn = passes.any(dim=1).nonzero()[:, 0]
             class_ids, class_scores = self._classes(prompts.class_token)
         # Of nothing `split` makes one empty piece, so the parts of a crop can be joined whatever was found.
-        for some in drawn.split(_at_once(_DRAWN_BYTES, prompts.image_tokens[0])):
+        for some in drawn.split(at_once(DRAWN_BYTES, prompts.image_tokens[0])):
             with clock.stage("decoder"):
                 chosen = passes[some]
                 logits = self._decoder.mask_logits(prompts, some, tokens_hw)[chosen]
@@ -277,11 +302,6 @@ def _used_tokens(input_pixels: int, tokens: int) -> int:
     """
     last_logit = int((input_pixels - 0.5) / 4 - 0.5) + 1
     return min(last_logit // 4 + 1, tokens)
-
-
-def _at_once(budget_bytes: dict[str, int], tokens: Tensor) -> int:
-    """How many prompts keep an activation of the size of `tokens` (N, C) each within the budget of their device."""
-    return max(1, budget_bytes[tokens.device.type] // (4 * int(tokens.numel())))
 
 
 @dataclass

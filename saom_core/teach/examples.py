@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
-from saom_core.everything import EverythingModel
+from saom_core.everything import EverythingModel, run_on_picture
 from saom_core.instances import BoolArray
 from saom_core.letterbox import Letterbox
 from saom_core.prompts import OPEN
@@ -214,7 +214,7 @@ def answers(
     size_hw = (image_rgb.shape[0], image_rgb.shape[1])
     box = Letterbox.fit(size_hw, model.info.input_size_hw)
     image_in = box.image(image_rgb)
-    outputs = model.run(image_in, box.depth(depth_m), thresholds or {}, prompts_xy)
+    outputs = run_on_picture(model, box, image_in, box.depth(depth_m), thresholds or {}, prompts_xy)
     boxes = box.to_source(outputs["boxes"].astype(np.float64))
     rows, masks = [], []
     for k in np.flatnonzero(outputs["scores"] > 0).tolist():

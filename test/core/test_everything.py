@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 import numpy as np
 import pytest
 
 from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
-from saom_core.everything import OnnxSegmenter
+from saom_core.everything import EverythingModel, OnnxSegmenter
 from saom_core.letterbox import Letterbox, without_islands
 
 
@@ -167,3 +170,61 @@ def test_islands_go_and_large_pieces_stay() -> None:
             assert np.array_equal(cleaned[mask == wanted], logits[mask == wanted])
     empty = np.full((3, 4), -1, np.float32)
     assert without_islands(empty, 0.1) is empty
+
+
+class Recorder:
+    """A model that remembers what it was asked."""
+
+    def __init__(self, model: EverythingModel, **info: Any) -> None:
+        self.model, self.info = model, dataclasses.replace(model.info, **info)
+        self.prompts_xy: Any = None
+        self.picture_wh: Any = None
+
+    def run(
+        self, image_rgb: Any, depth_m: Any, thresholds: Any, prompts_xy: Any = None, picture_wh: Any = None
+    ) -> dict[str, Any]:
+        self.prompts_xy, self.picture_wh = prompts_xy, picture_wh
+        return self.model.run(image_rgb, depth_m, thresholds, prompts_xy, picture_wh)
+
+
+@pytest.mark.parametrize("size_hw", [(640, 480), (1000, 200), (360, 640)])
+def test_all_points_lie_on_the_picture(segmenter: OnnxSegmenter, size_hw: tuple[int, int]) -> None:
+    """An upright photo has all 1024 points, not those of the built-in grid that miss the padding."""
+    recorder = Recorder(segmenter.model)
+    image, _ = table_scene(*size_hw)
+    answer = OnnxSegmenter(segmenter.config, recorder).segment(image)
+    scale = min(288 / size_hw[0], 384 / size_hw[1])
+    height, width = round(size_hw[0] * scale), round(size_hw[1] * scale)
+    naive = [((i + 0.5) * width / 32, (j + 0.5) * height / 32) for j in range(32) for i in range(32)]
+    np.testing.assert_allclose(recorder.prompts_xy, naive, rtol=1e-5)
+    assert recorder.picture_wh.tolist() == [width, height]
+    points = answer.instances.points_xy
+    assert len(points) and (points >= 0).all() and (points < size_hw[::-1]).all()
+
+
+def test_a_picture_that_fills_the_input_has_the_built_in_points(segmenter: OnnxSegmenter) -> None:
+    recorder = Recorder(segmenter.model)
+    OnnxSegmenter(segmenter.config, recorder).segment(table_scene()[0])
+    assert recorder.prompts_xy is None
+
+
+def test_a_full_answer_is_told_once(segmenter: OnnxSegmenter, caplog: pytest.LogCaptureFixture) -> None:
+    """More instances are wanted than the file has rows, and all of its rows are filled."""
+    image, _ = table_scene()
+    rows = len(segmenter.segment(image).instances)
+
+    class Full(Recorder):
+        def run(self, *args: Any, **given: Any) -> dict[str, Any]:
+            outputs = super().run(*args, **given)
+            filled = int(np.count_nonzero(outputs["scores"] > 0))
+            return {name: v if name == "image_embedding" else v[:filled] for name, v in outputs.items()}
+
+    full = OnnxSegmenter(segmenter.config, Full(segmenter.model, most_instances=rows))
+    for _ in range(2):
+        full.segment(image)
+    (record,) = [record for record in caplog.records if "instances at most" in record.message]
+    assert "saom export --max-instances" in record.message
+    caplog.clear()
+    full = OnnxSegmenter(segmenter.config.replace(max_instances=rows), Full(segmenter.model, most_instances=rows))
+    full.segment(image)
+    assert not caplog.records

@@ -109,3 +109,9 @@ def test_import_is_light_and_offers_what_it_says() -> None:
 def test_one_version() -> None:
     pyproject = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8")
     assert f'version = "{saom_core.__version__}"' in pyproject
+
+
+def test_no_module_hides_a_public_name() -> None:
+    """A module that was imported by anybody becomes an attribute of its package, in the place of a lazy name."""
+    modules = {path.stem for path in Path(saom_core.__file__).parent.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert not modules & set(saom_core.__all__)

@@ -247,6 +247,38 @@ def test_numbers_that_are_left_over_and_too_many_prompts_are_refused() -> None:
     assert len(Prompts.from_flat(np.ones(2 * MAX_PROMPTS))) == MAX_PROMPTS
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"points_xy": [9, 9], "negative_points_xy": [3, 3]}, "points and negative points"),
+        ({"points_xy": [9, 9, 5, 5], "one_object": True}, "points"),
+        ({"boxes_xyxy": [1, 1, 9, 9], "one_object": True}, "boxes"),
+        ({"mask": np.ones((240, 320), np.bool_)}, "a mask"),
+    ],
+)
+def test_a_file_says_that_it_cannot_be_asked_for_one_object_by_several_prompts(
+    segmenter: OnnxSegmenter, given: dict, words: str
+) -> None:
+    with pytest.raises(InputError, match=f"saom-tiny: expected points and boxes.*got one object asked for by {words}:"):
+        segmenter.ask(table()[0], Prompts.from_flat(**given))
+
+
+def test_prompts_of_one_object() -> None:
+    both = Prompts.from_flat([1, 2, 3, 4], [0, 0, 9, 9], one_object=True)
+    assert len(both) == 1 and both.each()[0].kinds() == ["points", "boxes"]
+    apart = Prompts.from_flat([1, 2, 3, 4], [0, 0, 9, 9])
+    assert [one.kinds() for one in apart.each()] == [["points"], ["points"], ["boxes"]]
+    assert len(Prompts.from_flat([1, 2], negative_points_xy=[3, 4])) == 1
+    with pytest.raises(InputError, match="at most one box of one object, got 2"):
+        Prompts.from_flat([1, 2], [0, 0, 9, 9, 0, 0, 8, 8], [3, 4])
+    with pytest.raises(InputError, match="got none of them"):
+        Prompts.from_flat(one_object=True)
+    with pytest.raises(InputError, match="negative_points_xy: expected points inside the 320x240"):
+        Prompts.from_flat([1, 2], negative_points_xy=[320, 4]).check((240, 320))
+    with pytest.raises(InputError, match=r"mask: expected one of shape \(H, W\) bool"):
+        Prompts.from_flat(mask=np.ones((3, 3)))
+
+
 def test_a_model_that_answers_its_grid_only_says_so(segmenter: OnnxSegmenter) -> None:
     grid_only = OnnxSegmenter(SaomConfig(), segmenter.model)
     grid_only.info = dataclasses.replace(segmenter.info, prompt_count=0)

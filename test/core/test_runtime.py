@@ -11,7 +11,7 @@ import pytest
 import saom_core.runtime as runtime
 from saom_core.config import SaomConfig
 from saom_core.errors import ModelError
-from saom_core.load import load_segmenter
+from saom_core.loading import load_segmenter
 from saom_core.model_format import METADATA_KEY, OUTPUTS
 from saom_core.onnx_metadata import with_entry, without_entry
 from saom_core.runtime import BUNDLED_MODEL, OnnxModel

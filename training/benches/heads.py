@@ -86,7 +86,8 @@ def measure(
     image, _ = letterboxed(picture.numpy(), depth.numpy(), size_hw)
     limits = [torch.tensor(value) for value in OPEN.values()]
     sam = SamEverythingGraph(model)
-    embedding, encoder = _timed("encoder", lambda: sam.encoded(image), runs)
+    whole = torch.tensor(size_hw[::-1], dtype=torch.float32)
+    embedding, encoder = _timed("encoder", lambda: sam.encoded(image, whole), runs)
     stages = [encoder]
     head = EncodedFast(fast_on(model, model.class_names or CLASSES).config).eval()
     head.embedding = used_tokens(embedding, size_hw, model.sizes)
@@ -103,9 +104,10 @@ def measure(
     rows = max(1, round(CANDIDATES * part))
     note = f"measured on {asked} of the {len(prompts)} prompts" if part < 1 else ""
     for count in at_once:
-        graph = SamEverythingGraph(model, count, rows, min(rows, 100))
+        graph = SamEverythingGraph(model, count, rows)
         name = f"SAM's decoder, {grid[0]}x{grid[1]}, {count or 'all'} at once"
-        _, stage = _timed(name, partial(graph.decoded, embedding, size_hw, some, *limits), runs)
+        arguments = [some, *limits, whole]
+        _, stage = _timed(name, partial(graph.decoded, embedding, size_hw, *arguments), runs)
         seconds, cpu_seconds = stage.seconds / part, stage.cpu_seconds / part
         stages.append(dataclasses.replace(stage, seconds=seconds, cpu_seconds=cpu_seconds, note=note))
     return [dataclasses.replace(stage, share=stage.cpu_seconds / encoder.cpu_seconds) for stage in stages]

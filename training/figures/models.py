@@ -13,7 +13,7 @@ import torch
 from saom_core.config import SaomConfig
 from saom_core.errors import ConfigError, ModelError
 from saom_core.everything import OnnxSegmenter
-from saom_core.load import load_segmenter
+from saom_core.loading import load_segmenter
 from saom_core.model_format import OUTPUTS, THRESHOLDS
 from saom_core.runtime import ModelInfo
 from saom_core.sam.segmenter import SamSegmenter, everything_options
@@ -133,6 +133,7 @@ class CheckpointNetwork:
         depth_m: npt.NDArray[np.float32],
         thresholds: dict[str, float],
         prompts_xy: npt.NDArray[np.float32] | None = None,
+        picture_wh: npt.NDArray[np.float32] | None = None,
     ) -> dict[str, npt.NDArray[Any]]:
         """See `OnnxModel.run`."""
         defaults = SaomConfig()

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from saom_core.config import SaomConfig
-from saom_core.everything import EverythingModel
+from saom_core.everything import EverythingModel, run_on_picture
 from saom_core.letterbox import Letterbox
 from saom_core.prompts import OPEN
 from saom_core.sam.decoder import PointDecoder
@@ -42,7 +42,7 @@ class EncodedImage(Protocol):
 
     @property
     def canvas_hw(self) -> tuple[int, int]:
-        """Size of the canvas in pixels of the image; everything mode's grid lies on it."""
+        """Size of the canvas in pixels of the image; the grid that prompts are assigned to lies on it."""
 
     def best_masks(self, points_xy: npt.NDArray[np.floating]) -> BoolArray:
         """For each point (N, 2) the mask of best predicted quality, (N, H, W) bool; may be empty."""
@@ -119,7 +119,7 @@ class _FileImage:
     ) -> None:
         model.info.check_output("image_embedding", "prompted evaluation")
         self._model, self._box, self._image, self._depth = model, box, image, depth
-        everything = model.run(image, depth, OPEN)
+        everything = run_on_picture(model, box, image, depth, OPEN)
         # duplicate removal may take the best of a SAM prompt's masks for another prompt's, and leave a worse one
         answering = everything["points"][everything["scores"] > 0]
         self._at_once = _FILE_PROMPTS if len(np.unique(answering, axis=0)) == len(answering) else 1
@@ -129,7 +129,7 @@ class _FileImage:
         self.input_hw = box.target_hw
         source, inner = np.array(box.source_hw), np.array(box.inner_hw)
         height, width = np.maximum(source, np.rint(np.array(box.target_hw) * source / inner).astype(int)).tolist()
-        self.canvas_hw = (height, width)  # a file's grid lies on the whole input
+        self.canvas_hw = (height, width)  # as in training, where the grid lies on the whole input
 
     def best_masks(self, points_xy: npt.NDArray[np.floating]) -> BoolArray:
         """See `EncodedImage.best_masks`.
@@ -155,7 +155,8 @@ class _FileImage:
     def _ask(self, points_xy: npt.NDArray[np.float32]) -> list[BoolArray | None]:
         """The masks (H, W) of some points, pixels of the input; None where the file gives no answer."""
         count = self._model.info.metadata["grid"][0] * self._model.info.metadata["grid"][1]
-        outputs = self._model.run(self._image, self._depth, OPEN, np.resize(points_xy, (count, 2)))
+        points = np.resize(points_xy, (count, 2))
+        outputs = run_on_picture(self._model, self._box, self._image, self._depth, OPEN, points)
         rows = {tuple(p): k for k, p in reversed(list(enumerate(outputs["points"].tolist()))) if outputs["scores"][k]}
         return [self._mask(outputs, rows[key]) if (key := tuple(p)) in rows else None for p in points_xy.tolist()]
 

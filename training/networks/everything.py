@@ -12,20 +12,17 @@ import torchvision
 from torch import Tensor, nn
 
 from saom_core.grid import grid_points
+from saom_core.sam.low_masks import MOST_BOX_IOU, stability_score
 
 from .chunks import in_chunks
 from .object_head import mask_boxes
 from .prompt_decoder import ImageFeatures, SharedKeysNetwork
 
-BOX_IOU = 0.8003
-"""Prompts whose boxes agree more than this are one candidate; the mask stage below decides the rest.
-
-No ratio of small whole numbers, which SAM's boxes, of whole mask pixels, have: rounding would decide at 4/5.
-"""
+BOX_IOU = MOST_BOX_IOU
+"""Prompts whose boxes agree more than this are one candidate; the mask stage below decides the rest."""
 EMBEDDED_FIRST = 10
-"""Rows of the answer that are embedded together; then as many again as before, and so on, until the filled ones end."""
-STABILITY_OFFSET = 1.0
-"""As in segment-anything's calculate_stability_score."""
+"""Rows of the answer that are embedded together at first. Each further group is as large as all before it together, and
+the first group without a filled row ends the work."""
 
 
 class EverythingGraph(nn.Module):
@@ -35,7 +32,7 @@ class EverythingGraph(nn.Module):
         network: the trained network, in eval mode.
         candidates: masks computed after box pre-selection.
         max_instances: K, rows of the answer.
-        prompts_at_once: bounds the memory of attention; changes no result; 0: all.
+        prompts_at_once: how many prompts are decoded together, which bounds memory and changes no result; 0: all.
     """
 
     def __init__(
@@ -54,6 +51,7 @@ class EverythingGraph(nn.Module):
         score_threshold: Tensor,
         stability_threshold: Tensor,
         nms_iou: Tensor,
+        picture: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
         """The outputs that `saom_core.model_format.OUTPUTS` names.
 
@@ -64,10 +62,12 @@ class EverythingGraph(nn.Module):
             score_threshold: () float32.
             stability_threshold: () float32.
             nms_iou: () float32.
+            picture: None: this network was trained on letterboxed pictures and does not ask what is padding.
 
         Returns:
             masks (K, H/4, W/4) logits, boxes (K, 4) and points (K, 2) in pixels, scores, stability, class_ids,
-            class_scores (K,), embeddings (K, E), by falling score; score 0 = padding. image_embedding (D, H/16, W/16).
+            class_scores (K,), embeddings (K, E), by falling score; a row of score 0 is padding. image_embedding
+            (D, H/16, W/16).
         """
         size = torch.tensor([image.shape[1], image.shape[0]] * 2, dtype=torch.float32)
         features = self.network.encode(image[None], None if depth is None else depth[None])
@@ -95,7 +95,7 @@ class EverythingGraph(nn.Module):
     def _embeddings(
         self, image: Tensor, depth: Tensor | None, logits: Tensor, scores: Tensor, features: ImageFeatures
     ) -> Tensor:
-        """Object embeddings (K, E) of the rows that are filled: the rest, by far the most, costs nothing and is 0."""
+        """Object embeddings (K, E) of the filled rows. Most rows are padding; they have zeros and cost nothing."""
         given = [image, *([] if depth is None else [depth])]
 
         def embedded(rows: Tensor, *given: Tensor) -> Tensor:
@@ -122,7 +122,11 @@ def preselect(boxes: Tensor, scores: Tensor, count: int) -> tuple[Tensor, Tensor
     Returns:
         (C,) indices, and (C,) float which of them are real (1; the rest is padding).
     """
-    kept = torchvision.ops.nms(boxes, scores, BOX_IOU)
+    return filled(torchvision.ops.nms(boxes, scores, BOX_IOU), scores, count)
+
+
+def filled(kept: Tensor, scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Any number of indices as `count` of them, and which are real and have a score; results as of `preselect`."""
     padded = torch.cat([kept, torch.zeros(count, dtype=kept.dtype)])[:count]
     real = torch.arange(count) < torch.ones_like(kept).sum()
     return padded, (real & (scores[padded] > 0)).float()
@@ -138,24 +142,18 @@ def grid_prompts_xy(columns: int, rows: int, size_hw: tuple[int, int]) -> Tensor
     return torch.from_numpy(grid_points(columns, rows) * (size_hw[1], size_hw[0])).float()
 
 
-def stability_score(logits: Tensor) -> Tensor:
-    """IoU of each mask cut at +offset and at -offset, (N, h, w) -> (N,); 0 for an empty mask."""
-    strict = (logits > STABILITY_OFFSET).float().sum((1, 2))
-    loose = (logits > -STABILITY_OFFSET).float().sum((1, 2))
-    return strict / loose.clamp(min=1.0)
-
-
 def suppress_duplicates(masks: Tensor, scores: Tensor, nms_iou: Tensor, iterations: int = 12) -> Tensor:
     """Greedy non-maximum suppression by mask IoU as fixed matrix products (Cluster-NMS, arXiv 2005.03572, eq. 4).
 
-    The iteration equals greedy suppression once it is as long as the longest chain "a removes b, so b no longer
-    removes c"; such chains are short.
+    After n iterations the result is that of greedy suppression, if no chain of "a removes b, so b cannot remove c" is
+    longer than n. Such chains are short.
 
     Args:
         masks: (N, h, w) bool.
-        scores: (N,) the better one stays; of equals the first. 0 removes nothing and is removed.
+        scores: (N,) of two masks the one with the higher score stays, of equal ones the first. A mask of score 0 goes,
+            and removes nothing.
         nms_iou: () IoU above which the worse one goes.
-        iterations: length of the fixed iteration.
+        iterations: n.
 
     Returns:
         (N,) float: 1 keeps, 0 goes.

@@ -16,11 +16,13 @@ import onnx_ir as ir
 import torch
 from onnx import helper, numpy_helper
 from onnx_ir.passes.common import ClearMetadataAndDocStringPass
+from onnxscript import opset18
 from torch import nn
 
 from saom_core.files import write_atomically
 from saom_core.model_format import FORMAT, METADATA_KEY, OUTPUTS, THRESHOLDS
 
+from ..networks.sam_everything import BOX_NMS
 from .parity import Case
 
 OPSET = 18
@@ -31,27 +33,38 @@ def converted(graph: nn.Module, case: Case) -> ir.Model:
 
     Args:
         graph: called as `EverythingGraph`.
-        case: an input of the sizes that the file is to have; without depth, depth is no input of the file.
+        case: an input of the sizes that the file is to have; what it lacks (depth, picture) is no input of the file.
     """
     limits = [torch.tensor(0.5) for _ in THRESHOLDS]
     names = ["image", "depth", "prompts"] if case.depth is not None else ["image", "prompts"]
+    picture, last = ((), ()) if case.picture is None else ((case.picture,), ("picture",))
     for chatty in ("onnx_ir", "onnxscript"):
         logging.getLogger(chatty).setLevel(logging.WARNING)  # else they tell of each constant that is there twice
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of torchvision's use of torch
         program = torch.onnx.export(
             graph,
-            (case.image, case.depth, case.prompts, *limits),
-            input_names=[*names, *THRESHOLDS],
+            (case.image, case.depth, case.prompts, *limits, *picture),
+            input_names=[*names, *THRESHOLDS, *last],
             output_names=list(OUTPUTS),
             opset_version=OPSET,
             dynamo=True,
             external_data=False,
             verbose=False,
+            custom_translation_table={BOX_NMS: _box_nms},
         )
     assert program is not None
     ClearMetadataAndDocStringPass()(program.model)  # stack traces of the exporting machine, larger than small networks
     return program.model
+
+
+def _box_nms(boxes: Any, scores: Any, iou: Any) -> Any:
+    """`box_nms` of training/networks/sam_everything.py in ONNX; its arguments stand for tensors of the graph."""
+    every = 2**62
+    found = opset18.NonMaxSuppression(
+        opset18.Unsqueeze(boxes, [0]), opset18.Unsqueeze(scores, [0, 1]), every, opset18.Reshape(iou, [1])
+    )
+    return opset18.Reshape(opset18.Slice(found, [2], [3], [1]), [-1])  # of (batch, class, box) the box
 
 
 def message(model: ir.Model) -> onnx.ModelProto:

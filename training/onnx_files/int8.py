@@ -1,4 +1,4 @@
-"""int8 files: calibrated on pictures of a data set, and written only where its figures stay."""
+"""int8 files: calibrated on pictures of a data set, and written only if the figures on that set do not fall."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from typing import Any
 
 import onnx
 import onnx_ir as ir
+import torch
 from onnx import numpy_helper
 
 from saom_core.config import SaomConfig
 from saom_core.errors import ConfigError
 from saom_core.files import write_atomically
+from saom_core.letterbox import Letterbox
 from saom_core.model_format import METADATA_KEY
 from saom_core.onnx_metadata import with_entry
 
@@ -31,7 +33,7 @@ logger = logging.getLogger("saom")
 CALIBRATION_PICTURES = 64
 MEASURED = ("AP", "AP50", "AP50_class")
 MIN_AP50 = 0.05
-"""Of the fp32 file: below, it has so little to lose that no drop would tell a good int8 file from a broken one."""
+"""Least AP50 of the fp32 file. One that finds less has so little to lose that a broken int8 file would not show."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,10 @@ def calibration_feeds(data: Dataset, case: Case, pictures: int = CALIBRATION_PIC
         sample = data[index]
         image, depth = letterboxed(sample.image_rgb, sample.depth_m, (case.image.shape[0], case.image.shape[1]))
         given = depth * ((turn + 1) % 2)
-        yield Case(image, None if case.depth is None else given, case.prompts).feed()
+        (height, width), (rows, columns) = sample.image_rgb.shape[:2], case.image.shape[:2]
+        covered = Letterbox.fit((height, width), (rows, columns)).inner_hw[::-1]
+        picture = None if case.picture is None else torch.tensor(covered, dtype=torch.float32)
+        yield Case(image, None if case.depth is None else given, case.prompts, picture).feed()
 
 
 def check_figures(exact: Path, int8: Path, data: Dataset, options: Int8Options) -> dict[str, Any]:

@@ -21,10 +21,10 @@ from saom_core.prompts import OPEN
 Answer = dict[str, npt.NDArray[Any]]
 PICTURES_HW = ((480, 640), (360, 640), (500, 375))
 """Sizes of the pictures that files are tried with: a camera's, a wide one, an upright one."""
-FEW = 5  # prompts, where few are asked
+FEW = 5  # different prompts in the cases that ask few
 SAME_MASK_IOU = 0.9
-MAY_DIFFER = 0.1  # share of the rows that the other answer need not have
-MUST_PAIR = 0.5  # share of the rows that must be there to be compared, however well the others are explained
+MAY_DIFFER = 0.1  # of the rows of one answer this share may be missing in the other
+MUST_PAIR = 0.5  # of the rows this share must be in both answers, whatever explains the rest
 
 
 class ExportError(SaomError):
@@ -33,14 +33,14 @@ class ExportError(SaomError):
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far a file's answer to a prompt may be from torch's."""
+    """How far a file's answer to a prompt may be from torch's answer to the same prompt."""
 
     score: float  # predicted IoU
-    logit: float  # mask logits, absolute ...
-    logit_share: float  # ... plus this share of torch's
-    pixels: float = 0.0  # share of a mask's pixels that may be farther off
-    embedding: float = 0.01  # embeddings and class scores, share of the largest value
-    rows: float = 0.05  # share of the rows whose embeddings may be farther off
+    logit: float  # a mask's logit may be off by this much ...
+    logit_share: float  # ... and by this share of torch's logit
+    pixels: float = 0.0  # of a mask's pixels this share may be farther off
+    embedding: float = 0.01  # embeddings and class scores may be off by this share of the largest value
+    rows: float = 0.05  # of the rows this share may have embeddings that are farther off
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Differences:
 
     score: float = 0.0
     logit: float = 0.0
-    flipped: float = 0.0  # share of a mask's pixels that are inside in one answer only
-    rows: int = 0  # that were compared
+    flipped: float = 0.0  # of a mask's pixels the share that is inside in one answer and outside in the other
+    rows: int = 0  # how many were compared
 
     def merged(self, other: Differences) -> Differences:
         """The larger ones of both, and all rows."""
@@ -69,15 +69,18 @@ class Case:
     image: Tensor  # (H, W, 3) uint8
     depth: Tensor | None  # (H, W) float32 metres; None for a network without depth
     prompts: Tensor  # (N, 2)
+    picture: Tensor | None = None  # (2,) width and height of what is no padding; None for a network that does not ask
 
     def feed(self) -> Answer:
         """The inputs for onnxruntime."""
-        inputs = {"image": self.image, "depth": self.depth, "prompts": self.prompts}
+        inputs = {"image": self.image, "depth": self.depth, "prompts": self.prompts, "picture": self.picture}
         arrays = {name: value.numpy() for name, value in inputs.items() if value is not None}
         return arrays | {name: np.array(value, np.float32) for name, value in OPEN.items()}
 
 
-def cases(size_hw: tuple[int, int], grid_xy: Tensor, *, depth: bool, thorough: bool) -> Iterator[Case]:
+def cases(
+    size_hw: tuple[int, int], grid_xy: Tensor, *, depth: bool, thorough: bool, picture: bool = False
+) -> Iterator[Case]:
     """What a file is tried with: pictures of several sizes, with and without depth, other prompts, few prompts.
 
     Args:
@@ -85,15 +88,18 @@ def cases(size_hw: tuple[int, int], grid_xy: Tensor, *, depth: bool, thorough: b
         grid_xy: (N, 2) its prompts.
         depth: whether depth is an input.
         thorough: all combinations; else each picture and each kind of prompts once.
+        picture: whether the network asks which part of the input is no padding.
     """
     few = grid_xy[torch.arange(len(grid_xy)) % FEW * (len(grid_xy) // FEW)]
     asked = (grid_xy, grid_xy.flip(0) * 0.9, few)
     for number, picture_hw in enumerate(PICTURES_HW):
-        picture, picture_depth = example_input(picture_hw, number)
-        image, metres = letterboxed(picture.numpy(), picture_depth.numpy(), size_hw)
+        photo, photo_depth = example_input(picture_hw, number)
+        image, metres = letterboxed(photo.numpy(), photo_depth.numpy(), size_hw)
+        covered = torch.tensor(Letterbox.fit(picture_hw, size_hw).inner_hw[::-1], dtype=torch.float32)
         given = [metres, torch.zeros_like(metres)] if depth else [None]
         combinations = [(one, prompts) for one in given for prompts in asked]
-        yield from (Case(image, *pair) for pair in (combinations if thorough else combinations[number :: len(asked)]))
+        chosen = combinations if thorough else combinations[number :: len(asked)]
+        yield from (Case(image, *pair, covered if picture else None) for pair in chosen)
 
 
 def letterboxed(
@@ -127,9 +133,12 @@ def example_input(size_hw: tuple[int, int], seed: int) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def torch_answer(graph: nn.Module, case: Case) -> Answer:
-    """What torch answers, unfiltered: a filter would hide small differences and blow up those at its edge."""
+    """What torch answers with all filters open.
+
+    A filter would hide small differences, and of a difference at its threshold it would make a missing row.
+    """
     limits = [torch.tensor(value) for value in OPEN.values()]
-    values = graph(case.image, case.depth, case.prompts, *limits)
+    values = graph(case.image, case.depth, case.prompts, *limits, case.picture)
     return {name: value.numpy() for name, value in zip(OUTPUTS, values, strict=True)}
 
 
@@ -167,8 +176,9 @@ def open_session(path: Path) -> ort.InferenceSession:
 def compare_answers(expected: Answer, actual: Answer, tolerance: Tolerance, masks_per_prompt: int = 1) -> Differences:
     """Raise ExportError unless two unfiltered answers of one image agree, row by row.
 
-    Rows of the same prompt and mask agree to the tolerance. Nine in ten rows of either answer must be in the other one,
-    but for those that rounding decides: which of two prompts with nearly the same box stays, and which row is the last.
+    Rows of the same prompt and mask must agree to the tolerance. Of the rows of either answer nine in ten must be in
+    the other one. Rows are not counted where rounding decides: which of two prompts with nearly the same box stays, and
+    which row is the last of a full answer.
 
     Args:
         expected: by torch.
@@ -209,7 +219,10 @@ def compare_answers(expected: Answer, actual: Answer, tolerance: Tolerance, mask
 
 
 def _compare_names(expected: Answer, actual: Answer, pairs: list[tuple[int, int]], tolerance: Tolerance) -> None:
-    """Classes and embeddings of the rows; a few may differ: one pixel decides a box, or two classes nearly tie."""
+    """Compares classes and embeddings of the rows.
+
+    A few may differ, since one pixel can decide the box that an embedding looks at, and two classes can nearly tie.
+    """
     mine, theirs = (np.array(rows, int) for rows in (zip(*pairs, strict=True) if pairs else ((), ())))
     off = np.zeros(len(mine), bool)
     for name in ("class_scores", "embeddings"):
@@ -231,8 +244,8 @@ def _compare_names(expected: Answer, actual: Answer, pairs: list[tuple[int, int]
 def _pairs(expected: Answer, actual: Answer, masks_per_prompt: int) -> list[tuple[int, int]]:
     """Rows of the same prompt and mask.
 
-    Where prompts have several masks, answers do not tell which is which: the most alike are paired, and masks that are
-    not alike at all are different ones.
+    Where prompts have several masks, an answer does not say which of them a row is. So rows are paired whose masks are
+    most alike, and masks that are not alike are taken for different ones.
     """
     free: dict[tuple[float, ...], list[int]] = {}
     for j in np.flatnonzero(actual["scores"] > 0).tolist():

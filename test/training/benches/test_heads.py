@@ -41,7 +41,7 @@ def test_the_head_alone_answers_as_the_whole_network(tmp_path: Path) -> None:
     sam = SamEverythingGraph(tiny_model())
     sam.image_encoder = network.image_encoder
     with torch.no_grad():
-        head.embedding = used_tokens(sam.encoded(image), (48, 64), TINY)
+        head.embedding = used_tokens(sam.encoded(image, torch.tensor([64.0, 48.0])), (48, 64), TINY)
     actual = torch_answer(EverythingGraph(head), case)
     assert expected["scores"].std() > 0.01  # untrained, but prompts differ
     for name, values in expected.items():

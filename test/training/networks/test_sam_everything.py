@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,10 +14,11 @@ from torch import Tensor, nn
 
 from saom_core.model_format import OUTPUTS
 from saom_core.sam.decoder import PointDecoder
+from saom_core.sam.low_masks import MOST_BOX_IOU
 from saom_core.sam.network import SamModel
 from saom_training.benches.sam_stand_in import stand_in
 from saom_training.networks.chunks import in_chunks
-from saom_training.networks.everything import BOX_IOU, grid_prompts_xy
+from saom_training.networks.everything import grid_prompts_xy
 from saom_training.networks.fast_head import sam_pixels
 from saom_training.networks.sam_everything import SamEverythingGraph
 
@@ -56,12 +58,12 @@ def naive(
             mask = logits[k].numpy()
             high, low = (mask > 1).sum(), (mask > -1).sum()
             score = float(prompt.predicted_iou[0, k])
-            if score > 0 and score >= score_threshold and high / max(1, low) >= stability_threshold:
+            if (mask > 0).any() and score > 0 and score >= score_threshold and high / low >= stability_threshold:
                 names = model.class_head(prompt.class_token)[0]  # type: ignore[misc]
                 found.append((score, mask, tuple(point.tolist()), int(names.argmax())))
     found.sort(key=lambda row: -row[0])
-    apart = greedy(found, lambda a, b: box_iou(widened(a[1]), widened(b[1])) > BOX_IOU)
-    return greedy(apart, lambda a, b: mask_iou(a[1] > 0, b[1] > 0) > nms_iou)  # type: ignore[return-value]
+    most = min(nms_iou, MOST_BOX_IOU)
+    return greedy(found, lambda a, b: box_iou(box_of(a[1]), box_of(b[1])) > most)  # type: ignore[return-value]
 
 
 def greedy(rows: list, same: object) -> list:
@@ -72,14 +74,11 @@ def greedy(rows: list, same: object) -> list:
     return kept
 
 
-def widened(logits: np.ndarray) -> tuple[float, float, float, float]:
-    """Box about the mask and a mask pixel more; of no area where it is empty."""
-    rows, columns = np.nonzero(logits > 0)
-    if not len(rows):
-        return 0, 0, 0, 0
-    height, width = logits.shape
-    left, top = max(0, columns.min() - 1) / width, max(0, rows.min() - 1) / height
-    return left, top, min(width, columns.max() + 2) / width, min(height, rows.max() + 2) / height
+def box_of(logits: np.ndarray) -> tuple[float, ...]:
+    """Box of the mask that is enlarged 64 times, in pixels of the input."""
+    size_wh = (64 * logits.shape[1], 64 * logits.shape[0])
+    rows, columns = np.nonzero(cv2.resize(logits, size_wh, interpolation=cv2.INTER_LINEAR) > 0)
+    return columns.min() / 16, rows.min() / 16, (columns.max() + 1) / 16, (rows.max() + 1) / 16
 
 
 def box_iou(a: tuple[float, ...], b: tuple[float, ...]) -> float:
@@ -88,17 +87,13 @@ def box_iou(a: tuple[float, ...], b: tuple[float, ...]) -> float:
     return shared / (sum(areas) - shared) if sum(areas) > shared else 0.0
 
 
-def mask_iou(a: np.ndarray, b: np.ndarray) -> float:
-    return (a & b).sum() / max(1, (a | b).sum())
-
-
 @pytest.mark.parametrize("limits", [(0.0, 0.0, 1.0), (0.3, 0.7, 0.3), (2.0, 0.0, 1.0)])
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("best_alone", [False, True])
 def test_against_naive_everything_mode(model: SamModel, limits: tuple[float, ...], seed: int, best_alone: bool) -> None:
     prompts = grid_prompts_xy(4, 3, SIZE_HW)
     taught = dataclasses.replace(model, metadata=ONE_OBJECT) if best_alone else model
-    actual = answer(SamEverythingGraph(taught, 5, 36, 36), picture(seed), prompts, limits)
+    actual = answer(SamEverythingGraph(taught, 5, 36), picture(seed), prompts, limits)
     with torch.no_grad():
         expected = naive(model, picture(seed), prompts, limits, best_alone)
     assert (limits[0] == 2.0) == (not expected)
@@ -115,15 +110,15 @@ def test_against_naive_everything_mode(model: SamModel, limits: tuple[float, ...
 @pytest.mark.parametrize("at_once", [0, 1, 7])
 def test_prompts_at_once_change_nothing(model: SamModel, at_once: int) -> None:
     prompts = grid_prompts_xy(4, 3, SIZE_HW)
-    expected = answer(SamEverythingGraph(model, 12, 30, 20), picture(), prompts, (0.0, 0.0, 0.9))
-    actual = answer(SamEverythingGraph(model, at_once, 30, 20), picture(), prompts, (0.0, 0.0, 0.9))
+    expected = answer(SamEverythingGraph(model, 12, 20), picture(), prompts, (0.0, 0.0, 0.9))
+    actual = answer(SamEverythingGraph(model, at_once, 20), picture(), prompts, (0.0, 0.0, 0.9))
     for name in OUTPUTS:
         np.testing.assert_allclose(actual[name], expected[name], atol=1e-3, rtol=1e-3, err_msg=name)
 
 
 def test_without_class_head_nothing_is_named(model: SamModel) -> None:
     plain = SamModel(model.sam, model.sizes)
-    found = answer(SamEverythingGraph(plain, 4, 30, 20), picture(), grid_prompts_xy(3, 3, SIZE_HW), (0.0, 0.0, 0.9))
+    found = answer(SamEverythingGraph(plain, 4, 20), picture(), grid_prompts_xy(3, 3, SIZE_HW), (0.0, 0.0, 0.9))
     assert (found["class_ids"] == -1).all() and (found["class_scores"] == 0).all() and found["scores"][0] > 0
 
 
