@@ -1,6 +1,6 @@
 """`saom bench`: p50 and p95 latency per stage, frames/s and peak memory of a model on this machine.
 
-Without `--image` the frame is a synthetic one; what a frame holds changes the post-processing only.
+Without `--image` the frame is a drawn one. What it shows changes the time of the post-processing only.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from saom_core.photos import read_photo
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `saom bench`."""
-    parser.add_argument("--image", type=Path, help="photo to segment again and again")
+    parser.add_argument("--image", type=Path, help="photo to segment in every run (default: a drawn one)")
     parser.add_argument("--depth", type=Path, help="its depth file: 16-bit in millimetres, or floats in metres")
     parser.add_argument("--size", type=pair, default="640x480", help="camera resolution, WIDTHxHEIGHT")
-    parser.add_argument("--runs", type=at_least(1), default=50, help="frames that count (default: 50)")
-    parser.add_argument("--warmup", type=at_least(0), default=5, help="frames before them (default: 5)")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--runs", type=at_least(1), default=50, help="frames to measure (default: 50)")
+    parser.add_argument("--warmup", type=at_least(0), default=5, help="frames to run before measuring (default: 5)")
+    parser.add_argument("--json", type=Path, help="file to write the figures to")
     add_config_arguments(parser)
 
 

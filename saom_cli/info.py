@@ -9,16 +9,19 @@ from typing import Any
 from saom_core.loading import CHECKPOINT_SUFFIXES
 from saom_core.runtime import OnnxModel
 
-WIDTH = 120  # characters of a value
+WIDTH = 120
+"""Longer values are cut, in characters; --json shows them whole."""
 FIGURES = ("AP50", "AP", "recall50", "precision50", "AP50_class", "class_accuracy")
-"""Of true everything mode, as `saom evaluate` calls them."""
+"""The figures that are shown, under the names that `saom evaluate` gives them; all are of everything mode."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `saom info`."""
-    parser.add_argument("model", nargs="?", default="", help="saom-*.onnx or SAM checkpoint; none: bundled saom-tiny")
+    parser.add_argument(
+        "model", nargs="?", default="", help="a saom-*.onnx file or a SAM checkpoint (default: the bundled saom-tiny)"
+    )
     parser.add_argument("--provider", default="cpu", choices=("auto", "cpu", "cuda", "tensorrt"))
-    parser.add_argument("--json", action="store_true", help="everything, with the whole record of its training")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON, the whole training record too")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
             shortened |= cut
             print(f"{key:9s} {text[:WIDTH] + ' ...' if cut else text}")
     if shortened:
-        print("(--json: everything)")
+        print("Long values are cut; --json prints them whole.")
     return 0
 
 
@@ -71,12 +74,12 @@ def of_checkpoint(path: str) -> dict[str, Any]:
 
 
 def _further(metadata: dict[str, Any]) -> dict[str, Any]:
-    """What is not told under a name of its own."""
+    """The entries of the metadata that the facts do not already hold under another key."""
     return {key: value for key, value in metadata.items() if key not in ("name", "class_names")}
 
 
 def lines_of(key: str, value: Any) -> list[str]:
-    """For people to read."""
+    """One fact as lines of text."""
     if key == "classes":
         return [f"{len(value)}: {' '.join(value)}"]
     if key == "taught":

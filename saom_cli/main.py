@@ -9,10 +9,10 @@ import sys
 from saom_cli.guard import guarded
 
 COMMANDS = {
-    "segment": ("saom_cli.segment", "whole objects of photos: overlay and JSON"),
-    "bench": ("saom_cli.bench", "latency per stage, frames/s, peak memory"),
-    "info": ("saom_cli.info", "what a model file holds"),
-    "teach": ("saom_cli.teach", "a new class from a few example pictures, without training"),
+    "segment": ("saom_cli.segment", "find the whole objects in photos; write overlays and JSON"),
+    "bench": ("saom_cli.bench", "measure latency per stage, frames/s and peak memory"),
+    "info": ("saom_cli.info", "show what a model file holds"),
+    "teach": ("saom_cli.teach", "learn a new class from a few example pictures, without training"),
     "compare-sam": (
         "saom_training.benches.compare_sam",
         "same masks and time against segment-anything's generator [train]",
@@ -39,7 +39,7 @@ COMMANDS = {
 }
 """Command -> module with `add_arguments(parser)` and `run(args) -> int`; [train]: needs the training packages."""
 RESUMED = {"collect", "finetune", "reproduce"}
-"""What the same command goes on with after an interrupt, whatever its options."""
+"""Commands that continue an interrupted run when they are given again, whatever their options."""
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -42,7 +42,9 @@ WHITE = 128
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `saom segment`."""
     parser.add_argument("input", type=Path, help="photo, or folder of photos")
-    parser.add_argument("-o", "--output", type=Path, help="overlay picture; for a folder: folder of overlays")
+    parser.add_argument(
+        "-o", "--output", type=Path, help="overlay picture to write; for a folder of photos a folder of overlays"
+    )
     parser.add_argument("--depth", type=Path, help="its depth, or for a folder: folder of depth files, same names")
     parser.add_argument(
         "--depth-scale",
@@ -52,7 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="metres per unit of the depth files; 0: integers are millimetres, floats are metres (default: 0)",
     )
     parser.add_argument(
-        "--intrinsics", type=float, nargs=4, metavar=("FX", "FY", "CX", "CY"), help="pixels; with depth: 3D boxes"
+        "--intrinsics",
+        type=float,
+        nargs=4,
+        metavar=("FX", "FY", "CX", "CY"),
+        help="of the camera, in pixels; with depth they give 3D boxes",
     )
     parser.add_argument(
         "--point",
@@ -62,7 +68,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="only the object at this pixel; may be repeated",
     )
     parser.add_argument(
-        "--box", type=_numbers(4), action="append", metavar="X0,Y0,X1,Y1", help="only the object in this box; the same"
+        "--box",
+        type=_numbers(4),
+        action="append",
+        metavar="X0,Y0,X1,Y1",
+        help="only the object in this box; may be repeated",
     )
     parser.add_argument(
         "--negative-point",
@@ -80,7 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json",
         type=Path,
-        help="write instances as COCO results, one list for all photos; an interrupted run is gone on with",
+        help="write the instances as one list of COCO results; the same command continues an interrupted run",
     )
     add_config_arguments(parser)
 
@@ -96,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"{segmenter.info.name} on {segmenter.info.provider}")
     answers = Answers(args.json, _facts(args, config, segmenter)) if args.json else None
     if answers is not None and answers.begun_anew:
-        print(f"{args.json}: an interrupted run with other options is not gone on with")
+        print(f"{args.json}: the interrupted run there had other options, so this one starts from the first photo")
     work = _Work(args, segmenter, asked, overlays, answers)
     try:
         # None: no bar where standard error is no terminal
@@ -227,7 +237,7 @@ def _check_places(args: argparse.Namespace, photos: Sequence[Path], overlays: Ma
 
 
 def _facts(args: argparse.Namespace, config: SaomConfig, segmenter: Segmenter) -> dict[str, Any]:
-    """What decides the answers; a run goes on with those of another one only where all of it is equal."""
+    """Everything that decides the answers: an interrupted run is only continued where all of it is the same."""
     model = Path(segmenter.info.path).stat()
     return {
         "input": str(args.input.resolve()),
@@ -249,7 +259,7 @@ def _asked(args: argparse.Namespace) -> Prompts:
 
 
 def _numbers(count: int) -> Callable[[str], list[float]]:
-    """Reads so many numbers with commas between; the type of an argument."""
+    """Makes an argument type that reads `count` numbers separated by commas."""
 
     def read(text: str) -> list[float]:
         numbers = [float(part) for part in text.split(",")]

@@ -35,18 +35,20 @@ ros2 launch saom_ros saom.launch.py model:=saom-tiny-mine.onnx
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `saom teach`."""
     parser.formatter_class, parser.epilog = argparse.RawDescriptionHelpFormatter, CONVENTION
-    parser.add_argument("name", help="of the new class; one that was taught before is replaced")
+    parser.add_argument("name", help="name of the new class; a class of that name that was taught before is replaced")
     parser.add_argument("examples", type=Path, nargs="+", help="pictures of the object, or folders of them")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="the model file that knows the class")
-    parser.add_argument("--model", default="", help="a saom-*.onnx file; empty: bundled saom-tiny")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="model file to write, which knows the class")
+    parser.add_argument(
+        "--model", default="", help="the saom-*.onnx file to start from (default: the bundled saom-tiny)"
+    )
     parser.add_argument(
         "--others",
         type=Path,
         nargs="+",
         default=[],
-        help="pictures, or folders of them, where the robot works and the object is not: what must not get the name",
+        help="pictures of the robot's surroundings without the object, or folders of them: nothing there gets the name",
     )
-    parser.add_argument("--threads", type=at_least(0), default=0, help="CPU threads; 0: one per core")
+    parser.add_argument("--threads", type=at_least(0), default=0, help="CPU threads (default: 0, one per core)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -72,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def check_name(name: str, class_names: Sequence[str], taught: Sequence[str]) -> None:
-    """Whether a new class may have that name.
+    """Refuses a name that a new class cannot have.
 
     Raises:
         InputError: no printable text, or the name of another class.
@@ -88,7 +90,7 @@ def check_name(name: str, class_names: Sequence[str], taught: Sequence[str]) -> 
 
 
 def check_no_class_is_lost(output: Path, taught: Sequence[str]) -> None:
-    """Whether a file may be written there: not over one with taught classes that the model to begin from lacks.
+    """Refuses to overwrite a model file whose taught classes the new file would not have.
 
     Raises:
         InputError: classes would be lost.
@@ -104,7 +106,7 @@ def check_no_class_is_lost(output: Path, taught: Sequence[str]) -> None:
 
 
 def _sights(model: OnnxModel, pictures: list[Path]) -> list[Sight]:
-    """What the model sees; examples that are refused are told, and cost only themselves."""
+    """What the model sees in each example; one that is refused is reported and left out."""
     sights = []
     for picture in tqdm(pictures, unit="example", disable=len(pictures) < 3, dynamic_ncols=True):
         try:

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
 from saom_core.instances import MaskCrop
+from saom_core.photos import read_picture
 from saom_core.taxonomy import CLASSES, OTHER
 
 from ...data.frames import SPLITS, MaskedFrame, MaskedObject, Split
@@ -169,7 +170,6 @@ def _mask(path: Path, size_hw: tuple[int, int]) -> np.ndarray:
 
 def _picture(path: Path, mode: int) -> np.ndarray:
     """(H, W) or (H, W, C), blue first."""
-    picture = cv2.imread(str(path), mode)
-    if picture is None:
+    if not path.is_file():
         raise InputError(f"expected a picture at {path}, found none: is --images the folder that the paths start from?")
-    return picture
+    return read_picture(path, mode)
