@@ -1,10 +1,10 @@
-"""Command-line options: those of `SaomConfig` follow from its fields; sizes and grids are two numbers in one word."""
+"""Command-line options that follow from the fields of configurations; sizes and grids are two numbers in one word."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from saom_core.config import SaomConfig, option_of
@@ -51,12 +51,103 @@ def at_least(minimum: int) -> Callable[[str], int]:
     return read
 
 
+def option_fields(config: Any) -> Iterator[tuple[str, tuple[str, ...], dataclasses.Field[Any]]]:
+    """The options of a configuration, and of the configurations inside it.
+
+    Args:
+        config: a dataclass of `option_field`s and of other such dataclasses.
+
+    Yields:
+        The option's word without dashes, the names that lead to its field, and the field.
+    """
+    for field in dataclasses.fields(config):
+        if "option" in field.metadata:
+            yield option_of(field).flag or field.name.replace("_", "-"), (field.name,), field
+        elif dataclasses.is_dataclass(inner := getattr(config, field.name)):
+            yield from ((flag, (field.name, *path), deep) for flag, path, deep in option_fields(inner))
+
+
+def add_options(group: argparse._ArgumentGroup, configs: Mapping[str, Any]) -> None:
+    """One option for every field of some configurations; one that several have is added once.
+
+    What is not given on the command line is None there: each configuration keeps its own value.
+
+    Args:
+        group: where the options are listed.
+        configs: whose fields and values they are, by the names that the help gives them.
+    """
+    parsers: dict[str, Any] = {}
+    texts: dict[str, dict[str, list[str]]] = {}  # flag -> description -> "default: 8 (saom-tiny)"
+    for title, config in configs.items():
+        for flag, path, field in option_fields(config):
+            option = option_of(field)
+            text = option.description + (f" [{option.unit}]" if option.unit else "")
+            text += f" ({', '.join(option.choices)})" if option.choices else ""
+            value: Any = config
+            for name in path:
+                value = getattr(value, name)
+            parsers.setdefault(flag, _parser_of(field))
+            texts.setdefault(flag, {}).setdefault(text, []).append(f"{title} {_said(field, value)}")
+    for flag, told in texts.items():
+        text = "; ".join(f"{text} ({', '.join(values)})" for text, values in told.items()).replace("%", "%%")
+        if parsers[flag] is bool:
+            group.add_argument(f"--{flag}", action=argparse.BooleanOptionalAction, default=None, help=text)
+        else:
+            group.add_argument(f"--{flag}", type=parsers[flag], default=None, help=text)
+
+
+def with_options(config: Any, args: argparse.Namespace) -> Any:
+    """The configuration with the values that the command line gives.
+
+    Raises:
+        ConfigError: a value out of range.
+    """
+    changes: dict[str, Any] = {}
+    for flag, path, _ in option_fields(config):
+        value = getattr(args, flag.replace("-", "_"), None)
+        if len(path) == 1 and value is not None:
+            changes[path[0]] = value
+    for field in dataclasses.fields(config):
+        if "option" not in field.metadata and dataclasses.is_dataclass(inner := getattr(config, field.name)):
+            changes[field.name] = with_options(inner, args)
+    return dataclasses.replace(config, **changes)
+
+
+def _parser_of(field: dataclasses.Field[Any]) -> Callable[[str], Any]:
+    """What makes a field's value of a word."""
+    if field.name.endswith("_hw"):
+        return size_hw
+    if isinstance(field.default, tuple):
+        return pair if isinstance(field.default[0], int) else span
+    return type(field.default)
+
+
+def _said(field: dataclasses.Field[Any], value: Any) -> str:
+    """A field's value as it would be given."""
+    if not isinstance(value, tuple):
+        return repr(value)
+    if field.name.endswith("_hw"):
+        value = value[::-1]
+    return ("x" if isinstance(value[0], int) else ",").join(map(str, value))
+
+
 def pair(text: str) -> tuple[int, int]:
     """`640x480` -> (640, 480): width and height, or columns and rows; for `add_argument(type=pair)`."""
     first, _, second = text.lower().partition("x")
     if not (first.isdecimal() and second.isdecimal() and int(first) and int(second)):
         raise argparse.ArgumentTypeError(f"expected two positive numbers as in 640x480, got {text!r}")
     return int(first), int(second)
+
+
+def span(text: str) -> tuple[float, float]:
+    """`0.8,1.7` -> (0.8, 1.7): least and largest; for `add_argument(type=span)`."""
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected two numbers as in 0.8,1.7, got {text!r}") from None
+    if not low <= high:
+        raise argparse.ArgumentTypeError(f"expected the lower number first, as in 0.8,1.7, got {text!r}")
+    return low, high
 
 
 def size_hw(text: str) -> tuple[int, int]:

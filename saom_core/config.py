@@ -24,11 +24,25 @@ class Option:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     read_only: bool = False  # read when the model is loaded; a change has an effect after the node is configured again
+    flag: str = ""  # its word on the command line, without the dashes, where that is not the field's name
 
 
 def option_field(default: Any, description: str, **kwargs: Any) -> Any:
     """A dataclass field that carries its `Option`; `kwargs` are those of `Option`."""
     return dataclasses.field(default=default, metadata={"option": Option(description, **kwargs)})
+
+
+def other_default(config: type[Any], name: str, default: Any, **changes: Any) -> Any:
+    """A field as a dataclass has it, with another default, for a subclass.
+
+    Args:
+        config: the dataclass.
+        name: of its field.
+        default: the new one.
+        changes: other entries of its `Option`.
+    """
+    field = next(field for field in dataclasses.fields(config) if field.name == name)
+    return dataclasses.field(default=default, metadata={"option": dataclasses.replace(option_of(field), **changes)})
 
 
 @dataclass(frozen=True)
@@ -91,7 +105,7 @@ class SaomConfig:
 
 
 def option_of(field: dataclasses.Field[Any]) -> Option:
-    """The `Option` of a field of `SaomConfig`."""
+    """The `Option` of a field that `option_field` made."""
     option: Option = field.metadata["option"]
     return option
 
@@ -101,10 +115,14 @@ def check_options(config: Any) -> None:
 
     Whole numbers given for floats are converted, and so are booleans where "true" and "false" are among the choices.
 
+    Fields of other kinds, such as a configuration inside this one, are passed over: they check themselves.
+
     Raises:
         ConfigError: a value of the wrong type, out of range, or none of the choices.
     """
     for field in dataclasses.fields(config):
+        if "option" not in field.metadata:
+            continue
         object.__setattr__(config, field.name, _checked(field, getattr(config, field.name)))
 
 

@@ -26,6 +26,7 @@ from saom_core.files import check_output, check_outputs, write_atomically
 from saom_core.instances import Instances, MaskCrop
 
 from .dataset import Dataset, Sample, evenly_spread
+from .figures.average_precision import AP_SCORE
 from .figures.comparison import GroundTruth
 from .figures.metrics import EverythingMetrics
 from .figures.models import MASKS_PER_PROMPT, EvaluatedModel, load_model
@@ -34,8 +35,6 @@ from .figures.paper_protocol import PaperMetrics, PromptedAnswers
 from .figures.pictures import Gallery, ImageAnswer
 from .figures.report import Figures, ModelReport, Report, text_of
 
-AP_SCORE = 0.05
-"""Score from which predictions are ranked for AP: low, so that AP sees the whole curve."""
 _REPORTED = ("stability_threshold", "nms_iou", "min_area_px", "class_score_threshold")
 PROTOCOLS = {"everything": {"everything"}, "paper": {"paper"}, "both": {"everything", "paper"}}
 

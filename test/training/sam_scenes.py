@@ -17,7 +17,7 @@ from saom_core.sam.network import SamModel, SamSizes, build_sam
 from saom_core.taxonomy import CLASSES_AND_OTHER
 from saom_training.data.frames import Frame, FrameObject
 from saom_training.dataset import Dataset, DatasetWriter
-from saom_training.recipes.sam_config import SAOM
+from saom_training.recipes.sam import SAOM
 
 TINY = SamSizes(64, 16, 32, 2, 2, 64, 0, (0, 1), 32, 16, 3, 2, 32, 2, 3, 32, 2)
 """4 x 4 image tokens of 32 channels, masks of 16 x 16: a step takes milliseconds."""

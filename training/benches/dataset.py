@@ -28,7 +28,7 @@ from ..data.frames import Frame, FrameObject
 from ..data.index import INDEX
 from ..data.shards import MAX_FRAMES_PER_EPISODE, pack_episode, shard_name
 from ..dataset import Dataset, DatasetWriter
-from ..samples.workers import workers_of
+from ..running.workers import workers_of
 
 SIZE_HW = (300, 400)
 VARIETY = 20

@@ -38,7 +38,8 @@ from saom_core.teach.teaching import TeachingError, learn
 
 from ..data.annotations import decode_masks
 from ..dataset import Dataset, evenly_spread
-from ..evaluate import AP_SCORE, evaluate
+from ..evaluate import evaluate
+from ..figures.average_precision import AP_SCORE
 from ..figures.comparison import Comparison, GroundTruth
 from ..figures.models import load_model
 

@@ -23,6 +23,8 @@ from .comparison import MIN_AREA_PX, GroundTruth
 BoolArray = npt.NDArray[np.bool_]
 COCO_LIMIT = 100
 """Predictions of an image that COCO's AP counts at most."""
+AP_SCORE = 0.05
+"""Score from which predictions are ranked: low, so that AP sees the whole curve. A model is loaded with it."""
 OBJECT = 1
 """The one category when classes do not count."""
 

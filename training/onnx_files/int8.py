@@ -22,7 +22,8 @@ from saom_core.model_format import METADATA_KEY
 from saom_core.onnx_metadata import with_entry
 
 from ..dataset import Dataset, evenly_spread
-from ..evaluate import AP_SCORE, evaluate
+from ..evaluate import evaluate
+from ..figures.average_precision import AP_SCORE
 from ..figures.models import load_model
 from .file import message, write
 from .parity import Case, ExportError, letterboxed

@@ -1,25 +1,56 @@
 """The training prompts of one image for a SAM-family network: which points, and which object each of them means.
 
-The first point of an object follows the assignment strategy (`SamTuneConfig.assignment`); what the paper leaves out
-follows: further points on the object, jitter, points on the background.
+The first point of an object follows the assignment strategy (`PromptConfig.assignment`). After it comes what the paper
+leaves out: further points on the object, jitter, points on the background.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from saom_core.config import check_options, option_field
+from saom_core.errors import ConfigError
 from saom_core.grid import grid_points
 
 from ..assign import BACKGROUND, Prompts
-from ..recipes.sam_config import SamTuneConfig
 from .location_prior import AssignedPoints, nearest_grid_points, nearest_of
 
 BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class PromptConfig:
+    """How the points of training come about; the defaults are the paper's (arXiv 2403.10780).
+
+    Raises:
+        ConfigError: a value of the wrong type, out of range, or none of the choices.
+    """
+
+    grid: tuple[int, int] = option_field((32, 32), "Columns and rows of everything mode's point grid")
+    assignment: str = option_field(
+        "nearest",
+        "Point of an object: nearest: arg-max of the location prior; centre: the pixel farthest from its edge; "
+        "random: any pixel of it",
+        choices=("nearest", "centre", "random"),
+    )
+    snap_to_grid: bool = option_field(True, "Replace the point by its nearest neighbour in the grid")
+    on_object: bool = option_field(False, "Prior and grid point are sought on the object alone, where it has any")
+    prompts_per_object: int = option_field(1, "The assigned point, and further random ones on the object", minimum=1)
+    jitter: float = option_field(
+        0.0, "Largest random shift of a point, which stays on its object", unit="grid cells", minimum=0.0, maximum=1.0
+    )
+    background_prompts: int = option_field(0, "Grid points on no object, whose masks must score low", minimum=0)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        if len(self.grid) != 2 or min(self.grid) < 1 or not all(isinstance(side, int) for side in self.grid):
+            raise ConfigError(f"grid: expected columns and rows of at least 1, as in 32x32, got {self.grid!r}")
 
 
 def sam_prompts(
@@ -27,7 +58,7 @@ def sam_prompts(
     masks: BoolArray,
     background: BoolArray,
     input_hw: tuple[int, int],
-    config: SamTuneConfig,
+    config: PromptConfig,
     rng: np.random.Generator,
 ) -> Prompts:
     """Prompts of one image.
@@ -63,7 +94,7 @@ def sam_prompts(
 def _picked(
     masks: BoolArray,
     pick: Callable[[BoolArray, np.random.Generator], npt.NDArray[np.float64]],
-    config: SamTuneConfig,
+    config: PromptConfig,
     rng: np.random.Generator,
 ) -> AssignedPoints:
     """A pixel of each object, or the grid point nearest to it."""
@@ -90,7 +121,7 @@ def _random_pixel(mask: BoolArray, rng: np.random.Generator) -> npt.NDArray[np.f
 
 
 def _grid_points_on(
-    mask: BoolArray, count: int, config: SamTuneConfig, rng: np.random.Generator
+    mask: BoolArray, count: int, config: PromptConfig, rng: np.random.Generator
 ) -> npt.NDArray[np.float64]:
     """`count` random grid points on the object, as in everything mode; where none hits it, random pixels."""
     if count == 0:
@@ -103,7 +134,7 @@ def _grid_points_on(
 
 
 def _background_points(
-    background: BoolArray, config: SamTuneConfig, rng: np.random.Generator
+    background: BoolArray, config: PromptConfig, rng: np.random.Generator
 ) -> npt.NDArray[np.float64]:
     if config.background_prompts == 0:
         return np.zeros((0, 2))
@@ -114,7 +145,7 @@ def _background_points(
 
 
 def _jittered(
-    points_xy: npt.NDArray[np.float64], mask: BoolArray, config: SamTuneConfig, rng: np.random.Generator
+    points_xy: npt.NDArray[np.float64], mask: BoolArray, config: PromptConfig, rng: np.random.Generator
 ) -> npt.NDArray[np.float64]:
     """Points (K, 2), 0..1, shifted by up to `jitter` grid cells; none is shifted off the mask."""
     if config.jitter == 0:

@@ -15,6 +15,7 @@ saom-tiny's (depth left out), and decoder and neck begin from nothing. All of it
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -22,24 +23,118 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from saom_core.config import option_field, other_default
+from saom_core.errors import ConfigError
 from saom_core.runtime import BUNDLED_MODEL
-from saom_core.sam.network import SamModel, build_sam
+from saom_core.sam.network import SamModel, SamSizes, build_sam, convolutional_sizes
 
-from ..dataset import Dataset as SimulatedDataset
+from ..dataset import Dataset
 from ..networks.onnx_weights import network_from_onnx
-from ..running.checks import check_data
+from ..running.checks import begin_together, check_data
+from ..running.config import EpochConfig
+from ..running.loop import train
 from ..running.processes import Processes
-from ..running.sam_loop import Terms, begin_together, sums_of, train
-from ..samples.pieces import BaseItem, BaseStream, pieces_of
-from .base_config import SamBaseConfig
-from .losses import mask_iou, mask_losses
-from .sam import WEIGHTS, write_model
-from .sam_losses import Term
-from .sam_trainee import SamAnswers, SamTrainee, at_once
+from ..running.step import Term, Terms, sums_of
+from ..running.validation import Validation
+from ..running.workers import StreamBatches
+from ..samples.pieces import BaseItem, BaseStream, PiecesConfig, pieces_of
+from .mask_losses import mask_iou, mask_losses
+from .prompted_sam import WEIGHTS, SamAnswers, SamTrainee, at_once, write_model
 
 PIECES = "pieces.json"
 _STEM = "encoder.stem.conv.weight"
 _SHARPER = 2.0  # than torch's start: of the scores of equal places
+
+
+@dataclass(frozen=True)
+class SamBaseConfig(PiecesConfig):
+    """One training of a base; errors as `RunConfig`."""
+
+    epochs: int = other_default(EpochConfig, "epochs", 8)
+    learning_rate: float = other_default(EpochConfig, "learning_rate", 5e-4)
+    warmup_steps: int = other_default(EpochConfig, "warmup_steps", 200)
+    clip_norm: float = other_default(EpochConfig, "clip_norm", 1.0)
+    validate_every: int = other_default(EpochConfig, "validate_every", 500)
+    validate_images: int = other_default(EpochConfig, "validate_images", 20)
+    # --- the network
+    image_size: int = option_field(384, "Side of the encoder's input", unit="px", minimum=64, maximum=1024)
+    dim: int = option_field(256, "Width of embedding and decoder", minimum=64)
+    decoder_heads: int = option_field(8, "Attention heads of the decoder", minimum=1)
+    # --- what it learns
+    focal_weight: float = option_field(
+        5.0, "Of the focal loss (SAM: 20; a new decoder first drives every mask to nothing)", minimum=0.0
+    )
+    focal_alpha: float = option_field(0.25, "Weight of the object's pixels", minimum=0.0, maximum=1.0)
+    focal_gamma: float = option_field(2.0, "How little easy pixels count", minimum=0.0)
+    dice_weight: float = option_field(
+        3.0, "Of the dice loss (SAM: 1; small objects and no training before want more)", minimum=0.0
+    )
+    quality_weight: float = option_field(1.0, "Of the error of the predicted IoU (SAM: 1)", minimum=0.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.image_size % 32 or self.dim % 16:
+            raise ConfigError(
+                f"expected image_size divisible by 32 and dim by 16, got {self.image_size} and {self.dim}"
+            )
+
+    def sizes(self, backbone: str) -> SamSizes:
+        """The network: a convolutional encoder, and SAM's decoder (at SAM's width and heads unless told otherwise)."""
+        return SamSizes(
+            **convolutional_sizes(backbone, self.image_size),
+            dim=self.dim,
+            mask_prompt_channels=16,
+            masks=3,
+            decoder_depth=2,
+            decoder_mlp_dim=4 * self.dim,
+            attention_downsample=2,
+            iou_depth=3,
+            iou_dim=self.dim,
+            decoder_heads=self.decoder_heads,
+        )
+
+
+def train_base(data: Dataset, out: Path, config: SamBaseConfig, validation: Dataset | None = None) -> Path:
+    """Trains a base from the start, or on from the last checkpoint in `out`.
+
+    Args:
+        data: the training split, opened with parts, sub-objects apart.
+        out: folder of checkpoints and logs.
+        config: the run.
+        validation: split of whole objects on which checkpoints are measured; None: they are not.
+
+    Returns:
+        The checkpoint.
+
+    Raises:
+        TrainingError: no objects to train on, or a loss that is not finite.
+        ConfigError: `out` holds a run with other options.
+    """
+    check_data(data, None)
+    processes = Processes.join()
+    torch.manual_seed(config.seed)
+    model = new_base(config)
+    steps = config.total_steps(len(data), processes.count)
+    known = {"recipe": "base", "images": len(data), "data": data.fingerprint()}
+    ended = begin_together(out, known, config, steps, processes)
+    if processes.first:
+        pieces_of(data, out / PIECES, config.workers)
+    processes.wait()
+    pieces = pieces_of(data, out / PIECES, config.workers)
+    stream = BaseStream(data, pieces, config.image_size, steps * config.batch * processes.count, config)
+    trainee = SamTrainee(model, with_encoder=True)
+    trainee.freeze_unused(quality=config.quality_weight > 0, classes=False)
+
+    def save(trained: nn.Module, step: int) -> Path:
+        facts = {"recipe": "base", "steps": step, "data": data.info, "config": vars(config), **ended}
+        return write_model(model, trained, out, f"SAM-like base ({model.sizes.name})", facts)
+
+    terms_of = partial(base_terms, config=config)
+    batches = StreamBatches(stream, config, steps, processes)
+    measured = Validation.of(validation, out, config)
+    train(trainee, terms_of, batches, config, out=out, save=save, processes=processes, validation=measured)
+    processes.leave()
+    return out / WEIGHTS
 
 
 def base_terms(answers: Sequence[SamAnswers], items: Sequence[BaseItem], config: SamBaseConfig) -> Terms:
@@ -82,8 +177,8 @@ def _joined_pairs(items: Sequence[BaseItem]) -> Tensor:
 def new_base(config: SamBaseConfig) -> SamModel:
     """A network with saom-tiny's encoder, in which a prompt looks at its own place from the first step.
 
-    What it would else spend hundreds of steps on: where tokens and image attend to each other, queries and keys start
-    with the same projection of the positional code, so that equal places match.
+    Where tokens and image attend to each other, queries and keys start with the same projection of the positional code,
+    so that equal places match. Without that the network spends hundreds of steps on learning it.
     """
     tiny, _ = network_from_onnx(BUNDLED_MODEL)
     sizes = config.sizes(tiny.config.encoder)
@@ -100,41 +195,3 @@ def new_base(config: SamBaseConfig) -> SamModel:
     for block in transformer.layers:
         block.cross_attn_image_to_token.q_proj.weight.copy_(block.cross_attn_image_to_token.k_proj.weight)
     return SamModel(sam, sizes)
-
-
-def train_base(data: SimulatedDataset, out: Path, config: SamBaseConfig) -> Path:
-    """Trains a base from the start, or on from the last checkpoint in `out`.
-
-    Args:
-        data: the training split, opened with parts, sub-objects apart.
-        out: folder of checkpoints and logs.
-        config: the run.
-
-    Returns:
-        The checkpoint.
-
-    Raises:
-        TrainingError: no objects to train on, or a loss that is not finite.
-        ConfigError: `out` holds a run with other options.
-    """
-    check_data(data, None)
-    processes = Processes.join()
-    torch.manual_seed(config.seed)
-    model = new_base(config)
-    begin_together(out, config, {"recipe": "base", "images": len(data), "data": data.fingerprint()}, processes)
-    steps = config.total_steps(len(data), processes.count)
-    if processes.first:
-        pieces_of(data, out / PIECES, config.workers)
-    processes.wait()
-    pieces = pieces_of(data, out / PIECES, config.workers)
-    stream = BaseStream(data, pieces, config.image_size, steps * config.batch * processes.count, config)
-    trainee = SamTrainee(model, with_encoder=True)
-    trainee.freeze_unused(quality=config.quality_weight > 0, classes=False)
-
-    def save(trained: nn.Module, step: int) -> None:
-        facts = {"recipe": "base", "steps": step, "data": data.info, "config": vars(config)}
-        write_model(model, trained, out, f"SAM-like base ({model.sizes.name})", facts)
-
-    train(trainee, stream, partial(base_terms, config=config), save, out, config, steps, processes)
-    processes.leave()
-    return out / WEIGHTS

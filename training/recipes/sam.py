@@ -2,58 +2,111 @@
 
     saom finetune --model sam_vit_b_01ec64.pth --data data/rooms --out runs/saom [--recipe paper] [--grid 64x64]
 
-Prompt encoder, mask decoder and class head are trained, with `--train-encoder` the image encoder, too. The same command
-goes on where a killed run was. `torchrun --nproc-per-node 4 -m saom_cli.main finetune ...` trains on four GPUs.
+Prompt encoder, mask decoder and class head are trained, with `--train-encoder` the image encoder, too. `PAPER` and
+`SAOM` are two sets of values of one configuration: ours adds what the paper leaves out, and each addition is an option
+that can be set back, so that its worth can be measured.
 """
 
 from __future__ import annotations
 
-import copy
-import json
+import dataclasses
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
-from torch import nn
-from torch.utils.data import Dataset
-from tqdm import tqdm
+import torch.nn.functional as F
+from torch import Tensor, nn
 
+from saom_core.config import option_field, other_default
 from saom_core.errors import ConfigError
-from saom_core.files import write_atomically
-from saom_core.sam.checkpoints import write_checkpoint
 from saom_core.sam.network import SamModel
 
-from ..dataset import Dataset as SimulatedDataset
+from ..assign import BACKGROUND
+from ..dataset import Dataset
 from ..networks.fingerprints import encoder_hash, prompting_hash
-from ..running.checks import check_data
+from ..running.checks import begin_together, check_data
+from ..running.config import EpochConfig
+from ..running.loop import train
 from ..running.processes import Processes
-from ..running.sam_loop import Terms, begin_together, sums_of, train
-from ..samples.embedded_pictures import SamItem, SamStream
-from ..samples.embedding_cache import EmbeddingCache, FrozenEncoder
-from ..samples.workers import workers_of
-from .sam_config import SamTuneConfig
-from .sam_losses import image_terms
-from .sam_trainee import SamAnswers, SamTrainee, model_with
+from ..running.step import Term, Terms, sums_of
+from ..running.validation import Validation
+from ..running.workers import StreamBatches
+from ..samples.embedded_pictures import NO_CLASS, EmbeddedConfig, SamItem
+from ..samples.embedding_cache import embedded_stream
+from .mask_losses import mask_iou, mask_losses
+from .prompted_sam import WEIGHTS, SamAnswers, SamTrainee, write_model
 
 logger = logging.getLogger("saom")
 
-WEIGHTS = "last.safetensors"
-FILLED = "embeddings.json"  # so that a resumed run need not look for each of them
+AS_GOOD = 0.9
+"""A mask whose IoU is this share of another's shows the same object as well."""
+
+
+@dataclass(frozen=True)
+class SamTuneConfig(EmbeddedConfig):
+    """One fine-tuning; the defaults are the paper's, and its authors' code's. Errors as `RunConfig`."""
+
+    epochs: int = other_default(EpochConfig, "epochs", 500)
+    batch: int = other_default(EpochConfig, "batch", 1)
+    adam_epsilon: float = other_default(EpochConfig, "adam_epsilon", 1e-4)
+    weight_decay: float = other_default(EpochConfig, "weight_decay", 0.01)  # the paper names none: torch's default
+    ema_decay: float = other_default(EpochConfig, "ema_decay", 0.0)
+    workers: int = other_default(EpochConfig, "workers", 0)
+    validate_every: int = other_default(EpochConfig, "validate_every", 500)
+    validate_images: int = other_default(EpochConfig, "validate_images", 20)
+    supervised: str = option_field(
+        "predicted",
+        "Which of a prompt's three masks learns the object: the one with the highest predicted score, or with the "
+        "least loss (SAM's rule)",
+        choices=("predicted", "least_loss"),
+    )
+    image_losses: bool = option_field(
+        True,
+        "Each image has one loss, as in the paper's code: dice and focal summed over its masks, class loss their mean; "
+        "without it each of the three is a mean over the masks of all images",
+    )
+    dice_weight: float = option_field(1.0, "Of the dice loss", minimum=0.0)
+    focal_weight: float = option_field(1.0, "Of the focal loss", minimum=0.0)
+    focal_alpha: float = option_field(0.25, "Weight of the object's pixels", minimum=0.0, maximum=1.0)
+    focal_gamma: float = option_field(2.0, "How little easy pixels count", minimum=0.0)
+    class_weight: float = option_field(1.0, "Of the class head's cross-entropy", minimum=0.0)
+    quality_weight: float = option_field(0.0, "Of the error of all three predicted IoUs; 0: not trained", minimum=0.0)
+    suppress_duplicates: bool = option_field(False, "A prompt's masks that are worse than the chosen one must score 0")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.suppress_duplicates and not self.quality_weight:
+            raise ConfigError("suppress_duplicates: expected a quality_weight above 0 with it, got 0: set one")
+        if self.background_prompts and not self.quality_weight:
+            raise ConfigError("background_prompts: expected a quality_weight above 0 with them, got 0: set one")
+
+
+PAPER = SamTuneConfig()
+SAOM = dataclasses.replace(
+    PAPER,
+    epochs=30, batch=4, weight_decay=0.05, adam_epsilon=1e-8, warmup_steps=100, clip_norm=1.0, ema_decay=0.998,
+    on_object=True, prompts_per_object=4, jitter=0.5, background_prompts=16,
+    views=4, mirror=True, crop=0.6, recolour=0.7, occlude=0.5, cache_embeddings=True, workers=1,
+    supervised="least_loss", image_losses=False, dice_weight=3.0, focal_weight=20.0, class_weight=0.1,
+    quality_weight=1.0, suppress_duplicates=True,
+)  # fmt: skip
+RECIPES = {"saom": SAOM, "paper": PAPER}
+"""Recipe -> its values; the first is the default."""
 
 
 def finetune(
     model: SamModel,
-    data: SimulatedDataset,
+    data: Dataset,
     out: Path,
     config: SamTuneConfig,
     *,
     class_names: Sequence[str] | None = None,
     cache: Path | None = None,
     record: dict[str, Any] | None = None,
+    validation: Dataset | None = None,
 ) -> Path:
     """Fine-tunes a network, from the start or on from the last checkpoint in `out`.
 
@@ -65,6 +118,7 @@ def finetune(
         class_names: of the class head; each must have objects in the data. None: the data set's.
         cache: folder of kept embeddings; None: "embeddings" beside `out`.
         record: what else is to be known of the run, JSON types; stored with it.
+        validation: split on which checkpoints are measured; None: they are not.
 
     Returns:
         The checkpoint, which `saom segment --model` takes.
@@ -75,31 +129,32 @@ def finetune(
     """
     names, processes, facts = begin_on(model, data, out, config, class_names, record or {})
     model = with_class_head(model, names)
-    steps = config.total_steps(len(data), processes.count)
-    stream = prepared_stream(model, data, names, out, cache, config, processes)
+    stream = embedded_stream(model, data, names, config, out=out, cache=cache, processes=processes)
     trainee = SamTrainee(model, with_encoder=config.train_encoder)
     trainee.freeze_unused(quality=config.quality_weight > 0, classes=config.class_weight > 0)
 
-    def save(trained: nn.Module, step: int) -> None:
-        write_model(model, trained, out, f"SAOM ({model.sizes.name})", {"steps": step, **facts})
+    def save(trained: nn.Module, step: int) -> Path:
+        return write_model(model, trained, out, f"SAOM ({model.sizes.name})", {"steps": step, **facts})
 
     def terms_of(answers: list[SamAnswers], items: list[SamItem]) -> Terms:
         return sums_of([image_terms(one, item, config) for one, item in zip(answers, items, strict=True)])
 
-    train(trainee, stream, terms_of, save, out, config, steps, processes)
+    batches = StreamBatches(stream, config, config.total_steps(len(data), processes.count), processes)
+    measured = Validation.of(validation, out, config)
+    train(trainee, terms_of, batches, config, out=out, save=save, processes=processes, validation=measured)
     processes.leave()
     return out / WEIGHTS
 
 
 def begin_on(
     model: SamModel,
-    data: SimulatedDataset,
+    data: Dataset,
     out: Path,
     config: SamTuneConfig,
     class_names: Sequence[str] | None,
     record: dict[str, Any],
 ) -> tuple[tuple[str, ...], Processes, dict[str, Any]]:
-    """What training on a frozen encoder begins with, whichever head is trained; arguments and errors as `finetune`.
+    """What every training on a SAM checkpoint begins with, whichever head is trained; arguments, errors as `finetune`.
 
     Returns:
         Names of the class head, the processes of the run, and what a checkpoint tells of it beside its step.
@@ -110,8 +165,8 @@ def begin_on(
     torch.manual_seed(config.seed)
     base = {"encoder": encoder_hash(model.sam), "weights": prompting_hash(model), "size": model.sizes.name}
     known = {"class_names": list(names), "base": base, "images": len(data), "data": data.fingerprint(), **record}
-    begin_together(out, config, known, processes)
-    return names, processes, {"data": data.info, "config": vars(config), "base": base, **record}
+    ended = begin_together(out, known, config, config.total_steps(len(data), processes.count), processes)
+    return names, processes, {"data": data.info, "config": vars(config), "base": base, **ended, **record}
 
 
 def with_class_head(model: SamModel, class_names: tuple[str, ...]) -> SamModel:
@@ -128,71 +183,63 @@ def with_class_head(model: SamModel, class_names: tuple[str, ...]) -> SamModel:
     return SamModel(model.sam, model.sizes, head, class_names, model.metadata)
 
 
-def write_model(model: SamModel, trained: nn.Module, out: Path, name: str, facts: dict[str, Any]) -> None:
-    """Writes `last.safetensors`, whole or not at all; `facts` (JSON types) stand in its header."""
-    assert isinstance(trained, SamTrainee)
-    before = {"before": model.metadata["training"]} if "training" in model.metadata else {}
-    metadata = {"name": name, "training": json.dumps({**facts, **before})}
-    write_checkpoint(model_with(model, trained, metadata), out / WEIGHTS)
+def image_terms(answers: SamAnswers, item: SamItem, config: SamTuneConfig) -> Terms:
+    """The terms of the loss of one image, by name: the paper's, and that of the IoU head, which it leaves alone.
 
+    What the terms count differs between the recipes (`SamTuneConfig.image_losses`): masks, or, as in the paper's code,
+    images. There an image with seven objects has the dice losses of seven masks added up, beside one class loss, the
+    mean over its seven names; images are then averaged, as the gradients of the authors' processes are.
 
-def prepared_stream(
-    model: SamModel,
-    data: SimulatedDataset,
-    names: tuple[str, ...],
-    out: Path,
-    cache: Path | None,
-    config: SamTuneConfig,
-    processes: Processes,
-) -> SamStream:
-    """The items of a run, their embeddings made where they are to be kept; arguments as those of `finetune`.
-
-    Raises:
-        ConfigError: a folder for embeddings that are not to be kept.
+    Args:
+        answers: of the network.
+        item: prompts and targets.
+        config: which mask is supervised, weights.
     """
-    if cache is not None and not config.cache_embeddings:
-        raise ConfigError(f"cache {cache}: expected cache_embeddings with it, got a run that keeps none: set both")
-    sam = copy.deepcopy(model.sam) if config.train_encoder else model.sam
-    encoder = FrozenEncoder(sam.to(processes.device).eval(), getattr(torch, config.cache_dtype))
-    length = config.total_steps(len(data), processes.count) * config.batch * processes.count
-    if not config.cache_embeddings or not config.needs_embeddings:
-        return SamStream(data, names, model.sizes.image_size, encoder, length, config)
-    kept = EmbeddingCache(cache or out.parent / "embeddings", encoder)
-    stream = SamStream(data, names, model.sizes.image_size, kept, length, config)
-    _fill(stream, kept, out / FILLED, config.workers, processes)
-    return stream
+    on_object = item.targets != BACKGROUND
+    rows = item.targets[on_object]
+    truth, logits = item.masks[rows], answers.mask_logits.float()
+    focal, dice = mask_losses(logits, truth[:, None], config.focal_alpha, config.focal_gamma)
+    if config.supervised == "predicted":
+        chosen = answers.predicted_iou[on_object].detach().argmax(1)
+    else:
+        chosen = (config.focal_weight * focal + config.dice_weight * dice).detach().argmin(1)
+    iou = mask_iou(logits.detach() > 0, truth[:, None])
+    masks = min(1, len(rows)) if config.image_losses else len(rows)
+    terms = {
+        "dice": Term(_of(dice, chosen).sum(), masks, config.dice_weight),
+        "focal": Term(_of(focal, chosen).sum(), masks, config.focal_weight),
+        "iou": Term(_of(iou, chosen).sum(), len(rows), 0.0),  # to look at
+    }
+    if answers.class_logits is not None and config.class_weight:
+        labels = item.class_ids[rows]
+        loss = F.cross_entropy(answers.class_logits.float(), labels, reduction="sum", ignore_index=NO_CLASS)
+        named = int((labels != NO_CLASS).sum())
+        if config.image_losses:
+            terms["class"] = Term(loss / max(1, named), min(1, named), config.class_weight)
+        else:
+            terms["class"] = Term(loss, named, config.class_weight)
+    if config.quality_weight:
+        wanted = torch.zeros_like(answers.predicted_iou, dtype=torch.float32)
+        wanted[on_object] = wanted_scores(iou, chosen, config.suppress_duplicates)
+        error = F.mse_loss(answers.predicted_iou.float(), wanted, reduction="sum")
+        terms["quality"] = Term(error, wanted.numel(), config.quality_weight)
+    return terms
 
 
-def _fill(stream: SamStream, kept: EmbeddingCache, done: Path, workers: int, processes: Processes) -> None:
-    """Encodes every view that the run will see, shared among the processes; what is kept already is passed over."""
-    filled = _is_filled(kept, done)
-    processes.wait()  # none fills before all have looked, or they would not agree
-    if filled:
-        return
-    mine = stream.views_to_come()[processes.rank :: processes.count]
-    pictures = workers_of(_Pictures(stream, mine), workers)
-    files = []
-    for image_rgb in tqdm(pictures, total=len(mine), unit="view", desc="embeddings", disable=not processes.first):
-        kept(image_rgb)
-        files.append(kept.path(image_rgb).name)
-    everyone = processes.gathered(files)
-    if processes.first:
-        write_atomically(done, json.dumps(everyone).encode())
+def wanted_scores(iou: Tensor, chosen: Tensor, suppress_duplicates: bool) -> Tensor:
+    """What the IoU head is to say of each mask, (P, M): the IoU that the mask has.
+
+    Args:
+        iou: (P, M) of each mask with the prompt's object.
+        chosen: (P,) which of a prompt's masks learns the object.
+        suppress_duplicates: 0 for masks that are worse than that one, since in everything mode a prompt has one object
+            to give. Masks that are as good keep their score: box NMS removes them, and which of equally good masks
+            learns is chance, so without this all of them would learn to score a part of their IoU.
+    """
+    as_good = iou >= AS_GOOD * iou.gather(1, chosen[:, None])
+    return iou * as_good if suppress_duplicates else iou
 
 
-class _Pictures(Dataset[npt.NDArray[np.uint8]]):
-    """Of some views of a stream the pictures alone."""
-
-    def __init__(self, stream: SamStream, views: Sequence[tuple[int, int]]) -> None:
-        self._stream, self._views = stream, views
-
-    def __len__(self) -> int:
-        return len(self._views)
-
-    def __getitem__(self, k: int) -> npt.NDArray[np.uint8]:
-        return self._stream.view(*self._views[k]).image_rgb
-
-
-def _is_filled(kept: EmbeddingCache, done: Path) -> bool:
-    """Whether an earlier attempt made all embeddings of the run, and none is gone."""
-    return done.exists() and all((kept.folder / name).exists() for name in json.loads(done.read_text(encoding="utf-8")))
+def _of(values: Tensor, chosen: Tensor) -> Tensor:
+    """(P, M), (P,) -> (P,)."""
+    return values.gather(1, chosen[:, None])[:, 0]

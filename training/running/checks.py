@@ -1,7 +1,8 @@
-"""What is checked before a training begins: its data, its folder, and how many processes there are."""
+"""What is checked before a training begins: that its data can be learned from, and that its folder is its own."""
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import hashlib
 import json
@@ -17,14 +18,21 @@ from saom_core.files import write_atomically
 
 from ..dataset import Dataset
 from ..networks.checkpoint import WEIGHTS
-from .resume import RESUME
+from .config import RunConfig
+from .processes import Processes
+from .resume import RESUME, steps_done
 
 logger = logging.getLogger("saom")
 
 CONFIG, LOCK = "config.json", "lock"
-_locks: list[int] = []  # open files of this process: one that is closed lets others in
-_MAY_DIFFER = {f"config.{name}" for name in ("workers", "checkpoint_every", "fused")}
-"""Facts that may differ between a run and its resumption."""
+_locks: list[int] = []  # files that stay open as long as this process lives: closing one would end its lock
+_MAY_DIFFER = {
+    f"config.{name}" for name in ("workers", "checkpoint_every", "fused", "validate_every", "validate_images")
+}
+"""Facts that may differ between a run and its resumption: they decide how it runs, not what is learned."""
+_LENGTH = {"steps", "config.steps", "config.epochs"}
+"""Facts of a run's length, which may grow when the run is finished."""
+_ENDED = "ended_before"
 
 
 class TrainingError(SaomError):
@@ -59,24 +67,19 @@ def check_data(data: Dataset, class_names: Sequence[str] | None) -> None:
         logger.warning("no objects of %d classes, which will not be learned: %s", len(missing), ", ".join(missing))
 
 
-def check_one_process(what: str) -> None:
-    """Refuses `torchrun`, whose processes would each train the whole run and write the same files.
-
-    Raises:
-        ConfigError: there are several processes.
-    """
-    count = int(os.environ.get("WORLD_SIZE", "1"))
-    if count > 1:
-        raise ConfigError(f"{what}: expected one process, which it trains in, got {count}: start it without torchrun")
-
-
-def begin(out: Path, facts: Mapping[str, Any], *, first: bool = True) -> None:
+def begin(out: Path, facts: Mapping[str, Any], *, first: bool = True) -> dict[str, Any]:
     """Makes a run's folder with its `config.json`, or checks that the run in it is this one.
+
+    A run that is finished may be given more steps: it goes on from its last one, at the learning rate that a run of the
+    new length has there.
 
     Args:
         out: the folder.
-        facts: options and whatever else decides the run, JSON types.
+        facts: options and whatever else decides the run, JSON types; "steps" is the length of the run.
         first: of the processes that train together; the others write nothing.
+
+    Returns:
+        {"ended_before": the lengths at which the run had been finished} if it was given more steps, else nothing.
 
     Raises:
         ConfigError: a run with other options, data or beginning is there, or one that is still going on.
@@ -85,17 +88,44 @@ def begin(out: Path, facts: Mapping[str, Any], *, first: bool = True) -> None:
         _lock(out)
     wanted = json.loads(json.dumps(facts))  # as it will be read
     path = out / CONFIG
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    ended = found.pop(_ENDED, [])
+    before = len(ended)
     if path.is_file() or (out / RESUME).is_file():
-        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         known, asked = dict(_flat(found)), dict(_flat(wanted))
         other = sorted(k for k in {*known, *asked} if known.get(k) != asked.get(k) and k not in _MAY_DIFFER)
-        if other:
+        if set(other) & _LENGTH and set(other) <= _LENGTH:
+            ended = [*ended, _check_more_steps(out, found, wanted)]
+        elif other:
             raise ConfigError(
                 f"{out}: expected the run to go on with { ({k: known.get(k) for k in other}) }, got "
                 f"{ ({k: asked.get(k) for k in other}) }: give the same options, or another --out"
             )
-    elif first:
-        write_atomically(path, json.dumps(wanted, indent=1).encode())
+    told = {_ENDED: ended} if ended else {}
+    if first and (not path.is_file() or len(ended) > before):
+        write_atomically(path, json.dumps({**wanted, **told}, indent=1).encode())
+    return told
+
+
+def begin_together(
+    out: Path, facts: Mapping[str, Any], config: RunConfig, steps: int, processes: Processes
+) -> dict[str, Any]:
+    """As `begin`, for a run of several processes, with what is known of every run; ends when all have begun."""
+    known = {"config": dataclasses.asdict(config), "steps": steps, "processes": processes.count}
+    told = begin(out, {**known, **facts}, first=processes.first)
+    processes.wait()
+    return told
+
+
+def _check_more_steps(out: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> int:
+    """The steps of a finished run that is to have more of them; ConfigError if it is not finished, or not more."""
+    before, after, done = found.get("steps", 0), wanted.get("steps", 0), steps_done(out)
+    if not done == before < after:
+        raise ConfigError(
+            f"{out}: expected the {before} steps that the run was begun with (it has taken {done}), got {after}: give "
+            "the same --steps, more of them when the run is finished, or another --out"
+        )
+    return int(done)
 
 
 def _lock(out: Path) -> None:
@@ -115,14 +145,15 @@ def _lock(out: Path) -> None:
     _locks.append(lock)
 
 
-def beginning(data: Dataset, init: Path | None) -> dict[str, Any]:
+def beginning(data: Dataset, init: Path | None, pretrained: Path | None = None) -> dict[str, Any]:
     """What a training of saom-tiny begins with, known by its content.
 
     Args:
         data: training split.
         init: checkpoint folder or exported file.
+        pretrained: file of an encoder's weights.
     """
-    hashes = {"data": data.fingerprint(), "init": _hash_of_file(init)}
+    hashes = {"data": data.fingerprint(), "init": _hash_of_file(init), "pretrained": _hash_of_file(pretrained)}
     return {"class_names": data.class_names, "images": len(data), **hashes}
 
 

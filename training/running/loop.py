@@ -1,81 +1,153 @@
-"""The loop of every training here: steps, averaged weights, checkpoints, a log; it goes on where a killed run was."""
+"""The one loop of every training: steps, averaged weights, checkpoints, validation, a log; a killed run goes on.
+
+A recipe gives the model, the terms of its loss and its batches; a `RunConfig` tells how they are run. A run that is
+resumed ends with the weights of an unbroken one, to the bit.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-import torch
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from .averaging import moving_average
-from .log import LOG, PLOT, open_log
-from .plot import plot_losses
+from .config import RunConfig
+from .log import LOG, PLOT, Means, open_log, plot_losses
+from .memory import peak_memory_mb_on
+from .optimizer import make_optimizer, moving_average, set_learning_rate
+from .processes import Processes
 from .resume import load_resume, save_resume
+from .step import Terms, train_step
+from .validation import Validation
+
+logger = logging.getLogger("saom")
 
 _LOG_EVERY = 10  # steps
 
 
-class LoopConfig(Protocol):
-    """What every training's configuration says of the loop."""
+class Batches(Protocol):
+    """What a training sees, step by step."""
 
-    @property
-    def ema_decay(self) -> float:
-        """Of the averaged weights that are saved; 0: the last ones."""
+    steps: int
+    """Of the whole run."""
 
-    @property
-    def checkpoint_every(self) -> int:
-        """So many steps."""
+    def after(self, done: int) -> Iterator[Any]:
+        """This process's batch of each step that is left when `done` steps are taken."""
 
 
-def run_steps(
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    steps_from: Callable[[int], Iterator[dict[str, float]]],
-    save: Callable[[nn.Module, int], None],
-    out: Path,
-    config: LoopConfig,
-    steps: int,
+def train(
+    model: nn.Module,
+    terms_of: Callable[[Any, Any], Terms],
+    batches: Batches,
+    config: RunConfig,
     *,
-    writes: bool = True,
+    out: Path,
+    save: Callable[[nn.Module, int], Path],
+    processes: Processes,
+    validation: Validation | None = None,
+    shares: Mapping[str, float] | None = None,
 ) -> tuple[nn.Module, int]:
     """Trains from the start, or on from the last checkpoint in `out`.
 
     Args:
-        network: that is trained, on its device.
-        optimizer: of its weights.
-        steps_from: takes the steps from a given one to the last; gives the terms of each one's loss, by name.
-        save: writes the checkpoint of the averaged network after so many steps.
+        model: called with a batch, gives the answers to it; what is trained of it has `requires_grad`.
+        terms_of: the terms of the loss, from answers and batch.
+        batches: of the run.
+        config: optimisation, checkpoints, validation.
         out: folder of checkpoints and logs.
-        config: of averaging and checkpoints.
-        steps: of the whole run.
-        writes: False for all processes of a run but the first.
+        save: writes the checkpoint of a model (with averaged weights) after so many steps; returns where it is.
+        processes: that train together.
+        validation: measures checkpoints and keeps the best one; None: nothing is measured.
+        shares: beginning of parameters' names -> their learning rate, relative to that of all others.
 
     Returns:
-        The averaged network, in training mode, and how many steps were already taken before.
+        The model with averaged weights, in training mode, and how many steps had been taken before.
+
+    Raises:
+        TrainingError: a loss or a gradient that is not finite.
     """
-    average = moving_average(network, config.ema_decay)
-    start = load_resume(out, network, average, optimizer)
-    log = open_log(out / LOG, start) if writes else None
-    progress = tqdm(total=steps, initial=start, unit="step", desc="train", dynamic_ncols=True, disable=log is None)
-    for step, values in enumerate(steps_from(start), start):
-        average.update_parameters(network)
-        progress.update()
-        last = step + 1 == steps
-        if log is not None and (step % _LOG_EVERY == 0 or last):
-            progress.set_postfix({name: f"{value:.3f}" for name, value in values.items()})
-            for name, value in values.items():
-                log.add_scalar(f"loss/{name}", value, step)
-            log.add_scalar("learning_rate", optimizer.param_groups[0]["lr"], step)
-        if log is not None and ((step + 1) % config.checkpoint_every == 0 or last):
-            # the model first: a run that is killed in between makes it once more
-            save(average.module, step + 1)
-            log.flush()
-            save_resume(out, step + 1, network, average, optimizer)
-    progress.close()
-    if log is not None:
-        log.close()
-        plot_losses(out / LOG, out / PLOT)
+    model.to(processes.device).train()
+    optimizer = make_optimizer(model, config, processes.device, shares)
+    average = moving_average(model, config.ema_decay)
+    start, sums = load_resume(out, model, average, optimizer)
+    spread = DistributedDataParallel(model) if processes.count > 1 and start < batches.steps else model
+    # of the processes the first one alone writes, shows and measures
+    report = Report(out, start, batches.steps, sums, validation) if processes.first else None
+    began = time.monotonic()
+    for step, batch in enumerate(batches.after(start), start):
+        set_learning_rate(optimizer, config, step, batches.steps)
+        values = train_step(spread, optimizer, batch, terms_of, config, processes)
+        average.update_parameters(model)
+        if report is None:
+            continue
+        report.add(step, values, optimizer.param_groups[0]["lr"])
+        done, last = step + 1, step + 1 == batches.steps
+        measured = validation is not None and (done % validation.every == 0 or last)
+        if done % config.checkpoint_every == 0 or last or measured:
+            # the resume file comes last: a run that is killed before it makes checkpoint and figures once more
+            checkpoint = save(average.module, done)
+            if measured:
+                report.measure(checkpoint, done)
+            report.flush()
+            save_resume(out, done, model, average, optimizer, report.losses.sums)
+    if report is not None:
+        report.close()
+        pictures = (batches.steps - start) * config.batch * processes.count
+        seconds, memory = time.monotonic() - began, peak_memory_mb_on(processes.device) / 1000
+        logger.info("%d items, %.3f s each, peak memory %.1f GB", pictures, seconds / max(1, pictures), memory)
+    processes.wait()
     return average.module, start
+
+
+class Report:
+    """What a run tells of itself: its log, its line of progress, and its curves at the end.
+
+    Args:
+        out: folder of the run.
+        start: steps that are taken already.
+        steps: of the whole run.
+        sums: of the losses since the last line of the log, from the resume file.
+        validation: measures checkpoints.
+    """
+
+    def __init__(
+        self, out: Path, start: int, steps: int, sums: Mapping[str, float], validation: Validation | None
+    ) -> None:
+        self.losses = Means(sums)
+        self._out, self._steps, self._validation = out, steps, validation
+        self._log = open_log(out / LOG, start)
+        self._figures = validation.resume(start) if validation else {}
+        self._progress = tqdm(total=steps, initial=start, unit="step", desc="train", dynamic_ncols=True)
+
+    def add(self, step: int, values: Mapping[str, float], learning_rate: float) -> None:
+        """One step; every tenth has a line in the log, of the mean losses since the line before."""
+        self.losses.add(values)
+        self._progress.update()
+        if step % _LOG_EVERY == 0 or step + 1 == self._steps:
+            means = self.losses.take()
+            for name, value in means.items():
+                self._log.add_scalar(f"loss/{name}", value, step)
+            self._log.add_scalar("learning_rate", learning_rate, step)
+            self._progress.set_postfix({name: f"{value:.3f}" for name, value in {**means, **self._figures}.items()})
+
+    def measure(self, checkpoint: Path, done: int) -> None:
+        """Figures of a checkpoint on the validation images."""
+        assert self._validation is not None
+        self._figures = self._validation.measure(checkpoint, done)
+        for name, value in self._figures.items():
+            self._log.add_scalar(f"val/{name}", value, done - 1)
+
+    def flush(self) -> None:
+        """All lines of the log to the disk."""
+        self._log.flush()
+
+    def close(self) -> None:
+        """The end of the run."""
+        self._progress.close()
+        self._log.close()
+        plot_losses(self._out / LOG, self._out / PLOT)

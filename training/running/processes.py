@@ -1,4 +1,4 @@
-"""One training in several processes, as `torchrun` starts them: who am I, which device is mine, sums over all."""
+"""One training in several processes, as `torchrun` starts them: which one this is, its device, and sums over all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, distributed
 
 T = TypeVar("T")
-_PATIENCE = timedelta(days=1)  # for one that encodes or prepares pictures while the others wait
+_PATIENCE = timedelta(days=1)  # the others wait while one prepares pictures, encodes or validates
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,11 @@ class Processes:
         if count > 1 and not distributed.is_initialized():
             distributed.init_process_group("nccl" if cuda else "gloo", timeout=_PATIENCE)
         return Processes(rank, count, device)
+
+    @staticmethod
+    def alone() -> Processes:
+        """A run in this process."""
+        return Processes(0, 1, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 
     @property
     def first(self) -> bool:

@@ -10,31 +10,57 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
+from saom_core.config import check_options, option_field
+from saom_core.errors import ConfigError
 from saom_core.masks import box_of_mask
 
 from ..assign import BACKGROUND, grid_prompts
+from ..dataset import Dataset as SimulatedDataset
 from ..dataset import Sample
-from ..recipes.losses import IGNORED
+from .seeded_order import image_of, item_rng
 
 MASK_STRIDE = 4
 """Masks are learned at the network's mask resolution, a quarter of the input."""
 SEMANTIC_STRIDE = 8
 CANVAS = 114
 """Grey value of what lies outside of the picture, as in `saom_core.letterbox`."""
+IGNORED = -100
+"""Pixels whose class is not asked: torch's own number for it."""
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """How a training image is varied."""
+    """How a training image is varied.
 
-    size_hw: tuple[int, int] = (288, 384)  # of the network's input, divisible by 32
-    scale: tuple[float, float] = (0.8, 1.7)  # of the image relative to the size that just fits
-    drop_depth: float = 0.4  # share of images without depth, so that RGB alone works
-    prompts: int = 48
-    background_share: float = 0.25
-    grid: tuple[int, int] = (32, 32)
-    min_visible_px: int = 24  # of the input; smaller objects are not asked for
+    Raises:
+        ConfigError: a value out of range, or a size that the network cannot have.
+    """
+
+    size_hw: tuple[int, int] = option_field(
+        (288, 384), "Network input, WIDTHxHEIGHT, both divisible by 32", unit="px", flag="size"
+    )
+    scale: tuple[float, float] = option_field(
+        (0.8, 1.7), "Least and largest size of the image, relative to the one that just fits"
+    )
+    drop_depth: float = option_field(
+        0.4, "Share of images without depth, so that RGB alone works", minimum=0.0, maximum=1.0
+    )
+    prompts: int = option_field(48, "Points per image", minimum=1)
+    background_share: float = option_field(0.25, "Least share of points on background", minimum=0.0, maximum=1.0)
+    grid: tuple[int, int] = option_field((32, 32), "Columns and rows of everything mode's point grid")
+    min_visible_px: int = option_field(24, "Smaller objects are not asked for", unit="px", minimum=0)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        if min(self.size_hw) < 32 or any(side % 32 for side in self.size_hw):
+            raise ConfigError(
+                "size: expected width and height divisible by 32, as 384x288, got "
+                f"{self.size_hw[1]}x{self.size_hw[0]}: the coarsest features of the network are 32 times smaller"
+            )
+        if min(self.grid) < 1 or not 0 < self.scale[0] <= self.scale[1]:
+            raise ConfigError(f"grid, scale: expected positive numbers, got {self.grid} and {self.scale}")
 
 
 @dataclass
@@ -49,6 +75,27 @@ class TrainingItem:
     boxes: Tensor  # (T, 4) float32 xyxy, 0..1
     class_ids: Tensor  # (T,) int64
     semantic: Tensor  # (H/8, W/8) int64 class of the pixel, BACKGROUND, or IGNORED
+
+
+class AugmentedStream(Dataset[TrainingItem]):
+    """Item i of an endless stream of augmented images; epochs are permutations of the data set.
+
+    Args:
+        data: the images.
+        config: what they go through.
+        seed: item i follows from it and i alone, so a resumed run sees what an unbroken one sees.
+        length: number of items.
+    """
+
+    def __init__(self, data: SimulatedDataset, config: AugmentConfig, seed: int, length: int) -> None:
+        self._data, self._config, self._seed, self._length = data, config, seed, length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, i: int) -> TrainingItem:
+        sample = self._data[image_of(self._seed, i, len(self._data))]
+        return training_item(sample, self._config, item_rng(self._seed, i))
 
 
 def training_item(sample: Sample, config: AugmentConfig, rng: np.random.Generator) -> TrainingItem:

@@ -12,18 +12,40 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from saom_core.config import option_field
 from saom_core.masks import in_front
 from saom_core.sam.encoder import input_size, resized
 
 from ..dataset import Dataset as SimulatedDataset
-from ..prompts.training_points import sam_prompts
-from ..recipes.sam_config import SamTuneConfig
+from ..prompts.training_points import PromptConfig, sam_prompts
+from ..running.config import EpochConfig
 from .seeded_order import epoch_order, image_of, item_rng
-from .views import View, areas, view_of
+from .views import PastedViewConfig, View, areas, view_of
 
 NO_CLASS = -100
 """Class id of an object whose class the model does not have: torch's cross-entropy ignores this value."""
 LOGIT_STRIDE = 4  # pixels of the encoder's input per mask logit, in every network of the family
+
+
+@dataclass(frozen=True)
+class EmbeddedConfig(EpochConfig, PromptConfig, PastedViewConfig):
+    """A run on embeddings of pictures: its prompts, its views, and what becomes of the embeddings."""
+
+    train_encoder: bool = option_field(
+        False, "Train the image encoder, too (the paper: frozen); the one that training begins with places the prompts"
+    )
+    cache_embeddings: bool = option_field(False, "Encode each view once and keep it on disk (SAM ViT: 2 MB)")
+    cache_dtype: str = option_field("float16", "Of kept embeddings", choices=("float16", "bfloat16", "float32"))
+
+    @property
+    def needs_embeddings(self) -> bool:
+        """Whether the encoder that training begins with is asked: for what it trains on, or for where prompts go."""
+        return not self.train_encoder or self.assignment == "nearest"
+
+    def __post_init__(self) -> None:
+        PromptConfig.__post_init__(self)  # which checks every field, those of a run, too
+        if not self.cache_embeddings and self.needs_embeddings:
+            object.__setattr__(self, "workers", 0)  # the encoder runs in the training process
 
 
 @dataclass
@@ -57,7 +79,7 @@ class SamStream(Dataset[SamItem]):
         image_size: int,
         embed: Callable[[npt.NDArray[np.uint8]], Tensor],
         length: int,
-        config: SamTuneConfig,
+        config: EmbeddedConfig,
     ) -> None:
         self._data, self._embed, self._length, self._config = data, embed, length, config
         self._class_of = {name: k for k, name in enumerate(class_names)}

@@ -9,7 +9,10 @@ all.
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import json
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,13 +23,23 @@ import torch
 from safetensors import SafetensorError
 from segment_anything.modeling import Sam
 from torch import Tensor
+from torch.utils.data import Dataset
+from tqdm import tqdm
 
+from saom_core.errors import ConfigError
 from saom_core.files import write_atomically
 from saom_core.sam.encoder import encode, network_input
+from saom_core.sam.network import SamModel
 
+from ..dataset import Dataset as SimulatedDataset
 from ..networks.fingerprints import encoder_hash
+from ..running.processes import Processes
+from ..running.workers import workers_of
+from .embedded_pictures import EmbeddedConfig, SamStream
 
 _HASH_CHARACTERS = 32
+FILLED = "embeddings.json"
+"""In a run's folder: which embeddings it needs, once all of them are made, so that a resumed run need not look."""
 
 
 class FrozenEncoder:
@@ -74,3 +87,78 @@ class EmbeddingCache:
         content = hashlib.blake2b(f"{image_rgb.shape} {self._encoder.dtype}".encode())
         content.update(np.ascontiguousarray(image_rgb).data)
         return self.folder / f"{content.hexdigest()[:_HASH_CHARACTERS]}.safetensors"
+
+
+def embedded_stream(
+    model: SamModel,
+    data: SimulatedDataset,
+    class_names: tuple[str, ...],
+    config: EmbeddedConfig,
+    *,
+    out: Path,
+    cache: Path | None,
+    processes: Processes,
+) -> SamStream:
+    """The items of a run; where embeddings are kept, those that the run will need are made first.
+
+    Args:
+        model: whose encoder makes them, as it is now.
+        data: the training split.
+        class_names: of the class head.
+        config: the run.
+        out: its folder.
+        cache: folder of kept embeddings; None: "embeddings" beside `out`.
+        processes: that train together, and share the work.
+
+    Raises:
+        ConfigError: a folder for embeddings that are not to be kept.
+    """
+    if cache is not None and not config.cache_embeddings:
+        raise ConfigError(f"cache {cache}: expected cache_embeddings with it, got a run that keeps none: set both")
+    sam = copy.deepcopy(model.sam) if config.train_encoder else model.sam
+    encoder = FrozenEncoder(sam.to(processes.device).eval(), getattr(torch, config.cache_dtype))
+    length = config.total_steps(len(data), processes.count) * config.batch * processes.count
+    if not config.cache_embeddings or not config.needs_embeddings:
+        return SamStream(data, class_names, model.sizes.image_size, encoder, length, config)
+    kept = EmbeddingCache(cache or out.parent / "embeddings", encoder)
+    stream = SamStream(data, class_names, model.sizes.image_size, kept, length, config)
+    _fill(stream, kept, out / FILLED, config.workers, processes)
+    return stream
+
+
+def _fill(stream: SamStream, kept: EmbeddingCache, done: Path, workers: int, processes: Processes) -> None:
+    """Encodes every view that the run will see, shared among the processes; what is kept already is passed over."""
+    filled = _is_filled(stream, kept, done)
+    processes.wait()  # the file `done` may not appear before all have looked for it, or they would not agree
+    if filled:
+        return
+    mine = stream.views_to_come()[processes.rank :: processes.count]
+    pictures = workers_of(_Pictures(stream, mine), workers)
+    files = []
+    for image_rgb in tqdm(pictures, total=len(mine), unit="view", desc="embeddings", disable=not processes.first):
+        kept(image_rgb)
+        files.append(kept.path(image_rgb).name)
+    everyone = processes.gathered(files)
+    if processes.first:
+        write_atomically(done, json.dumps({"items": len(stream), "files": everyone}).encode())
+
+
+class _Pictures(Dataset[npt.NDArray[np.uint8]]):
+    """Of some views of a stream the pictures alone."""
+
+    def __init__(self, stream: SamStream, views: Sequence[tuple[int, int]]) -> None:
+        self._stream, self._views = stream, views
+
+    def __len__(self) -> int:
+        return len(self._views)
+
+    def __getitem__(self, k: int) -> npt.NDArray[np.uint8]:
+        return self._stream.view(*self._views[k]).image_rgb
+
+
+def _is_filled(stream: SamStream, kept: EmbeddingCache, done: Path) -> bool:
+    """Whether an earlier attempt made all embeddings of a run of this length, and none is gone."""
+    if not done.exists():
+        return False
+    made = json.loads(done.read_text(encoding="utf-8"))
+    return made["items"] == len(stream) and all((kept.folder / name).exists() for name in made["files"])

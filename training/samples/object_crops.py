@@ -26,7 +26,8 @@ from ..dataset import Dataset, Sample
 from ..networks.object_head import CHANNELS, CROP, RELIEF_LIMIT, WIDEN, ObjectViews, geometry, mask_boxes, relief
 from ..networks.tiny import SaomTiny
 from ..running.precision import mixed_precision
-from .workers import workers_of
+from ..running.processes import Processes
+from ..running.workers import workers_of
 
 KEPT, KEPT_WIDEN = 48, 1.6
 """Edge of kept squares, and how much of the surroundings they cover: more than the head sees, to shift crops."""
@@ -55,7 +56,11 @@ class ObjectCrops:
 
 
 def read_objects(
-    data: Dataset, network: SaomTiny | None = None, drawn_share: float = 0.0, workers: int = 0
+    data: Dataset,
+    network: SaomTiny | None = None,
+    drawn_share: float = 0.0,
+    workers: int = 0,
+    processes: Processes | None = None,
 ) -> ObjectCrops:
     """All whole objects of a data set; about 12 kB of memory each.
 
@@ -64,10 +69,16 @@ def read_objects(
         network: draws masks; None: true masks alone.
         drawn_share: share of the images whose objects are also kept with drawn masks.
         workers: processes that read and draw.
+        processes: that train together: each reads its share of the images, and has all objects in the end.
     """
-    images = workers_of(_ObjectsOfImages(data, network, drawn_share), workers)
-    progress = tqdm(images, total=len(data), unit="image", desc="objects", dynamic_ncols=True)
-    return together([row for rows in progress for row in rows])
+    processes = processes or Processes.alone()
+    orders = [list(range(rank, len(data), processes.count)) for rank in range(processes.count)]
+    mine = orders[processes.rank]
+    images = workers_of(_ObjectsOfImages(data, network, drawn_share), workers, mine)
+    quiet = not processes.first
+    found = list(tqdm(images, total=len(mine), unit="image", desc="objects", dynamic_ncols=True, disable=quiet))
+    by_image = dict(zip([k for order in orders for k in order], processes.gathered(found), strict=True))
+    return together([row for k in range(len(data)) for row in by_image[k]])
 
 
 class _ObjectsOfImages(TorchDataset[list[_Row]]):
@@ -186,7 +197,13 @@ def plain_views(objects: ObjectCrops, chosen: Tensor) -> ObjectViews:
     return ObjectViews(_resampled(objects, chosen, turned), geometry(boxes, nearness, boxes.new_zeros(())))
 
 
-def varied_views(objects: ObjectCrops, chosen: Tensor, drop_depth: float, generator: torch.Generator) -> ObjectViews:
+def varied_views(
+    objects: ObjectCrops,
+    chosen: Tensor,
+    drop_depth: float,
+    generator: torch.Generator,
+    part: slice = slice(None),
+) -> ObjectViews:
     """The views of some objects, turned, shifted, mirrored, recoloured, with masks as coarse as predicted ones.
 
     Args:
@@ -194,14 +211,17 @@ def varied_views(objects: ObjectCrops, chosen: Tensor, drop_depth: float, genera
         chosen: (n,) rows.
         drop_depth: share without depth.
         generator: draws everything, on the objects' device.
+        part: of the chosen ones those that are wanted. Numbers are drawn for all of them, so that an object looks the
+            same whichever process of a training has it.
     """
-    n = len(chosen)
+    every = len(chosen)
+    chosen = chosen[part]
 
     def normal(*shape: int) -> Tensor:
-        return torch.randn(n, *shape, generator=generator, device=generator.device)
+        return torch.randn(every, *shape, generator=generator, device=generator.device)[part]
 
     def uniform(*shape: int) -> Tensor:
-        return torch.rand(n, *shape, generator=generator, device=generator.device)
+        return torch.rand(every, *shape, generator=generator, device=generator.device)[part]
 
     angle, mirror = normal() * 0.12, torch.where(uniform() < 0.5, -1.0, 1.0)
     scale = WIDEN / KEPT_WIDEN * (normal(2) * 0.08).exp()

@@ -15,20 +15,37 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from saom_core.config import option_field, other_default
 from saom_core.files import write_atomically
 from saom_core.sam.encoder import input_size
 
 from ..data.annotations import decode_masks, encode_mask
 from ..dataset import Dataset as SimulatedDataset
 from ..dataset import Sample
-from ..recipes.base_config import SamBaseConfig
+from ..running.config import EpochConfig
+from ..running.workers import workers_of
 from .embedded_pictures import SamItem, coverage, pixels_of
 from .seeded_order import image_of, item_rng
 from .sub_parts import regions, sub_parts
-from .views import LEAST_LEFT, areas, recoloured, window_of
-from .workers import workers_of
+from .views import LEAST_LEFT, ViewConfig, areas, recoloured, window_of
 
 Pieces = list[dict[str, Any]]  # RLEs
+
+
+@dataclass(frozen=True)
+class PiecesConfig(EpochConfig, ViewConfig):
+    """A run on pieces of pictures, and how the pictures are varied."""
+
+    views: int = other_default(
+        ViewConfig,
+        "views",
+        1000,
+        description="One image in so many is as it is, the others are varied; with 1 nothing is varied",
+    )
+    mirror: bool = other_default(ViewConfig, "mirror", True)
+    crop: float = other_default(ViewConfig, "crop", 0.5)
+    recolour: float = other_default(ViewConfig, "recolour", 0.7)
+    prompts: int = option_field(32, "Points per image", minimum=1)
 
 
 @dataclass
@@ -50,7 +67,7 @@ class BaseStream(Dataset[BaseItem]):
     """
 
     def __init__(
-        self, data: SimulatedDataset, pieces: Sequence[Pieces], image_size: int, length: int, config: SamBaseConfig
+        self, data: SimulatedDataset, pieces: Sequence[Pieces], image_size: int, length: int, config: PiecesConfig
     ) -> None:
         self._data, self._pieces, self._config = data, pieces, config
         self._image_size, self._length = image_size, length

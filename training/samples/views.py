@@ -12,13 +12,33 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from saom_core.config import option_field
+
 from ..dataset import Sample
-from ..recipes.sam_config import SamTuneConfig
 
 BoolArray = npt.NDArray[np.bool_]
 LEAST_LEFT = 0.2
 """Least share of an object that must be left in a view; of what has less no mask is asked."""
 _PASTED_AREA = (0.002, 0.15)  # of the picture: objects that are pasted over others
+
+
+@dataclass(frozen=True)
+class ViewConfig:
+    """How the views of a picture differ from it; the defaults vary nothing."""
+
+    views: int = option_field(1, "Fixed views of each image; the first is itself: with 1 nothing is varied", minimum=1)
+    mirror: bool = option_field(False, "Half of the further views are mirrored")
+    crop: float = option_field(1.0, "Smallest side of a further view, in the image's", minimum=0.1, maximum=1.0)
+    recolour: float = option_field(0.0, "Strength of the change of colours in further views", minimum=0.0, maximum=1.0)
+
+
+@dataclass(frozen=True)
+class PastedViewConfig(ViewConfig):
+    """Views in which objects of the picture may lie once more on others."""
+
+    occlude: float = option_field(
+        0.0, "Share of further views with an object pasted over others", minimum=0.0, maximum=1.0
+    )
 
 
 @dataclass(frozen=True)
@@ -44,7 +64,7 @@ class View:
         return View(self.image_rgb, self.masks[keep], self.class_ids[keep], part_of, self.ignore)
 
 
-def view_of(sample: Sample, config: SamTuneConfig, number: int, rng: np.random.Generator) -> View:
+def view_of(sample: Sample, config: PastedViewConfig, number: int, rng: np.random.Generator) -> View:
     """View `number` of a picture.
 
     Args:

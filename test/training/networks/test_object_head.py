@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,17 @@ from saom_training.networks.checkpoint import load_network, load_network_and_rec
 from saom_training.networks.object_head import CROP, GEOMETRY, ObjectHead, geometry, object_views, relief
 from saom_training.networks.tiny import SaomTiny, TinyConfig
 from saom_training.recipes import names
-from saom_training.recipes.names import ClassesConfig, NamedObjects, accuracy, teach_classes, train_step
+from saom_training.recipes.names import (
+    ClassesConfig,
+    NamedObjects,
+    ObjectBatches,
+    accuracy,
+    name_terms,
+    teach_classes,
+)
 from saom_training.running.checks import TrainingError
+from saom_training.running.processes import Processes
+from saom_training.running.step import train_step
 from saom_training.samples.object_crops import (
     objects_of,
     plain_views,
@@ -184,9 +194,10 @@ def test_gradient_that_is_not_finite_stops_before_the_step(data: Dataset) -> Non
     network.class_head.bias.register_hook(lambda gradient: gradient * float("inf"))
     before = [parameter.clone() for parameter in named.parameters()]
     optimizer = torch.optim.AdamW(named.parameters())
-    weights = torch.ones(len(data.class_names))
+    config, processes = ClassesConfig(batch=4, drawn_share=0.0, workers=0), Processes.alone()
+    batch = next(ObjectBatches(data, network, config, processes).after(0))
     with pytest.raises(TrainingError, match="finite gradient.*loss of"):
-        train_step(named, optimizer, read_objects(data), weights, 0, ClassesConfig(batch=4))
+        train_step(named, optimizer, batch, partial(name_terms, config=config), config, processes)
     for parameter, value in zip(named.parameters(), before, strict=True):
         torch.testing.assert_close(parameter, value, rtol=0, atol=0)
 
@@ -198,19 +209,30 @@ def test_command_line_heeds_or_refuses_every_option(
     assert main(words) == 1
     assert "expected --init" in capsys.readouterr().err
     words += ["--init", str(checkpoint)]
-    for ignored in ("--steps", "--warmup-steps", "--checkpoint-every", "--size", "--grid"):
-        assert main([*words, ignored, "1x1" if ignored in ("--size", "--grid") else "1"]) == 1
+    for ignored in ("--steps", "--epochs", "--prompts", "--size", "--grid"):
+        assert main([*words, ignored, "64x64" if ignored in ("--size", "--grid") else "1"]) == 1
         assert f"{ignored}: expected options of --classes-only" in capsys.readouterr().err
     assert main([*words, "--fused"]) == 1
     assert main([*words[:1], *words[2:], "--class-steps", "1"]) == 1
     assert "--class-steps: expected options of saom-tiny without --classes-only" in capsys.readouterr().err
     given = ["--class-steps", "1", "--learning-rate", "0.002", "--drop-depth", "0.1", "--seed", "3"]
-    given += ["--object-width", "8", "--batch", "16", "--workers", "0"]
+    given += [
+        "--object-width",
+        "8",
+        "--batch",
+        "16",
+        "--workers",
+        "0",
+        "--warmup-steps",
+        "7",
+        "--checkpoint-every",
+        "9",
+    ]
     assert main([*words, *given]) == 0
     assert (tmp_path / "run" / "losses.png").read_bytes()[:4] == b"\x89PNG"
     taught = load_network_and_record(tmp_path / "run" / "last")[1]["classes"]
     wanted = ClassesConfig(1, object_width=8, batch=16, learning_rate=0.002, drop_depth=0.1, seed=3, workers=0)
-    assert taught == dataclasses.asdict(wanted)
+    assert taught == dataclasses.asdict(dataclasses.replace(wanted, warmup_steps=7, checkpoint_every=9))
 
 
 def test_an_object_head_of_another_width_begins_anew(data: Dataset, checkpoint: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from saom_core.sam.encoder import encode, network_input
 from saom_training.assign import BACKGROUND
 from saom_training.networks.fingerprints import encoder_hash
 from saom_training.prompts.training_points import sam_prompts
-from saom_training.recipes.sam_config import PAPER, RECIPES, SAOM, SamTuneConfig
+from saom_training.recipes.sam import PAPER, RECIPES, SAOM, SamTuneConfig
 from saom_training.samples.embedded_pictures import NO_CLASS, SamStream, coverage, input_size
 from saom_training.samples.embedding_cache import EmbeddingCache, FrozenEncoder
 from saom_training.samples.views import View, view_of

@@ -25,9 +25,8 @@ from saom_training.data.frames import Frame
 from saom_training.dataset import Dataset, DatasetWriter
 from saom_training.figures.models import load_model
 from saom_training.networks.onnx_weights import network_from_onnx
-from saom_training.recipes.base import base_terms, new_base, train_base
-from saom_training.recipes.base_config import SamBaseConfig
-from saom_training.recipes.sam_trainee import SamAnswers
+from saom_training.recipes.base import SamBaseConfig, base_terms, new_base, train_base
+from saom_training.recipes.prompted_sam import SamAnswers
 from saom_training.reproduction.command import KEPT_BASE
 from saom_training.samples.pieces import BaseItem, BaseStream, pieces_of, points_on
 

@@ -18,8 +18,7 @@ from saom_core.sam.checkpoints import write_checkpoint
 from saom_training.dataset import Dataset
 from saom_training.evaluate import evaluate
 from saom_training.figures.models import load_model
-from saom_training.recipes.fast import finetune
-from saom_training.recipes.fast_config import FAST, FastTuneConfig
+from saom_training.recipes.fast import FAST, FastTuneConfig, finetune
 from saom_training.running import loop
 
 QUICK = dataclasses.replace(

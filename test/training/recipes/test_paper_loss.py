@@ -17,12 +17,11 @@ from sam_scenes import TINY, one_thread, tiny_model  # noqa: F401
 from torch import Tensor, nn
 
 from saom_core.sam.network import SamModel
-from saom_training.recipes.sam_config import PAPER, SAOM, SamTuneConfig
-from saom_training.recipes.sam_losses import image_terms
-from saom_training.recipes.sam_trainee import SamAnswers, SamTrainee
+from saom_training.recipes.prompted_sam import SamAnswers, SamTrainee
+from saom_training.recipes.sam import PAPER, SAOM, SamTuneConfig, image_terms
+from saom_training.running.optimizer import set_learning_rate
 from saom_training.running.processes import Processes
-from saom_training.running.sam_loop import Terms, sums_of, train_step
-from saom_training.running.schedule import set_learning_rate
+from saom_training.running.step import Terms, sums_of, train_step
 from saom_training.samples.embedded_pictures import NO_CLASS, SamItem
 
 Float = npt.NDArray[np.float64]
@@ -174,7 +173,7 @@ def test_the_cosine_falls_with_every_step_and_is_never_far_from_the_authors_whic
     ours = torch.optim.AdamW([torch.zeros(1)])
     largest = 0.0
     for step in range(epochs * images):
-        set_learning_rate(ours, PAPER.learning_rate, step, epochs * images, PAPER.warmup_steps)
+        set_learning_rate(ours, PAPER, step, epochs * images)
         largest = max(largest, abs(ours.param_groups[0]["lr"] - theirs.param_groups[0]["lr"]))
         theirs.step()
         if (step + 1) % images == 0:

@@ -25,13 +25,12 @@ from saom_training.dataset import Dataset, DatasetWriter
 from saom_training.figures.models import load_model
 from saom_training.networks.exportable import load_exportable
 from saom_training.recipes import sam
-from saom_training.recipes.fast_config import FAST
-from saom_training.recipes.sam import finetune, with_class_head
-from saom_training.recipes.sam_config import PAPER, SamTuneConfig
-from saom_training.recipes.sam_losses import Term, image_terms
-from saom_training.recipes.sam_trainee import SamAnswers
+from saom_training.recipes.fast import FAST
+from saom_training.recipes.prompted_sam import SamAnswers
+from saom_training.recipes.sam import PAPER, SamTuneConfig, finetune, image_terms, with_class_head
 from saom_training.running import precision
 from saom_training.running.checks import TrainingError
+from saom_training.running.step import Term
 from saom_training.samples.embedded_pictures import SamItem
 
 
@@ -265,7 +264,7 @@ def test_options_of_the_other_network_are_refused(tmp_path: Path, capsys: pytest
     cases = [
         (["--model", "x.pth", "--size", "256x192"], "--size: expected options of --recipe saom"),
         (["--model", "x.pth", "--prompts", "3"], "--prompts: expected options of --recipe saom"),
-        (["--grid", "8x8", "--cache", "x"], "--cache, --grid: expected options of saom-tiny"),
+        (["--views", "2", "--cache", "x"], "--cache, --views: expected options of saom-tiny"),
         (["--recipe", "base", "--model", "x.pth"], "--model: expected options of --recipe base"),
         (["--recipe", "base", "--occlude", "0.5"], "--occlude: expected options of --recipe base"),
         (["--recipe", "paper"], "--recipe paper: expected a --model to fine-tune"),

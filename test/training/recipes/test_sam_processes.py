@@ -15,8 +15,7 @@ from sam_scenes import QUICK, assert_equal, losses, one_thread, tiny_model, weig
 
 from saom_core.sam.checkpoints import read_checkpoint, write_checkpoint
 from saom_training.dataset import Dataset
-from saom_training.recipes.sam import finetune
-from saom_training.recipes.sam_config import SAOM
+from saom_training.recipes.sam import SAOM, finetune
 
 RUN = (sys.executable, "-m", "saom_cli.main", "finetune")
 DIES = """
@@ -132,7 +131,7 @@ def test_workers_begin_although_opencv_has_threads() -> None:
     """A fork does not bring OpenCV's threads along: a worker that was to end them would wait for ever."""
     script = (
         "import cv2, numpy as np\n"
-        "from saom_training.samples.workers import workers_of\n"
+        "from saom_training.running.workers import workers_of\n"
         "cv2.setNumThreads(4)\n"
         "picture = np.zeros((2000, 2000, 3), np.uint8)\n"
         "cv2.GaussianBlur(picture, (0, 0), 3)\n"

@@ -7,6 +7,7 @@ import json
 import logging
 import shlex
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +24,20 @@ from saom_training.dataset import Dataset, DatasetWriter, Sample
 from saom_training.networks.checkpoint import load_network, load_network_and_record, save_network
 from saom_training.networks.tiny import SaomTiny, TinyConfig
 from saom_training.recipes import tiny
-from saom_training.recipes.tiny import TrainConfig, TrainingStream, make_optimizer, train, train_step
+from saom_training.recipes.mask_losses import class_weights
+from saom_training.recipes.tiny import LossWeights, TinyTrainee, TrainConfig, tiny_terms, train
 from saom_training.running.checks import TrainingError
-from saom_training.running.schedule import set_learning_rate
-from saom_training.samples.augment import AugmentConfig, training_item
+from saom_training.running.config import RunConfig
+from saom_training.running.optimizer import make_optimizer, set_learning_rate
+from saom_training.running.processes import Processes
+from saom_training.running.step import train_step
+from saom_training.samples.augment import (
+    IGNORED,
+    AugmentConfig,
+    AugmentedStream,
+    TrainingItem,
+    training_item,
+)
 
 SMALL = AugmentConfig(size_hw=(64, 96), prompts=12, min_visible_px=4, grid=(12, 8))
 QUICK = TrainConfig(steps=4, batch=2, warmup_steps=1, workers=0, checkpoint_every=2, bf16=False, augment=SMALL)
@@ -61,8 +72,7 @@ def test_depth_is_dropped_as_often_as_asked(data: Dataset) -> None:
 
 
 def test_stream_visits_every_image_once_an_epoch(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = dataclasses.replace(QUICK, steps=3)
-    stream = TrainingStream(data, config)
+    stream = AugmentedStream(data, SMALL, seed=0, length=6)
     assert len(stream) == 6
     visited, read = [], Dataset.__getitem__
 
@@ -75,7 +85,7 @@ def test_stream_visits_every_image_once_an_epoch(data: Dataset, monkeypatch: pyt
         for i in range(6):
             stream[i]
     assert set(visited[:3]) == set(visited[3:]) == {data.image(k)["id"] for k in range(len(data))}
-    again = TrainingStream(data, config)
+    again = AugmentedStream(data, SMALL, seed=0, length=6)
     for i in (0, 5):
         torch.testing.assert_close(stream[i].image, again[i].image)
 
@@ -171,10 +181,13 @@ def test_gradient_that_is_not_finite_stops_before_the_step(data: Dataset) -> Non
     network = SaomTiny(TinyConfig(data.class_names))
     next(network.parameters()).register_hook(lambda gradient: gradient * float("nan"))
     before = [parameter.clone() for parameter in network.parameters()]
-    items = [TrainingStream(data, QUICK)[i] for i in range(2)]
-    weights, device = torch.ones(len(data.class_names) + 1), torch.device("cpu")
+    items = [AugmentedStream(data, SMALL, seed=0, length=2)[i] for i in range(2)]
+    weights, processes = torch.ones(len(data.class_names) + 1), Processes.alone()
+    trainee = TinyTrainee(network).to(processes.device)
+    optimizer = make_optimizer(trainee, QUICK, processes.device)
+    terms_of = partial(tiny_terms, class_weights=weights, weights=LossWeights())
     with pytest.raises(TrainingError, match="finite gradient.*focal.*dice.*quality.*semantic.*box"):
-        train_step(network, make_optimizer(network, QUICK), items, weights, QUICK, device)
+        train_step(trainee, optimizer, items, terms_of, QUICK, processes)
     for parameter, value in zip(network.parameters(), before, strict=True):
         torch.testing.assert_close(parameter, value, rtol=0, atol=0)
 
@@ -197,15 +210,6 @@ def test_command_ends_with_the_command_that_teaches_names(
     assert "class layers are new" not in caplog.text
 
 
-def test_several_processes_are_refused(
-    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    assert main(["finetune", "--data", str(data.path), "--out", str(tmp_path / "run")]) == 1
-    assert "saom-tiny: expected one process" in capsys.readouterr().err
-    assert not (tmp_path / "run").exists()
-
-
 def test_loss_that_is_not_finite_stops_with_every_term(data: Dataset, tmp_path: Path) -> None:
     config = dataclasses.replace(QUICK, steps=30, warmup_steps=0, learning_rate=1e12)
     with pytest.raises(TrainingError, match="focal.*dice.*quality.*semantic.*box"):
@@ -214,9 +218,10 @@ def test_loss_that_is_not_finite_stops_with_every_term(data: Dataset, tmp_path: 
 
 def test_learning_rate_warms_up_and_falls() -> None:
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=5.0)
+    config = RunConfig(learning_rate=2.0, warmup_steps=10, final_rate=0.01)
     rates = []
     for step in range(100):
-        set_learning_rate(optimizer, 2.0, step, 100, 10, least=0.01)
+        set_learning_rate(optimizer, config, step, 100)
         rates.append(optimizer.param_groups[0]["lr"])
     assert rates[0] == pytest.approx(0.2) and max(rates) == pytest.approx(2.0) and 0.02 < rates[-1] < 0.022
     assert rates[:10] == sorted(rates[:10]) and rates[10:] == sorted(rates[10:], reverse=True)
@@ -243,3 +248,31 @@ def test_checkpoint_round_trip_and_damage(tmp_path: Path) -> None:
         load_network(tmp_path)
     with pytest.raises(ModelError, match="saom finetune"):
         load_network(tmp_path / "nowhere")
+
+
+def item_of(targets: list[int], size_hw: tuple[int, int] = (64, 64)) -> TrainingItem:
+    """An item whose prompts lie at random places, without objects."""
+    height, width = size_hw
+    return TrainingItem(
+        image=torch.zeros(height, width, 3, dtype=torch.uint8),
+        depth=torch.zeros(height, width),
+        points=torch.rand(len(targets), 2),
+        targets=torch.tensor(targets),
+        masks=torch.zeros(0, height // 4, width // 4),
+        boxes=torch.zeros(0, 4),
+        class_ids=torch.zeros(0, dtype=torch.int64),
+        semantic=torch.full((height // 8, width // 8), IGNORED),
+    )
+
+
+def test_background_teaches_quality_only() -> None:
+    torch.manual_seed(0)
+    trainee = TinyTrainee(SaomTiny(TinyConfig(("Mug", "Other"))).eval())
+    item = item_of([BACKGROUND] * 6)
+    answers = trainee([item])
+    terms = tiny_terms(answers, [item], class_weights(torch.tensor([3, 5])), LossWeights())
+    others = {name: float(term.total.detach()) for name, term in terms.items() if name != "quality"}
+    assert others == {"focal": 0, "dice": 0, "semantic": 0, "box": 0}
+    expected = torch.nn.functional.softplus(answers.quality_logits).sum()  # BCE with target 0
+    torch.testing.assert_close(terms["quality"].total, expected)
+    assert terms["quality"].count == 6

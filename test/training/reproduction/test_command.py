@@ -16,7 +16,7 @@ from saom_cli.main import main
 from saom_core.files import write_atomically
 from saom_core.sam.checkpoints import write_checkpoint
 from saom_training import finetune
-from saom_training.recipes.sam_config import RECIPES
+from saom_training.recipes.sam import RECIPES
 from saom_training.reproduction import command as reproduce
 from saom_training.reproduction.command import KEPT_BASE, Reproduction, ReproductionError, add_arguments
 from saom_training.reproduction.plan import (

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from saom_training.running.averaging import moving_average
+from saom_training.running.optimizer import moving_average
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.25, 0.998])

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = """
 import os, signal
 from saom_cli.guard import guarded
-from saom_training.samples.workers import workers_of
+from saom_training.running.workers import workers_of
 class Numbers:
     def __len__(self): return 100_000
     def __getitem__(self, k): return k

@@ -1,19 +1,22 @@
-"""The part of a SAM-family network that is trained, run on items of the stream.
+"""The part of a SAM-family network that answers prompts, as it is trained, and the file that it is saved in.
 
-Prompts are decoded by `saom_core.sam_decoder.PointDecoder`, as in everything mode: one decode path, gradients and all.
+Prompts are decoded by `saom_core.sam.decoder.PointDecoder`, in training as in everything mode.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from segment_anything.modeling import Sam
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from saom_core.sam.checkpoints import write_checkpoint
 from saom_core.sam.decoder import PointDecoder
 from saom_core.sam.network import SamModel
 
@@ -22,6 +25,7 @@ from ..samples.embedded_pictures import LOGIT_STRIDE, SamItem
 
 _TOKEN_STRIDE = 4 * LOGIT_STRIDE
 Item = TypeVar("Item")
+WEIGHTS = "last.safetensors"
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ class SamTrainee(nn.Module):
 
     def forward(self, items: list[SamItem]) -> list[SamAnswers]:
         """The answers to each item's prompts."""
-        found = [int((item.targets != BACKGROUND).sum()) for item in items]  # first: it waits for all a GPU has to do
+        # before anything else: reading a number from a GPU waits for all the work that it was given
+        found = [int((item.targets != BACKGROUND).sum()) for item in items]
         if self.image_encoder is None:
             embeddings = torch.stack([item.image.float() for item in items])
         else:
@@ -124,3 +129,20 @@ def model_with(model: SamModel, trained: SamTrainee, metadata: dict[str, str]) -
     sam = Sam(encoder, trained.prompt_encoder, trained.mask_decoder)
     sam.pixel_mean, sam.pixel_std = model.sam.pixel_mean, model.sam.pixel_std
     return replace(model, sam=sam, class_head=trained.class_head, metadata={**model.metadata, **metadata})
+
+
+def write_model(model: SamModel, trained: nn.Module, out: Path, name: str, facts: dict[str, Any]) -> Path:
+    """Writes `last.safetensors`, whole or not at all.
+
+    Args:
+        model: that the training began with.
+        trained: its `SamTrainee`, with the weights that are to be saved.
+        out: folder of the run.
+        name: what the model is called.
+        facts: of the training, JSON types; they stand in the file's header.
+    """
+    assert isinstance(trained, SamTrainee)
+    before = {"before": model.metadata["training"]} if "training" in model.metadata else {}
+    metadata = {"name": name, "training": json.dumps({**facts, **before})}
+    write_checkpoint(model_with(model, trained, metadata), out / WEIGHTS)
+    return out / WEIGHTS

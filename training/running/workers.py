@@ -1,4 +1,4 @@
-"""Prepares items of a data set in other processes while this one trains."""
+"""Prepares items of a data set in other processes while this one trains, and puts them together to batches."""
 
 from __future__ import annotations
 
@@ -10,10 +10,37 @@ from torch.utils.data import DataLoader, Dataset
 
 from saom_core.errors import SaomError
 
-from ..running.interrupts import deaf_children
+from .config import RunConfig
+from .interrupts import deaf_children
+from .processes import Processes
 
 Item = TypeVar("Item")
 _AHEAD = 4  # items, or batches, that each process may be ahead
+
+
+class StreamBatches:
+    """The batches of a run, from an endless stream of items that follow from their numbers.
+
+    Step k of a run takes the items from k * batch * processes on, each process its own `batch` of them: so several
+    processes see what one sees with the same number of items a step.
+
+    Args:
+        stream: the items.
+        config: of the batch's size, and of how many workers prepare it.
+        steps: of the whole run.
+        processes: that train together.
+    """
+
+    def __init__(self, stream: Dataset[Any], config: RunConfig, steps: int, processes: Processes) -> None:
+        self.steps = steps
+        self._stream, self._config, self._processes = stream, config, processes
+
+    def after(self, done: int) -> Iterator[list[Any]]:
+        """This process's items of each step that is left when `done` steps are taken."""
+        batch, every = self._config.batch, self._config.batch * self._processes.count
+        mine = range(self._processes.rank * batch, (self._processes.rank + 1) * batch)
+        order = [step * every + k for step in range(done, self.steps) for k in mine]
+        return workers_of(self._stream, self._config.workers, order, batch)
 
 
 def workers_of(

@@ -7,19 +7,16 @@ import pytest
 import torch
 
 from saom_training.assign import BACKGROUND
-from saom_training.networks.tiny import SaomTiny, TinyConfig
-from saom_training.recipes.losses import (
+from saom_training.recipes.mask_losses import (
     BACKGROUND_WEIGHT,
     IGNORED,
-    LossWeights,
-    batch_loss,
     box_losses,
     class_weights,
     compiled_mask_terms,
     mask_iou,
     mask_losses,
     mask_terms,
-    semantic_loss,
+    semantic_losses,
 )
 
 
@@ -78,8 +75,9 @@ def test_semantic_loss_against_loop() -> None:
         if truth[b, y, x] != IGNORED:
             label = 3 if truth[b, y, x] == BACKGROUND else truth[b, y, x]
             costs.append(-weights[label] * logits[b, :, y, x].log_softmax(0)[label])
-    torch.testing.assert_close(semantic_loss(logits, truth, weights), torch.stack(costs).mean())
-    assert semantic_loss(logits, torch.full_like(truth, IGNORED), weights) == 0
+    total, count = semantic_losses(logits, truth, weights)
+    torch.testing.assert_close(total / count, torch.stack(costs).mean())
+    assert count == len(costs) and semantic_losses(logits, torch.full_like(truth, IGNORED), weights) == (0, 0)
 
 
 def test_class_weights_are_one_per_object_and_inverse_roots() -> None:
@@ -98,29 +96,3 @@ def test_box_losses() -> None:
     assert float(box_losses(same + 0.1, same)) > 0.1
     apart = torch.tensor([[0.5, 0.2, 0.9, 0.6]])  # touches: IoU 0, hull fully covered
     assert float(box_losses(apart, same)) == pytest.approx(5 * 0.8 / 4 + 1, abs=1e-5)
-
-
-def test_background_teaches_quality_only() -> None:
-    torch.manual_seed(0)
-    network = SaomTiny(TinyConfig(("Mug", "Other"))).eval()
-    features = network.encode(torch.zeros(1, 64, 64, 3), torch.zeros(1, 64, 64))
-    answers = network.decode(features, torch.rand(1, 6, 2))
-    total, terms = batch_loss(
-        network,
-        features,
-        answers,
-        targets=[torch.full((6,), BACKGROUND)],
-        masks=[torch.zeros(0, 16, 16)],
-        boxes=[torch.zeros(0, 4)],
-        semantic=torch.full((1, 8, 8), IGNORED),
-        class_weights=class_weights(torch.tensor([3, 5])),
-        weights=LossWeights(),
-    )
-    assert {name: float(term.detach()) for name, term in terms.items() if name != "quality"} == {
-        "focal": 0,
-        "dice": 0,
-        "semantic": 0,
-        "box": 0,
-    }
-    expected = torch.nn.functional.softplus(answers.quality_logits).mean()  # BCE with target 0
-    torch.testing.assert_close(total, expected)

@@ -1,0 +1,97 @@
+"""Every recipe in two real processes, as `torchrun` starts them; those of SAM's decoder are in `test_sam_processes`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+from sam_scenes import losses, one_thread, write_data  # noqa: F401
+
+from saom_core.runtime import BUNDLED_MODEL
+from saom_training.networks.checkpoint import load_network_and_record
+
+pytestmark = pytest.mark.slow
+
+FIXED_NORMS = """
+import sys, torch
+
+# batch norms average over the images of one process: with fixed statistics nothing depends on how a batch is spread
+torch.nn.BatchNorm2d.train = lambda self, mode=True: torch.nn.Module.train(self, False)
+from saom_cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+DIES = """
+import os, signal, sys
+from saom_cli.main import main
+
+replace, left = os.replace, int(sys.argv.pop(1))
+
+def dying(*paths):  # every file comes into being by this
+    global left
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left -= 1
+    replace(*paths)
+
+os.replace = dying
+sys.exit(main(sys.argv[1:]))
+"""
+TINY = ["--size", "96x64", "--warmup-steps", "1"]
+RECIPES = {
+    "tiny": TINY,
+    "names": ["--classes-only", "--init", str(BUNDLED_MODEL), "--dropout", "0", "--warmup-steps", "1"],
+    "base": ["--recipe", "base", "--image-size", "64", "--dim", "64", "--decoder-heads", "4", "--warmup-steps", "1"],
+}
+
+
+def run(script: Path, processes: int, *words: str) -> str:
+    """The output of a script of `saom finetune` in so many processes."""
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    command = [sys.executable, *(torchrun if processes > 1 else []), str(script), *words]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    folder = out / "last" / "weights.safetensors"
+    return safetensors.torch.load_file(folder if folder.exists() else out / "last.safetensors")
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_two_processes_learn_what_one_learns_with_twice_the_batch(tmp_path: Path, recipe: str) -> None:
+    data = write_data(tmp_path / "data")
+    (tmp_path / "fixed.py").write_text(FIXED_NORMS)
+    steps = "--class-steps" if recipe == "names" else "--steps"
+    common = ["finetune", "--data", str(data), "--threads", "1", "--no-bf16", "--workers", "0", steps, "3"]
+    common += RECIPES[recipe]
+    for name, processes, batch in (("alone", 1, "4"), ("two", 2, "2")):
+        said = run(tmp_path / "fixed.py", processes, *common, "--batch", batch, "--out", str(tmp_path / name))
+        assert said.count("checkpoint:") == 1
+    alone, two = weights(tmp_path / "alone"), weights(tmp_path / "two")
+    term = "classes" if recipe == "names" else "dice"
+    for name in ("total", term):
+        assert losses(tmp_path / "two", name) == pytest.approx(losses(tmp_path / "alone", name), rel=1e-4), name
+    assert alone.keys() == two.keys()
+    for name, value in alone.items():
+        torch.testing.assert_close(two[name], value, rtol=1e-3, atol=3e-4, msg=name)
+
+
+def test_a_saom_tiny_that_is_killed_in_two_processes_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    """With batch norms of each process's own images. The checkpoint's weights come, the state beside them does not."""
+    data = write_data(tmp_path / "data")
+    (tmp_path / "dies.py").write_text(DIES)
+    words = ["finetune", "--data", str(data), "--threads", "1", "--batch", "2", "--workers", "0", *TINY]
+    words += ["--steps", "4", "--checkpoint-every", "2"]
+    run(tmp_path / "dies.py", 2, "1000", *words, "--out", str(tmp_path / "whole"))
+    with pytest.raises(AssertionError):
+        run(tmp_path / "dies.py", 2, "5", *words, "--out", str(tmp_path / "cut"))
+    assert torch.load(tmp_path / "cut" / "resume.pt", weights_only=True)["step"] == 2
+    run(tmp_path / "dies.py", 2, "1000", *words, "--out", str(tmp_path / "cut"))
+    whole, cut = weights(tmp_path / "whole"), weights(tmp_path / "cut")
+    assert all(torch.equal(cut[name], value) for name, value in whole.items())
+    assert load_network_and_record(tmp_path / "cut" / "last")[1]["steps"] == 4
