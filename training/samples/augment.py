@@ -172,6 +172,8 @@ def _random_placement(
     slack = np.abs(np.array([source_hw[1] * scale - width, source_hw[0] * scale - height])) / 2
     center = np.array([width, height]) / 2 + rng.uniform(-1, 1, 2) * slack
     offset = center - linear @ (np.array([source_hw[1], source_hw[0]]) / 2)
+    # The lengths above count from the picture's corner, OpenCV counts from the centre of its first pixel.
+    offset += linear @ np.full(2, 0.5) - 0.5
     return np.column_stack([linear, offset])
 
 

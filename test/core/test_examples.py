@@ -1,0 +1,87 @@
+"""Every Python example of README and docs runs as it stands, on the files that it names and on harder ones."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from examples import ROOT, RUN_BY, all_examples, example
+
+SEQUENCE = ROOT / "demo" / "sequence"
+HARD = ("as it is", "nothing in the picture", "no depth on anything", "another size")
+
+
+def test_every_example_is_run_by_a_test() -> None:
+    assert {file: len(blocks) for file, blocks in all_examples().items()} == {
+        file: len(tests) for file, tests in RUN_BY.items()
+    }, "a new example needs a test that runs it, and a line in RUN_BY"
+    for file, tests in RUN_BY.items():
+        for test in tests:
+            assert f'example("{file}"' in (ROOT / test).read_text(encoding="utf-8")
+
+
+def make_files(folder: Path, kind: str) -> None:
+    """The files that the examples name, below a folder, with what a camera may bring."""
+    (folder / "demo" / "sequence").mkdir(parents=True)
+    (folder / "saom_core").symlink_to(ROOT / "saom_core")
+    for number in (8, 9):
+        image = cv2.imread(str(SEQUENCE / f"image_{number:03d}.jpg"))
+        depth = cv2.imread(str(SEQUENCE / f"depth_{number:03d}.png"), cv2.IMREAD_UNCHANGED)
+        if kind == "nothing in the picture":
+            image[:] = 127
+        elif kind == "no depth on anything":
+            depth[:] = 0
+        elif kind == "another size":
+            image, depth = image[:201, :333], depth[:201, :333]
+        cv2.imwrite(str(folder / "demo" / "sequence" / f"image_{number:03d}.jpg"), image)
+        cv2.imwrite(str(folder / "demo" / "sequence" / f"depth_{number:03d}.png"), depth)
+
+
+def run_in(folder: Path, code: str) -> list[str]:
+    """Lines that an example prints, run from a folder."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=250, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("kind", HARD)
+def test_readme(tmp_path: Path, kind: str) -> None:
+    make_files(tmp_path, kind)
+    printed = "\n".join(run_in(tmp_path, example("README.md")))
+    assert printed.startswith("(") and "[" in printed  # names and distances, or none of both
+    if kind == "as it is":
+        assert "Mug" in printed and "nan" not in printed
+
+
+@pytest.mark.parametrize("kind", HARD)
+def test_standalone(tmp_path: Path, kind: str) -> None:
+    make_files(tmp_path, kind)
+    printed = run_in(tmp_path, example("docs/standalone.md"))
+    rows = [line for line in printed if line.endswith(" m")]
+    assert len([line for line in printed if line.endswith("objects")]) == 2
+    if kind == "as it is":
+        assert rows and not any("nan" in row for row in rows)
+    if kind == "no depth on anything":
+        assert all("nan" in row for row in rows), "no place is made up"
+
+
+@pytest.mark.parametrize("kind", HARD)
+def test_plain_onnxruntime(tmp_path: Path, kind: str) -> None:
+    make_files(tmp_path, kind)
+    code = example("docs/standalone.md", 1) + "\nprint(len(whole), *whole.shape[1:], whole.dtype, boxes.shape[1])"
+    count, height, width, dtype, corners = run_in(tmp_path, code)[-1].split()
+    assert (dtype, corners) == ("bool", "4") and int(height) * 4 in range(100, 2000) and int(width) > int(height)
+    if kind == "as it is":
+        assert int(count) > 3
+
+
+def test_a_hard_file_is_really_hard(tmp_path: Path) -> None:
+    make_files(tmp_path, "no depth on anything")
+    depth = cv2.imread(str(tmp_path / "demo" / "sequence" / "depth_008.png"), cv2.IMREAD_UNCHANGED)
+    assert depth.dtype == np.uint16 and not depth.any()
