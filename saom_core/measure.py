@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from saom_core.camera import CameraIntrinsics
 from saom_core.depth import Boxes3d, FloatArray, back_project, inlier_depths
+from saom_core.errors import InputError
 from saom_core.instances import Instances, MaskCrop
 from saom_core.oriented_box import LastBox, coarse_cloud, fit_box, scene_normals
 
@@ -60,7 +61,16 @@ class BoxMemory:
             depth_m: (H, W) float32, metres, 0 = invalid.
             camera: of the image.
             remember: take this as the next frame of the stream.
+
+        Raises:
+            InputError: the camera is that of pictures of another size.
         """
+        if (camera.height, camera.width) != instances.size_hw:
+            height, width = instances.size_hw
+            raise InputError(
+                f"expected intrinsics of pictures of {width}x{height}, got those of {camera.width}x{camera.height}: "
+                "positions in metres would be wrong, give the camera of this picture"
+            )
         n = len(instances)
         centroids = np.full((n, 3), np.nan, np.float32)
         boxes = Boxes3d(np.full((n, 3), np.nan, np.float32), np.full((n, 4), np.nan, np.float32), centroids.copy())

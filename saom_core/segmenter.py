@@ -52,7 +52,7 @@ class Segmenter(Protocol):
             camera: intrinsics of the image; with depth they give centroids and boxes in metres.
 
         Raises:
-            InputError: an image or depth of another shape or type.
+            InputError: an image or depth of another shape or type, or a camera of another size.
         """
 
     def ask(

@@ -60,6 +60,13 @@ def test_measure_without_valid_depth_says_so() -> None:
     assert measured.centroids_m is not None and np.isnan(measured.centroids_m).all()
 
 
+def test_a_camera_of_another_size_is_refused() -> None:
+    """A picture that was scaled down has other intrinsics: with the old ones every position would be wrong."""
+    with pytest.raises(InputError, match="expected intrinsics of pictures of 320x240, got those of 640x480"):
+        measure(Instances.empty((240, 320)), np.ones((240, 320), np.float32), CAMERA)
+    assert measure(Instances.empty((240, 320)), np.ones((240, 320), np.float32), None).boxes3d is None
+
+
 def test_measure_of_nothing() -> None:
     measured = measure(Instances.empty((480, 640)), np.ones((480, 640), np.float32), CAMERA)
     assert len(measured) == 0 and measured.boxes3d is not None

@@ -41,11 +41,14 @@ def make_files(folder: Path, kind: str) -> None:
         cv2.imwrite(str(folder / "demo" / "sequence" / f"depth_{number:03d}.png"), depth)
 
 
+def ran_in(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=250, check=False)
+
+
 def run_in(folder: Path, code: str) -> list[str]:
     """Lines that an example prints, run from a folder."""
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=250, check=False
-    )
+    done = ran_in(folder, code)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
@@ -59,7 +62,13 @@ def test_readme(tmp_path: Path, kind: str) -> None:
         assert "Mug" in printed and "nan" not in printed
 
 
-@pytest.mark.parametrize("kind", HARD)
+def test_standalone_refuses_a_picture_that_its_camera_did_not_take(tmp_path: Path) -> None:
+    make_files(tmp_path, "another size")
+    refused = ran_in(tmp_path, example("docs/standalone.md"))
+    assert refused.returncode != 0 and "got those of 640x480" in refused.stderr
+
+
+@pytest.mark.parametrize("kind", HARD[:3])
 def test_standalone(tmp_path: Path, kind: str) -> None:
     make_files(tmp_path, kind)
     printed = run_in(tmp_path, example("docs/standalone.md"))
