@@ -17,6 +17,7 @@ STAND_INS = {
     # package -> what it installs, and what that says of itself; names and files collide as the real ones' do
     "numpy": ("numpy", "NUMPY"),
     "tqdm": ("tqdm", "TQDM"),
+    "OpenEXR": ("OpenEXR", "EXR"),
     "opencv-python": ("cv2", "WINDOWS"),
     "opencv-python-headless": ("cv2", "HEADLESS"),
     "onnxruntime": ("onnxruntime", "CPU"),
@@ -74,7 +75,8 @@ def test_what_somebody_has_stays(install: Callable[..., Path], opencv: str, runt
     kinds = run(python, "-c", "import cv2, onnxruntime; print(cv2.KIND, onnxruntime.KIND)").split()
     assert kinds == [STAND_INS[opencv][1], STAND_INS[runtime][1]]
     listed = run(*PIP, "--python", python, "list", "--format=freeze").split()
-    assert sorted(one.partition("==")[0] for one in listed) == sorted(["numpy", "tqdm", "saom", opencv, runtime])
+    expected = ["numpy", "tqdm", "OpenEXR", "saom", opencv, runtime]
+    assert sorted(one.partition("==")[0] for one in listed) == sorted(expected)
 
 
 @pytest.mark.parametrize(("extras", "kinds"), [("headless,cpu", ["HEADLESS", "CPU"]), ("gui,gpu", ["WINDOWS", "CUDA"])])
