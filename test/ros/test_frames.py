@@ -259,6 +259,8 @@ def test_segment_prompts_the_next_frame_and_knows_its_objects(running: Robot, im
         ({"points_xy": [1.0]}, "expected 2 numbers x y"),
         ({"boxes_xyxy": [10.0, 10.0, 5.0, 20.0]}, "x0 < x1"),
         ({"points_xy": [1.0, 1.0] * 101}, "at most 100"),
+        ({"points_xy": [9.0, 9.0], "negative_points_xy": [1.0, 1.0]}, "only a SAM checkpoint"),
+        ({"points_xy": [9.0, 9.0, 5.0, 5.0], "one_object": True}, "only a SAM checkpoint"),
         ({"depth": image_message(np.zeros((5, 5), np.uint16), "16UC1", Header())}, "got 5x5"),
     ],
 )
