@@ -16,7 +16,7 @@ from saom_ros.target import TargetInFrame
 
 @dataclass(frozen=True)
 class Answer:
-    """One answered frame and all that the messages about it are made of."""
+    """One answered frame: everything that the published messages are made from."""
 
     header: Header  # of the source image
     image_rgb: npt.NDArray[np.uint8]  # (H, W, 3)
@@ -26,7 +26,7 @@ class Answer:
     model: ModelInfo
     prompts: tuple[int, ...] = ()  # which prompt each instance answers; empty: everything mode
     target: TargetInFrame = TargetInFrame()
-    notes: tuple[str, ...] = ()  # what is doubtful about its metres, for who asked for it
+    notes: tuple[str, ...] = ()  # doubts about its metres, which the caller of ~/segment is told
 
     @property
     def has_depth(self) -> bool:

@@ -1,4 +1,4 @@
-"""sensor_msgs <-> numpy, without cv_bridge.
+"""Between sensor_msgs and NumPy, without cv_bridge.
 
 cv_bridge is compiled against one NumPy and one OpenCV, and decodes big-endian images and odd row steps wrongly. Here
 every size a message claims is checked before a byte is read, so that a lying message gives an `InputError` that says

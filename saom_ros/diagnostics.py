@@ -1,4 +1,4 @@
-"""What the node knows of its own work: rates, latencies, drops, and inputs that are missing or do not fit."""
+"""What the node reports of itself: rates, latencies, dropped frames, and problems."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.E
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that a person should mend: shown in the diagnostics while it lasts."""
+    """Something wrong that a person should mend."""
 
     level: bytes  # DiagnosticStatus.WARN or ERROR
     text: str
@@ -60,14 +60,15 @@ class Statistics:
 
 
 CALM_S = 3.0
-"""A problem is over when its cause has been gone for so long: what comes and goes with every frame is told once."""
+"""A problem counts as over when its cause has been gone for this long. One that comes and goes with each frame is
+thus reported once."""
 
 AGAIN_S = 10.0
-"""A problem that says something else than before is told anew after so long: numbers in a text may change at 30 Hz."""
+"""A problem whose text changes is reported again after this long at the earliest: its numbers may change at 30 Hz."""
 
 
 class Problems:
-    """The problems of now by name; a problem stays until its cause is seen to be gone.
+    """The present problems by name; each stays until it is cleared.
 
     Each is told once when it begins and once when it is over, so that a person at the terminal knows of it without
     looking at the diagnostics.
@@ -101,14 +102,14 @@ class Problems:
                     self._gone_s[name] = self._clock()
 
     def forget(self, *names: str) -> None:
-        """Drops problems of which nobody can know whether they are over, because nobody looks any more."""
+        """Drops problems silently: nobody looks at their causes any more, so nobody knows whether they are over."""
         with self._lock:
             for kept in (self._by_name, self._told, self._gone_s):
                 for name in names:
                     kept.pop(name, None)
 
     def settle(self) -> None:
-        """Tells what is over by now, and what has changed; to be called about once a second."""
+        """Reports which problems are over and which have changed; to be called about once a second."""
         with self._lock:
             for name in [name for name, gone_s in self._gone_s.items() if self._clock() - gone_s >= CALM_S]:
                 del self._gone_s[name]
@@ -124,12 +125,12 @@ class Problems:
             self._tell(problem.level, problem.text)
 
     def text(self, *names: str) -> str:
-        """What is known of the first of some problems that is there; "" where none is."""
+        """The text of the first of these problems that is present; "" if none is."""
         with self._lock:
             return next((self._by_name[name].text for name in names if name in self._by_name), "")
 
     def all(self) -> list[Problem]:
-        """The problems of now, the worst first."""
+        """The present problems, the worst first."""
         with self._lock:
             return sorted(self._by_name.values(), key=lambda problem: problem.level, reverse=True)
 

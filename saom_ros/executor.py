@@ -36,13 +36,13 @@ class NodeExecutor(Executor):
             self.spin_once()
 
     def spin_once(self, timeout_sec: float | None = None) -> None:
-        """Waits for one callback and executes it; one of the slow group is only begun."""
+        """Waits for one callback and executes it; a callback of the slow group gets a thread of its own."""
         try:
             handler, entity, _ = self.wait_for_ready_callbacks(timeout_sec=timeout_sec)
         except (ShutdownException, TimeoutException):
             return
         if entity is not None and entity.callback_group is self._slow:
-            # a daemon: what hangs in it must not keep the process from ending
+            # It is a daemon because a callback that hangs must not keep the process from ending.
             thread = threading.Thread(target=_finish, args=(handler,), name="saom-service", daemon=True)
             self._threads = [*(thread for thread in self._threads if thread.is_alive()), thread]
             thread.start()
@@ -60,7 +60,7 @@ class NodeExecutor(Executor):
         """
         end = time.monotonic() + timeout_s
         self._stopping.set()
-        self.create_task(lambda: None)  # work to wake up for
+        self.create_task(lambda: None)  # this wakes the spinning thread up
         for thread in (spinner, *self._threads):
             thread.join(max(0.0, end - time.monotonic()))
         if spinner.is_alive() or any(thread.is_alive() for thread in self._threads):

@@ -1,4 +1,4 @@
-"""Brings a camera's image and its depth together by stamp (message_filters is not everywhere)."""
+"""Brings a camera's image and its depth together by stamp (the package message_filters is not installed everywhere)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def stamp_ns(header: Header) -> int:
 
 
 class FrameMatcher:
-    """Pairs images with depths whose stamps lie within a tolerance; an image that waits too long goes alone.
+    """Pairs images with depths whose stamps lie within a tolerance; an image that waits too long goes on without depth.
 
     Not thread-safe: images, depths and the clock come from one executor thread. Frames come out in the order in which
     their images arrived; an image that arrived before one that has come out is dropped and counted.
@@ -40,10 +40,12 @@ class FrameMatcher:
         self.tolerance_s = 0.02
         self.timeout_s = 0.2
         self.expects_depth = False
-        self.dropped = 0  # images overtaken by a newer one
-        self.alone = 0  # images in a row that found no depth though it was expected
-        self.nearest_s: float | None = None  # stamp of the nearest depth minus that of the last image that went alone
-        self.late_s: float | None = None  # how long after its image the depth of one that went alone came at last
+        self.dropped = 0  # images that were dropped because a newer one had gone on first
+        self.alone = 0  # images in a row that went on without depth, though depth was expected
+        self.nearest_s: float | None = (
+            None  # from the last image that went on without depth to the nearest depth, by their stamps
+        )
+        self.late_s: float | None = None  # how long after an image that went on without it its depth came
         self._images: deque[Frame] = deque()
         self._depths: deque[Image | CompressedImage] = deque(maxlen=KEPT)
         self._gone_alone: deque[Frame] = deque(maxlen=KEPT)

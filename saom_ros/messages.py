@@ -1,4 +1,4 @@
-"""`Instances` <-> saom_ros/InstanceArray."""
+"""From `Instances` to saom_ros/InstanceArray and back."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def mask_message(mask: MaskCrop) -> Mask:
 
 
 def mask_from_message(message: Mask) -> MaskCrop:
-    """The mask of a message; `.dense((height, width))` of it is the whole image's."""
+    """The mask of a message; `.dense((height, width))` gives it in the size of the image."""
     counts = np.asarray(message.counts, np.uint32)
     flat = np.repeat(np.arange(counts.size) % 2 == 1, counts)
     return MaskCrop(message.x_offset, message.y_offset, flat.reshape(message.height, message.width))

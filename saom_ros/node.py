@@ -45,13 +45,13 @@ from saom_ros.shared_memory import shared_memory_trouble
 from saom_ros.worker import NewestWorker
 
 STOP_TIMEOUT_S = 4.0
-"""`ros2 launch` asks again, harder, after 5 s."""
+"""Less than the 5 s after which `ros2 launch` sends the next, harder signal."""
 SLOW_OUTPUT_S = 3.0
-"""Outputs that are slow for longer than this are told."""
+"""Outputs whose publishing waits for longer than this are reported."""
 
 
 class SaomNode(LifecycleNode):
-    """See the module's text; topics and parameters are listed in the README."""
+    """The lifecycle node; docs/ros.md lists its topics, services and parameters."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("saom", **kwargs)
@@ -76,9 +76,11 @@ class SaomNode(LifecycleNode):
         self.waiting_group: CallbackGroup = MutuallyExclusiveCallbackGroup()
         Services(self)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self._steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still or jump back
+        self._steady = Clock(
+            clock_type=ClockType.STEADY_TIME
+        )  # unlike simulated time it never stands still or jumps back
         self.create_timer(1.0, self._publish_diagnostics, clock=self._steady)
-        # by a timer, so that the node spins already and answers parameter and lifecycle requests in turn
+        # A timer starts it once the node spins, so that parameter and lifecycle requests are answered before and after.
         self._starter = self.create_timer(0.0, self._autostart, clock=self._steady)
         self._core_log = ForwardToRos(self.get_logger())
         logging.getLogger("saom").addHandler(self._core_log)
@@ -91,12 +93,12 @@ class SaomNode(LifecycleNode):
             self.trigger_activate()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Loads the model; on failure the node lives on unconfigured, and can be tried again with other parameters."""
+        """Loads the model; where that fails the node goes on running, and may be configured again."""
         try:
             if self.options.refused:
                 raise SaomError("; ".join(self.options.refused.values()))
             segmenter = load_segmenter(self.options.core)
-        except Exception as error:  # whatever a model file makes a runtime raise, the node must live on
+        except Exception as error:  # a broken model file may raise anything, and the node must go on running
             text = str(error) if isinstance(error, SaomError) else f"{type(error).__name__}: {error}"
             self._problems.set("model", f"not configured: {text}", ERROR)
             return TransitionCallbackReturn.FAILURE
@@ -126,14 +128,14 @@ class SaomNode(LifecycleNode):
         self._health.inputs = Inputs(self, transport, self._on_image, self._on_depth, self._on_info)
         self._health.inputs.open()
         self._expiry = self.create_timer(0.05, self._on_clock, clock=self._steady)
-        self._expiry.cancel()  # it runs only while an image waits for its depth: each call costs as much as a message
+        self._expiry.cancel()  # it runs only while an image waits for its depth, as a call costs as much as a message
         self.active, self._health.lifecycle = True, ACTIVE
         if self.pipeline is not None and self._outputs is not None:
             self._outputs.announce(self.pipeline.segmenter.info)
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Leaves the camera's topics; the model stays loaded."""
+        """Takes the camera's subscriptions back; the model stays loaded."""
         self.active, self._health.lifecycle = False, INACTIVE
         if self._health.inputs is not None:
             self._health.inputs.close()
@@ -149,13 +151,13 @@ class SaomNode(LifecycleNode):
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Gives the model back."""
+        """Unloads the model."""
         self._release()
         self._health.lifecycle = UNCONFIGURED
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Ends all work, from whatever state."""
+        """Ends all work, whatever state the node is in."""
         if self.active:
             self.on_deactivate(state)
         self._release()
@@ -189,7 +191,7 @@ class SaomNode(LifecycleNode):
         self._replaced += 0 if self._worker is None else self._worker.replaced
         if self._outputs is not None:
             self._outputs.destroy()
-        self._tracker.forget()  # another model may see other objects; the numbers go on
+        self._tracker.forget()  # another model may see other objects; their numbers go on from the last one
         self._worker = self._outputs = self.pipeline = None
         self.options.locked = False
         self._problems.forget("provider")
@@ -271,7 +273,7 @@ def main(args: list[str] | None = None) -> int:
     spinner = threading.Thread(target=_spin, args=(executor, failures), name="saom-executor", daemon=True)
     spinner.start()
     os.read(signalled, 1)
-    for number in SIGNALS:  # Ctrl-C goes to `ros2 launch` too, which hands it on: the second one must not cut the end
+    for number in SIGNALS:  # Ctrl-C comes twice, the second time from `ros2 launch`: it must not interrupt the end
         signal.signal(number, signal.SIG_IGN)
     node.refuse_waiting("the node is ending")
     if not executor.stop(spinner, STOP_TIMEOUT_S) or not node.close():

@@ -1,4 +1,4 @@
-"""What a row of the table of topics says: the message type, the function that makes a message, how it is sent."""
+"""`Output`: one row of the table of topics, with its message type, the function that makes a message, and its QoS."""
 
 from __future__ import annotations
 

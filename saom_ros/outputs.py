@@ -45,12 +45,12 @@ class Outputs:
             for name, output in OUTPUTS.items()
             if output.qos is PER_FRAME
         }
-        self._announced: list[Any] = []  # publishers of what is told once
-        self._lock = threading.Lock()  # publishers may be taken away while the worker makes a message
+        self._announced: list[Any] = []  # publishers of messages that are sent once
+        self._lock = threading.Lock()  # deactivating may remove publishers while the worker makes a message
         self.pace = Pace()
 
     def announce(self, model: ModelInfo) -> None:
-        """Tells what does not change from frame to frame, once, also to those who subscribe later."""
+        """Publishes once what does not change from frame to frame; it is kept for those who subscribe later."""
         if self._announced:
             return
         for name, output in OUTPUTS.items():
@@ -64,7 +64,7 @@ class Outputs:
         return any(publisher.get_subscription_count() for publisher in self._publishers.values())
 
     def publish(self, answer: Answer) -> None:
-        """Publishes what somebody subscribes to and what is due; nothing once the topics are taken away."""
+        """Publishes what somebody subscribes to and what is due; nothing after `destroy`."""
         for name, publisher in tuple(self._publishers.items()):
             with self._lock:
                 wanted = name in self._publishers and publisher.get_subscription_count()
@@ -79,7 +79,7 @@ class Outputs:
                     self.pace.took(name, time.monotonic() - started)
 
     def destroy(self) -> None:
-        """Takes the topics away."""
+        """Removes all publishers."""
         with self._lock:
             for publisher in self._publishers.values():
                 self._node.destroy_lifecycle_publisher(publisher)
@@ -147,7 +147,7 @@ def points(answer: Answer) -> PointCloud2 | None:
         return None
     instances, camera = answer.instances, answer.camera
     height, width = instances.size_hw
-    # REP 118: 0, NaN and infinities mean none; NaN goes through the products below into x and y
+    # REP 118: 0, NaN and infinities mean that there is no depth. The products below carry NaN on to x and y.
     depth = np.where((answer.depth_m > 0) & (answer.depth_m < np.inf), answer.depth_m, np.float32(np.nan))
     cloud = np.empty((height, width), POINT_FIELDS)
     # a pinhole camera's maps are one row, one column and a 1: they are not blown up to the image's size
@@ -156,7 +156,11 @@ def points(answer: Answer) -> PointCloud2 | None:
     red, green, blue = (answer.image_rgb[..., channel].astype(np.uint32) for channel in range(3))
     cloud["rgb"] = (red << 16) | (green << 8) | blue
     cloud["instance"], cloud["class"] = instances.label_image(), instances.class_image(len(answer.model.class_names))
-    kinds = {"f4": PointField.FLOAT32, "u4": PointField.FLOAT32, "u2": PointField.UINT16}  # rgb is float by custom
+    kinds = {
+        "f4": PointField.FLOAT32,
+        "u4": PointField.FLOAT32,
+        "u2": PointField.UINT16,
+    }  # by convention rgb is packed into a float
     message = PointCloud2(header=answer.header, point_step=POINT_FIELDS.itemsize, is_dense=False)
     message.height, message.width = height, width
     message.row_step = message.width * message.point_step

@@ -98,10 +98,12 @@ class Parameters:
 
     def __init__(self, owner: Node) -> None:
         self.core, self.node = SaomConfig(), NodeConfig()
-        self.locked = False  # while a model is loaded, what it was loaded with cannot change
+        self.locked = False  # while a model is loaded, parameters that are read when it is loaded cannot change
         self.refused: dict[str, str] = {}
         self._logger = owner.get_logger()
-        given = owner._parameter_overrides  # rclpy has no public way to ask for what was given and not declared
+        given = (
+            owner._parameter_overrides
+        )  # rclpy has no public access to values that were given for parameters nobody declares
         given.update({name: _of_declared_type(parameter) for name, parameter in given.items()})
         self.unknown = [_unknown(name) for name in sorted(given) if not _is_known(name)]
         for field in (*dataclasses.fields(SaomConfig), *dataclasses.fields(NodeConfig)):
@@ -125,7 +127,9 @@ class Parameters:
     def _on_set(self, parameters: Iterable[Parameter[Any]]) -> SetParametersResult:
         changes = {parameter.name: parameter.value for parameter in parameters}
         known = {field.name: field for field in (*dataclasses.fields(SaomConfig), *dataclasses.fields(NodeConfig))}
-        changes = {name: value for name, value in changes.items() if name in known}  # use_sim_time is rclpy's
+        changes = {
+            name: value for name, value in changes.items() if name in known
+        }  # rclpy's own parameters, such as use_sim_time, come here, too
         if self.locked:
             fixed = sorted(name for name in changes if option_of(known[name]).read_only)
             if fixed:
@@ -140,7 +144,7 @@ class Parameters:
         return SetParametersResult(successful=True)
 
     def _take(self, changes: dict[str, Any]) -> None:
-        """All of the changes or, where one is bad, none of them."""
+        """Takes all of the changes, or none of them if one is bad."""
         of_core = {field.name for field in dataclasses.fields(SaomConfig)}
         core = self.core.replace(**{name: value for name, value in changes.items() if name in of_core})
         of_node = {name: value for name, value in changes.items() if name not in of_core}
@@ -182,7 +186,7 @@ def descriptor_of(field: dataclasses.Field[Any]) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(description=_described(option))
     if option.choices:
         descriptor.additional_constraints = f"one of {', '.join(option.choices)}"
-        # YAML and the command line make a boolean of an unquoted true
+        # YAML and the command line read an unquoted true as a boolean, not as this text
         descriptor.dynamic_typing = "true" in option.choices
     if option.minimum is not None and option.maximum is not None:
         if isinstance(field.default, float):

@@ -31,7 +31,7 @@ from saom_ros.target import Target
 from saom_ros.turns import Turns
 
 SAME_OBJECT_IOU = 0.5
-"""A prompted mask is that of a tracked object when they overlap at least so much."""
+"""The answer to a prompt is a tracked object if their masks overlap by at least this IoU."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,9 @@ class Pipeline:
         self._metric_inputs, self._troubles = MetricInputs(image_topic), SteadyTroubles()
         self._boxes = BoxMemory()
         self._tracker = tracker
-        self._waiting: list[tuple[float, concurrent.futures.Future[Answer]]] = []  # since when, monotonic seconds
+        self._waiting: list[
+            tuple[float, concurrent.futures.Future[Answer]]
+        ] = []  # who waits for a frame, and since when (monotonic seconds)
         self._waiting_lock = threading.Lock()
 
     def wanted(self) -> bool:
@@ -89,7 +91,9 @@ class Pipeline:
         return bool(self._waiting)
 
     def next_answer(self, timeout_s: float) -> Answer:
-        """The answer to the next frame that comes after this call: the one in work may show what is over by now.
+        """The answer to the next frame that comes after this call.
+
+        The frame in work does not count, because it may show a scene that has changed.
 
         Raises:
             TimeoutError: of `concurrent.futures`: no frame was answered in time.
@@ -112,7 +116,7 @@ class Pipeline:
             future.set_exception(InputError(f"no frame is answered: {reason}"))
 
     def _take_waiting(self, until_s: float = math.inf) -> list[concurrent.futures.Future[Answer]]:
-        """Those who wait since before a moment; they wait no more."""
+        """Takes out of the list those who have waited since before a moment."""
         with self._waiting_lock:
             taken = [future for since_s, future in self._waiting if since_s <= until_s]
             self._waiting = [(since_s, future) for since_s, future in self._waiting if since_s > until_s]
@@ -129,7 +133,7 @@ class Pipeline:
         except SaomError as error:
             self._fail(str(error), received_s)
             return
-        except Exception as error:  # one bad frame, or a driver's error, must not end a robot's node
+        except Exception as error:  # neither a bad frame nor an error of a driver may end the node
             self._fail(f"{type(error).__name__}: {error}", received_s)
             return
         finished = time.monotonic()
@@ -187,10 +191,10 @@ class Pipeline:
         header = request.frame.image.header
         geometry = self._geometry(header, image_rgb, (request.frame.depth, request.info))
         for name, trouble in self._troubles.of_frame(geometry.troubles).items():
-            # that no camera_info comes is told with its cause, by `Inputs`
+            # A camera_info that does not come is reported by `Inputs`, which knows the cause.
             self._tell(name, None if trouble is not None and trouble.kind == NO_INFO else trouble)
         decoded = time.monotonic()
-        # places come later: a box continues that of the same track, and tracks are not known yet
+        # Places in metres come later: a box continues that of its track, and the tracks are not known yet.
         segmentation = self._segmented(image_rgb, Geometry(geometry.depth_m, None), Prompts())
         answer = self._made(header, image_rgb, geometry, segmentation)
         answer = self._tracked(answer, request.frame.received_s)
@@ -214,7 +218,7 @@ class Pipeline:
         with self._turns:
             self.segmenter.config = self._options.core
             if len(asked):
-                # the camera's frames go on: each waits for one run of the network at most
+                # Frames of the camera are answered between the runs, so that none waits for more than one of them.
                 return self.segmenter.ask(image_rgb, asked, depth_m, camera, self._turns.give_way)
             return self.segmenter.segment(image_rgb, depth_m, camera)
 

@@ -1,4 +1,4 @@
-"""What belongs to the node's process: its signals, and the log lines of what knows nothing of ROS."""
+"""Signals of the node's process, and a bridge from Python's logging to ROS's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def signal_pipe() -> int:
     signal.set_wakeup_fd(writer)
     for number in SIGNALS:
         signal.signal(number, lambda *_: None)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # see tools/saom_node
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # tools/saom_node has blocked them during the imports
     return reader
 
 

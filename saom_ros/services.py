@@ -106,7 +106,7 @@ class Services:
         except concurrent.futures.TimeoutError:
             response.message = f"no answer within {NEXT_FRAME_TIMEOUT_S:.0f} s: {self._node.why_no_frame()}"
             return response
-        except Exception as error:  # whatever a network makes its runtime raise, the caller must be answered
+        except Exception as error:  # a network may raise anything, and the caller must get an answer
             response.message = f"{type(error).__name__}: {error}"
             return response
         found, has_depth = answer.instances, answer.has_depth

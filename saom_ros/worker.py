@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class NewestWorker(Generic[T]):
-    """One thread and one place to wait in: a new item takes the place of the one that waits.
+    """One thread, and one item that waits for it: a new item replaces the one that waits.
 
     So the answer is never about an old picture, however slow the work is.
 
@@ -20,13 +20,13 @@ class NewestWorker(Generic[T]):
     """
 
     def __init__(self, work: Callable[[T], None]) -> None:
-        self.replaced = 0  # items whose place was taken
-        self.began_s: float | None = None  # monotonic clock, when the item in work was begun; None: none is
+        self.replaced = 0  # how many items were replaced before they were worked on
+        self.began_s: float | None = None  # monotonic clock, when work on the current item began; None: there is none
         self._work = work
         self._waiting: T | None = None
         self._stopped = False
         self._changed = threading.Condition()
-        # a daemon: a network that hangs in a driver must not keep the process from ending
+        # It is a daemon because a network that hangs in a driver must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="saom-worker", daemon=True)
         self._thread.start()
 
