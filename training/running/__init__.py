@@ -1,1 +1,1 @@
-"""How every training runs: steps, schedule, averaging, precision, processes, resuming."""
+"""How every training runs: loop and step, optimizer, precision, processes, workers, log, validation, resuming."""
