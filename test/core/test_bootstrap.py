@@ -109,6 +109,7 @@ def add_to_index(index: Path, name: str, version: str) -> None:
     (folder / "index.html").write_text("<!DOCTYPE html>" + "".join(links))
 
 
+@pytest.mark.slow
 def test_torch_for_cpus_comes_from_its_index_and_stays_until_somebody_asks_for_cuda(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

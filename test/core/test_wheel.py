@@ -125,6 +125,7 @@ def test_installed_commands_work_in_an_empty_folder(saom: Path, tmp_path: Path) 
     assert {path.name for path in tmp_path.iterdir()} == {"out.png", "out.json"}
 
 
+@pytest.mark.slow
 @needs_training
 def test_every_command_is_there(saom: Path, tmp_path: Path) -> None:
     """One process loads all of them, so that torch is loaded once."""

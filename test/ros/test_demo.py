@@ -47,6 +47,7 @@ def test_a_folder_without_pictures_is_told(tmp_path: Path) -> None:
         assert done.returncode != 0 and "expected pictures" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_demo_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
     photos = tmp_path / "photos"

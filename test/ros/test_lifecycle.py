@@ -165,6 +165,7 @@ def test_the_lifecycle_round_trip(start: StartNode, robot: Robot, log: Path) -> 
     assert "Traceback" not in log.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_node_cleanly_while_it_works(
     start: StartNode, robot: Robot, log: Path, number: signal.Signals
@@ -203,6 +204,7 @@ def test_a_service_call_that_waits_is_answered_when_the_node_ends(start: StartNo
     assert "Traceback" not in log.read_text() and "rror" not in log.read_text()
 
 
+@pytest.mark.slow
 def test_more_signals_do_not_cut_the_end(start: StartNode, robot: Robot, log: Path) -> None:
     process = start()
     robot.wait_active(process)

@@ -26,6 +26,8 @@ from saom_training.onnx_files.file import write_sha256
 from saom_training.onnx_files.parity import ExportError, compare_answers, example_input
 from saom_training.onnx_files.precision import TOLERANCES
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:

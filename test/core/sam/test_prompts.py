@@ -36,6 +36,7 @@ def segmenter(model: SamModel, tmp_path_factory: pytest.TempPathFactory) -> SamS
     return load_sam(STRICT.replace(model=str(path)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size_hw", [(120, 160), (200, 90)])
 def test_points_get_the_best_mask_of_segment_anything(
     segmenter: SamSegmenter, model: SamModel, size_hw: tuple[int, int]

@@ -74,6 +74,7 @@ def assert_same_masks(instances: Instances, reference: list[dict[str, Any]]) -> 
             assert abs(instances.stability[twins[0]] - record["stability_score"]) < 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size_hw", [(96, 128), (150, 70), (9, 7), (1, 40), (300, 401)])
 def test_same_masks_as_segment_anything(checkpoint: Path, model: SamModel, size_hw: tuple[int, int]) -> None:
     image = photo(*size_hw)

@@ -281,6 +281,7 @@ def test_the_bundled_model_names_what_it_was_taught_and_nothing_else_changes(tmp
     assert [mask.crop.tobytes() for mask in after.masks] == [mask.crop.tobytes() for mask in before.masks]
 
 
+@pytest.mark.slow
 def test_the_command_takes_views_of_one_object_and_refuses_several_objects(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

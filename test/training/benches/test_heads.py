@@ -28,6 +28,7 @@ def tiny_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sam_stand_in.SIZES, "small", TINY)
 
 
+@pytest.mark.slow
 def test_the_head_alone_answers_as_the_whole_network(tmp_path: Path) -> None:
     """What is timed is what is exported: the same answers from the embedding as from the image."""
     assert main(["stand-in", "small", str(tmp_path / "fast"), "--head", "fast"]) == 0
@@ -78,6 +79,7 @@ def test_the_peak_is_that_of_a_stage() -> None:
     assert peak_memory_mb() < held - 200
 
 
+@pytest.mark.slow
 def test_a_stand_in_is_a_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "small.safetensors"
     assert main(["stand-in", "small", str(path)]) == 0
@@ -90,6 +92,7 @@ def test_a_stand_in_is_a_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "longer side 64 RGB" in told and "of nobody: random weights" in told and "Mug" in told
 
 
+@pytest.mark.slow
 def test_a_stand_in_with_a_smaller_input(tmp_path: Path) -> None:
     path = tmp_path / "small.safetensors"
     assert main(["stand-in", "small", str(path), "--image-size", "96"]) == 0

@@ -162,6 +162,7 @@ def test_a_network_learns_the_data_sets_classes(
     assert "anew" not in caplog.text
 
 
+@pytest.mark.slow
 def test_names_alone_are_learned_for_the_data_sets_classes(
     tmp_path: Path, make_own: Callable[..., Frame], make_frame: Callable[..., Frame]
 ) -> None:

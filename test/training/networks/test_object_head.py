@@ -158,6 +158,7 @@ def test_names_are_learned_and_masks_stay(data: Dataset, checkpoint: Path, tmp_p
     assert accuracy(NamedObjects(network.object_head, network.class_head, 0.0), read_objects(data)) == 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("written", range(4))
 def test_teaching_killed_between_two_files_gives_the_same_weights(
     data: Dataset, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
@@ -261,6 +262,7 @@ def test_options_out_of_range_are_refused(wrong: dict[str, float]) -> None:
         ClassesConfig(**wrong)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_names_of_an_exported_file_are_taught(data: Dataset, tmp_path: Path) -> None:
     config = ClassesConfig(steps=1, batch=2, warmup_steps=1, drawn_share=0.0)
     network = load_network(teach_classes(data, data, tmp_path / "named", config, BUNDLED_MODEL))

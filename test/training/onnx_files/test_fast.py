@@ -43,6 +43,7 @@ def loops(path: Path) -> int:
     return sum(node.op_type == "Scan" for node in onnx.load(str(path)).graph.node)
 
 
+@pytest.mark.slow
 def test_fast_head_with_a_loop(fast: Path, tmp_path: Path) -> None:
     path = tmp_path / "fast.onnx"
     export(fast, path, "--grid", "8x8", "--prompts-at-once", "24", "--name", "mine")
@@ -61,6 +62,7 @@ def test_fast_head_with_a_loop(fast: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(actual["masks"][0], expected["masks"][0], atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_half_precision_and_another_shape(fast: Path, tmp_path: Path) -> None:
     path = tmp_path / "fast.onnx"
     export(fast, path, "--precision", "fp16", "--size", "32x64", "--grid", "3x4", "--prompts-at-once", "0")

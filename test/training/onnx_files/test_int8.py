@@ -44,6 +44,7 @@ def options(data: Path) -> list[str]:
     return ["--precision", "int8", "--data", str(data), "--size", "128x96", "--grid", "8x8", "--calls", "1"]
 
 
+@pytest.mark.slow
 def test_a_trained_network_is_written_with_the_figures_of_both_files(data: Path, tmp_path: Path) -> None:
     network, record = network_from_onnx(BUNDLED_MODEL)
     save_network(network, tmp_path / "checkpoint", record)
@@ -62,6 +63,7 @@ def test_a_trained_network_is_written_with_the_figures_of_both_files(data: Path,
     assert len(segmenter.segment(Dataset.open(data, "val")[0].image_rgb).instances) > 0
 
 
+@pytest.mark.slow
 def test_a_network_that_finds_nothing_is_not_written(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -101,6 +103,7 @@ def test_figures_that_stay_are_told() -> None:
     assert told.startswith("AP 0.200 with fp32, 0.195 with int8, AP50") and "AP50_class none with fp32" in told
 
 
+@pytest.mark.slow
 def test_matrix_products_of_an_encoder_are_quantised(data: Path) -> None:
     sizes = dataclasses.replace(TINY, encoder_depth=6, global_blocks=(0, 1, 2, 3, 4, 5))
     torch.manual_seed(0)

@@ -37,6 +37,7 @@ def loops(path: Path) -> int:
     return sum(node.op_type == "Scan" for node in onnx.load(str(path)).graph.node)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("one_mask", [False, True])
 def test_sam_with_a_loop_finds_what_its_checkpoint_finds(checkpoint: Path, tmp_path: Path, one_mask: bool) -> None:
     """The file's instances are those of everything mode in torch, class for class."""
@@ -78,6 +79,7 @@ def test_sam_with_a_loop_finds_what_its_checkpoint_finds(checkpoint: Path, tmp_p
     assert not one_mask or len({tuple(point) for point in found.points_xy.tolist()}) == len(found)
 
 
+@pytest.mark.slow
 def test_a_network_that_answers_nothing_is_not_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Two empty answers are equal, which says nothing of the file."""
     model = tiny_model()

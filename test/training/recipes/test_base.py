@@ -119,6 +119,7 @@ def test_the_score_of_each_mask_is_learned_of_what_it_stands_for() -> None:
     assert gradient[0].tolist() == pytest.approx([-1.0, 0.0, -2 / 3])
 
 
+@pytest.mark.slow
 def test_a_base_learns_and_is_a_sam_checkpoint(tmp_path: Path) -> None:
     data = write_data(tmp_path / "data", frames=2)
     path = train_base(open_with_parts(data), tmp_path / "run", QUICK)
@@ -182,6 +183,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert f"checkpoint: {tmp_path / 'run' / 'last.safetensors'}" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_base_is_exported_equal_to_torch(tmp_path: Path) -> None:
     write_checkpoint(new_base(SamBaseConfig(image_size=64, dim=64)), tmp_path / "base.safetensors")
     words = [str(tmp_path / "base.safetensors"), str(tmp_path / "base.onnx"), "--grid", "4x4", "--calls", "1"]

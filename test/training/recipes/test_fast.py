@@ -44,6 +44,7 @@ def head(run: Path) -> dict[str, torch.Tensor]:
     return safetensors.torch.load_file(run / "last" / "weights.safetensors")
 
 
+@pytest.mark.slow
 def test_from_pictures_to_everything_mode(tmp_path: Path) -> None:
     """The loss falls, and the checkpoint finds the objects whole, each by its name."""
     data = open_data(tmp_path / "data", frames=2)
@@ -80,6 +81,7 @@ def test_a_run_that_was_cut_goes_on_to_the_same_weights(tmp_path: Path, monkeypa
     assert not any(name.startswith("image_encoder") for name in head(whole))
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_learns_with_the_same_global_batch(tmp_path: Path) -> None:
     data = write_data(tmp_path / "data")
     config = dataclasses.replace(QUICK, steps=3, batch=4)

@@ -34,6 +34,7 @@ from saom_training.running.step import Term
 from saom_training.samples.embedded_pictures import SamItem
 
 
+@pytest.mark.slow
 def test_from_pictures_to_everything_mode(tmp_path: Path) -> None:
     """The loss falls, the checkpoint gives whole objects, and each mask has the class of its own object."""
     data = open_data(tmp_path / "data", frames=2)

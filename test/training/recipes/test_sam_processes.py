@@ -22,6 +22,8 @@ DIES = """
 import os, signal, sys
 from saom_cli.main import main
 
+pytestmark = pytest.mark.slow
+
 replace, left = os.replace, int(sys.argv.pop(1))
 
 def dying(*paths):  # every file comes into being by this

@@ -56,6 +56,7 @@ def args(tmp_path: Path) -> argparse.Namespace:
     return parser.parse_args([*options.split(), *paths])
 
 
+@pytest.mark.slow
 def test_goes_on_where_it_was_and_tables_hold_what_was_measured(args: argparse.Namespace) -> None:
     ran: list[list[str]] = []
 
@@ -134,6 +135,7 @@ def test_two_at_a_time(args: argparse.Namespace, bf16: bool, monkeypatch: pytest
     assert len(ran) == len(done) + 1
 
 
+@pytest.mark.slow
 def test_a_folder_with_other_runs_is_refused(args: argparse.Namespace) -> None:
     """A table of runs with different options would compare nothing."""
     Reproduction(args, main).run()

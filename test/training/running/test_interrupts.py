@@ -13,6 +13,8 @@ import pytest
 pytest.importorskip("torch")
 from saom_training.running.interrupts import deaf_children  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = """
 import os, signal

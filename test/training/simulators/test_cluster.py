@@ -29,6 +29,8 @@ os.environ.update(
 )
 import ray.cluster_utils  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 LOOPBACK = "127.0.0.2"  # Ray takes 127.0.0.1 for the machine's outer address
 SIZE, OPTIONS, EPISODES = "80x60", CollectOptions("rooms", 5, (60, 80), 2), 10
 

@@ -28,6 +28,8 @@ from saom_training.simulators.ai2thor.options import ThorOptions
 from saom_training.simulators.ai2thor.simulator import AI2ThorSimulator
 from saom_training.simulators.interface import CollectOptions, EpisodeFailed, make_simulator
 
+pytestmark = pytest.mark.slow
+
 STAND_IN = Path(__file__).with_name("ai2thor_stand_in.py")
 SIZE_HW = (48, 64)
 SCENES = ("FloorPlan1", "FloorPlan321", "FloorPlan_Train1_1")

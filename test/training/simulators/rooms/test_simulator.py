@@ -19,6 +19,8 @@ from saom_training.simulators.rooms.sensor import DepthCamera, random_depth_came
 from saom_training.simulators.rooms.shell import Room
 from saom_training.simulators.rooms.simulator import RoomsOptions, RoomsSimulator, split_of, visible_shares
 
+pytestmark = pytest.mark.slow
+
 SIZE_HW = (120, 160)
 
 
