@@ -12,7 +12,8 @@ from saom_core.camera import CameraIntrinsics
 from saom_core.depth import Boxes3d, FloatArray, back_project, inlier_depths
 from saom_core.errors import InputError
 from saom_core.instances import Instances, MaskCrop
-from saom_core.oriented_box import LastBox, coarse_cloud, fit_box, scene_normals
+from saom_core.oriented_box import LastBox, fit_box
+from saom_core.scene_planes import coarse_cloud, scene_normals
 
 MIN_POINTS_3D = 16
 MAX_POINTS_3D = 1000

@@ -6,6 +6,7 @@ it should round, or that takes corners for centres, shows as a constant offset.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,8 @@ from saom_cli.bench import _frame
 from saom_core.instances import MaskCrop
 from saom_core.letterbox import Letterbox
 
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("saom_core", "saom_ros", "saom_cli", "training", "tools")
 INPUT_HW = (288, 384)
 SOURCES_HW = [(480, 640), (1080, 1920), (375, 500), (240, 320), (200, 97), (288, 384)]
 
@@ -98,3 +101,12 @@ def test_a_mask_keeps_its_pixels() -> None:
     dense = np.zeros((9, 11), bool)
     dense[2:5, 3:9] = True
     np.testing.assert_array_equal(MaskCrop.from_dense(dense).dense((9, 11)), dense)
+
+
+def test_no_resize_rounds_down() -> None:
+    """cv2.resize with INTER_NEAREST takes the pixel above and to the left; INTER_NEAREST_EXACT takes the nearest."""
+    call = re.compile(r"cv2\.resize\((?:[^()]|\([^()]*\))*INTER_NEAREST\b(?!_EXACT)")
+    sources = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
+    assert len(sources) > 100
+    assert not [str(path) for path in sources if call.search(path.read_text(encoding="utf-8"))]
+    assert call.search("cv2.resize(depth, (w, h), interpolation=cv2.INTER_NEAREST)"), "what is looked for is found"

@@ -11,14 +11,8 @@ import pytest
 from saom_core.camera import CameraIntrinsics
 from saom_core.instances import Instances, MaskCrop
 from saom_core.measure import BoxMemory, measure
-from saom_core.oriented_box import (
-    LastBox,
-    angle_between,
-    coarse_cloud,
-    fit_box,
-    nearest_axes,
-    scene_normals,
-)
+from saom_core.oriented_box import LastBox, angle_between, fit_box, nearest_axes
+from saom_core.scene_planes import coarse_cloud, scene_normals
 
 SIZE_HW = (240, 320)
 CAMERA = CameraIntrinsics(285.0, 285.0, 159.5, 119.5, SIZE_HW[1], SIZE_HW[0])
