@@ -17,13 +17,12 @@ from saom_core.sam.checkpoints import read_checkpoint, write_checkpoint
 from saom_training.dataset import Dataset
 from saom_training.recipes.sam import SAOM, finetune
 
+pytestmark = pytest.mark.slow
+
 RUN = (sys.executable, "-m", "saom_cli.main", "finetune")
 DIES = """
 import os, signal, sys
 from saom_cli.main import main
-
-pytestmark = pytest.mark.slow
-
 replace, left = os.replace, int(sys.argv.pop(1))
 
 def dying(*paths):  # every file comes into being by this
