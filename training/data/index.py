@@ -82,7 +82,12 @@ class Index:
             folder = Path(tempfile.mkdtemp(prefix="saom-index-"))
             weakref.finalize(self, _remove, folder, os.getpid())
             self.path = folder / INDEX
-            self._refresh(path, read)
+            try:
+                self._refresh(path, read)
+            except sqlite3.DatabaseError as last:
+                raise InputError(
+                    f"expected room for the index of {path} beside it or in {folder}, got: {last}: free some space"
+                ) from None
 
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path, "_connections": {}}  # an open file belongs to its process

@@ -26,6 +26,7 @@ from .frames import Frame, MaskedFrame
 FORMAT_VERSION = 1
 MAX_FRAMES_PER_EPISODE = 100
 _OF_IMAGE = ("id", "file_name", "depth_file_name", "height", "width", "scene", "split", "camera", "ignore")
+_WHOLE_NUMBERS = ("id", "image_id", "category_id", "height", "width")
 _OF_ANNOTATION = ("id", "image_id", "part_of", "segmentation")
 
 
@@ -151,6 +152,12 @@ def check_entries(shard: Mapping[str, Any], path: Path) -> None:
                     f"expected {', '.join(wanted)} of each of the {kind} in {path}, but number {place} has no "
                     f"{', '.join(missing)}: add it, or make the data set again; `saom dataset check` finds what else "
                     "is wrong"
+                )
+            broken = [key for key in _WHOLE_NUMBERS if key in entry and type(entry[key]) is not int]
+            if broken:
+                raise InputError(
+                    f"expected whole numbers as {', '.join(broken)} of number {place} of the {kind} in {path}, got "
+                    f"{', '.join(repr(entry[key]) for key in broken)}: make the data set again"
                 )
 
 

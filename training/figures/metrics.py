@@ -87,7 +87,7 @@ class EverythingMetrics:
 
     def figures(self) -> dict[str, Any]:
         """All figures by name, shares in 0..1, None where nothing was asked; `per_class` by class of the objects."""
-        c, n = self._counts, max(1, self._counts.objects)
+        c = self._counts
         plain, named = self._precision.whatever_class(), self._precision.with_class()
         return {
             "images": len(self._overlaps),
@@ -96,12 +96,12 @@ class EverythingMetrics:
             "AP": plain.ap,
             "AP50": plain.ap50,
             "AP75": plain.ap75,
-            "recall50": c.found50 / n,
-            "recall75": c.found75 / n,
-            "precision50": c.found50 / max(1, c.predictions),
+            "recall50": _share(c.found50, c.objects),
+            "recall75": _share(c.found75, c.objects),
+            "precision50": _share(c.found50, c.predictions),
             "pq_class_agnostic": self._panoptic.quality,
-            "over_segmentation_rate": c.in_pieces / n,
-            "duplicate_rate": c.duplicates / max(1, c.predictions),
+            "over_segmentation_rate": _share(c.in_pieces, c.objects),
+            "duplicate_rate": _share(c.duplicates, c.predictions),
             "mIoU": self._regions.mean_iou,
             "mAcc": self._regions.mean_accuracy,
             "mIoU_label_image": self._label_regions.mean_iou,
@@ -110,7 +110,7 @@ class EverythingMetrics:
             "AP_class": named.ap,
             "AP50_class": named.ap50,
             "pq": mean_quality(self._panoptic_of) if self._names else None,
-            "class_accuracy": c.class_right / c.class_asked if c.class_asked else None,
+            "class_accuracy": _share(c.class_right, c.class_asked),
             "per_class": {name: self._row(name, named.per_class_ap50) for name in sorted(self._counts_of)},
         }
 
@@ -122,7 +122,7 @@ class EverythingMetrics:
             "acc": region.accuracy,
             "recall50": c.found50 / c.objects,
             "recall75": c.found75 / c.objects,
-            "named_right": c.class_right / c.class_asked if c.class_asked else None,
+            "named_right": _share(c.class_right, c.class_asked),
             "pq": self._panoptic_of[name].quality if name in self._names else None,
             "AP50": ap50.get(name),
         }
@@ -193,6 +193,11 @@ def _add_regions(
 def _add(sums: PanopticSums, compared: Comparison, outcome: Outcome) -> None:
     ious = [float(compared.ious[k, g]) for g, k in outcome.matches.items()]
     sums.add(ious, len(outcome.false_alarms), len(outcome.missed))
+
+
+def _share(part: int, whole: int) -> float | None:
+    """A share, or None where there is nothing that it could be a share of."""
+    return part / whole if whole else None
 
 
 def _names(names: tuple[str, ...]) -> npt.NDArray[np.str_]:
