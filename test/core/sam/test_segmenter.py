@@ -152,10 +152,10 @@ def test_a_saom_gives_the_best_mask_of_each_prompt(checkpoint: Path, model: SamM
     assert len(ours) == len(points) < len(theirs) and len(points) > 5
     best = {point: theirs.scores[(theirs.points_xy == point).all(axis=1)].max() for point in points}
     for point, score, mask in zip(ours.points_xy.tolist(), ours.scores, ours.dense_masks(), strict=True):
-        # the picture is enlarged by OpenCV here and by PIL there, which round differently
+        # The picture is enlarged by OpenCV here and by PIL there, which round differently. Islands are left out here.
         assert score == pytest.approx(best[tuple(point)], abs=2e-3)
         row = np.flatnonzero((theirs.points_xy == point).all(axis=1) & (np.abs(theirs.scores - score) < 2e-3))
-        assert any(iou(mask, theirs.masks[k].dense(theirs.size_hw)) > 0.97 for k in row)
+        assert any(iou(mask, theirs.masks[k].dense(theirs.size_hw)) > 0.9 for k in row)
 
 
 def test_batch_size_changes_nothing(checkpoint: Path) -> None:
