@@ -7,17 +7,21 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import rclpy
 from builtin_interfaces.msg import Time
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.duration import Duration
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from saom_ros.diagnostics import AGAIN_S, CALM_S, ERROR, OK, WARN, Problem, Problems, Statistics, status_message
 from saom_ros.executor import NodeExecutor
+from saom_ros.inputs import LATCHED, Input, image_kinds
 from saom_ros.matcher import KEPT, PATIENCE, Frame, FrameMatcher, stamp_ns
 from saom_ros.pace import Pace
 from saom_ros.worker import NewestWorker
@@ -335,3 +339,54 @@ def test_an_output_that_waits_does_not_hold_up_the_others() -> None:
     fast.frames(2.0)  # until its next turn
     again = fast.frames(60.0)
     assert again["overlay"] == again["instances"] and not fast.pace.slow(0.0)
+
+
+class Graph:
+    """A node that sees some publishers: topic -> (type, QoS) of each."""
+
+    def __init__(self, topics: dict[str, list[tuple[str, QoSProfile]]]) -> None:
+        self._topics = topics
+
+    def resolve_topic_name(self, name: str) -> str:
+        return f"/{name}"
+
+    def get_namespace(self) -> str:
+        return "/"
+
+    def get_fully_qualified_name(self) -> str:
+        return "/saom"
+
+    def count_publishers(self, topic: str) -> int:
+        return len(self._topics.get(topic, []))
+
+    def get_publishers_info_by_topic(self, topic: str) -> list[SimpleNamespace]:
+        return [SimpleNamespace(topic_type=kind, qos_profile=qos) for kind, qos in self._topics.get(topic, [])]
+
+    def get_topic_names_and_types(self) -> list[tuple[str, list[str]]]:
+        return [(topic, sorted({kind for kind, _ in infos})) for topic, infos in self._topics.items()]
+
+
+IMAGE = "sensor_msgs/msg/Image"
+
+
+@pytest.mark.parametrize(
+    ("publishers", "reason"),
+    [
+        ([], "nobody publishes it (there is /cam/depth)"),
+        ([("std_msgs/msg/String", QoSProfile(depth=1))], "published as std_msgs/msg/String, and sensor_msgs/msg/Comp"),
+        ([(IMAGE, QoSProfile(depth=1))], "1 publisher(s) of the right type send nothing"),
+        # best effort takes whatever is offered, so hardly any QoS can be wrong: here, whether the publisher is alive
+        ([(IMAGE, QoSProfile(depth=1, liveliness_lease_duration=Duration(seconds=1)))], "send nothing"),
+    ],
+)
+def test_why_an_input_is_silent(publishers: list[tuple[str, QoSProfile]], reason: str) -> None:
+    own = {"/saom/overlay": [(IMAGE, QoSProfile(depth=1))], "/cam/depth": [(IMAGE, QoSProfile(depth=1))]}
+    one = Input(Graph(own | {"/depth": publishers}), "depth", image_kinds("auto"), print)  # type: ignore[arg-type]
+    assert reason in one.cause() and not one.renamed and "/saom/overlay" not in one.cause()
+
+
+def test_the_wrong_qos_of_a_publisher_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("saom_ros.inputs.qos_profile_sensor_data", LATCHED)  # the node asks for more than is offered
+    offered = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+    one = Input(Graph({"/image": [(IMAGE, offered)]}), "image", image_kinds("raw"), print)  # type: ignore[arg-type]
+    assert "QoS does not fit" in one.cause() and "eliab" in one.cause()
