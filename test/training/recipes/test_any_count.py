@@ -16,9 +16,8 @@ from saom_core.sam.checkpoints import write_checkpoint
 from saom_training.data.frames import Frame, FrameObject
 from saom_training.dataset import Dataset, DatasetWriter
 from saom_training.recipes import fast, sam
-from saom_training.recipes.base import train_base
-from saom_training.recipes.base_config import SamBaseConfig
-from saom_training.recipes.fast_config import FAST
+from saom_training.recipes.base import SamBaseConfig, train_base
+from saom_training.recipes.fast import FAST
 from saom_training.recipes.names import ClassesConfig, teach_classes
 from saom_training.recipes.tiny import TrainConfig, train
 from saom_training.samples.augment import AugmentConfig
