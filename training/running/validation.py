@@ -85,7 +85,8 @@ class Validation:
         return figures
 
     def _figures(self, checkpoint: Path) -> dict[str, float]:
-        model = load_model(SaomConfig(model=str(checkpoint), score_threshold=AP_SCORE))
+        provider = "auto" if torch.cuda.is_available() else "cpu"  # else every checkpoint warns that there is no GPU
+        model = load_model(SaomConfig(model=str(checkpoint), provider=provider, score_threshold=AP_SCORE))
         precision = AveragePrecision(model.info.class_names)
         for k in self._images:
             sample = self._data[k]

@@ -1,8 +1,9 @@
-"""Pictures without objects, with one and with three hundred, and one that is all "do not ask", in every training."""
+"""Every training, and evaluating, with pictures of none, one and 300 objects, and one that must not be asked about."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -11,16 +12,18 @@ import numpy as np
 import pytest
 from sam_scenes import losses, one_thread, tiny_model  # noqa: F401
 
-from saom_core.depth import CameraIntrinsics
+from saom_cli.main import main
+from saom_core.camera import CameraIntrinsics
 from saom_core.runtime import BUNDLED_MODEL
+from saom_core.sam.checkpoints import write_checkpoint
 from saom_training.assign import BACKGROUND
 from saom_training.data.frames import Frame, FrameObject
 from saom_training.dataset import Dataset, DatasetWriter, Sample
 from saom_training.recipes import base, fast, names, sam, tiny
 from saom_training.samples.augment import AugmentConfig, training_item
 
-SIZE_HW = (120, 160)
-CELL = 8  # 15 x 20 of them make three hundred
+SIZE_HW = (180, 240)
+CELL = 12  # 15 x 20 of them make three hundred
 SHORT = {"steps": 6, "batch": 1, "workers": 0, "bf16": False, "checkpoint_every": 6, "validate_every": 3}
 SMALL = AugmentConfig(size_hw=(96, 128), prompts=16, min_visible_px=4, grid=(16, 12))
 
@@ -33,7 +36,7 @@ def picture(objects: int, split: str) -> Frame:
         ids[y : y + CELL - 1, x : x + CELL - 1] = k
     image = np.random.default_rng(objects).integers(0, 256, (*SIZE_HW, 3), np.uint8)
     listed = tuple(FrameObject(("Mug", "Book")[k % 2], "block", ("body",), {}, 1.0) for k in range(objects))
-    camera = CameraIntrinsics(100.0, 100.0, 80.0, 60.0, SIZE_HW[1], SIZE_HW[0])
+    camera = CameraIntrinsics(200.0, 200.0, 119.5, 89.5, SIZE_HW[1], SIZE_HW[0])
     depth, parts = np.ones(SIZE_HW, np.float32), np.zeros(SIZE_HW, np.int32)
     return Frame(image, depth, ids, parts, listed, camera, np.eye(4), f"{split}_{objects}", split)  # type: ignore[arg-type]
 
@@ -69,9 +72,13 @@ def train_names(data: Dataset, val: Dataset, out: Path) -> None:
     names.teach_classes(data, val, out, config, BUNDLED_MODEL)
 
 
-def train_saom(data: Dataset, val: Dataset, out: Path) -> None:
-    config = dataclasses.replace(sam.SAOM, **SHORT, grid=(8, 8), views=3)  # type: ignore[arg-type]
+def train_saom(data: Dataset, val: Dataset, out: Path, assignment: str = "nearest") -> None:
+    config = dataclasses.replace(sam.SAOM, **SHORT, grid=(8, 8), views=3, assignment=assignment)  # type: ignore[arg-type]
     sam.finetune(tiny_model(), data, out, config, validation=val)
+
+
+def train_random(data: Dataset, val: Dataset, out: Path) -> None:
+    train_saom(data, val, out, "random")
 
 
 def train_paper(data: Dataset, val: Dataset, out: Path) -> None:
@@ -91,7 +98,11 @@ def train_base(data: Dataset, val: Dataset, out: Path) -> None:
     base.train_base(whole, out, config, val)
 
 
-@pytest.mark.parametrize("train", [train_tiny, train_names, train_saom, train_paper, train_fast, train_base])
+TRAININGS = [train_tiny, train_names, train_saom, train_random, train_paper, train_fast, train_base]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("train", TRAININGS)
 def test_training_takes_them_all(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, train: Callable[[Dataset, Dataset, Path], None]
 ) -> None:
@@ -110,6 +121,16 @@ def test_training_takes_them_all(
 def test_a_picture_without_objects_asks_for_background(path: Path) -> None:
     bare = training_item(Dataset.open(path, "train")[0], SMALL, _rng())
     assert set(bare.targets.tolist()) == {BACKGROUND} and bare.masks.shape == (0, 24, 32)
+
+
+def test_evaluating(path: Path, tmp_path: Path) -> None:
+    write_checkpoint(tiny_model(), tmp_path / "tiny.safetensors")
+    words = ["evaluate", "--data", str(path), "--split", "train", "--model", str(tmp_path / "tiny.safetensors")]
+    words += ["--protocol", "both", "--grid", "8x8", "--stability-threshold", "0", "--min-area-px", "1"]
+    words += ["--threads", "1", "--html", str(tmp_path / "page.html"), "--json", str(tmp_path / "figures.json")]
+    assert main(words) == 0
+    figures = json.loads((tmp_path / "figures.json").read_text())["models"][0]
+    assert figures["everything"]["objects"] == 301 and (tmp_path / "page.html").stat().st_size > 10000
 
 
 def _rng() -> np.random.Generator:

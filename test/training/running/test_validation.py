@@ -173,6 +173,7 @@ def train_base(path: Path, out: Path) -> Path:
     return base.train_base(data, out, config, val)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("train", [train_names, train_sam, train_fast, train_base])
 def test_every_recipe_is_measured(path: Path, tmp_path: Path, train: Callable[[Path, Path], Path]) -> None:
     last = train(path, tmp_path / "run")
