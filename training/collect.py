@@ -72,7 +72,7 @@ def collect(
     """Make the missing ones of `episodes` episodes.
 
     A worker that dies (a crash of the driver, out of memory) is replaced and its episodes are made again. With `ray`,
-    the address of a cluster or "local", Ray's tasks make them; see `training.collect_ray`.
+    the address of a cluster or "local", Ray's tasks make them; see `simulators.cluster`.
 
     Returns:
         The number of frames made now.

@@ -123,7 +123,7 @@ def _annotate_ids(
     """See `annotate`. Each pixel belongs to one object and one of its parts."""
     annotations: list[dict[str, Any]] = []
     parts: list[dict[str, Any]] = []
-    # columns first, as RLE wants them: the masks below then need no copy
+    # RLE counts column by column: in this order of memory the masks below are encoded without a copy
     object_ids, part_ids = np.asfortranarray(frame.object_ids), np.asfortranarray(frame.part_ids)
     ignore = np.zeros(object_ids.shape, bool, order="F")
     for index in np.unique(object_ids[object_ids >= 0]).tolist():

@@ -20,7 +20,7 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 class FrameObject:
     """An object that a frame may show. Its number is its place in `Frame.objects`."""
 
-    class_name: str  # of the taxonomy, or OTHER
+    class_name: str  # one of the data set's classes: of the taxonomy or OTHER, where it names no others
     style: str  # the simulator's name for what it looks like
     parts: tuple[str, ...] = ("body",)  # names, by the ids in `Frame.part_ids`
     sub_objects: Mapping[str, str] = field(default_factory=dict)  # part name -> class of its own, e.g. Drawer

@@ -135,5 +135,5 @@ def _mask(rle: dict[str, Any], size_hw: tuple[int, int]) -> np.ndarray | None:
         mask: np.ndarray = decode_masks([rle], size_hw)[0]
     except (InputError, ValueError):
         return None
-    # a code that ends too early leaves the rest of the mask to chance: writing it anew then gives another code
+    # Of a code that ends too early the decoder makes up the rest; the mask written anew then has another code.
     return mask if encode_mask(mask)["counts"] == rle["counts"] else None

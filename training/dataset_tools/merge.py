@@ -68,7 +68,7 @@ def merge(sources: Sequence[Path], out: Path, quiet: bool = False) -> int:
 
 
 def _renumbered(shard: Shard, index: int, source: Path) -> Iterator[tuple[str, bytes]]:
-    """The files of episode number `index`, the shard last (see `training.dataset.pack_episode`)."""
+    """The files of episode number `index`, the shard last (see `data.shards.pack_episode`)."""
     image_ids: dict[int, int] = {}
     for number, image in enumerate(shard["images"]):
         image_id = index * MAX_FRAMES_PER_EPISODE + number

@@ -43,7 +43,7 @@ class Client:
         self._lock = threading.Lock()
 
     def reply(self, *message: Any) -> None:
-        """Send a reply; the watch and the main thread may both want to."""
+        """Sends a reply; a lock keeps the replies of the watch and of the main thread apart."""
         with self._lock:
             self._connection.send(message)
 

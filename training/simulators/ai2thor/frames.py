@@ -203,7 +203,7 @@ def camera_pose(position: Mapping[str, float], yaw: float, horizon: float) -> np
 
 
 def pose_of(event: Mapping[str, Any], view: View) -> np.ndarray:
-    """(4, 4) pose of an event's camera; what the simulator does not tell is as it was asked for."""
+    """(4, 4) pose of an event's camera. What the simulator does not tell is taken to be what it was asked for."""
     place = _xyz(event["camera_position"])
     if place is None:
         place = np.array([view.position[axis] for axis in "xyz"], float) + [0.0, EYE_M, 0.0]
@@ -248,7 +248,7 @@ def make_frame(
 
 
 def check_worth(frame: Frame, min_objects: int, min_area: float) -> None:
-    """Refuse a frame that shows too little.
+    """Refuses a frame that shows too little to learn from.
 
     Raises:
         BadFrame: With one of three reasons.

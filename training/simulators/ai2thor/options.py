@@ -74,7 +74,7 @@ class ThorOptions:
 
     @classmethod
     def from_extra(cls, extra: Mapping[str, Any]) -> ThorOptions:
-        """Of `CollectOptions.extra`, also after it was JSON.
+        """Makes the options from `CollectOptions.extra`, also after it was written to JSON and read again.
 
         Raises:
             ConfigError: If an option is unknown or out of its range.

@@ -83,7 +83,7 @@ class HouseFile:
 
     @classmethod
     def parse(cls, text: str) -> HouseFile:
-        """Of "path" or "split=path", e.g. val=houses/val.jsonl.gz; without a split the houses are for training.
+        """Reads "path" or "split=path", such as val=houses/val.jsonl.gz; without a split the houses are for training.
 
         Raises:
             InputError: If the file cannot be read.
@@ -100,7 +100,7 @@ class HouseFile:
         return cls(str(Path(path).resolve()), split, hashlib.sha256(content).hexdigest())  # type: ignore[arg-type]
 
     def load(self) -> list[SceneRef]:
-        """Its houses. A house that names its split itself (key "split") is of that split.
+        """Reads the houses. A house that names its split itself (key "split") belongs to that one.
 
         Raises:
             InputError: If the file changed, or does not hold houses.

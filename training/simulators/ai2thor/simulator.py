@@ -39,7 +39,7 @@ def create(options: CollectOptions) -> AI2ThorSimulator:
 
 
 class AI2ThorSimulator:
-    """See `training.simulator.Simulator`.
+    """See `interface.Simulator`.
 
     Attributes:
         skipped: Views that gave no frame, by reason, since the start.
