@@ -37,7 +37,7 @@ def in_container(command: str) -> subprocess.CompletedProcess[str]:
         pytest.skip("needs the right to mount")
     inner = ["unshare", "-m", "sh", "-c", f'{mount} && exec "$0" -c "$1"', sys.executable, command]
     environment = os.environ | {"PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}", "PROCESS": PROCESS}
-    return subprocess.run(inner, capture_output=True, text=True, timeout=120, env=environment, check=True)
+    return subprocess.run(inner, capture_output=True, text=True, timeout=300, env=environment, check=True)
 
 
 def start_processes(count: int) -> str:

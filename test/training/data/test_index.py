@@ -155,7 +155,7 @@ def test_processes_that_open_a_new_set_at_once_make_one_index(path: Path) -> Non
     processes = [context.Process(target=_open_and_count, args=(path, barrier, found)) for _ in range(4)]
     for process in processes:
         process.start()
-    assert [found.get(timeout=60) for _ in processes] == [8] * 4
+    assert [found.get(timeout=300) for _ in processes] == [8] * 4
     for process in processes:
         process.join()
     with sqlite3.connect(path / INDEX) as connection:
@@ -174,7 +174,7 @@ def test_worker_processes_read_what_the_parent_opened(path: Path) -> None:
     found = context.Queue()
     process = context.Process(target=_read_in_child, args=(data, found))
     process.start()
-    assert found.get(timeout=60)
+    assert found.get(timeout=300)
     process.join()
     assert data[1].masks.size
     packed = pickle.dumps(data)  # what goes to a process that is no fork
