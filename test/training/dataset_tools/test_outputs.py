@@ -15,6 +15,7 @@ import pytest
 from saom_training.data.frames import Frame
 from saom_training.dataset import Dataset, DatasetWriter
 
+pytestmark = pytest.mark.slow
 LIMITED = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
