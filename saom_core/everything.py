@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -43,13 +43,23 @@ class EverythingModel(Protocol):
         depth_m: npt.NDArray[np.float32],
         thresholds: dict[str, float],
         prompts_xy: npt.NDArray[np.float32] | None = None,
-        picture_wh: npt.NDArray[np.float32] | None = None,
+        further: Mapping[str, npt.NDArray[np.float32]] | None = None,
     ) -> dict[str, npt.NDArray[Any]]:
         """See `OnnxModel.run`."""
 
 
 SMALLEST_ISLAND = 0.1
 """Pieces of a mask below this share of its largest one are specks: what others hide in part has large pieces."""
+
+
+FURTHER_INPUTS: dict[str, Callable[[Letterbox], npt.NDArray[np.float32]]] = {
+    "picture": lambda box: np.array(box.inner_hw[::-1], np.float32),
+}
+"""Optional inputs: name -> its value for a picture that lies in the input so.
+
+picture is (2,) width and height of the picture, which lies at the top left of the input; the rest is padding. A file's
+default is the value for a picture without padding.
+"""
 
 
 def run_on_picture(
@@ -72,8 +82,8 @@ def run_on_picture(
     """
     if prompts_xy is None:
         prompts_xy = picture_grid(model.info, box)
-    picture_wh = np.array(box.inner_hw[::-1], np.float32)
-    return model.run(image_in, depth_in, thresholds, prompts_xy, picture_wh)
+    further = {name: value_for(box) for name, value_for in FURTHER_INPUTS.items()}
+    return model.run(image_in, depth_in, thresholds, prompts_xy, further)
 
 
 def picture_grid(info: ModelInfo, box: Letterbox) -> npt.NDArray[np.float32] | None:

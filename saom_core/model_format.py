@@ -47,8 +47,8 @@ OUTPUTS = (*REQUIRED_OUTPUTS, *OPTIONAL_OUTPUTS)
 """In the order in which the exported modules return them."""
 THRESHOLDS = ("score_threshold", "stability_threshold", "nms_iou")
 """Scalar inputs with defaults inside the file."""
-INPUTS = ("image", "depth", "prompts", "picture", *THRESHOLDS)
-"""What this reader can give."""
+INPUTS = ("image", "depth", "prompts", *THRESHOLDS)
+"""What this reader can give to any file; `saom_core.everything.FURTHER_INPUTS` only where there is a default."""
 
 
 def check_signature(session: ort.InferenceSession, file: Path) -> tuple[tuple[int, int], dict[str, Any]]:

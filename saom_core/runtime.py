@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,6 @@ class ModelInfo:
     taught: tuple[TaughtClass, ...] = ()  # their class ids are the last ones
     reference: ReferenceObjects | None = None  # examples of the trained classes, if the file has any
     prompt_count: int = 0  # rows of the file's input `prompts`; 0: it has none
-    takes_picture: bool = False  # whether it wants to know which part of its input the picture covers
     most_instances: int = 0  # rows of its answer; 0: as many as there are
     outputs: tuple[str, ...] = OUTPUTS  # those that the model gives
 
@@ -90,6 +90,7 @@ class OnnxModel:
         _check_file(file, bundled=not path)
         self._session, in_use, reason = _open_session(file, provider, threads)
         size_hw, inputs = check_signature(self._session, file)
+        self._inputs = frozenset(inputs)
         metadata = read_metadata(self._session, file)
         taught, reference = _read_taught(self._session, file)
         there = {node.name for node in self._session.get_outputs()}
@@ -103,7 +104,6 @@ class OnnxModel:
             input_size_hw=size_hw,
             uses_depth="depth" in inputs,
             prompt_count=inputs["prompts"].shape[0] if "prompts" in inputs else 0,
-            takes_picture="picture" in inputs,
             most_instances=_rows_of(self._session),
             metadata=metadata,
             taught=taught,
@@ -117,7 +117,7 @@ class OnnxModel:
         depth_m: npt.NDArray[np.float32],
         thresholds: dict[str, float],
         prompts_xy: npt.NDArray[np.float32] | None = None,
-        picture_wh: npt.NDArray[np.float32] | None = None,
+        further: Mapping[str, npt.NDArray[np.float32]] | None = None,
     ) -> dict[str, npt.NDArray[Any]]:
         """Everything mode on one image of the file's input size.
 
@@ -127,8 +127,8 @@ class OnnxModel:
             thresholds: values for some of `THRESHOLDS`.
             prompts_xy: (N, 2) points to ask about, in pixels of the input image, N = `info.prompt_count`; None: the
                 grid over the whole input, which is everything mode.
-            picture_wh: (2,) width and height of the picture, which lies at the top left of the image; the rest is
-                padding. None: no padding. Ignored by a file that does not ask.
+            further: more inputs by name, see `saom_core.everything.FURTHER_INPUTS`; those that the file lacks are left
+                out, and what is not given has the default in the file.
 
         Returns:
             `info.outputs` by name, K rows each, K fixed by the file; rows with score 0 are padding. masks (K, h, w)
@@ -140,8 +140,7 @@ class OnnxModel:
             feed["depth"] = depth_m
         if prompts_xy is not None:
             feed["prompts"] = prompts_xy
-        if picture_wh is not None and self.info.takes_picture:
-            feed["picture"] = picture_wh
+        feed.update({name: value for name, value in (further or {}).items() if name in self._inputs})
         feed.update({name: np.array(value, np.float32) for name, value in thresholds.items()})
         names = self.info.outputs
         return dict(zip(names, self._session.run(list(names), feed), strict=True))

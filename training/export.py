@@ -13,6 +13,7 @@ import gc
 import json
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice
@@ -35,7 +36,7 @@ from .networks.everything import grid_prompts_xy
 from .networks.exportable import Exportable, load_exportable, round_weights
 from .onnx_files.file import converted, message, write, write_sha256
 from .onnx_files.int8 import Int8Options, check_weights, write_int8
-from .onnx_files.parity import Differences, cases, check_parity, torch_answer
+from .onnx_files.parity import Differences, cases, check_parity, further_inputs, torch_answer
 from .onnx_files.precision import PRECISIONS, TOLERANCES, halve_weights, to_half
 from .onnx_files.reference_objects import add_reference
 
@@ -90,7 +91,8 @@ def export(checkpoint: Path, path: Path, options: ExportOptions | None = None) -
         check_weights(sum(parameter.numel() for parameter in source.graph.parameters()))
     grid = options.grid or source.grid
     prompts = grid_prompts_xy(*grid, size_hw)
-    tried = cases(size_hw, prompts, depth=source.uses_depth, thorough=not source.costly, picture=source.takes_picture)
+    further = source.graph.further_inputs
+    tried = cases(size_hw, prompts, depth=source.uses_depth, thorough=not source.costly, further=further)
     expected = [(case, torch_answer(source.graph, case)) for case in islice(tried, options.calls)]
     half = options.precision == "fp16"
     if half:
@@ -109,7 +111,7 @@ def export(checkpoint: Path, path: Path, options: ExportOptions | None = None) -
             draft,
             stored,
             _metadata(source, size_hw, grid, options) | {"compared_calls": len(expected)},
-            _defaults(size_hw, prompts.numpy(), source),
+            _defaults(size_hw, prompts.numpy(), source.uses_depth, further),
         )
         del stored
         found = check_parity(draft, expected, TOLERANCES["fp16" if half else "fp32"], source.masks_per_prompt)
@@ -165,12 +167,11 @@ def _size_of(source: Exportable, options: ExportOptions) -> tuple[int, int]:
 
 
 def _defaults(
-    size_hw: tuple[int, int], prompts: npt.NDArray[np.float32], source: Exportable
+    size_hw: tuple[int, int], prompts: npt.NDArray[np.float32], depth: bool, further: Sequence[str]
 ) -> dict[str, npt.NDArray[np.float32]]:
     """What inputs are when they are not given: no depth, no padding, the grid, the thresholds of `SaomConfig`."""
-    values: dict[str, npt.NDArray[np.float32]] = {"depth": np.zeros(size_hw, np.float32)} if source.uses_depth else {}
-    if source.takes_picture:
-        values["picture"] = np.array(size_hw[::-1], np.float32)
+    values: dict[str, npt.NDArray[np.float32]] = {"depth": np.zeros(size_hw, np.float32)} if depth else {}
+    values |= {name: value.numpy() for name, value in further_inputs(further, size_hw, size_hw).items()}
     thresholds = {name: np.array(value, np.float32) for name, value in _thresholds().items()}
     return {**values, "prompts": prompts, **thresholds}
 

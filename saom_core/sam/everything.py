@@ -7,7 +7,7 @@ masks are drawn for those prompts only whose predicted quality passes, and as ma
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -50,11 +50,11 @@ class SamNetwork:
         depth_m: npt.NDArray[np.float32],
         thresholds: dict[str, float],
         prompts_xy: npt.NDArray[np.float32] | None = None,
-        picture_wh: npt.NDArray[np.float32] | None = None,
+        further: Mapping[str, npt.NDArray[np.float32]] | None = None,
     ) -> dict[str, npt.NDArray[Any]]:
         """See `OnnxModel.run`; any number of prompts, and K is the number of answers."""
         with torch.inference_mode():
-            return self._outputs(image_rgb, thresholds, prompts_xy, picture_wh)
+            return self._outputs(image_rgb, thresholds, prompts_xy, (further or {}).get("picture"))
 
     def _outputs(
         self,

@@ -113,7 +113,7 @@ class SamSegmenter:
         self._decoder = PointDecoder(model.sam)
         known = {**info.metadata, "grid": model.grid}
         columns, rows = model.grid
-        as_file = dataclasses.replace(info, metadata=known, prompt_count=columns * rows, takes_picture=True)
+        as_file = dataclasses.replace(info, metadata=known, prompt_count=columns * rows)
         self._engine = OnnxSegmenter(config, SamNetwork(model, as_file, model.grid))
 
     def segment(

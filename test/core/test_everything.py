@@ -178,13 +178,13 @@ class Recorder:
     def __init__(self, model: EverythingModel, **info: Any) -> None:
         self.model, self.info = model, dataclasses.replace(model.info, **info)
         self.prompts_xy: Any = None
-        self.picture_wh: Any = None
+        self.further: Any = None
 
     def run(
-        self, image_rgb: Any, depth_m: Any, thresholds: Any, prompts_xy: Any = None, picture_wh: Any = None
+        self, image_rgb: Any, depth_m: Any, thresholds: Any, prompts_xy: Any = None, further: Any = None
     ) -> dict[str, Any]:
-        self.prompts_xy, self.picture_wh = prompts_xy, picture_wh
-        return self.model.run(image_rgb, depth_m, thresholds, prompts_xy, picture_wh)
+        self.prompts_xy, self.further = prompts_xy, further
+        return self.model.run(image_rgb, depth_m, thresholds, prompts_xy, further)
 
 
 @pytest.mark.parametrize("size_hw", [(640, 480), (1000, 200), (360, 640)])
@@ -197,7 +197,7 @@ def test_all_points_lie_on_the_picture(segmenter: OnnxSegmenter, size_hw: tuple[
     height, width = round(size_hw[0] * scale), round(size_hw[1] * scale)
     naive = [((i + 0.5) * width / 32, (j + 0.5) * height / 32) for j in range(32) for i in range(32)]
     np.testing.assert_allclose(recorder.prompts_xy, naive, rtol=1e-5)
-    assert recorder.picture_wh.tolist() == [width, height]
+    assert recorder.further["picture"].tolist() == [width, height]
     points = answer.instances.points_xy
     assert len(points) and (points >= 0).all() and (points < size_hw[::-1]).all()
 

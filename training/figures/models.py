@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from saom_core.config import SaomConfig
 from saom_core.errors import ConfigError, ModelError
 from saom_core.everything import OnnxSegmenter
 from saom_core.loading import load_segmenter
-from saom_core.model_format import OUTPUTS, THRESHOLDS
+from saom_core.model_format import THRESHOLDS
 from saom_core.runtime import ModelInfo
 from saom_core.sam.segmenter import SamSegmenter, everything_options
 from saom_core.segmenter import Segmenter
@@ -133,12 +134,13 @@ class CheckpointNetwork:
         depth_m: npt.NDArray[np.float32],
         thresholds: dict[str, float],
         prompts_xy: npt.NDArray[np.float32] | None = None,
-        picture_wh: npt.NDArray[np.float32] | None = None,
+        further: Mapping[str, npt.NDArray[np.float32]] | None = None,
     ) -> dict[str, npt.NDArray[Any]]:
         """See `OnnxModel.run`."""
         defaults = SaomConfig()
         values = [torch.tensor(float(thresholds.get(name, getattr(defaults, name)))) for name in THRESHOLDS]
         depth = torch.from_numpy(depth_m) if self.info.uses_depth else None
         prompts = self._grid_xy if prompts_xy is None else torch.from_numpy(prompts_xy)
-        answers = self._graph(torch.from_numpy(image_rgb), depth, prompts, *values)
-        return {name: answer.numpy() for name, answer in zip(OUTPUTS, answers, strict=True)}
+        known = [torch.from_numpy((further or {})[name]) for name in self._graph.further_inputs]
+        answers = self._graph(torch.from_numpy(image_rgb), depth, prompts, *values, *known)
+        return {name: answer.numpy() for name, answer in zip(self._graph.outputs, answers, strict=True)}

@@ -12,6 +12,7 @@ import torchvision
 from torch import Tensor, nn
 
 from saom_core.grid import grid_points
+from saom_core.model_format import REQUIRED_OUTPUTS
 from saom_core.sam.low_masks import MOST_BOX_IOU, stability_score
 
 from .chunks import in_chunks
@@ -20,6 +21,8 @@ from .prompt_decoder import ImageFeatures, SharedKeysNetwork
 
 BOX_IOU = MOST_BOX_IOU
 """Prompts whose boxes agree more than this are one candidate; the mask stage below decides the rest."""
+BASIC_OUTPUTS = (*REQUIRED_OUTPUTS, "embeddings", "image_embedding")
+"""What each exported module returns first, in this order; one may add others of `OPTIONAL_OUTPUTS`."""
 EMBEDDED_FIRST = 10
 """Rows of the answer that are embedded together at first. Each further group is as large as all before it together, and
 the first group without a filled row ends the work."""
@@ -34,6 +37,11 @@ class EverythingGraph(nn.Module):
         max_instances: K, rows of the answer.
         prompts_at_once: how many prompts are decoded together, which bounds memory and changes no result; 0: all.
     """
+
+    outputs: tuple[str, ...] = BASIC_OUTPUTS
+    """Names of what `forward` returns."""
+    further_inputs: tuple[str, ...] = ()
+    """Names of the arguments behind the thresholds, of `saom_core.everything.FURTHER_INPUTS`."""
 
     def __init__(
         self, network: SharedKeysNetwork, candidates: int = 160, max_instances: int = 100, prompts_at_once: int = 0
@@ -51,9 +59,8 @@ class EverythingGraph(nn.Module):
         score_threshold: Tensor,
         stability_threshold: Tensor,
         nms_iou: Tensor,
-        picture: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
-        """The outputs that `saom_core.model_format.OUTPUTS` names.
+        """The outputs that `outputs` names.
 
         Args:
             image: (H, W, 3) uint8.
@@ -62,7 +69,6 @@ class EverythingGraph(nn.Module):
             score_threshold: () float32.
             stability_threshold: () float32.
             nms_iou: () float32.
-            picture: None: this network was trained on letterboxed pictures and does not ask what is padding.
 
         Returns:
             masks (K, H/4, W/4) logits, boxes (K, 4) and points (K, 2) in pixels, scores, stability, class_ids,

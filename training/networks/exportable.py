@@ -41,7 +41,7 @@ COSTLY_PX = 1024  # side of the input from which everything mode of a ViT takes 
 class Exportable:
     """A network as one module, and what the file is to say of it."""
 
-    graph: nn.Module  # called as `EverythingGraph`
+    graph: EverythingGraph | SamEverythingGraph
     name: str
     class_names: tuple[str, ...]
     network: dict[str, Any]  # kind and shape, JSON types
@@ -54,7 +54,6 @@ class Exportable:
     prompts_at_once: int  # decoded at once; 0: all
     costly: bool  # everything mode takes minutes on a CPU, so the file is tried with few inputs
     masks_per_prompt: int = 1
-    takes_picture: bool = False  # whether it asks which part of its input is no padding
     exact: bool = False  # whether the weights are those of the checkpoint; else they are rounded to half precision
 
     @property
@@ -199,7 +198,6 @@ def _of_sam(model: SamModel, path: Path, prompts_at_once: int, max_instances: in
         prompts_at_once=prompts_at_once,
         costly=sizes.image_size >= COSTLY_PX,
         masks_per_prompt=sizes.masks,
-        takes_picture=True,
         exact=exact,
     )
 

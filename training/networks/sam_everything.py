@@ -22,7 +22,7 @@ from saom_core.sam.low_masks import MOST_BOX_IOU, boxes_px, on_picture, stabilit
 from saom_core.sam.network import SamModel
 
 from .chunks import in_chunks
-from .everything import filled
+from .everything import BASIC_OUTPUTS, filled
 from .fast_head import EXPORTED_SCORES, sam_pixels, used_tokens
 
 PROMPTS_AT_ONCE = 16
@@ -53,6 +53,9 @@ class SamEverythingGraph(nn.Module):
         prompts_at_once: bounds memory; changes no result.
         max_instances: K, rows of the answer.
     """
+
+    outputs: tuple[str, ...] = BASIC_OUTPUTS
+    further_inputs: tuple[str, ...] = ("picture",)
 
     def __init__(
         self,

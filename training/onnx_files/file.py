@@ -17,36 +17,35 @@ import torch
 from onnx import helper, numpy_helper
 from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 from onnxscript import opset18
-from torch import nn
 
 from saom_core.files import write_atomically
-from saom_core.model_format import FORMAT, METADATA_KEY, OUTPUTS, THRESHOLDS
+from saom_core.model_format import FORMAT, METADATA_KEY, THRESHOLDS
 
-from ..networks.sam_everything import BOX_NMS
+from ..networks.everything import EverythingGraph
+from ..networks.sam_everything import BOX_NMS, SamEverythingGraph
 from .parity import Case
 
 OPSET = 18
 
 
-def converted(graph: nn.Module, case: Case) -> ir.Model:
+def converted(graph: EverythingGraph | SamEverythingGraph, case: Case) -> ir.Model:
     """The module as an ONNX graph; it shares the module's weights.
 
     Args:
-        graph: called as `EverythingGraph`.
-        case: an input of the sizes that the file is to have; what it lacks (depth, picture) is no input of the file.
+        graph: names its outputs.
+        case: an input of the sizes that the file is to have; what it lacks, such as depth, is no input of the file.
     """
     limits = [torch.tensor(0.5) for _ in THRESHOLDS]
     names = ["image", "depth", "prompts"] if case.depth is not None else ["image", "prompts"]
-    picture, last = ((), ()) if case.picture is None else ((case.picture,), ("picture",))
     for chatty in ("onnx_ir", "onnxscript"):
         logging.getLogger(chatty).setLevel(logging.WARNING)  # else they tell of each constant that is there twice
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of torchvision's use of torch
         program = torch.onnx.export(
             graph,
-            (case.image, case.depth, case.prompts, *limits, *picture),
-            input_names=[*names, *THRESHOLDS, *last],
-            output_names=list(OUTPUTS),
+            (case.image, case.depth, case.prompts, *limits, *case.further.values()),
+            input_names=[*names, *THRESHOLDS, *case.further],
+            output_names=list(graph.outputs),
             opset_version=OPSET,
             dynamo=True,
             external_data=False,

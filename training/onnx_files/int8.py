@@ -11,13 +11,11 @@ from typing import Any
 
 import onnx
 import onnx_ir as ir
-import torch
 from onnx import numpy_helper
 
 from saom_core.config import SaomConfig
 from saom_core.errors import ConfigError
 from saom_core.files import write_atomically
-from saom_core.letterbox import Letterbox
 from saom_core.model_format import METADATA_KEY
 from saom_core.onnx_metadata import with_entry
 
@@ -26,7 +24,7 @@ from ..evaluate import evaluate
 from ..figures.average_precision import AP_SCORE
 from ..figures.models import load_model
 from .file import message, write
-from .parity import Case, ExportError, letterboxed
+from .parity import Case, ExportError, further_inputs, letterboxed
 from .precision import MESSAGE_BYTES, Feed, halve_weights, quantised
 
 logger = logging.getLogger("saom")
@@ -100,9 +98,8 @@ def calibration_feeds(data: Dataset, case: Case, pictures: int = CALIBRATION_PIC
         image, depth = letterboxed(sample.image_rgb, sample.depth_m, (case.image.shape[0], case.image.shape[1]))
         given = depth * ((turn + 1) % 2)
         (height, width), (rows, columns) = sample.image_rgb.shape[:2], case.image.shape[:2]
-        covered = Letterbox.fit((height, width), (rows, columns)).inner_hw[::-1]
-        picture = None if case.picture is None else torch.tensor(covered, dtype=torch.float32)
-        yield Case(image, None if case.depth is None else given, case.prompts, picture).feed()
+        further = further_inputs(tuple(case.further), (height, width), (rows, columns))
+        yield Case(image, None if case.depth is None else given, case.prompts, further).feed()
 
 
 def check_figures(exact: Path, int8: Path, data: Dataset, options: Int8Options) -> dict[str, Any]:

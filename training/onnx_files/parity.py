@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,23 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from saom_core.errors import SaomError
+from saom_core.everything import FURTHER_INPUTS
 from saom_core.letterbox import Letterbox
-from saom_core.model_format import OUTPUTS
+from saom_core.model_format import OUTPUTS_OF_THE_IMAGE
 from saom_core.prompts import OPEN
+
+from ..networks.everything import EverythingGraph
+from ..networks.sam_everything import SamEverythingGraph
 
 Answer = dict[str, npt.NDArray[Any]]
 PICTURES_HW = ((480, 640), (360, 640), (500, 375))
 """Sizes of the pictures that files are tried with: a camera's, a wide one, an upright one."""
 FEW = 5  # different prompts in the cases that ask few
+COMPARED_BY_THEMSELVES = ("masks", "boxes", "scores", "stability", "points", "class_ids")
+"""Outputs that are not compared as embeddings are; boxes and stability follow from the masks."""
 SAME_MASK_IOU = 0.9
 MAY_DIFFER = 0.1  # of the rows of one answer this share may be missing in the other
 MUST_PAIR = 0.5  # of the rows this share must be in both answers, whatever explains the rest
@@ -69,17 +75,17 @@ class Case:
     image: Tensor  # (H, W, 3) uint8
     depth: Tensor | None  # (H, W) float32 metres; None for a network without depth
     prompts: Tensor  # (N, 2)
-    picture: Tensor | None = None  # (2,) width and height of what is no padding; None for a network that does not ask
+    further: dict[str, Tensor] = field(default_factory=dict)  # see `saom_core.everything.FURTHER_INPUTS`
 
     def feed(self) -> Answer:
         """The inputs for onnxruntime."""
-        inputs = {"image": self.image, "depth": self.depth, "prompts": self.prompts, "picture": self.picture}
+        inputs = {"image": self.image, "depth": self.depth, "prompts": self.prompts, **self.further}
         arrays = {name: value.numpy() for name, value in inputs.items() if value is not None}
         return arrays | {name: np.array(value, np.float32) for name, value in OPEN.items()}
 
 
 def cases(
-    size_hw: tuple[int, int], grid_xy: Tensor, *, depth: bool, thorough: bool, picture: bool = False
+    size_hw: tuple[int, int], grid_xy: Tensor, *, depth: bool, thorough: bool, further: Sequence[str] = ()
 ) -> Iterator[Case]:
     """What a file is tried with: pictures of several sizes, with and without depth, other prompts, few prompts.
 
@@ -88,18 +94,24 @@ def cases(
         grid_xy: (N, 2) its prompts.
         depth: whether depth is an input.
         thorough: all combinations; else each picture and each kind of prompts once.
-        picture: whether the network asks which part of the input is no padding.
+        further: names of the network's further inputs.
     """
     few = grid_xy[torch.arange(len(grid_xy)) % FEW * (len(grid_xy) // FEW)]
     asked = (grid_xy, grid_xy.flip(0) * 0.9, few)
     for number, picture_hw in enumerate(PICTURES_HW):
         photo, photo_depth = example_input(picture_hw, number)
         image, metres = letterboxed(photo.numpy(), photo_depth.numpy(), size_hw)
-        covered = torch.tensor(Letterbox.fit(picture_hw, size_hw).inner_hw[::-1], dtype=torch.float32)
+        known = further_inputs(further, picture_hw, size_hw)
         given = [metres, torch.zeros_like(metres)] if depth else [None]
         combinations = [(one, prompts) for one in given for prompts in asked]
         chosen = combinations if thorough else combinations[number :: len(asked)]
-        yield from (Case(image, *pair, covered if picture else None) for pair in chosen)
+        yield from (Case(image, *pair, known) for pair in chosen)
+
+
+def further_inputs(names: Sequence[str], picture_hw: tuple[int, int], size_hw: tuple[int, int]) -> dict[str, Tensor]:
+    """Values of further inputs for a picture of one size in an input of another."""
+    box = Letterbox.fit(picture_hw, size_hw)
+    return {name: torch.from_numpy(FURTHER_INPUTS[name](box)) for name in names}
 
 
 def letterboxed(
@@ -132,14 +144,14 @@ def example_input(size_hw: tuple[int, int], seed: int) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def torch_answer(graph: nn.Module, case: Case) -> Answer:
+def torch_answer(graph: EverythingGraph | SamEverythingGraph, case: Case) -> Answer:
     """What torch answers with all filters open.
 
     A filter would hide small differences, and of a difference at its threshold it would make a missing row.
     """
     limits = [torch.tensor(value) for value in OPEN.values()]
-    values = graph(case.image, case.depth, case.prompts, *limits, case.picture)
-    return {name: value.numpy() for name, value in zip(OUTPUTS, values, strict=True)}
+    values = graph(case.image, case.depth, case.prompts, *limits, *case.further.values())
+    return {name: value.numpy() for name, value in zip(graph.outputs, values, strict=True)}
 
 
 def check_parity(
@@ -156,7 +168,7 @@ def check_parity(
     session = open_session(path)
     largest = Differences()
     for case, answer in expected:
-        actual = dict(zip(OUTPUTS, session.run(list(OUTPUTS), case.feed()), strict=True))
+        actual = dict(zip(answer, session.run(list(answer), case.feed()), strict=True))
         largest = largest.merged(compare_answers(answer, actual, tolerance, masks_per_prompt))
     if not largest.rows:
         raise ExportError(
@@ -225,13 +237,17 @@ def _compare_names(expected: Answer, actual: Answer, pairs: list[tuple[int, int]
     """
     mine, theirs = (np.array(rows, int) for rows in (zip(*pairs, strict=True) if pairs else ((), ())))
     off = np.zeros(len(mine), bool)
-    for name in ("class_scores", "embeddings"):
+    of_image = [name for name in expected if name in OUTPUTS_OF_THE_IMAGE]
+    for name in [name for name in expected if name not in (*COMPARED_BY_THEMSELVES, *of_image)]:
         scale = max(1.0, float(np.abs(expected[name]).max()))
         differences = np.abs(expected[name][mine] - actual[name][theirs])
         largest = differences.max(axis=tuple(range(1, differences.ndim)), initial=0.0)
         off |= largest > tolerance.embedding * scale
-    image = np.abs(expected["image_embedding"] - actual["image_embedding"]).max()
-    image_off = image > tolerance.embedding * max(1.0, float(np.abs(expected["image_embedding"]).max()))
+    image = max(
+        float(np.abs(expected[name] - actual[name]).max()) / max(1.0, float(np.abs(expected[name]).max()))
+        for name in of_image
+    )
+    image_off = image > tolerance.embedding
     other = expected["class_ids"][mine] != actual["class_ids"][theirs]
     if image_off or (len(mine) and (off.mean() > tolerance.rows or other.mean() > 0.1)):
         raise ExportError(

@@ -135,7 +135,7 @@ class Nested:
         depth_m: np.ndarray,
         thresholds: dict[str, float],
         prompts_xy: np.ndarray | None = None,
-        picture_wh: np.ndarray | None = None,
+        further: object = None,
     ) -> dict[str, np.ndarray]:
         points = (grid_points(2, 2) * 64 if prompts_xy is None else prompts_xy).astype(np.float32)
         candidates = [(0.5 + k / 100, p, 4.0) for k, p in enumerate(points)]

@@ -55,7 +55,7 @@ def test_sam_with_a_loop_finds_what_its_checkpoint_finds(checkpoint: Path, tmp_p
     segmenter = OnnxSegmenter(config)
     info = segmenter.info
     assert (info.name, info.class_names, info.uses_depth) == ("stand-in", tuple("abcde"), False)
-    assert info.takes_picture and info.most_instances == 160
+    assert "picture" in [one["name"] for one in info.metadata["inputs"]] and info.most_instances == 160
     assert info.input_size_hw == (64, 64) and info.metadata["license"] == "of nobody"
     assert info.metadata["precision"] == "fp32" and info.metadata["prompts_at_once"] == 4
     assert info.metadata["compared_calls"] == 9  # pictures of three sizes, three kinds of prompts
