@@ -19,6 +19,7 @@ from saom_core.masks import box_of_mask
 from ..assign import BACKGROUND, grid_prompts
 from ..dataset import Dataset as SimulatedDataset
 from ..dataset import Sample
+from .colours import recoloured
 from .seeded_order import image_of, item_rng
 
 MASK_STRIDE = 4
@@ -127,7 +128,7 @@ def training_item(sample: Sample, config: AugmentConfig, rng: np.random.Generato
     small = (width // MASK_STRIDE, height // MASK_STRIDE)
     masks = [cv2.resize(mask.astype(np.float32), small, interpolation=cv2.INTER_AREA) for mask in wholes]
     return TrainingItem(
-        image=torch.from_numpy(_recolor(image, rng)),
+        image=torch.from_numpy(_as_a_camera_sees(image, rng)),
         depth=torch.from_numpy(depth),
         points=torch.from_numpy(prompts.points_xy),
         targets=torch.from_numpy(targets.astype(np.int64)),
@@ -190,20 +191,15 @@ def _box_of(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     return np.array(box) / (mask.shape[::-1] * 2)
 
 
-def _recolor(image: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Gain, gamma, colour cast, saturation, blur and noise."""
-    x = image.astype(np.float32) / 255
+def _as_a_camera_sees(image: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """Other colours, out of focus, or without colour, each for a share of the pictures."""
     if rng.random() < 0.8:
-        grey = x.mean(axis=2, keepdims=True)
-        x = grey + (x - grey) * rng.uniform(0.2, 1.6)
-        x = np.clip(x * rng.uniform(0.75, 1.25, 3) * rng.uniform(0.6, 1.5), 0, 1) ** np.exp(rng.normal(0.0, 0.25))
+        image = recoloured(image, 1.0, rng)
     if rng.random() < 0.3:
-        x = np.asarray(cv2.GaussianBlur(x, (0, 0), rng.uniform(0.4, 1.6)))
-    if rng.random() < 0.5:
-        x = x + rng.normal(0.0, rng.uniform(0.0, 0.06), x.shape).astype(np.float32)
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6)), np.uint8)
     if rng.random() < 0.05:
-        x = np.repeat(x.mean(axis=2, keepdims=True), 3, axis=2)
-    return np.clip(x * 255, 0, 255).astype(np.uint8)
+        image = np.asarray(cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB), np.uint8)
+    return image
 
 
 def _damage_depth(depth: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:

@@ -24,10 +24,11 @@ from ..dataset import Dataset as SimulatedDataset
 from ..dataset import Sample
 from ..running.config import EpochConfig
 from ..running.workers import workers_of
+from .colours import recoloured
 from .embedded_pictures import SamItem, coverage, pixels_of
 from .seeded_order import image_of, item_rng
 from .sub_parts import regions, sub_parts
-from .views import LEAST_LEFT, ViewConfig, areas, recoloured, window_of
+from .views import LEAST_LEFT, ViewConfig, areas, window_of
 
 Pieces = list[dict[str, Any]]  # RLEs
 

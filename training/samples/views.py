@@ -15,6 +15,7 @@ import numpy.typing as npt
 from saom_core.config import option_field
 
 from ..dataset import Sample
+from .colours import recoloured
 
 BoolArray = npt.NDArray[np.bool_]
 LEAST_LEFT = 0.2
@@ -157,17 +158,3 @@ def window_of(size_hw: tuple[int, ...], side: float, rng: np.random.Generator) -
 def areas(masks: BoolArray) -> npt.NDArray[np.int64]:
     """(N,) pixels of (N, H, W) masks; many times faster than `masks.sum((1, 2))`."""
     return np.array([np.count_nonzero(mask) for mask in masks], np.int64)
-
-
-def recoloured(image_rgb: npt.NDArray[np.uint8], strength: float, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Another saturation, colour cast, brightness and gamma, and some noise; strength 0..1."""
-    grey = cv2.cvtColor(cv2.cvtColor(image_rgb, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    saturation = rng.uniform(1 - strength, 1 + 0.6 * strength)
-    image = cv2.addWeighted(image_rgb, saturation, grey, 1 - saturation, 0)
-    gains = rng.uniform(1 - 0.25 * strength, 1 + 0.25 * strength, 3) * np.exp(rng.uniform(-0.5, 0.4) * strength)
-    gamma = np.exp(rng.normal(0.0, 0.25) * strength)
-    table = np.clip(np.linspace(0, 1, 256)[:, None] * gains, 0, 1) ** gamma * 255
-    image = cv2.LUT(image, table.astype(np.uint8)[None])
-    level = int(rng.uniform(0, 20) * strength)
-    noise = rng.integers(-level, level + 1, image.shape, np.int8).astype(np.int16)
-    return np.asarray(cv2.add(image, noise, dtype=cv2.CV_8U), np.uint8)

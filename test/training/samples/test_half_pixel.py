@@ -45,12 +45,12 @@ def test_a_training_picture_comes_from_where_its_placement_says(seed: int) -> No
 
 def test_the_middle_of_a_placement_is_the_middle_of_the_picture() -> None:
     """Scaled to just fit, the picture's corners lie on the input's corners, not on the centres of its corner pixels."""
-    config = AugmentConfig(size_hw=(60, 80), scale=(1.0, 1.0))
+    config = AugmentConfig(size_hw=(96, 128), scale=(1.0, 1.0))
     for seed in range(20):
         rng = np.random.default_rng(seed)
         matrix = _random_placement(SIZE_HW, config, rng)
         middle = matrix @ [(SIZE_HW[1] - 1) / 2, (SIZE_HW[0] - 1) / 2, 1]
-        np.testing.assert_allclose(middle, [(80 - 1) / 2, (60 - 1) / 2], atol=1e-9)
+        np.testing.assert_allclose(middle, [(128 - 1) / 2, (96 - 1) / 2], atol=1e-9)
 
 
 @pytest.mark.parametrize("mirror", [False, True])
