@@ -15,7 +15,7 @@ from sam_scenes import one_thread, tiny_model, write_data  # noqa: F401
 from saom_cli.main import main
 from saom_core.files import write_atomically
 from saom_core.sam.checkpoints import write_checkpoint
-from saom_training import finetune
+from saom_training.recipes import sam
 from saom_training.recipes.sam import RECIPES
 from saom_training.reproduction import command as reproduce
 from saom_training.reproduction.command import KEPT_BASE, Reproduction, ReproductionError, add_arguments
@@ -187,7 +187,7 @@ def test_each_run_differs_in_what_its_row_says(
 ) -> None:
     """By the command line itself: the configurations of the runs against that of the recipe."""
     configs = []
-    monkeypatch.setattr(finetune, "finetune_sam", lambda *given, **_: configs.append(given[3]) or given[2])
+    monkeypatch.setattr(sam, "finetune", lambda *given, **_: configs.append(given[3]) or given[2])
     variants = {v.key: (*RECIPE.options, *v.options) for v in WITHOUT} | {WITH_ENCODER.key: WITH_ENCODER.options}
     expected = CHANGED
     if recipe == "paper":
