@@ -103,8 +103,8 @@ def test_the_wheel_holds_the_packages_and_the_bundled_model_alone(wheel: Path) -
         for folder, package in PACKAGES.items()
         for path in (ROOT / folder).rglob("*.py")
     }
-    models = {"saom_core/models/saom-tiny.onnx", "saom_core/models/SHA256SUMS"}
-    assert found - of_the_wheel == modules | models  # so there is no base that only `saom reproduce` reads
+    data = {"saom_core/models/saom-tiny.onnx", "saom_core/models/SHA256SUMS", "saom_core/py.typed"}
+    assert found - of_the_wheel == modules | data  # so there is no base that only `saom reproduce` reads
     assert wheel.stat().st_size < 15e6
 
 
