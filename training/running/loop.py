@@ -79,22 +79,27 @@ def train(
     # of the processes the first one alone writes, shows and measures
     report = Report(out, start, batches.steps, sums, validation) if processes.first else None
     began = time.monotonic()
-    for step, batch in enumerate(batches.after(start), start):
-        set_learning_rate(optimizer, config, step, batches.steps)
-        values = train_step(spread, optimizer, batch, terms_of, config, processes)
-        average.update_parameters(model)
-        if report is None:
-            continue
-        report.add(step, values, optimizer.param_groups[0]["lr"])
-        done, last = step + 1, step + 1 == batches.steps
-        measured = validation is not None and (done % validation.every == 0 or last)
-        if done % config.checkpoint_every == 0 or last or measured:
-            # the resume file comes last: a run that is killed before it makes checkpoint and figures once more
-            checkpoint = save(average.module, done)
-            if measured:
-                report.measure(checkpoint, done)
-            report.flush()
-            save_resume(out, done, model, average, optimizer, report.losses.sums)
+    try:
+        for step, batch in enumerate(batches.after(start), start):
+            set_learning_rate(optimizer, config, step, batches.steps)
+            values = train_step(spread, optimizer, batch, terms_of, config, processes)
+            average.update_parameters(model)
+            if report is None:
+                continue
+            report.add(step, values, optimizer.param_groups[0]["lr"])
+            done, last = step + 1, step + 1 == batches.steps
+            measured = validation is not None and (done % validation.every == 0 or last)
+            if done % config.checkpoint_every == 0 or last or measured:
+                # the resume file comes last: a run that is killed before it makes checkpoint and figures once more
+                checkpoint = save(average.module, done)
+                if measured:
+                    report.measure(checkpoint, done)
+                report.flush()
+                save_resume(out, done, model, average, optimizer, report.losses.sums)
+    except BaseException:
+        if report is not None:
+            report.end_line()
+        raise
     if report is not None:
         report.close()
         pictures = (batches.steps - start) * config.batch * processes.count
@@ -146,8 +151,12 @@ class Report:
         """All lines of the log to the disk."""
         self._log.flush()
 
+    def end_line(self) -> None:
+        """Ends the line of progress, so that what is printed next, an error perhaps, is the last line."""
+        self._progress.close()
+
     def close(self) -> None:
         """The end of the run."""
-        self._progress.close()
+        self.end_line()
         self._log.close()
         plot_losses(self._out / LOG, self._out / PLOT)
