@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,8 @@ STAND_INS = {
 
 
 def run(*command: str | Path) -> str:
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # that of a ROS workspace, say
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, env=alone)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
