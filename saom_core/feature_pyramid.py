@@ -5,6 +5,8 @@ Needs torch and timm.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from segment_anything.modeling.common import LayerNorm2d
@@ -54,12 +56,20 @@ class FeaturePyramid(nn.Module):
         self.to_fine = nn.Conv2d(dim, fine_dim, 1)
         self.smooth4 = nn.Sequential(SeparableConv(fine_dim), SeparableConv(fine_dim))
 
-    def levels(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Of (B, channels, H, W), both sides divisible by 32: features at strides 4, 8 and 16."""
+    def levels(self, x: Tensor, beside: Sequence[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Features at strides 4, 8 and 16.
+
+        Args:
+            x: (B, channels, H, W), both sides divisible by 32.
+            beside: features of another encoder, added to the laterals at strides 4, 8, 16 and 32; None: nothing is.
+        """
         x4, x8, x16, x32 = self.encoder(x)[-4:]
-        p16 = self.smooth16(self.lateral16(x16) + _upsample2(self.lateral32(x32)))
-        p8 = self.smooth8(self.lateral8(x8) + _upsample2(p16))
-        return self.smooth4(self.lateral4(x4) + _upsample2(self.to_fine(p8))), p8, p16
+        laterals = [self.lateral4(x4), self.lateral8(x8), self.lateral16(x16), self.lateral32(x32)]
+        if beside is not None:
+            laterals = [own + other for own, other in zip(laterals, beside, strict=True)]
+        p16 = self.smooth16(laterals[2] + _upsample2(laterals[3]))
+        p8 = self.smooth8(laterals[1] + _upsample2(p16))
+        return self.smooth4(laterals[0] + _upsample2(self.to_fine(p8))), p8, p16
 
 
 class PyramidEncoder(FeaturePyramid):

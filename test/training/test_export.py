@@ -10,7 +10,7 @@ import onnx_ir as ir
 import pytest
 import torch
 
-import training.export as export_module
+import saom_training.export as export_module
 from saom_core.config import SaomConfig
 from saom_core.errors import ModelError
 from saom_core.everything import OnnxSegmenter
@@ -206,3 +206,25 @@ def test_exported_file_can_be_trained_on(checkpoint: Path, tmp_path: Path) -> No
     (tmp_path / "text.onnx").write_text("no model")
     with pytest.raises(ModelError, match="expected a saom-tiny"):
         network_from_onnx(tmp_path / "text.onnx")
+
+
+@torch.no_grad()
+def test_a_depth_branch_comes_back_from_a_file(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = SaomTiny(TinyConfig(("Mug", "Other"), encoder="efficientnet_lite0", depth_width=8, object_width=16))
+    with torch.no_grad():
+        network.quality_head[-1].weight *= 30
+        network.mask_head[-1].weight *= 10
+        for module in network.modules():  # equal values would be stored once, under one name
+            if isinstance(module, torch.nn.BatchNorm2d | torch.nn.LayerNorm):
+                module.weight.uniform_(0.9, 1.1)
+                module.bias.uniform_(-0.1, 0.1)
+    save_network(network.eval(), tmp_path / "checkpoint", {})
+    export(tmp_path / "checkpoint", tmp_path / "model.onnx", ExportOptions(name="test", grid=(8, 8)))
+    found, _ = network_from_onnx(tmp_path / "model.onnx")
+    assert found.config == network.config
+    image, depth = (part[None] for part in example_input((96, 128), 0))
+    for seen in (depth, None):
+        ours, theirs = (net.pyramid(image, seen) for net in (found, network))
+        assert (ours.fine - theirs.fine).abs().mean() < 0.02 * theirs.fine.abs().mean()
+        assert (ours.coarse - theirs.coarse).abs().mean() < 0.02 * theirs.coarse.abs().mean()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from saom_core.feature_pyramid import FeaturePyramid
 
-from .encoder import Pyramid, input_channels
+from .encoder import DEPTH_CHANNELS, RGB_CHANNELS, DepthBranch, Pyramid, depth_channels, input_channels, rgb_channels
 from .object_head import ObjectHead, object_views
 from .prompt_decoder import DecoderConfig, ImageFeatures, SharedKeysNetwork
 
@@ -21,6 +21,7 @@ class TinyConfig(DecoderConfig):
 
     encoder: str = "regnetx_004"  # any timm model with features at strides 4, 8, 16, 32
     object_width: int = 24  # channels of the object head's first layer
+    depth_width: int = 0  # channels of the depth branch at stride 4; 0: depth goes into the encoder, beside RGB
 
 
 class SaomTiny(FeaturePyramid, SharedKeysNetwork):
@@ -29,15 +30,21 @@ class SaomTiny(FeaturePyramid, SharedKeysNetwork):
     def __init__(self, config: TinyConfig) -> None:
         super().__init__()
         self.config = config
-        self.add_pyramid(config.encoder, 6, config.dim, config.mask_dim)
+        channels = RGB_CHANNELS if config.depth_width else RGB_CHANNELS + DEPTH_CHANNELS
+        self.add_pyramid(config.encoder, channels, config.dim, config.mask_dim)
+        if config.depth_width:
+            self.depth_branch = DepthBranch(config.depth_width, config.dim, config.mask_dim)
         self.add_decoder(config, ObjectHead(2 * config.dim, config.object_width))
 
     def pyramid(self, image: Tensor, depth: Tensor | None) -> Pyramid:
         """See `SharedKeysNetwork.pyramid`; H and W divisible by 32."""
         if depth is None:
             depth = torch.zeros(image.shape[:3], device=image.device)
-        channels = input_channels(image, depth).to(self.lateral16.weight.dtype)
-        return Pyramid(*self.levels(channels))
+        dtype = self.lateral16.weight.dtype
+        if self.config.depth_width:
+            beside = self.depth_branch(depth_channels(depth).to(dtype))
+            return Pyramid(*self.levels(rgb_channels(image).to(dtype), beside))
+        return Pyramid(*self.levels(input_channels(image, depth).to(dtype)))
 
     def embed(
         self, image: Tensor, depth: Tensor | None, mask_logits: Tensor, features: ImageFeatures | None = None

@@ -177,3 +177,15 @@ def test_prompts_of_one_point_answer_that_point(network: SaomTiny) -> None:
     torch.testing.assert_close(answer["scores"][0], alone.quality_logits.sigmoid()[0, 0], atol=1e-4, rtol=1e-4)
     expected = network.masks(features, alone.mask_embeddings)[0, 0]
     torch.testing.assert_close(answer["masks"][0], expected, atol=1e-3, rtol=1e-3)
+
+
+@torch.no_grad()
+def test_depth_has_a_branch_of_its_own() -> None:
+    torch.manual_seed(0)
+    network = SaomTiny(TinyConfig(CLASSES_AND_OTHER, encoder="efficientnet_lite0", depth_width=8)).eval()
+    assert network.encoder.conv_stem.in_channels == 3
+    images, depths = batch(2)
+    seen = network.pyramid(images, depths)
+    assert seen.fine.shape == (2, 64, 24, 32) and seen.coarse.shape == (2, 128, 6, 8)
+    blind = network.pyramid(images, None)
+    assert not torch.equal(seen.fine, blind.fine) and not torch.equal(seen.coarse, blind.coarse)
