@@ -190,6 +190,8 @@ def _check_effect(args: argparse.Namespace, config: RunConfig) -> None:
     """
     if isinstance(config, names.ClassesConfig) and args.init is None:
         raise ConfigError("--classes-only: expected --init with the model whose masks stay, got none")
+    if isinstance(config, tiny.TrainConfig) and not config.teacher and args.feature_weight is not None:
+        raise ConfigError("--feature-weight: expected --teacher with it, whose features are learned, got none")
     class_names_of(args.classes)
     if not isinstance(config, sam.SamTuneConfig):
         return

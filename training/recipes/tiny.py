@@ -23,18 +23,22 @@ from saom_core.errors import ConfigError
 from ..assign import BACKGROUND
 from ..dataset import Dataset
 from ..networks.checkpoint import load_network_and_record, save_network
+from ..networks.encoder import Pyramid
 from ..networks.onnx_weights import network_from_onnx, restore_batch_norms
-from ..networks.pretrained import check_encoder, load_pretrained
+from ..networks.pretrained import SOURCES, TIMM, check_encoder, load_pretrained
 from ..networks.tiny import SaomTiny, TinyConfig, with_classes
 from ..running.checks import begin_together, beginning, check_data
 from ..running.config import RunConfig
 from ..running.loop import train as run
+from ..running.precision import keep_depthwise_exact
 from ..running.processes import Processes
 from ..running.step import Term, Terms
 from ..running.validation import Validation
 from ..running.workers import StreamBatches
 from ..samples.augment import AugmentConfig, AugmentedStream, TrainingItem
+from .distill import FeaturesFirst, FeaturesOnly, Teacher, student_of
 from .mask_losses import box_losses, class_weights, compiled_mask_terms, mask_terms, semantic_losses
+from .tiny_trainee import TinyAnswers, TinyTrainee
 
 logger = logging.getLogger("saom")
 
@@ -52,6 +56,7 @@ class LossWeights:
     quality: float = option_field(1.0, "Of the error of the predicted IoU", minimum=0.0, flag="quality-weight")
     semantic: float = option_field(1.0, "Of the cross-entropy of every pixel", minimum=0.0, flag="semantic-weight")
     box: float = option_field(2.0, "Of the boxes' L1 and generalised IoU", minimum=0.0, flag="box-weight")
+    features: float = option_field(1.0, "Of the teacher's features", minimum=0.0, flag="feature-weight")
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -75,39 +80,25 @@ class TrainConfig(RunConfig):
     pretrained: str = option_field(
         "", "File with weights of the encoder (.safetensors, or a state dict of torch) for a new network to begin with"
     )
+    pretrained_source: str = option_field(
+        TIMM, "Whose conventions the file follows: timm's, or TensorFlow's for EfficientNet-Lite", choices=SOURCES
+    )
+    depth_width: int = option_field(
+        0, "Channels of a branch for depth in a new network; 0: depth goes into the encoder", minimum=0, maximum=256
+    )
     encoder_rate: float = option_field(
         1.0, "Learning rate of the encoder, as a share of that of all else", minimum=0.0, maximum=10.0
     )
+    frozen_stages: int = option_field(
+        0, "The encoder's stem and so many of its first stages stay as they are; 0: all is trained", minimum=0
+    )
+    keep_norms: bool = option_field(False, "Batch norms of the encoder keep the statistics that they begin with")
+    teacher: str = option_field(
+        "", "Checkpoint folder or saom-*.onnx whose features are learned; a new network takes over its decoder"
+    )
+    features_first: int = option_field(0, "So many first steps learn the teacher's features alone", minimum=0)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     loss: LossWeights = field(default_factory=LossWeights)
-
-
-@dataclass(frozen=True)
-class TinyAnswers:
-    """What the network answers to N prompts on each of B images."""
-
-    quality_logits: Tensor  # (B, N)
-    mask_logits: Tensor  # (B, N, H/4, W/4)
-    boxes: Tensor  # (B, N, 4) xyxy, 0..1
-    semantics: Tensor  # (B, C + 1, H/8, W/8)
-
-
-class TinyTrainee(nn.Module):
-    """What is trained of a saom-tiny: all but object head and class head, which `names.py` teaches."""
-
-    def __init__(self, network: SaomTiny) -> None:
-        super().__init__()
-        self.network = network.requires_grad_(True)
-        network.object_head.requires_grad_(False)
-        network.class_head.requires_grad_(False)
-
-    def forward(self, items: list[TrainingItem]) -> TinyAnswers:
-        """The answers to the items' prompts."""
-        image, depth, points = (torch.stack([getattr(i, name) for i in items]) for name in ("image", "depth", "points"))
-        features = self.network.encode(image, depth)
-        answers = self.network.decode(features, points)
-        logits = self.network.masks(features, answers.mask_embeddings)
-        return TinyAnswers(answers.quality_logits, logits, answers.boxes, self.network.semantics(features))
 
 
 def tiny_terms(
@@ -159,22 +150,32 @@ def train(
 
     Raises:
         TrainingError: no objects to train on, or a loss or gradient that is not finite.
-        ConfigError: `out` holds a run with other options, data or beginning.
-        ModelError: `init`, or the encoder's file, cannot be used.
+        ConfigError: `out` holds a run with other options, data or beginning; or options that do not go together.
+        ModelError: `init`, the teacher, or the encoder's file cannot be used.
     """
     check_data(data, None)
     processes = Processes.join()
+    _check_features_first(config, processes)
     torch.manual_seed(config.seed)
     network, before, taught = initial_network(data, config, init)
-    known = beginning(data, init, Path(config.pretrained) if config.pretrained else None)
+    teacher = _teacher_of(config, network, processes)
+    known = beginning(data, init, *(Path(file) if file else None for file in (config.pretrained, config.teacher)))
     ended = begin_together(out, known, config, config.steps, processes)
     facts = {"images": len(data), "data": data.info, "config": dataclasses.asdict(config), **ended}
     record = {**facts, "names_taught": taught, "init": before}
-    network = network.to(processes.device, memory_format=torch.channels_last)
+    trainee = TinyTrainee(network, config.frozen_stages, config.keep_norms)
+    if processes.device.type == "cpu":
+        keep_depthwise_exact(network)
+    network.to(processes.device, memory_format=torch.channels_last)
     weights = class_weights(torch.from_numpy(data.class_counts(sub_objects=True))).to(processes.device)
 
-    def terms_of(answers: TinyAnswers, items: list[TrainingItem]) -> Terms:
-        return tiny_terms(answers, items, weights, config.loss, config.fused)
+    def terms_of(answers: TinyAnswers | Pyramid, batch: list[TrainingItem] | FeaturesOnly) -> Terms:
+        if isinstance(batch, FeaturesOnly):
+            assert teacher is not None and isinstance(answers, Pyramid)
+            return {"features": teacher.term(answers, batch.items)}
+        assert isinstance(answers, TinyAnswers)
+        terms = tiny_terms(answers, batch, weights, config.loss, config.fused)
+        return terms if teacher is None else {**terms, "features": teacher.term(answers.pyramid, batch)}
 
     def save(trained: nn.Module, step: int) -> Path:
         assert isinstance(trained, TinyTrainee)
@@ -184,9 +185,9 @@ def train(
     length = config.steps * config.batch * processes.count
     stream = AugmentedStream(data, config.augment, config.seed, length)
     run(
-        TinyTrainee(network),
+        trainee,
         terms_of,
-        StreamBatches(stream, config, config.steps, processes),
+        FeaturesFirst(StreamBatches(stream, config, config.steps, processes), config.features_first),
         config,
         out=out,
         save=save,
@@ -207,26 +208,64 @@ def initial_network(data: Dataset, config: TrainConfig, init: Path | None) -> tu
 
     Raises:
         ConfigError: the configuration asks for another encoder than that of `init`, or for one that cannot be used.
-        ModelError: `init`, or the encoder's file, cannot be used.
+        ModelError: `init`, the teacher, or the encoder's file cannot be used.
     """
     if init is None:
         check_encoder(config.encoder)
-        network = SaomTiny(TinyConfig(class_names=data.class_names, encoder=config.encoder))
+        network, before, taught = _new_network(data, config)
         if config.pretrained:
-            load_pretrained(network, Path(config.pretrained))
-        return network, {}, False
-    if init.suffix == ".onnx":
-        network, before = network_from_onnx(init)
-        restore_batch_norms(network, _some_images(data, config))
-    else:
-        network, before = load_network_and_record(init)
-    if config.pretrained or config.encoder not in (TinyConfig.encoder, network.config.encoder):
+            load_pretrained(network, Path(config.pretrained), config.pretrained_source)
+        return network, before, taught
+    network, before, taught = _known_network(data, config, init)
+    own = network.config
+    if (
+        config.pretrained
+        or config.encoder not in (TinyConfig.encoder, own.encoder)
+        or config.depth_width not in (0, own.depth_width)
+    ):
         raise ConfigError(
-            f"--encoder, --pretrained: expected them for a new network, got --init {init}, which has its own encoder "
-            f"({network.config.encoder}): leave out one or the other"
+            f"--encoder, --pretrained, --depth-width: expected them for a new network, got --init {init}, which has "
+            f"its own encoder ({own.encoder}, depth width {own.depth_width}): leave out one or the other"
         )
+    return network, before, taught
+
+
+def _new_network(data: Dataset, config: TrainConfig) -> tuple[SaomTiny, dict[str, Any], bool]:
+    """See `initial_network`: one that knows nothing, or has a teacher's decoder."""
+    if not config.teacher:
+        shape = TinyConfig(class_names=data.class_names, encoder=config.encoder, depth_width=config.depth_width)
+        return SaomTiny(shape), {}, False
+    teacher, before, taught = _known_network(data, config, Path(config.teacher))
+    return student_of(teacher, config.encoder, config.depth_width), before, taught
+
+
+def _known_network(data: Dataset, config: TrainConfig, path: Path) -> tuple[SaomTiny, dict[str, Any], bool]:
+    """See `initial_network`: that of a checkpoint folder or an exported file."""
+    network, before = _read_network(path)
+    if path.suffix == ".onnx":
+        restore_batch_norms(network, _some_images(data, config))
     taught = network.config.class_names == data.class_names and before.get("names_taught", True)
     return for_classes_of(data, network), before, taught
+
+
+def _read_network(path: Path) -> tuple[SaomTiny, dict[str, Any]]:
+    return network_from_onnx(path) if path.suffix == ".onnx" else load_network_and_record(path)
+
+
+def _teacher_of(config: TrainConfig, network: SaomTiny, processes: Processes) -> Teacher | None:
+    if not config.teacher:
+        return None
+    trained, _ = _read_network(Path(config.teacher))
+    return Teacher(trained, network, config, config.loss.features, processes.device)
+
+
+def _check_features_first(config: TrainConfig, processes: Processes) -> None:
+    """Raises ConfigError where nothing could be learned first, or where processes would wait for each other."""
+    if config.features_first and (not config.teacher or processes.count > 1):
+        raise ConfigError(
+            f"--features-first: expected --teacher, and one process, got teacher {config.teacher!r} and "
+            f"{processes.count} processes: give a teacher, or train the first steps in one process"
+        )
 
 
 def for_classes_of(data: Dataset, network: SaomTiny) -> SaomTiny:

@@ -145,15 +145,19 @@ def _lock(out: Path) -> None:
     _locks.append(lock)
 
 
-def beginning(data: Dataset, init: Path | None, pretrained: Path | None = None) -> dict[str, Any]:
+def beginning(
+    data: Dataset, init: Path | None, pretrained: Path | None = None, teacher: Path | None = None
+) -> dict[str, Any]:
     """What a training of saom-tiny begins with, known by its content.
 
     Args:
         data: training split.
         init: checkpoint folder or exported file.
         pretrained: file of an encoder's weights.
+        teacher: checkpoint folder or exported file.
     """
-    hashes = {"data": data.fingerprint(), "init": _hash_of_file(init), "pretrained": _hash_of_file(pretrained)}
+    files = {"init": init, "pretrained": pretrained, "teacher": teacher}
+    hashes = {"data": data.fingerprint(), **{name: _hash_of_file(file) for name, file in files.items()}}
     return {"class_names": data.class_names, "images": len(data), **hashes}
 
 

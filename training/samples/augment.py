@@ -20,11 +20,13 @@ from ..assign import BACKGROUND, grid_prompts
 from ..dataset import Dataset as SimulatedDataset
 from ..dataset import Sample
 from .colours import recoloured
+from .prints import as_jpeg, printed
 from .seeded_order import image_of, item_rng
 
 MASK_STRIDE = 4
 """Masks are learned at the network's mask resolution, a quarter of the input."""
 SEMANTIC_STRIDE = 8
+_PRINTED = 0.7  # share of the pictures that prints may be on
 CANVAS = 114
 """Grey value of what lies outside of the picture, as in `saom_core.letterbox`."""
 IGNORED = -100
@@ -52,6 +54,12 @@ class AugmentConfig:
     background_share: float = option_field(0.25, "Least share of points on background", minimum=0.0, maximum=1.0)
     grid: tuple[int, int] = option_field((32, 32), "Columns and rows of everything mode's point grid")
     min_visible_px: int = option_field(24, "Smaller objects are not asked for", unit="px", minimum=0)
+    prints: float = option_field(
+        0.0,
+        "Share of objects with prints, lids and patterns, and JPEG on some images; 0: none",
+        minimum=0.0,
+        maximum=1.0,
+    )
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -76,6 +84,8 @@ class TrainingItem:
     boxes: Tensor  # (T, 4) float32 xyxy, 0..1
     class_ids: Tensor  # (T,) int64
     semantic: Tensor  # (H/8, W/8) int64 class of the pixel, BACKGROUND, or IGNORED
+    plain_image: Tensor  # (H, W, 3) uint8 with the data set's colours
+    plain_depth: Tensor  # (H, W) float32, neither damaged nor dropped
 
 
 class AugmentedStream(Dataset[TrainingItem]):
@@ -116,10 +126,13 @@ def training_item(sample: Sample, config: AugmentConfig, rng: np.random.Generato
     image = _warp(sample.image_rgb, matrix, config.size_hw, cv2.INTER_LINEAR, (CANVAS,) * 3)
     depth = _warp(sample.depth_m, matrix, config.size_hw, cv2.INTER_NEAREST, 0)
     ids = _warp(_object_ids(sample), matrix, config.size_hw, cv2.INTER_NEAREST, BACKGROUND)
+    seen = printed(image, ids, config.prints, rng) if config.prints and rng.random() < _PRINTED else image
     _ask_only_for_visible(ids, config.min_visible_px)
+    plain_depth = depth
     depth = np.zeros_like(depth) if rng.random() < config.drop_depth else _damage_depth(depth, rng)
     if (ids < BACKGROUND).all():
         image, depth, ids = np.full_like(image, CANVAS), np.zeros_like(depth), np.full_like(ids, BACKGROUND)
+        seen, plain_depth = image, depth
     prompts = grid_prompts(ids, config.prompts, config.background_share, config.grid, rng)
     kept, targets = np.unique(prompts.targets, return_inverse=True)
     if kept.size and kept[0] == BACKGROUND:
@@ -127,8 +140,9 @@ def training_item(sample: Sample, config: AugmentConfig, rng: np.random.Generato
     wholes = [_warp(sample.masks[k].view(np.uint8), matrix, config.size_hw, cv2.INTER_NEAREST, 0) for k in kept]
     small = (width // MASK_STRIDE, height // MASK_STRIDE)
     masks = [cv2.resize(mask.astype(np.float32), small, interpolation=cv2.INTER_AREA) for mask in wholes]
+    camera = _as_a_camera_sees(seen, rng)
     return TrainingItem(
-        image=torch.from_numpy(_as_a_camera_sees(image, rng)),
+        image=torch.from_numpy(as_jpeg(camera, rng) if config.prints else camera),
         depth=torch.from_numpy(depth),
         points=torch.from_numpy(prompts.points_xy),
         targets=torch.from_numpy(targets.astype(np.int64)),
@@ -136,6 +150,8 @@ def training_item(sample: Sample, config: AugmentConfig, rng: np.random.Generato
         boxes=torch.from_numpy(np.array([_box_of(mask) for mask in wholes], np.float32).reshape(-1, 4)),
         class_ids=torch.from_numpy(np.asarray(sample.class_ids, np.int64)[kept]),
         semantic=torch.from_numpy(_semantic(ids, sample.class_ids)),
+        plain_image=torch.from_numpy(image),
+        plain_depth=torch.from_numpy(plain_depth),
     )
 
 

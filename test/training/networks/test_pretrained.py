@@ -14,11 +14,14 @@ from sam_scenes import one_thread, open_data  # noqa: F401
 from saom_cli.main import main
 from saom_core.errors import ConfigError, ModelError
 from saom_training.networks.checkpoint import load_network
-from saom_training.networks.pretrained import load_pretrained
+from saom_training.networks.encoder import rgb_channels
+from saom_training.networks.pretrained import PIXEL_MEAN, PIXEL_STD, TENSORFLOW, TENSORFLOW_EPSILON, load_pretrained
 from saom_training.networks.tiny import SaomTiny, TinyConfig
 from saom_training.recipes.tiny import TrainConfig, initial_network
 
 ENCODERS = ("regnetx_004", "convnext_atto")  # with the names of the whole model, and with dots as underscores
+
+LITE = "efficientnet_lite0"
 
 
 def learned(encoder: str) -> torch.nn.Module:
@@ -95,9 +98,36 @@ def test_an_encoder_is_for_a_new_network(tmp_path: Path) -> None:
 
     data = open_data(tmp_path / "data", frames=1)
     config = TrainConfig(steps=1, batch=1)
-    for change in ({"encoder": "resnet10t"}, {"pretrained": "x.pth"}):
+    for change in ({"encoder": "resnet10t"}, {"pretrained": "x.pth"}, {"depth_width": 8}):
         with pytest.raises(ConfigError, match="expected them for a new network"):
             initial_network(data, dataclasses.replace(config, **change), BUNDLED_MODEL)  # type: ignore[arg-type]
     for name in ("no_such_network", "vit_tiny_patch16_224"):
         with pytest.raises(ConfigError, match=f"--encoder: expected .* got '{name}'"):
             initial_network(data, dataclasses.replace(config, encoder=name), None)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("depth_width", [0, 8])
+def test_weights_of_tensorflow_see_what_they_saw(depth_width: int, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    theirs = timm.create_model(LITE, bn_eps=TENSORFLOW_EPSILON).eval()
+    for module in theirs.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.running_var, 0.001, 1.0)
+            torch.nn.init.uniform_(module.running_mean, -0.5, 0.5)
+    torch.save({f"their.{k}": value for k, value in enumerate(theirs.state_dict().values())}, tmp_path / "lite.pth")
+    network = SaomTiny(TinyConfig(("Mug",), encoder=LITE, depth_width=depth_width)).eval()
+    load_pretrained(network, tmp_path / "lite.pth", TENSORFLOW)
+    image = torch.randint(0, 256, (2, 64, 96, 3), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    pixels = (image.permute(0, 3, 1, 2).float() - PIXEL_MEAN) / PIXEL_STD
+    wanted = theirs.blocks[:2](theirs.bn1(theirs.conv_stem(pixels)))
+    encoder, seen = network.encoder, rgb_channels(image)
+    if depth_width == 0:
+        seen = torch.cat([seen, torch.randn(2, 3, 64, 96)], dim=1)  # depth counts nothing at first
+    found = encoder.blocks[:2](encoder.bn1(encoder.conv_stem(seen)))
+    inner = (..., slice(4, -4), slice(4, -4))  # zeros beyond the border are another grey there
+    torch.testing.assert_close(found[inner], wanted[inner], atol=1e-4, rtol=1e-4)
+    with pytest.raises(ModelError, match="expected the .* tensors of regnetx_004 in its order, got"):
+        load_pretrained(SaomTiny(TinyConfig(("Mug",))), tmp_path / "lite.pth", TENSORFLOW)
+    with pytest.raises(ModelError, match="expected the weights of efficientnet_lite0, got none"):
+        load_pretrained(network, tmp_path / "lite.pth")

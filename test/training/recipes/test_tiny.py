@@ -25,7 +25,8 @@ from saom_training.networks.checkpoint import load_network, load_network_and_rec
 from saom_training.networks.tiny import SaomTiny, TinyConfig
 from saom_training.recipes import tiny
 from saom_training.recipes.mask_losses import class_weights
-from saom_training.recipes.tiny import LossWeights, TinyTrainee, TrainConfig, tiny_terms, train
+from saom_training.recipes.tiny import LossWeights, TrainConfig, tiny_terms, train
+from saom_training.recipes.tiny_trainee import TinyTrainee
 from saom_training.running.checks import TrainingError
 from saom_training.running.config import RunConfig
 from saom_training.running.optimizer import make_optimizer, set_learning_rate
@@ -262,6 +263,8 @@ def item_of(targets: list[int], size_hw: tuple[int, int] = (64, 64)) -> Training
         boxes=torch.zeros(0, 4),
         class_ids=torch.zeros(0, dtype=torch.int64),
         semantic=torch.full((height // 8, width // 8), IGNORED),
+        plain_image=torch.zeros(height, width, 3, dtype=torch.uint8),
+        plain_depth=torch.zeros(height, width),
     )
 
 
