@@ -40,7 +40,7 @@ def content(path: Path) -> dict[str, bytes]:
     return {
         str(file.relative_to(path)): file.read_bytes()
         for file in sorted(path.rglob("*"))
-        if file.is_file() and not file.name.startswith(".")
+        if file.is_file() and not file.name.startswith((".", "index."))  # the index is made of the shards
     }
 
 

@@ -96,7 +96,8 @@ ARGUMENTS += ["--frames", str(3 * FRAMES), "--workers", "1"]
 
 
 def content(path: Path) -> dict[str, bytes]:
-    files = (file for file in sorted(path.rglob("*")) if file.is_file() and not file.name.startswith("."))
+    """All files of a data set but its index, which is made of the shards."""
+    files = (file for file in sorted(path.rglob("*")) if file.is_file() and not file.name.startswith((".", "index.")))
     return {str(file.relative_to(path)): file.read_bytes() for file in files}
 
 
