@@ -1,4 +1,4 @@
-"""The JSON file of `saom segment`, which grows photo by photo and outlives an interrupt."""
+"""The JSON files of `saom segment`, which grow picture by picture and outlive an interrupt."""
 
 from __future__ import annotations
 
@@ -6,88 +6,105 @@ import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 from saom_core.errors import InputError
 from saom_core.files import write_atomically
+
+Entry: TypeAlias = "tuple[int, dict[str, Any]]"
+"""Place of a picture in the run, and its line of the draft: photo, size [height, width], results, what else is told."""
+Listing: TypeAlias = "Callable[[Callable[[], Iterator[Entry]]], Iterable[str]]"
+"""Writes a file, piece by piece, from the entries, which it may go through more than once."""
 
 
 class Answers:
     """The answers of a run, kept on the disk.
 
-    Each photo's are appended to a draft beside the file, a line of JSON each. `finish` makes the JSON list of them. A
-    draft that an interrupted run left is gone on with, if the run had the same options.
+    Each picture's are appended to a draft beside the first file, a line of JSON each. `finish` makes the files of them.
+    A draft that an interrupted run left is gone on with, if the run had the same options.
 
     Args:
-        path: the JSON file; what is no regular file, as /dev/stdout, has a draft that nobody finds again.
-        facts: what decides the answers, JSON types: options, model, where the photos are.
+        listings: file -> how it is written; what is no regular file, as /dev/stdout, has a draft that nobody finds
+            again.
+        facts: what decides the answers, JSON types: options, model, where the pictures are; None: begin anew always.
 
     Raises:
         InputError: another process writes the same file.
         OSError: the draft cannot be written.
     """
 
-    def __init__(self, path: Path, facts: Mapping[str, Any]) -> None:
-        self.path = path
+    def __init__(self, listings: Mapping[Path, Listing], facts: Mapping[str, Any] | None) -> None:
+        self.listings = listings
+        self.path = next(iter(listings))
         self.begun_anew = False  # there was a draft of a run with other options
         self._draft: Path | None = None
         self._places: dict[str, tuple[int, Any]] = {}  # photo -> place of its line in the draft, state of its files
-        if path.exists() and not path.is_file():
+        if self.path.exists() and not self.path.is_file():
             self._file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - open until `finish`
         else:
-            self._draft = path.with_name(f"{path.name}.part")
+            self._draft = self.path.with_name(f"{self.path.name}.part")
             self._file = self._draft.open("a+b")
             try:
                 fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 self._file.close()
                 raise InputError(
-                    f"{path}: expected no other process that writes it, got one: wait for it, or write another file"
+                    f"{self.path}: expected no other process that writes it, got one: wait for it, or write another "
+                    "file"
                 ) from None
-        self._go_on(json.loads(json.dumps({"facts": facts})))
+        if facts is None:
+            self._file.truncate(0)
+        self._go_on(json.loads(json.dumps({"form": 2, "facts": facts})))
 
     @property
     def done(self) -> int:
-        """How many photos are answered."""
+        """How many pictures are answered."""
         return len(self._places)
 
     def has(self, photo: Path, files: Sequence[Path]) -> bool:
         """Whether the photo was answered before, and these files, which it was answered from, have not changed."""
         return self._places.get(photo.name, (0, None))[1] == _state(files)
 
-    def add(self, photo: Path, files: Sequence[Path], results: list[dict[str, Any]]) -> None:
-        """Keeps the answers for a photo."""
-        line = {"photo": photo.name, "state": _state(files), "results": results}
-        place = self._file.seek(0, os.SEEK_END)
-        self._append(line)
-        self._places[photo.name] = place, line["state"]
-
-    def finish(self, photos: Sequence[Path], *, complete: bool) -> None:
-        """Writes the JSON list: the photos' answers in their order; `image_id` is a photo's place among them.
+    def add(
+        self, name: str, files: Sequence[Path], size_hw: tuple[int, int], results: list[dict[str, Any]], **told: Any
+    ) -> dict[str, Any]:
+        """Keeps the answers for a picture.
 
         Args:
-            photos: all of the run.
+            name: of the picture, another one for each.
+            files: that it was answered from.
+            size_hw: of the picture.
+            results: COCO results without `image_id`.
+            told: what else its line says.
+        """
+        line = {"photo": name, "state": _state(files), "size": list(size_hw), **told, "results": results}
+        place = self._file.seek(0, os.SEEK_END)
+        self._append(line)
+        self._places[name] = place, line["state"]
+        return line
+
+    def finish(self, names: Sequence[str], *, complete: bool) -> None:
+        """Writes the files: the pictures' answers in their order; `image_id` is a picture's place among them.
+
+        Args:
+            names: of all pictures of the run.
             complete: nothing is left to go on with, and the draft is removed.
         """
-        write_atomically(self.path, lambda file: file.writelines(self._listing(photos)))
+
+        def entries() -> Iterator[Entry]:
+            for image_id, name in enumerate(names):
+                if name in self._places:
+                    self._file.seek(self._places[name][0])
+                    yield image_id, json.loads(self._file.readline())
+
+        for path, listing in self.listings.items():
+            pieces = (piece.encode() for piece in listing(entries))
+            write_atomically(path, lambda file, pieces=pieces: file.writelines(pieces))  # type: ignore[misc]
         if complete and self._draft is not None:
             self._draft.unlink()
         self._file.close()
-
-    def _listing(self, photos: Sequence[Path]) -> Iterator[bytes]:
-        yield b"["
-        begun = False
-        for image_id, photo in enumerate(photos):
-            if photo.name not in self._places:
-                continue
-            self._file.seek(self._places[photo.name][0])
-            for result in json.loads(self._file.readline())["results"]:
-                yield b",\n" if begun else b"\n"
-                yield json.dumps({"file_name": photo.name, "image_id": image_id, **result}).encode()
-                begun = True
-        yield b"\n]\n"
 
     def _go_on(self, header: dict[str, Any]) -> None:
         """Reads what is there already; a line that a kill cut off is dropped."""

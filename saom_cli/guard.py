@@ -31,8 +31,9 @@ _PACKAGES = {
     "onnxruntime": "onnxruntime: pip install onnxruntime, or onnxruntime-gpu for CUDA and TensorRT",
     "numpy": "numpy: pip install numpy",
     "tqdm": "tqdm: pip install tqdm",
+    "shtab": "shtab: pip install shtab",
 }
-"""What every command needs, and either of two packages can give."""
+"""What a command needs that is not among the training packages, and how to get it."""
 _OWN = ("saom_core", "saom_cli", "saom_training", "training")
 _OUT_OF_MEMORY = ("allocate memory", "out of memory", "bad_alloc", "Insufficient memory", "Failed to allocate")
 

@@ -6,6 +6,7 @@ import argparse
 import json
 from typing import Any
 
+from saom_core.arguments import add_json, write_json
 from saom_core.loading import CHECKPOINT_SUFFIXES
 from saom_core.runtime import OnnxModel
 
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model", nargs="?", default="", help="a saom-*.onnx file or a SAM checkpoint (default: the bundled saom-tiny)"
     )
     parser.add_argument("--provider", default="cpu", choices=("auto", "cpu", "cuda", "tensorrt"))
-    parser.add_argument("--json", action="store_true", help="print everything as JSON, the whole training record too")
+    add_json(parser, "everything as JSON, the whole training record too")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -30,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
         of_checkpoint(args.model) if args.model.endswith(CHECKPOINT_SUFFIXES) else of_file(args.model, args.provider)
     )
     if args.json:
-        print(json.dumps(facts, indent=1))
+        write_json(args.json, facts)
         return 0
     shortened = False
     for key, value in facts.items():

@@ -5,14 +5,20 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from saom_cli.guard import guarded
 
+if TYPE_CHECKING:
+    import argparse
+
 COMMANDS = {
-    "segment": ("saom_cli.segment", "find the whole objects in photos; write overlays and JSON"),
+    "segment": ("saom_cli.segment", "find the whole objects in photos, videos, a camera; write overlays, masks, JSON"),
     "bench": ("saom_cli.bench", "measure latency per stage, frames/s and peak memory"),
     "info": ("saom_cli.info", "show what a model file holds"),
     "teach": ("saom_cli.teach", "learn a new class from a few example pictures, without training"),
+    "completion": ("saom_cli.completion", "print a script by which bash, zsh or tcsh completes this command"),
     "compare-sam": (
         "saom_training.benches.compare_sam",
         "same masks and time against segment-anything's generator [train]",
@@ -58,9 +64,25 @@ def _run(arguments: list[str], command: str) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a photo's name may be no text, or none of the terminal's
-    import argparse
     import importlib
     import logging
+
+    parser = parser_of([command])
+    args = parser.parse_args(arguments)
+    del args.debug  # main() looks for it before there is a parser; commands record their options, and this is none
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    return int(importlib.import_module(COMMANDS[args.command][0]).run(args))
+
+
+def parser_of(whole: Collection[str], *, skip_missing: bool = False) -> argparse.ArgumentParser:
+    """The parser of the `saom` command.
+
+    Args:
+        whole: commands that get their options; the others, whose modules take time to load, only their names.
+        skip_missing: a command whose packages are not installed has its name alone.
+    """
+    import argparse
+    import importlib
 
     from saom_core import __version__
 
@@ -69,18 +91,19 @@ def _run(arguments: list[str], command: str) -> int:
     debug = "print the traceback of an error, as the environment variable SAOM_DEBUG=1 does"
     parser.add_argument("--debug", action="store_true", help=debug)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    module = None
     for name, (path, text) in COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=text)
-        if name == command:
+        if name not in whole:
+            continue
+        try:
             module = importlib.import_module(path)
-            module.add_arguments(sub)
-            sub.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=debug)
-    args = parser.parse_args(arguments)
-    del args.debug  # main() looks for it before there is a parser; commands record their options, and this is none
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    assert module is not None
-    return int(module.run(args))
+        except ModuleNotFoundError:
+            if not skip_missing:
+                raise
+            continue
+        module.add_arguments(sub)
+        sub.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=debug)
+    return parser
 
 
 if __name__ == "__main__":

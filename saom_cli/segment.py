@@ -1,4 +1,4 @@
-"""`saom segment photo.jpg -o out.png`: whole objects of a photo, of a folder of photos, with depth where there is some.
+"""`saom segment photo.jpg -o out.png`: whole objects of a photo, of a folder of photos, of a video or a camera.
 
 Depth is `--depth FILE`, or for a folder of photos the files of their names in `--depth FOLDER`: 16-bit PNG or TIFF in
 millimetres, float TIFF, OpenEXR or NPY in metres; `--depth-scale` gives another unit. `--point X,Y` and
@@ -11,27 +11,25 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
 from saom_cli.answers import Answers
+from saom_cli.outputs import Places, add_output_arguments, check_places, places_of, results_of
+from saom_cli.sources import check_photos, is_video, source_of
 from saom_cli.table import Table, prompt_of
-from saom_core.arguments import add_config_arguments, config_from
+from saom_core.arguments import add_config_arguments, at_least, config_from
 from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
 from saom_core.depth_files import DEPTH_SUFFIXES, find_depth, read_checked_depth
 from saom_core.errors import InputError
-from saom_core.files import check_not_read, check_output
 from saom_core.loading import load_segmenter
-from saom_core.overlay import draw_overlay
-from saom_core.photos import find_photos, read_photo, write_photo
+from saom_core.photos import find_photos, read_photo
 from saom_core.prompts import Prompts
 from saom_core.segmenter import Segmentation, Segmenter
 
@@ -41,10 +39,11 @@ WHITE = 128
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `saom segment`."""
-    parser.add_argument("input", type=Path, help="photo, or folder of photos")
     parser.add_argument(
-        "-o", "--output", type=Path, help="overlay picture to write; for a folder of photos a folder of overlays"
+        "input", metavar="SOURCE", help="photo, folder of photos, video file, or number of a camera (0: the first)"
     )
+    add_output_arguments(parser)
+    parser.add_argument("--limit", type=at_least(1), metavar="N", help="so many photos or frames at most")
     parser.add_argument("--depth", type=Path, help="its depth, or for a folder: folder of depth files, same names")
     parser.add_argument(
         "--depth-scale",
@@ -87,47 +86,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mask", type=Path, help="picture that is white about where the one object is (SAM checkpoints)"
     )
-    parser.add_argument(
-        "--json",
-        type=Path,
-        help="write the instances as one list of COCO results; the same command continues an interrupted run",
-    )
     add_config_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """`saom segment`."""
-    photos = find_photos(args.input)
-    overlays = overlay_paths(photos, args.output, into_folder=args.input.is_dir()) if args.output else {}
-    _check_places(args, photos, overlays)
+    source = source_of(args.input)
+    if is_video(source):
+        from saom_cli.segment_video import run_video  # photos do without it
+
+        return run_video(args, source)
+    assert isinstance(source, Path)
+    return _run_photos(args, source)
+
+
+def _run_photos(args: argparse.Namespace, source: Path) -> int:
+    check_photos(source)
+    photos = find_photos(source)[: args.limit]
+    names, folder = [photo.name for photo in photos], source.is_dir()
+    places = places_of(args, names, folder=folder)
+    check_places(args, places, _read_by(args, source, photos), folder=folder)
     asked = _asked(args)
     config = config_from(args)
     segmenter = load_segmenter(config)
     print(f"{segmenter.info.name} on {segmenter.info.provider}")
-    answers = Answers(args.json, _facts(args, config, segmenter)) if args.json else None
+    listings = places.listings(segmenter.info)
+    answers = Answers(listings, _facts(args, source, config, segmenter)) if listings else None
     if answers is not None and answers.begun_anew:
-        print(f"{args.json}: the interrupted run there had other options, so this one starts from the first photo")
-    work = _Work(args, segmenter, asked, overlays, answers)
+        print(f"{answers.path}: the interrupted run there had other options, so this one starts from the first photo")
+    work = _Work(args, segmenter, asked, places, answers)
     try:
         # None: no bar where standard error is no terminal
         for photo in tqdm(photos, unit="photo", disable=len(photos) < 3 or None, dynamic_ncols=True):
             try:
                 work.do(photo)
             except InputError as error:
-                if args.input.is_file():
+                if not folder:
                     raise
                 work.failed.append(photo)  # one bad file of a folder must not cost the others
                 tqdm.write(f"{photo}: failed: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         if answers is not None:
-            answers.finish(photos, complete=False)
+            answers.finish(names, complete=False)
             print(
-                f"{answers.done} of {len(photos)} done; {args.json} holds them, and the same command goes on from here"
+                f"{answers.done} of {len(photos)} done; {answers.path} holds them, and the same command goes on from "
+                "here"
             )
         raise
     if answers is not None:
-        answers.finish(photos, complete=True)
-    for line in [*work.table.legend(), *([] if args.input.is_file() else [work.summary(len(photos))])]:
+        answers.finish(names, complete=True)
+    for line in [*work.table.legend(), *([work.summary(len(photos))] if folder else [])]:
         print(line)
     return 1 if work.failed else 0
 
@@ -136,19 +144,12 @@ class _Work:
     """What is done with each photo, and how it went."""
 
     def __init__(
-        self,
-        args: argparse.Namespace,
-        segmenter: Segmenter,
-        asked: Prompts,
-        overlays: Mapping[Path, Path],
-        answers: Answers | None,
+        self, args: argparse.Namespace, segmenter: Segmenter, asked: Prompts, places: Places, answers: Answers | None
     ) -> None:
         self.table = Table(args.class_score_threshold)
         self.failed: list[Path] = []
         self._done_before = 0
-        self._args, self._segmenter, self._asked, self._overlays, self._answers = (
-            args, segmenter, asked, overlays, answers,
-        )  # fmt: skip
+        self._args, self._segmenter, self._asked, self._places, self._answers = args, segmenter, asked, places, answers
 
     def do(self, photo: Path) -> None:
         """Segments a photo, unless an interrupted run has done it.
@@ -156,9 +157,10 @@ class _Work:
         Raises:
             InputError: the photo or its depth cannot be read or segmented.
         """
-        depth_path, overlay = find_depth(photo, self._args.depth), self._overlays.get(photo)
+        depth_path = find_depth(photo, self._args.depth)
         files = [photo, *([depth_path] if depth_path else [])]
-        if self._answers is not None and self._answers.has(photo, files) and (overlay is None or overlay.exists()):
+        written = all(path.exists() for path in self._places.of(photo.name))
+        if self._answers is not None and self._answers.has(photo, files) and written:
             self._done_before += 1
             return
         image = read_photo(photo)
@@ -169,13 +171,12 @@ class _Work:
         tqdm.write("\n".join(self.table.lines(str(photo), answer, self._asked)))
         for doubt in [] if depth is None else depth.doubts(answer.instances, certain=scale > 0):
             tqdm.write(f"{photo}: {doubt}", file=sys.stderr)
-        if overlay:
-            write_photo(overlay, draw_overlay(image, answer.instances))
+        self._places.write(photo.name, image, answer.instances)
         if self._answers is not None:
-            results = answer.instances.to_coco()
+            results = results_of(answer.instances)
             for result, prompt in zip(results, answer.prompts, strict=False):  # without prompts there are none
                 result["prompt"] = prompt_of(self._asked, prompt)
-            self._answers.add(photo, files, results)
+            self._answers.add(photo.name, files, answer.instances.size_hw, results)
 
     def summary(self, count: int) -> str:
         """The closing line of a folder."""
@@ -189,58 +190,26 @@ class _Work:
         return line
 
 
-def overlay_paths(photos: Sequence[Path], output: Path, *, into_folder: bool) -> dict[Path, Path]:
-    """Where the overlay of each photo goes; of a folder `a.png` for `a.jpg`, and `a.jpg.png` where that is ambiguous.
-
-    Args:
-        photos: in a folder, of different names.
-        output: the overlay of one photo, or the folder for those of a folder.
-        into_folder: whether it is a folder.
-    """
-    if not into_folder:
-        return {photos[0]: output}
-    names = {photo: f"{photo.stem}.png" for photo in photos}
-    while True:
-        times = Counter(names.values())
-        twice = [photo for photo, name in names.items() if times[name] > 1 and name != f"{photo.name}.png"]
-        if not twice:
-            return {photo: output / name for photo, name in names.items()}
-        names |= {photo: f"{photo.name}.png" for photo in twice}
-
-
-def _check_places(args: argparse.Namespace, photos: Sequence[Path], overlays: Mapping[Path, Path]) -> None:
-    """Refuses, before the work begins, what could not be written or would overwrite what is read.
-
-    Raises:
-        InputError: see `check_output`; or overlays among the photos, or in a format that OpenCV does not write.
-        OSError: nothing can be written there.
-    """
+def _read_by(args: argparse.Namespace, source: Path, photos: Sequence[Path]) -> list[Path]:
+    """Files and folders that the work reads."""
     depths = [args.depth] if args.depth else []
     if args.depth and args.depth.is_dir():
         depths = [path for path in args.depth.iterdir() if path.suffix.lower() in DEPTH_SUFFIXES]
-    read = {*photos, *depths, *([Path(args.model)] if args.model else [])}
-    if args.output:
-        if args.input.is_dir() and args.output.exists() and args.output.samefile(args.input):
-            raise InputError(
-                f"expected another folder for the overlays than the photos' own, got {args.output}: the next run would "
-                "take them for photos"
-            )
-        check_output(args.output, read, folder=args.input.is_dir())
-        check_not_read(overlays.values(), read)
-        suffix = "out.png" if args.input.is_dir() else args.output.name
-        if not Path(suffix).suffix or not cv2.haveImageWriter(suffix):
-            raise InputError(f"expected an output such as out.png, got {args.output}")
-    if args.json:
-        check_output(args.json, read)
-        if args.json.resolve() in {path.resolve() for path in overlays.values()}:
-            raise InputError(f"expected two files for overlay and JSON, got {args.json} for both")
+    masks = [args.mask] if args.mask else []
+    return [
+        *([source] if source.is_dir() else []),
+        *photos,
+        *depths,
+        *masks,
+        *([Path(args.model)] if args.model else []),
+    ]
 
 
-def _facts(args: argparse.Namespace, config: SaomConfig, segmenter: Segmenter) -> dict[str, Any]:
+def _facts(args: argparse.Namespace, source: Path, config: SaomConfig, segmenter: Segmenter) -> dict[str, Any]:
     """Everything that decides the answers: an interrupted run is only continued where all of it is the same."""
     model = Path(segmenter.info.path).stat()
     return {
-        "input": str(args.input.resolve()),
+        "input": str(source.resolve()),
         "depth": str(args.depth.resolve()) if args.depth else None,
         "depth_scale": args.depth_scale,
         "model": [model.st_size, model.st_mtime_ns],

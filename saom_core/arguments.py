@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from saom_core.config import SaomConfig, option_of
+from saom_core.files import check_output, write_atomically
+
+STANDARD_OUTPUT = Path("-")
+"""The place of `--json` without a file."""
 
 
 def add_config_arguments(parser: argparse.ArgumentParser, leave_out: Collection[str] = ()) -> None:
@@ -129,6 +135,42 @@ def _said(field: dataclasses.Field[Any], value: Any) -> str:
     if field.name.endswith("_hw"):
         value = value[::-1]
     return ("x" if isinstance(value[0], int) else ",").join(map(str, value))
+
+
+def add_out(parser: argparse.ArgumentParser, text: str, *, required: bool = True) -> None:
+    """The option that says where the result of a command goes: `-o`, as everywhere; kept as `args.out`."""
+    parser.add_argument("-o", "--output", "--out", dest="out", type=Path, required=required, help=text)
+
+
+def add_json(parser: argparse.ArgumentParser, text: str) -> None:
+    """`--json [FILE]` of a command that has nothing else to print; see `write_json`."""
+    text += "; without FILE on standard output"
+    parser.add_argument("--json", nargs="?", const=STANDARD_OUTPUT, type=_json_file, metavar="FILE", help=text)
+
+
+def write_json(path: Path, facts: Any) -> None:
+    """Writes what `add_json` asks for.
+
+    Raises:
+        InputError: a folder is there.
+        OSError: it cannot be written.
+    """
+    text = json.dumps(facts, indent=1)
+    if path == STANDARD_OUTPUT:
+        print(text)
+        return
+    check_output(path)
+    write_atomically(path, f"{text}\n".encode())
+
+
+def _json_file(text: str) -> Path:
+    """A file for JSON; a model that stands behind the option by mistake is not overwritten."""
+    path = Path(text)
+    if path.suffix.lower() != ".json" and path != STANDARD_OUTPUT and (path.is_file() or not path.exists()):
+        raise argparse.ArgumentTypeError(
+            f"expected a file such as out.json, got {text!r}: what is read stands before --json"
+        )
+    return path
 
 
 def pair(text: str) -> tuple[int, int]:

@@ -29,6 +29,7 @@ from saom_core.photos import read_photo
 from saom_core.prompts import Prompts
 from saom_core.runtime import ModelInfo
 from saom_core.segmenter import Segmenter
+from saom_core.videos import VIDEO_SUFFIXES, Frame, Video
 
 
 class Model:
@@ -109,9 +110,40 @@ class Model:
         return answer.instances, answer.prompts
 
     def stream(self, images: Iterable[Any], *, bgr: bool = False) -> Iterator[Instances]:
-        """The objects of each of many pictures, one after the other: a list of paths, the frames of a video."""
+        """The objects of each of many pictures that have nothing to do with each other, one after the other.
+
+        Args:
+            images: each as `segment` takes it, such as a list of paths; taken one by one, when they are wanted.
+            bgr: as `segment`.
+
+        Yields:
+            What `segment` gives for each, in the order of the pictures.
+
+        Raises:
+            InputError: as `segment`, at the picture that it is about.
+        """
         for image in images:
             yield self.segment(image, bgr=bgr)
+
+    def video(self, source: str | os.PathLike[str] | int) -> Iterator[tuple[Frame, Instances]]:
+        """The objects of each frame of a video or of a camera; an object keeps its `track_ids` entry, from 1 on.
+
+        Args:
+            source: path of a video file, or the number of a camera, 0 being the first, which never ends by itself.
+
+        Yields:
+            The frame: `image_rgb` (H, W, 3) uint8, `index` from 0 on, `stamp_s` seconds since the first frame; and its
+            instances, of which a tracked object has one name through all frames.
+
+        Raises:
+            InputError: no such file or camera, or none that OpenCV can open.
+        """
+        from saom_core.tracker import Tracker  # photos do without
+
+        tracker = Tracker()
+        with Video(source) as video:
+            for frame in video:
+                yield frame, tracker.update(self.segmenter.segment(frame.image_rgb).instances, frame.stamp_s)
 
 
 def load(model: str | os.PathLike[str] = "", **options: Any) -> Model:
@@ -132,6 +164,8 @@ def load(model: str | os.PathLike[str] = "", **options: Any) -> Model:
 def image_rgb_of(image: Any, *, bgr: bool = False) -> npt.NDArray[np.uint8]:
     """(H, W, 3) uint8 RGB of whatever shows a picture; see `Model.segment`."""
     if isinstance(image, (str, os.PathLike)):
+        if Path(image).suffix.lower() in VIDEO_SUFFIXES:
+            raise InputError(f"expected a photo, got the video {os.fspath(image)}: go through `video({image!r})`")
         return read_photo(Path(image))
     if isinstance(image, np.ndarray):
         return np.ascontiguousarray(image[..., ::-1]) if bgr else image

@@ -24,7 +24,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from saom_core.arguments import sizes_hw
+from saom_core.arguments import add_out, sizes_hw
 from saom_core.errors import InputError, SaomError
 from saom_core.files import check_output
 
@@ -146,9 +146,7 @@ def _run_in_pool(options: CollectOptions, out: Path, todo: Sequence[int], worker
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `saom collect`."""
-    parser.add_argument(
-        "--out", type=Path, required=True, help="folder of the data set; an unfinished one is continued"
-    )
+    add_out(parser, "folder of the data set; an unfinished one is continued")
     parser.add_argument("--simulator", choices=available_simulators(), default="rooms")
     parser.add_argument("--frames", type=int, default=2000, help="pictures in all, done ones included")
     parser.add_argument(

@@ -158,7 +158,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=MASKS_PER_PROMPT,
         help="of SAM checkpoints in everything mode (default: best where training taught that a prompt has one object)",
     )
-    parser.add_argument("--no-depth", action="store_true", help="RGB alone")
+    parser.add_argument("--no-depth", action="store_false", dest="use_depth", help=argparse.SUPPRESS)  # its old name
     parser.add_argument("--limit", type=at_least(1), help="so many images at most, evenly spread")
     parser.add_argument(
         "--operating-score",
@@ -170,7 +170,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--html", type=Path, help="write a page with the figures and telling pictures here")
     parser.add_argument("--pictures", type=Path, help="folder for the page's pictures as files")
     parser.add_argument("--picture-count", type=at_least(0), default=6, help="pictures of each kind (default: 6)")
-    add_config_arguments(parser, leave_out=("model", "use_depth", "score_threshold"))
+    add_config_arguments(parser, leave_out=("model", "score_threshold"))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -186,7 +186,7 @@ def run(args: argparse.Namespace) -> int:
         data,
         protocol=args.protocol,
         limit=args.limit,
-        use_depth=not args.no_depth,
+        use_depth=args.use_depth,
         operating_scores=args.operating_score or [SaomConfig().score_threshold],
         pictures=args.picture_count if args.html or args.pictures else 0,
         options={name: getattr(configs[0], name) for name in _REPORTED} | given,

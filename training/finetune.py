@@ -24,7 +24,7 @@ from typing import Any
 
 import torch
 
-from saom_core.arguments import add_options, at_least, option_fields, with_options
+from saom_core.arguments import add_options, add_out, at_least, option_fields, with_options
 from saom_core.errors import ConfigError
 from saom_core.files import check_output
 from saom_core.sam.checkpoints import read_checkpoint
@@ -45,7 +45,7 @@ _OF_SAM = {"model", "recipe", "head", "cache", "classes"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `saom finetune`: what is trained, and every field of the recipes' configurations."""
     parser.add_argument("--data", type=Path, required=True, help="data set made by `saom collect`")
-    parser.add_argument("--out", type=Path, required=True, help="folder of checkpoints and logs; resumed if there")
+    add_out(parser, "folder of checkpoints and logs; resumed if there")
     parser.add_argument("--threads", type=at_least(0), default=0, help="CPU threads of torch; 0: one per core")
     group = parser.add_argument_group("saom-tiny, which is trained without --model and --recipe")
     group.add_argument("--init", type=Path, help="checkpoint folder, or saom-*.onnx file, to begin from")

@@ -10,7 +10,7 @@ _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 RUN_BY = {
     "README.md": ["test/core/test_examples.py"],
-    "docs/standalone.md": ["test/core/test_examples.py"] * 2,
+    "docs/standalone.md": ["test/core/test_examples.py"] * 3,
     "docs/ros.md": ["test/ros/test_examples.py"],
     "docs/classes.md": ["test/training/test_examples.py"],
 }

@@ -114,3 +114,15 @@ def test_figures_of_a_file_in_a_line_for_each_model() -> None:
     assert told == ["a, 3 images of rooms: AP50 0.250", "b, 3 images of rooms: see --json"]
     for foreign in ({}, [1], {"stages": {}}, "text"):  # `saom export --figures` takes any JSON
         assert len(lines_of("figures", foreign)) == 1
+
+
+def test_json_of_info_goes_to_a_file_or_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    listing = tmp_path / "info.json"
+    assert main(["info", "--json", str(listing)]) == 0 and capsys.readouterr().out == ""
+    assert main(["info", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(listing.read_text())
+    model = tmp_path / "mine.onnx"
+    model.write_bytes(b"a model")
+    with pytest.raises(SystemExit):  # the model stands behind the option by mistake
+        main(["info", "--json", str(model)])
+    assert "what is read stands before --json" in capsys.readouterr().err and model.read_bytes() == b"a model"

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 import pytest
 
-from saom_cli import segment
+from saom_cli import outputs, segment
 from saom_cli.main import main
-from saom_cli.segment import overlay_paths
+from saom_cli.outputs import picture_paths
 from saom_cli.table import NAME_WIDTH, Table
 from saom_core.instances import Instances, MaskCrop
 from saom_core.photos import write_photo
@@ -69,9 +69,8 @@ def test_photos_of_one_stem_have_an_overlay_each(tmp_path: Path) -> None:
     [["a.png", "a.jpg", "a.png.jpg"], ["a.png", "a.png.png", "a.jpg"], ["a.jpg", "b.png"], ["x.y.jpg", "x.png"]],
 )
 def test_no_names_collide(names: list[str]) -> None:
-    photos = [Path("in") / name for name in names]
-    overlays = overlay_paths(photos, Path("out"), into_folder=True)
-    assert list(overlays) == photos and len(set(overlays.values())) == len(photos)
+    overlays = picture_paths(names, Path("out"))
+    assert list(overlays) == names and len(set(overlays.values())) == len(names)
     assert all(path.suffix == ".png" and path.parent == Path("out") for path in overlays.values())
 
 
@@ -239,7 +238,7 @@ def test_an_output_that_fails_in_the_middle(
 
     command = ["segment", str(photos), "--json", str(tmp_path / "out.json"), "-o", str(tmp_path / "overlays"), *LOW]
     with monkeypatch.context() as patch:
-        patch.setattr(segment, "write_photo", full)
+        patch.setattr(outputs, "write_photo", full)
         assert main(command) == 1
     assert error_of(capsys).startswith(f"saom segment: {tmp_path}/overlays/2.png: No space left on device: free some")
     names = interrupting(monkeypatch, "")
@@ -318,3 +317,72 @@ def test_rows_fit_80_columns() -> None:
         *"\n".join(Table(0.35).legend()).splitlines(),
     ]
     assert max(map(len, lines)) <= 80 and lines[1].startswith("  a class name of ..") and NAME_WIDTH == 18
+
+
+def test_every_format_of_a_folder(photos: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(photos / "0.jpg"), picture(0))  # two photos of one stem
+    out, masks = tmp_path / "out", tmp_path / "masks"
+    command = ["segment", str(photos), "-o", str(out), "--format", "labels,coco,overlay", "--save-masks", str(masks)]
+    assert main([*command, *LOW]) == 0
+    names = ["0.jpg.png", "0.png.png", "1.png", "2.png", "3.png"]
+    for kind in ("labels", "overlay"):
+        assert sorted(path.name for path in (out / kind).iterdir()) == names
+    coco = json.loads((out / "coco.json").read_text())
+    assert [image["file_name"] for image in coco["images"]] == ["0.jpg", "0.png", "1.png", "2.png", "3.png"]
+    assert len(coco["annotations"]) > 0 and len({one["id"] for one in coco["annotations"]}) == len(coco["annotations"])
+    category_names = {category["id"]: category["name"] for category in coco["categories"]}
+    for image, name in zip(coco["images"], names, strict=True):
+        rows = [one for one in coco["annotations"] if one["image_id"] == image["id"]]
+        labels = cv2.imread(str(out / "labels" / name), cv2.IMREAD_UNCHANGED)
+        assert labels.dtype == np.uint16 and labels.shape == (image["height"], image["width"]) == (120, 160)
+        files = sorted((masks / name.removesuffix(".png")).iterdir())
+        assert len(files) == len(rows) >= labels.max()
+        for k, (file, row) in enumerate(zip(files, rows, strict=True)):
+            mask = cv2.imread(str(file), cv2.IMREAD_UNCHANGED) == 255
+            counts = row["segmentation"]["counts"]  # runs of 0 and 1 in turn, down the columns
+            decoded = np.repeat(np.arange(len(counts)) % 2, counts).reshape(160, 120).T
+            assert np.array_equal(decoded, mask) and not ((labels == k + 1) & ~mask).any()
+            assert file.name == f"{k + 1:03d}_{category_names[row['category_id']]}.png"
+
+
+def test_a_coco_data_set_opens_in_pycocotools(photos: Path, tmp_path: Path) -> None:
+    coco = pytest.importorskip("pycocotools.coco")
+    assert main(["segment", str(photos), "-o", str(tmp_path / "a.json"), "--format", "coco", *LOW]) == 0
+    opened = coco.COCO(str(tmp_path / "a.json"))
+    annotations = opened.loadAnns(opened.getAnnIds())
+    assert annotations and all(opened.annToMask(one).sum() == one["area"] for one in annotations)
+
+
+def test_one_format_of_one_photo_is_the_file_that_is_named(photos: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.png"
+    assert main(["segment", str(photos / "0.png"), "-o", str(labels), "--format", "labels", *LOW]) == 0
+    assert cv2.imread(str(labels), cv2.IMREAD_UNCHANGED).dtype == np.uint16
+    listing = tmp_path / "out.jsonl"
+    assert main(["segment", str(photos), "--limit", "2", "--json", str(listing), *LOW]) == 0
+    lines = [json.loads(line) for line in listing.read_text().splitlines()]
+    assert [line["file_name"] for line in lines] == ["0.png", "1.png"] and lines[0]["objects"]
+
+
+def test_masks_of_an_earlier_run_do_not_stay_among_the_new_ones(photos: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "0"
+    folder.mkdir()
+    for name in ("077_Mug.png", "notes.txt", "mine.png"):
+        (folder / name).write_text("")
+    assert main(["segment", str(photos / "0.png"), "--save-masks", str(tmp_path), *LOW]) == 0
+    left = {path.name for path in folder.iterdir()}
+    assert {"notes.txt", "mine.png"} <= left and "077_Mug.png" not in left and len(left) > 2
+
+
+def test_an_interrupted_run_has_every_format_in_the_end(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = tmp_path / "wanted.json"
+    assert main(["segment", str(photos), "-o", str(wanted), "--format", "coco", *LOW]) == 0
+    out = tmp_path / "out"
+    command = ["segment", str(photos), "-o", str(out), "--format", "coco,labels", *LOW]
+    with monkeypatch.context() as patch:
+        interrupting(patch, "2.png")
+        assert main(command) == 130
+    names = interrupting(monkeypatch, "")
+    assert main(command) == 0 and names == ["2.png", "3.png"]
+    assert json.loads((out / "coco.json").read_text()) == json.loads(wanted.read_text())

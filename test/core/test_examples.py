@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from examples import ROOT, RUN_BY, all_examples, example
 
+from saom_core.videos import VideoWriter
+
 SEQUENCE = ROOT / "demo" / "sequence"
 HARD = ("as it is", "nothing in the picture", "no depth on anything", "another size")
 
@@ -83,11 +85,22 @@ def test_standalone(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", HARD)
 def test_plain_onnxruntime(tmp_path: Path, kind: str) -> None:
     make_files(tmp_path, kind)
-    code = example("docs/standalone.md", 1) + "\nprint(len(whole), *whole.shape[1:], whole.dtype, boxes.shape[1])"
+    code = example("docs/standalone.md", 2) + "\nprint(len(whole), *whole.shape[1:], whole.dtype, boxes.shape[1])"
     count, height, width, dtype, corners = run_in(tmp_path, code)[-1].split()
     assert (dtype, corners) == ("bool", "4") and int(height) * 4 in range(100, 2000) and int(width) > int(height)
     if kind == "as it is":
         assert int(count) > 3
+
+
+def test_a_video(tmp_path: Path) -> None:
+    make_files(tmp_path, "as it is")
+    image = cv2.imread(str(SEQUENCE / "image_008.jpg"))[..., ::-1]
+    with VideoWriter(tmp_path / "clip.mp4", 10) as writer:
+        for k in range(3):
+            writer.add(image[:, 4 * k : 600 + 4 * k], k / 10)
+    printed = run_in(tmp_path, example("docs/standalone.md", 1))
+    assert [line[:7] for line in printed] == ["0.00 s:", "0.10 s:", "0.20 s:"]
+    assert all(line.endswith("} (480, 600, 3)") and "1: '" in line for line in printed)
 
 
 def test_a_hard_file_is_really_hard(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_one_protocol_alone_and_fewer_images(data: Path, models: list[str], tmp_
         path = tmp_path / f"{protocol}.json"
         page = tmp_path / f"{protocol}.html"
         arguments = ["--data", str(data), "--protocol", protocol, "--limit", "2", "--model", models[0], *OPEN]
-        assert main(["evaluate", *arguments, "--json", str(path), "--html", str(page), "--no-depth"]) == 0
+        assert main(["evaluate", *arguments, "--json", str(path), "--html", str(page), "--no-use-depth"]) == 0
         report = json.loads(path.read_text())
         assert report["models"][0][other] is None and report["models"][0][protocol]["images"] == 2
         assert report["data"]["scenes"] == ["scene_0", "scene_3"] and report["options"]["depth"] == "not given"

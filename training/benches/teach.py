@@ -239,7 +239,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="", help="a saom-*.onnx file; empty: bundled saom-tiny")
     parser.add_argument("--objects", type=at_least(1), default=50, help="so many at most (default: 50)")
     parser.add_argument("--examples", type=at_least(1), default=4, help="pictures that teach an object (default: 4)")
-    parser.add_argument("--others", type=at_least(1), default=40, help="pictures of other rooms, at most (default: 40)")
+    parser.add_argument("--other-pictures", type=at_least(1), default=40, help="of other rooms, at most (default: 40)")
     parser.add_argument("--json", type=Path, help="write the figures here")
 
 
@@ -253,7 +253,7 @@ def run(args: argparse.Namespace) -> int:
             f"{args.data}: expected objects that {args.examples + 1} pictures show clearly, and a second scene, got "
             f"{len(objects)} objects: collect more --frames-per-scene, or choose another --split"
         )
-    others = other_rooms.subset(evenly_spread(len(other_rooms), args.others))
+    others = other_rooms.subset(evenly_spread(len(other_rooms), args.other_pictures))
     model = OnnxModel(args.model, "cpu", 0)
     bench = Bench(model, taught_in, others, args.examples)
     for k in tqdm(evenly_spread(len(objects), args.objects), unit="object", dynamic_ncols=True):

@@ -13,7 +13,6 @@ saom dataset export data/rooms --out instances.json             # as COCO
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from saom_core.arguments import at_least
+from saom_core.arguments import add_json, add_out, at_least, write_json
 from saom_core.errors import InputError, SaomError
 from saom_core.files import check_output
 from saom_core.taxonomy import OTHER
@@ -127,12 +126,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         command.add_argument("path", type=Path, help="folder of the data set")
     for command in (stats, view):
         command.add_argument("--split", choices=SPLITS, help="this split alone")
-    stats.add_argument("--json", action="store_true", help="print JSON")
+    add_json(stats, "the figures as JSON")
     view.add_argument("--limit", type=at_least(1), default=200, help="pictures at most, evenly spread (200)")
-    view.add_argument("--out", type=Path, help="folder of the page (PATH/view)")
+    add_out(view, "folder of the page (PATH/view)", required=False)
     merged = commands.add_parser("merge", help="make one data set of several; they stay as they are")
     merged.add_argument("paths", type=Path, nargs="+", help="folders of data sets")
-    merged.add_argument("--out", type=Path, required=True, help="folder of the new data set")
+    add_out(merged, "folder of the new data set")
     imported = commands.add_parser(
         "import", help="convert COCO, YOLO, LabelMe, Pascal VOC, or the metadata that the paper's authors published"
     )
@@ -151,11 +150,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CLASS[,CLASS...]",
         help="classes that are parts (lid,handle): each belongs to the smallest object around it",
     )
-    imported.add_argument("--out", type=Path, required=True, help="folder of the new data set")
+    add_out(imported, "folder of the new data set")
     exported = commands.add_parser("export", help="write a COCO instance file")
     exported.add_argument("path", type=Path, help="folder of the data set")
     exported.add_argument("--split", choices=SPLITS, help="this split alone")
-    exported.add_argument("--out", type=Path, required=True, help="the JSON file")
+    add_out(exported, "the JSON file")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -183,7 +182,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     found = statistics(Dataset.open(args.path, args.split))
     if args.json:
-        print(json.dumps(found, indent=1))
+        write_json(args.json, found)
     else:
         print_statistics(found)
     return 0

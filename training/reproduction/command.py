@@ -26,7 +26,7 @@ from typing import Any
 
 import torch
 
-from saom_core.arguments import at_least
+from saom_core.arguments import add_out, at_least
 from saom_core.errors import ConfigError, SaomError
 from saom_core.files import check_output, write_atomically
 
@@ -202,7 +202,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, required=True, help="data set; with --base-steps one that knows parts, as rooms do"
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder of all runs, figures and pages")
+    add_out(parser, "folder of all runs, figures and pages")
     base = parser.add_mutually_exclusive_group()
     base.add_argument(
         "--model",

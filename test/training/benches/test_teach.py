@@ -48,7 +48,7 @@ def test_halves_share_no_scene(rooms: Path) -> None:
 
 @pytest.mark.slow
 def test_figures_add_up(rooms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = "--split all --objects 4 --examples 3 --others 2"
+    options = "--split all --objects 4 --examples 3 --other-pictures 2"
     assert main(["bench-teach", "--data", str(rooms), "--json", str(tmp_path / "f.json"), *options.split()]) == 0
     figures = json.loads((tmp_path / "f.json").read_text())
     assert figures["objects"] == 4 and figures["taught"] <= 4

@@ -1,0 +1,61 @@
+"""What a person may name as the source of pictures: a photo, a folder, a video, the number of a camera."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from saom_core.errors import InputError
+from saom_core.photos import SUFFIXES
+from saom_core.videos import VIDEO_SUFFIXES
+
+BAG_SUFFIXES = (".mcap", ".db3", ".bag")
+"""Recordings of ROS."""
+
+
+def source_of(word: str) -> Path | int:
+    """The source that a word of the command line names: the number of a camera, or a path.
+
+    Raises:
+        InputError: what this program does not read, such as an address or `-`.
+    """
+    if word.isascii() and word.isdecimal():
+        return int(word)
+    if word == "-":
+        raise InputError("expected a file, a folder or the number of a camera, got `-`: write it to a file first")
+    if "://" in word:
+        scheme = word.partition("://")[0].lower()
+        remedy = (
+            f"download it first, as with `curl -LO {word}`"
+            if scheme in ("http", "https", "ftp", "file")
+            else f"record some of it first, as with `ffmpeg -i {word} -t 10 clip.mp4`"
+        )
+        raise InputError(f"expected a file, a folder or the number of a camera, got the address {word}: {remedy}")
+    return Path(word)
+
+
+def is_video(source: Path | int) -> bool:
+    """Whether it gives frames that follow each other."""
+    return isinstance(source, int) or (source.suffix.lower() in VIDEO_SUFFIXES and not source.is_dir())
+
+
+def check_photos(path: Path) -> None:
+    """Refuses, with what would work, a path that somebody gives for photos and that holds something else.
+
+    Raises:
+        InputError: a recording of ROS, or a folder with videos and no photo.
+    """
+    if path.suffix.lower() in BAG_SUFFIXES or (path / "metadata.yaml").is_file():
+        raise InputError(
+            f"expected photos or a video, got a recording of ROS at {path}: `saom replay {path} -o out.mcap` takes it"
+        )
+    if path.is_dir() and not any(one.suffix.lower() in SUFFIXES for one in path.iterdir()):
+        videos = sorted(one for one in path.iterdir() if one.suffix.lower() in VIDEO_SUFFIXES)
+        if videos:
+            raise InputError(f"expected photos in {path}, got {len(videos)} videos: give one of them, as {videos[0]}")
+        folders = sorted(
+            one
+            for one in path.iterdir()
+            if one.is_dir() and any(inner.suffix.lower() in SUFFIXES for inner in one.iterdir())
+        )
+        if folders:
+            raise InputError(f"expected photos in {path}, got none, but in folders below it: give one, as {folders[0]}")
