@@ -48,6 +48,17 @@ def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], object]) 
         raise OSError(fault.errno, fault.strerror or str(fault), str(path)) from error
 
 
+def user_cache() -> Path:
+    """The user's folder for what can be made again: `saom` below $XDG_CACHE_HOME or ~/.cache; it may not exist yet.
+
+    Raises:
+        RuntimeError: the user has no home.
+    """
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    home = Path(base) if Path(base).is_absolute() else Path.home() / ".cache"
+    return home / "saom"
+
+
 def move_into_place(draft: Path, path: Path) -> None:
     """Gives a finished file its name, when it is safely on the disk; both lie on the same file system.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import tempfile
 from pathlib import Path
 
 import onnxruntime as ort
 
+from saom_core.files import user_cache
 from saom_core.onnx_metadata import sha256_without_entry
 from saom_core.taught import TAUGHT_KEY
 
@@ -22,9 +22,7 @@ def cache_folder(model: Path) -> Path:
     onnxruntime tells engines by the shape of the network alone, so it would take that of other weights, or of another
     release of itself: each has a folder of its own. Taught classes change no engine.
     """
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    home = Path(base) if Path(base).is_absolute() else Path.home() / ".cache"
-    return home / "saom" / "tensorrt" / f"{sha256_without_entry(model, TAUGHT_KEY)[:16]}-{ort.__version__}"
+    return user_cache() / "tensorrt" / f"{sha256_without_entry(model, TAUGHT_KEY)[:16]}-{ort.__version__}"
 
 
 def cache_options(model: Path) -> dict[str, str]:

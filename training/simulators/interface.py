@@ -13,7 +13,7 @@ from ..data.frames import Frame
 
 SIMULATORS = {"rooms": ".rooms.simulator", "ai2thor": ".ai2thor.simulator"}
 """Name -> module with `VERSION`, and `create(options: CollectOptions) -> Simulator`. Imported only when asked for."""
-COMMAND_LINES = {"ai2thor": ".ai2thor.options"}
+COMMAND_LINES = {"ai2thor": ".ai2thor.options", "rooms": ".rooms.options"}
 """Name -> module with `add_arguments`, `parsed_options` and `summary`, for simulators that have options of their own.
 
 It is imported by every `saom collect`, so it must not need the simulator.

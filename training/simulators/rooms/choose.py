@@ -8,6 +8,7 @@ import numpy as np
 
 from saom_core.taxonomy import OTHER
 
+from .assets import Assets
 from .catalogue import BUILDERS
 from .geometry.model import Builder, ObjectModel, Vec3
 
@@ -28,12 +29,22 @@ def _builders(placements: tuple[str, ...]) -> tuple[list[list[Builder]], list[Bu
 
 
 def random_object(
-    rng: np.random.Generator, placements: tuple[str, ...], fits: Vec3, other_share: float
+    rng: np.random.Generator,
+    placements: tuple[str, ...],
+    fits: Vec3,
+    other_share: float,
+    assets: Assets | None = None,
 ) -> ObjectModel | None:
     """A random object of one of the placements, no larger than `fits` (x, y, z); None after too many that do not.
 
-    Classes come equally often, objects of no class with probability `other_share`.
+    Classes come equally often, objects of no class with probability `other_share`. The user's own objects come in
+    place of the built-in ones as often as `assets` says, each equally often.
     """
+    if assets is not None and rng.random() < assets.share:
+        for _ in range(12):
+            model = assets.builders[rng.integers(len(assets.builders))](rng)
+            if model.placement in placements and _fits(model.size, fits):
+                return model
     by_class, other = _builders(placements)
     for _ in range(6):
         builders = other if rng.random() < other_share else by_class[rng.integers(len(by_class))]

@@ -9,6 +9,7 @@ import numpy as np
 
 from .geometry.model import Look, ObjectModel, Solid, Vec3
 from .looks.materials import SMALL_TEXTURE_SIZE, TEXTURE_SIZE, Layout, Material, layout_of, make_material, randomised
+from .looks.pictures import Pictures
 from .meshes import Mesh, Visual, object_visuals
 from .scene import Placed, Scene
 
@@ -52,9 +53,15 @@ class World:
     """
 
     def __init__(
-        self, scene: Scene, rng: np.random.Generator, max_size_hw: tuple[int, int], multisamples: int = 4
+        self,
+        scene: Scene,
+        rng: np.random.Generator,
+        max_size_hw: tuple[int, int],
+        multisamples: int = 4,
+        pictures: Pictures | None = None,
     ) -> None:
         self.scene = scene
+        self._pictures = pictures
         self._rng = rng
         self._spec = _empty_spec(max_size_hw, multisamples)
         self._tags: list[tuple[str, int, int, float]] = []  # geom name, object, part, hole rate
@@ -118,7 +125,10 @@ class World:
                 size = solid.size if solid.kind == "box" else (1.0, 1.0, 1.0)
                 found.setdefault(key, size)  # type: ignore[arg-type]
         texture_size = TEXTURE_SIZE if max(model.size) > LARGE_M else SMALL_TEXTURE_SIZE
-        return {key: make_material(looks[key[0]], key[1], self._rng, size, texture_size) for key, size in found.items()}
+        return {
+            key: make_material(looks[key[0]], key[1], self._rng, size, texture_size, self._pictures)
+            for key, size in found.items()
+        }
 
     def _add_material(self, material: Material) -> str:
         name = f"material_{len(self._spec.materials)}"

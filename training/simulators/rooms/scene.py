@@ -13,6 +13,7 @@ import numpy as np
 
 from saom_core.taxonomy import OTHER
 
+from .assets import Assets
 from .catalogue import BUILDERS
 from .catalogue.large import mount_height_m
 from .catalogue.primitives import plain_table
@@ -55,10 +56,10 @@ class Scene:
     targets: list[Vec3] = field(default_factory=list)
 
 
-def make_scene(rng: np.random.Generator) -> Scene:
-    """A random scene; the same generator state gives the same scene."""
+def make_scene(rng: np.random.Generator, assets: Assets | None = None) -> Scene:
+    """A random scene, with the user's own objects among the rest; the same generator state gives the same scene."""
     family: Family = "table" if rng.random() < TABLE_SHARE else "room"
-    builder = _Layout(rng, family)
+    builder = _Layout(rng, family, assets)
     if family == "table":
         builder.cluttered_table()
     else:
@@ -69,8 +70,9 @@ def make_scene(rng: np.random.Generator) -> Scene:
 class _Layout:
     """Places objects one by one without overlap of their bounding boxes."""
 
-    def __init__(self, rng: np.random.Generator, family: Family) -> None:
+    def __init__(self, rng: np.random.Generator, family: Family, assets: Assets | None) -> None:
         self.rng = rng
+        self.assets = assets
         self.scene = Scene(family, make_room(rng, family))
         self.boxes = Boxes()
         self.movable = 0
@@ -129,7 +131,7 @@ class _Layout:
     def _furniture(self, against_wall: bool) -> None:
         rng = self.rng
         room = self.scene.room
-        model = random_object(rng, ("floor", "wall", "wall_floor", "ceiling"), room.size, 0.1)
+        model = random_object(rng, ("floor", "wall", "wall_floor", "ceiling"), room.size, 0.1, self.assets)
         if model is None:
             return
         for _ in range(10):
@@ -180,7 +182,7 @@ class _Layout:
                 return
             fits = (surface.size[0] * 0.95, surface.size[1] * 0.95, surface.clearance)
             placements = ("table",) if base is not None else ("table", "floor")
-            model = random_object(rng, placements, fits, 0.4)
+            model = random_object(rng, placements, fits, 0.4, self.assets)
             if model is None or max(model.size) > 0.75:
                 continue
             turn = self._pose(model, upright)
@@ -248,7 +250,7 @@ class _Layout:
             top = container.pos[2] + surface.center[2]
             for _ in range(int(rng.integers(1, 4))):
                 fits = (surface.size[0] * 0.9, surface.size[1] * 0.9, 0.25)
-                model = random_object(rng, ("table",), fits, 0.5)
+                model = random_object(rng, ("table",), fits, 0.5, self.assets)
                 if model is None or self.movable >= MAX_MOVABLE:
                     break
                 turn = self._pose(model, 0.5)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from saom_core.errors import InputError
+
 from ...data.frames import Frame, FrameObject, Split
 from ..interface import CollectOptions
+from .assets import Assets, load_assets
 from .cameras import View, random_lights, random_view
+from .looks.pictures import Pictures
 from .mujoco_world import World, WorldObject
+from .options import PICTURE_SUFFIXES, files_of
 from .renderer import Renderer
 from .scene import make_scene
 from .sensor import random_depth_camera, sense_color, sense_depth
@@ -29,6 +35,8 @@ class RoomsOptions:
     seed: int = 0
     sizes_hw: tuple[tuple[int, int], ...] = ((300, 400),)  # each episode has one of them
     frames: int = 6  # per episode
+    assets: Assets | None = None
+    pictures: Pictures | None = None
 
 
 def split_of(index: int) -> Split:
@@ -40,7 +48,19 @@ def split_of(index: int) -> Split:
 def create(options: CollectOptions) -> RoomsSimulator:
     """The simulator that `saom collect` asks for."""
     sizes_hw = tuple((height, width) for height, width in options.extra.get("sizes_hw", [options.size_hw]))
-    return RoomsSimulator(RoomsOptions(options.seed, sizes_hw, options.frames_per_scene))
+    assets, pictures = None, None
+    if "assets" in options.extra:
+        wanted = options.extra["assets"]
+        assets = load_assets(_folder(options, "assets"), wanted["share"], wanted["unit"], wanted["up"])
+    if "textures" in options.extra:
+        pictures = Pictures(tuple(files_of(_folder(options, "textures"), PICTURE_SUFFIXES)))
+    return RoomsSimulator(RoomsOptions(options.seed, sizes_hw, options.frames_per_scene, assets, pictures))
+
+
+def _folder(options: CollectOptions, name: str) -> Path:
+    if name not in options.machine:
+        raise InputError(f"expected the folder of --{name} that this data set was begun with, got none: give it again")
+    return Path(options.machine[name])
 
 
 class RoomsSimulator:
@@ -59,9 +79,9 @@ class RoomsSimulator:
         sizes_hw = self.options.sizes_hw
         size_hw = sizes_hw[np.random.default_rng((self.options.seed, index, 1)).integers(len(sizes_hw))]
         rng = np.random.default_rng((self.options.seed, index))
-        scene = make_scene(rng)
+        scene = make_scene(rng, self.options.assets)
         try:
-            world = World(scene, rng, self._largest_hw)
+            world = World(scene, rng, self._largest_hw, pictures=self.options.pictures)
         except (FloatingPointError, ValueError) as error:
             log.warning("scene %d is left out: %s", index, error)
             return []

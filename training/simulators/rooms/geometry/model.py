@@ -29,6 +29,7 @@ LookKind = Literal[
     "tiles",
     "screen",  # a display: dark, or windows and text
     "leaves",
+    "picture",  # a picture of its own: the texture of a mesh that was read from a file
 ]
 
 
@@ -40,6 +41,7 @@ class Look:
     rgb: Rgb  # base colour, 0..1
     rgb2: Rgb = (1.0, 1.0, 1.0)  # second colour of patterns and prints
     alpha: float = 1.0  # < 1: see-through
+    picture: np.ndarray | None = field(default=None, compare=False)  # (H, W, 3) uint8 RGB of kind "picture"
 
 
 @dataclass(frozen=True)

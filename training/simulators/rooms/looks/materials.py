@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from ..geometry.model import Look, Rgb
+from .pictures import PRINT_RATE, SURFACE_RATE, Pictures
 from .prints import SHEETS
 from .textures import TILING, Picture, random_rgb
 
@@ -68,11 +69,16 @@ def layout_of(look: Look, is_box: bool) -> Layout:
     """Prints get a face each on boxes and one sheet elsewhere; everything else repeats in metres."""
     if look.kind == "print":
         return "atlas" if is_box else "sheet"
-    return "sheet" if look.kind in ("paper", "screen") else "tile"
+    return "sheet" if look.kind in ("paper", "screen", "picture") else "tile"
 
 
 def make_material(
-    look: Look, layout: Layout, rng: np.random.Generator, size_m: tuple[float, float, float], texture_size: int
+    look: Look,
+    layout: Layout,
+    rng: np.random.Generator,
+    size_m: tuple[float, float, float],
+    texture_size: int,
+    pictures: Pictures | None = None,
 ) -> Material:
     """Draw the texture of a look.
 
@@ -82,9 +88,14 @@ def make_material(
         rng: Source of all randomness.
         size_m: (x, y, z) of the box that carries an atlas, for the aspect of its faces.
         texture_size: Pixels along an edge of a repeating texture.
+        pictures: Pieces of them take the place of some drawn textures.
     """
-    if look.kind in SHEETS:
-        picture = _atlas(look, rng, size_m) if layout == "atlas" else _sheet(look, rng)
+    if look.picture is not None:
+        picture = look.picture
+    elif look.kind in SHEETS:
+        picture = _atlas(look, rng, size_m, pictures) if layout == "atlas" else _sheet(look, rng, pictures)
+    elif pictures is not None and look.alpha == 1.0 and rng.random() < SURFACE_RATE:
+        picture = pictures.tile(rng, texture_size)
     else:
         picture = TILING[look.kind](rng, look.rgb, look.rgb2, texture_size)
     specular, shininess = _gloss(look.kind, rng)
@@ -127,12 +138,29 @@ def _hole_rate(look: Look, picture: Picture, rng: np.random.Generator) -> float:
     return float(np.clip(base * rng.uniform(0, 2), 0, 1))
 
 
-def _sheet(look: Look, rng: np.random.Generator) -> Picture:
-    width, height = (320, 192) if look.kind == "print" else (224, 256)
-    return SHEETS[look.kind](rng, look.rgb, look.rgb2, (width, height))
+def _sheet(look: Look, rng: np.random.Generator, pictures: Pictures | None) -> Picture:
+    size_wh = (320, 192) if look.kind == "print" else (224, 256)
+    return _face(look, rng, look.rgb, look.rgb2, size_wh, pictures)
 
 
-def _atlas(look: Look, rng: np.random.Generator, size_m: tuple[float, float, float]) -> Picture:
+def _face(
+    look: Look, rng: np.random.Generator, rgb: Rgb, rgb2: Rgb, size_wh: tuple[int, int], pictures: Pictures | None
+) -> Picture:
+    """One printed face: drawn, a piece of a picture, or a drawn one with a picture on it."""
+    if pictures is None or rng.random() >= PRINT_RATE:
+        return SHEETS[look.kind](rng, rgb, rgb2, size_wh)
+    if rng.random() < 0.5:
+        return pictures.piece(rng, size_wh)
+    face = SHEETS[look.kind](rng, rgb, rgb2, size_wh).copy()
+    wide, tall = (max(4, int(edge * rng.uniform(0.3, 0.95))) for edge in size_wh)
+    x, y = int(rng.integers(size_wh[0] - wide + 1)), int(rng.integers(size_wh[1] - tall + 1))
+    face[y : y + tall, x : x + wide] = pictures.piece(rng, (wide, tall))
+    return face
+
+
+def _atlas(
+    look: Look, rng: np.random.Generator, size_m: tuple[float, float, float], pictures: Pictures | None
+) -> Picture:
     """Faces +x -x +y / -y +z -z, each drawn at its own aspect and pressed into a square cell."""
     x, y, z = (max(edge, 1e-3) for edge in size_m)
     faces = ((y, z), (y, z), (x, z), (x, z), (x, y), (x, y))
@@ -146,7 +174,7 @@ def _atlas(look: Look, rng: np.random.Generator, size_m: tuple[float, float, flo
             face = opposite
         else:
             rgb, rgb2 = (look.rgb, look.rgb2) if rng.random() < 0.8 else (look.rgb2, look.rgb)
-            face = SHEETS[look.kind](rng, _near(rgb, rng), rgb2, size_wh)
+            face = _face(look, rng, _near(rgb, rng), rgb2, size_wh, pictures)
         twin[index] = face
         cells.append(cv2.resize(face, (ATLAS_CELL, ATLAS_CELL), interpolation=cv2.INTER_AREA))
     return np.vstack([np.hstack(cells[:3]), np.hstack(cells[3:])])

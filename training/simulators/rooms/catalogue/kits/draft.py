@@ -84,6 +84,11 @@ class Draft:
         """Adds an invisible solid that others bump into."""
         self.solids.append(Solid(kind, size, pos, next(iter(self.looks)), "body", euler, visible=False))
 
+    def hull(self, vertices: np.ndarray) -> None:
+        """Adds an invisible convex solid, the hull of `vertices` (V, 3), that others bump into."""
+        look = next(iter(self.looks))
+        self.solids.append(Solid("mesh", (), (0.0, 0.0, 0.0), look, "body", visible=False, vertices=vertices))
+
     def ring_collider(self, low: tuple[float, float], high: tuple[float, float], wall: float, sides: int = 8) -> None:
         """Adds an invisible wall of boxes between two (radius, height) pairs of its outside: the wall of a vessel."""
         (r0, z0), (r1, z1) = low, high

@@ -1,0 +1,95 @@
+"""What `rooms` can be given besides size and seed: the user's own meshes, and pictures to put on surfaces.
+
+The command line imports this for every `saom collect`, so nothing here needs the simulator.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from saom_core.errors import ConfigError, InputError
+
+MESH_SUFFIXES = (".obj", ".glb", ".gltf", ".stl", ".ply")
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `saom collect --simulator rooms`."""
+    group = parser.add_argument_group("rooms")
+    group.add_argument(
+        "--assets",
+        type=Path,
+        help=f"folder of meshes ({', '.join(MESH_SUFFIXES)}), one folder a class, that lie in the scenes with the rest",
+    )
+    group.add_argument(
+        "--asset-share", type=float, default=0.5, help="share of the small things that come from --assets"
+    )
+    group.add_argument(
+        "--asset-unit", choices=tuple(UNITS_M), default="m", help="unit of the meshes of --assets (.glb: always m)"
+    )
+    group.add_argument(
+        "--asset-up", choices=("y", "z"), default="z", help="axis that points up in --assets (.glb: always y)"
+    )
+    group.add_argument("--textures", type=Path, help="folder of pictures to print on packages and lay on surfaces")
+
+
+def parsed_options(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+    """`CollectOptions.extra` and `.machine` from parsed arguments, checked.
+
+    The data set remembers what the folders hold, not where they lie.
+
+    Raises:
+        SaomError: If a folder holds nothing of use, or an option is given to another simulator.
+    """
+    if args.assets is None and args.textures is None:
+        return {}, {}
+    if args.simulator != "rooms":
+        raise ConfigError(f"expected --assets and --textures with --simulator rooms, got them with {args.simulator}")
+    extra: dict[str, Any] = {}
+    machine: dict[str, Any] = {}
+    if args.assets is not None:
+        if not 0 < args.asset_share <= 1:
+            raise ConfigError(f"expected an --asset-share above 0 and at most 1, got {args.asset_share}")
+        extra["assets"] = {
+            "files": fingerprint(args.assets, MESH_SUFFIXES),
+            "share": args.asset_share,
+            "unit": args.asset_unit,
+            "up": args.asset_up,
+        }
+        machine["assets"] = str(args.assets.resolve())
+    if args.textures is not None:
+        extra["textures"] = fingerprint(args.textures, PICTURE_SUFFIXES)
+        machine["textures"] = str(args.textures.resolve())
+    return extra, machine
+
+
+def summary(extra: Mapping[str, Any]) -> str:
+    """A line for a dry run."""
+    used = [name for name in ("assets", "textures") if name in extra]
+    return f"with your own {' and '.join(used)}" if used else "with the built-in objects and surfaces"
+
+
+def files_of(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """All files below a folder with one of these endings, sorted.
+
+    Raises:
+        InputError: If there are none.
+    """
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
+    if not found:
+        raise InputError(f"expected {', '.join(suffixes)} files below {folder}, got none: name another folder")
+    return found
+
+
+def fingerprint(folder: Path, suffixes: tuple[str, ...]) -> str:
+    """Changes when a file comes, goes, or has other contents."""
+    digest = hashlib.sha256()
+    for path in files_of(folder, suffixes):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
