@@ -11,6 +11,7 @@ in which each object's own mask chooses the point that asks for it.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +35,7 @@ from .figures.page import page_of, write_pictures
 from .figures.paper_protocol import PaperMetrics, PromptedAnswers
 from .figures.pictures import Gallery, ImageAnswer
 from .figures.report import Figures, ModelReport, Report, text_of
+from .figures.resampling import Resampled, draws, gain_intervals, intervals
 
 _REPORTED = ("stability_threshold", "nms_iou", "min_area_px", "class_score_threshold")
 PROTOCOLS = {"everything": {"everything"}, "paper": {"paper"}, "both": {"everything", "paper"}}
@@ -78,8 +80,16 @@ def evaluate(
     for key, of_all in (("splits", data.splits()), ("scenes", data.scenes())):
         facts[key] = sorted({of_all[i] for i in images})
     options = {"depth": "given" if use_depth else "not given", **(options or {})}
-    reports = [report for b, t in zip(boards, column_titles(models), strict=True) for report in b.reports(t)]
-    return Report(facts, options, reports), gallery
+    reports, resampled = [], []
+    for board, title in zip(boards, column_titles(models), strict=True):
+        drawn = board.resampled(len(images))
+        reports += board.reports(title, drawn)
+        resampled += drawn
+    gains = {}
+    if len(reports) == 2:
+        before, after = resampled
+        gains = {key: gain_intervals(before[key], after[key]) for key in after if key in before}
+    return Report(facts, options, reports, gains, resampled), gallery
 
 
 class Scoreboard:
@@ -105,16 +115,27 @@ class Scoreboard:
             answers = [ImageAnswer(one, quality) for one, quality in zip(kept, qualities, strict=True)]
         return answers
 
-    def reports(self, title: str) -> list[ModelReport]:
-        """The figures so far, at each score."""
-        info, paper = self._model.info, self._paper.figures() if self._paper else None
-        several = len(self._scores) > 1
-        figures: list[Figures | None] = [metrics.figures() for metrics in self._everything]
-        figures = figures or [None] * len(self._scores)
-        return [
-            ModelReport(f"{title}, {score:g}" if several else title, info.path, info.provider, everything, paper, score)
-            for score, everything in zip(self._scores, figures, strict=True)
-        ]
+    def resampled(self, pictures: int) -> list[Resampled]:
+        """At each score the figures of sets of the pictures, drawn with replacement."""
+        drawn = draws(pictures)
+        paper = {"paper": self._paper.resampled(drawn)} if self._paper else {}
+        if not self._everything:
+            return [paper] * len(self._scores)
+        return [{"everything": metrics.resampled(drawn), **paper} for metrics in self._everything]
+
+    def reports(self, title: str, resampled: Sequence[Resampled]) -> list[ModelReport]:
+        """The figures so far, at each score, with their intervals."""
+        info, several = self._model.info, len(self._scores) > 1
+        reports = []
+        for k, (score, values) in enumerate(zip(self._scores, resampled, strict=True)):
+            found: dict[str, Figures] = {"everything": self._everything[k].figures()} if self._everything else {}
+            found |= {"paper": self._paper.figures()} if self._paper else {}
+            for protocol, figures in found.items():
+                figures["intervals"] = intervals(values[protocol])
+            name = f"{title}, {score:g}" if several else title
+            answers = found.get("everything"), found.get("paper")
+            reports.append(ModelReport(name, info.path, info.provider, *answers, score))
+        return reports
 
 
 def _drawable(prompted: PromptedAnswers, truth: GroundTruth) -> ImageAnswer:
@@ -167,6 +188,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"score from which a robot acts (default: {SaomConfig().score_threshold}); again for a further column",
     )
     parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument(
+        "--resamples",
+        type=Path,
+        help="write the figures of 1000 drawings of the pictures here, .npz, to compare runs",
+    )
     parser.add_argument("--html", type=Path, help="write a page with the figures and telling pictures here")
     parser.add_argument("--pictures", type=Path, help="folder for the page's pictures as files")
     parser.add_argument("--picture-count", type=at_least(0), default=6, help="pictures of each kind (default: 6)")
@@ -175,7 +201,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """`saom evaluate`."""
-    check_outputs([args.json, args.html], [Path(model) for model in args.model or []])
+    check_outputs([args.json, args.html, args.resamples], [Path(model) for model in args.model or []])
     if args.pictures:
         check_output(args.pictures, folder=True)
     data = Dataset.open(args.data, None if args.split == "all" else args.split)
@@ -194,8 +220,18 @@ def run(args: argparse.Namespace) -> int:
     print(text_of(report))
     if args.json:
         write_atomically(args.json, json.dumps(report.to_json(), indent=1).encode())
+    if args.resamples:
+        write_atomically(args.resamples, _packed(report.resampled))
     if args.html:
         write_atomically(args.html, page_of(report, gallery.sections, data).encode())
     if args.pictures:
         write_pictures(report, gallery.sections, data, args.pictures)
     return 0
+
+
+def _packed(resampled: Sequence[Resampled]) -> bytes:
+    """The arrays `MODEL/PROTOCOL/FIGURE` as an .npz file, models counted from 0."""
+    packed = io.BytesIO()
+    arrays = {f"{k}/{p}/{name}": v for k, one in enumerate(resampled) for p, f in one.items() for name, v in f.items()}
+    np.savez_compressed(packed, **arrays)  # type: ignore[arg-type]
+    return packed.getvalue()

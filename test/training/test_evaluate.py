@@ -74,6 +74,8 @@ def test_two_models_and_both_protocols(
     outputs = [
         "--json",
         str(tmp_path / "f.json"),
+        "--resamples",
+        str(tmp_path / "f.npz"),
         "--html",
         str(tmp_path / "f.html"),
         "--pictures",
@@ -96,6 +98,13 @@ def test_two_models_and_both_protocols(
         assert model["everything"]["predictions"] > 0 and 0 < model["paper"]["mIoU"] <= 1
         assert model["paper"]["grid"] == [4, 4]
         assert set(model["everything"]["per_class"]) == set(model["paper"]["per_class"]) <= {"Mug", "Book", "Bowl"}
+        low, high = model["everything"]["intervals"]["mIoU"]
+        assert 0 <= low <= model["everything"]["mIoU"] + 0.2 and low < high <= 1
+    pair = [model["everything"]["intervals"]["mIoU"] for model in (tiny, sam)]
+    gain_low, gain_high = report["gain_intervals"]["everything"]["mIoU"]
+    assert pair[1][0] - pair[0][1] <= gain_low <= gain_high <= pair[1][1] - pair[0][0], "differences of drawn values"
+    with np.load(tmp_path / "f.npz") as arrays:
+        assert np.allclose(np.percentile(arrays["1/paper/mAcc"], (2.5, 97.5)), sam["paper"]["intervals"]["mAcc"])
     assert sam["everything"]["AP_class"] is None and tiny["everything"]["AP_class"] is not None
     shown = capsys.readouterr().out
     line = next(line for line in shown.splitlines() if line.startswith("mAcc"))
@@ -271,6 +280,16 @@ def test_text_of_one_two_and_three_models() -> None:
         shown = ["-" if value is None else f"{value:.3f}" for value in values]
         assert row == (shown + ["-0.250"] if len(values) == 2 else shown)
         assert sum("Mug<b>" in line for line in lines) == 1
+
+
+def test_text_with_intervals() -> None:
+    one, two = report_of({"mIoU": 0.5}), report_of({"mIoU": 0.5}, {"mIoU": 0.75})
+    assert one.models[0].everything is not None
+    one.models[0].everything["intervals"] = {"mIoU": (0.4, 0.625), "AP": None}
+    two.gain_intervals["everything"] = {"mIoU": (-0.125, 0.5)}
+    rows = [next(line for line in text_of(r).splitlines() if line.startswith("mIoU ")) for r in (one, two)]
+    assert rows[0].split()[1:] == ["0.500", "0.400", "to", "0.625"]
+    assert rows[1].split()[1:] == ["0.500", "0.750", "+0.250", "-0.125", "to", "+0.500"]
 
 
 def test_gains() -> None:

@@ -19,6 +19,7 @@ from saom_core.instances import Instances
 
 from ..data.annotations import encode_mask
 from .comparison import MIN_AREA_PX, GroundTruth
+from .resampling import Draws, FloatArray
 
 BoolArray = npt.NDArray[np.bool_]
 COCO_LIMIT = 100
@@ -90,8 +91,21 @@ class AveragePrecision:
 
     def whatever_class(self) -> Precision:
         """Figures in which the class of a mask does not count."""
-        results = [{**r, "category_id": OBJECT} for r in self._results]
-        return self._figures(self._objects, results, {OBJECT: "object"})
+        return self._figures(self._objects, self._plain_results(), {OBJECT: "object"})
+
+    def resampled(self, drawn: Draws) -> dict[str, FloatArray]:
+        """AP, AP50 and AP75 whatever the class, (B,) each, of sets of the pictures drawn (B, P)."""
+        asked = [o for o in self._objects if not o["iscrowd"] and o["area"] >= MIN_AREA_PX]
+        per_picture = np.bincount([o["image_id"] - 1 for o in asked], minlength=len(self._images))
+        if not self._results:
+            values = np.where((drawn @ per_picture > 0)[:, None], np.zeros(3), np.nan)
+        else:
+            evaluation = self._evaluation(self._objects, self._plain_results(), {OBJECT: "object"})
+            values = resampled_precision(evaluation, per_picture, drawn)
+        return dict(zip(("AP", "AP50", "AP75"), values.T, strict=True))
+
+    def _plain_results(self) -> list[dict[str, Any]]:
+        return [{**r, "category_id": OBJECT} for r in self._results]
 
     def with_class(self) -> Precision:
         """Means over the classes that occur, masks ranked by quality x class score; nothing without class names."""
@@ -109,6 +123,14 @@ class AveragePrecision:
             return Precision()
         if not results:
             return Precision(0.0, 0.0, 0.0, {categories[c]: 0.0 for c in sorted(asked)})
+        evaluation = self._evaluation(objects, results, categories)
+        precision = evaluation.eval["precision"]  # (IoUs, recalls, classes, 1, 1); -1: no object
+        ap, ap50, ap75 = (_mean_of_known(rows) for rows in (precision, precision[0], precision[5]))
+        return Precision(ap, ap50, ap75, dict(_per_class(evaluation, categories)))
+
+    def _evaluation(
+        self, objects: list[dict[str, Any]], results: list[dict[str, Any]], categories: dict[int, str]
+    ) -> COCOeval:
         truth = COCO()
         truth.dataset = {
             "images": self._images,
@@ -124,9 +146,37 @@ class AveragePrecision:
             evaluation.params.maxDets = [max(COCO_LIMIT, *counts.values())]
             evaluation.evaluate()
             evaluation.accumulate()
-        precision = evaluation.eval["precision"]  # (IoUs, recalls, classes, 1, 1); -1: no object
-        ap, ap50, ap75 = (_mean_of_known(rows) for rows in (precision, precision[0], precision[5]))
-        return Precision(ap, ap50, ap75, dict(_per_class(evaluation, categories)))
+        return evaluation
+
+
+def resampled_precision(evaluation: COCOeval, objects: npt.NDArray[np.int64], drawn: Draws) -> FloatArray:
+    """(B, 3) AP, AP50 and AP75 of sets of pictures, from the matches that pycocotools made of one category.
+
+    A picture that a set holds twice adds its predictions and its objects twice, which is what their weights say.
+
+    Args:
+        evaluation: accumulated.
+        objects: (P,) that are asked for in each picture.
+        drawn: (B, P).
+    """
+    found = [one for one in evaluation.evalImgs if one is not None]
+    scores = np.concatenate([one["dtScores"] for one in found])
+    order = np.argsort(-scores, kind="mergesort")
+    picture = np.repeat([one["image_id"] - 1 for one in found], [len(one["dtScores"]) for one in found])[order]
+    ignored, matched = (np.concatenate([one[k] for one in found], 1)[:, order] > 0 for k in ("dtIgnore", "dtMatches"))
+    right, wrong = matched & ~ignored, ~matched & ~ignored  # (IoUs, predictions)
+    thresholds = evaluation.params.recThrs
+    values = np.full((len(drawn), len(right)), np.nan)
+    for row, weights in zip(values, drawn, strict=True):
+        asked = int(weights @ objects)
+        if asked:
+            each = weights[picture]
+            hits, misses = np.cumsum(right * each, axis=1), np.cumsum(wrong * each, axis=1)
+            precision = hits / np.maximum(hits + misses, 1)
+            best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]  # at this recall or a higher one
+            best = np.concatenate([best, np.zeros((len(best), 1))], 1)  # a recall that is not reached
+            row[:] = [b[np.searchsorted(h / asked, thresholds)].mean() for b, h in zip(best, hits, strict=True)]
+    return np.stack([values.mean(1), values[:, 0], values[:, 5]], 1)
 
 
 def _mean_of_known(precision: npt.NDArray[np.float64]) -> float:

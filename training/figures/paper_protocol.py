@@ -17,9 +17,10 @@ from torch.nn import functional as F
 from saom_core.grid import grid_points
 
 from ..prompts.location_prior import nearest_grid_points
-from .class_figures import ClassRegions
+from .class_figures import ClassRegions, resampled_regions
 from .comparison import GroundTruth
 from .prompted_models import EncodedImage
+from .resampling import Draws, FloatArray
 
 BoolArray = npt.NDArray[np.bool_]
 _ENLARGE = (1, 2, 4, 8, 16)
@@ -45,7 +46,7 @@ class PaperMetrics:
     def __init__(self, grid: tuple[int, int]) -> None:
         self._grid = grid
         self._regions = ClassRegions()
-        self._images = 0
+        self._pictures: list[ClassRegions] = []
         self._vanishing = 0
 
     def add(self, image: EncodedImage, truth: GroundTruth) -> PromptedAnswers:
@@ -56,16 +57,18 @@ class PaperMetrics:
         masks = image.best_masks(points)
         shared = np.count_nonzero(masks & objects, axis=(1, 2))
         unions = np.count_nonzero(masks | objects, axis=(1, 2))
+        own = ClassRegions()
         for row, intersection, union in zip(rows, shared, unions, strict=True):
-            self._regions.add(truth.class_names[row], int(intersection), int(union), int(truth.areas[row]))
-        self._images += 1
+            own.add(truth.class_names[row], int(intersection), int(union), int(truth.areas[row]))
+        self._regions.merge(own)
+        self._pictures.append(own)
         self._vanishing += vanishing
         return PromptedAnswers(rows, points * image.canvas_hw[::-1], masks, shared / np.maximum(unions, 1))
 
     def figures(self) -> dict[str, Any]:
         """The figures by name; `per_class` by class of the objects."""
         return {
-            "images": self._images,
+            "images": len(self._pictures),
             "objects": sum(row.objects for row in self._regions.rows.values()),
             "objects_below_embedding": self._vanishing,
             "grid": list(self._grid),
@@ -76,6 +79,11 @@ class PaperMetrics:
                 for name, row in sorted(self._regions.rows.items())
             },
         }
+
+    def resampled(self, drawn: Draws) -> dict[str, FloatArray]:
+        """Figure -> its values (B,) of sets of the pictures, drawn (B, P)."""
+        mean_iou, mean_accuracy = resampled_regions(self._pictures, drawn)
+        return {"mIoU": mean_iou, "mAcc": mean_accuracy}
 
 
 def assigned_points(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
+
+from .resampling import Resampled
 
 Protocol = Literal["everything", "paper"]
 Figures = dict[str, Any]
-"""Figure -> value, and under `per_class` class -> figure -> value; None: nothing was asked."""
+"""Figure -> value; None: nothing was asked. Under `per_class` class -> figure -> value, under `intervals` figure ->
+interval of 95 % by the bootstrap over pictures."""
 
 
 @dataclass(frozen=True)
@@ -113,10 +116,12 @@ class Report:
     data: dict[str, Any]  # name, images (how many), splits and scenes (names)
     options: dict[str, Any]
     models: list[ModelReport]
+    gain_intervals: dict[str, Figures] = field(default_factory=dict)  # of two models: protocol -> figure -> interval
+    resampled: list[Resampled] = field(default_factory=list)  # of each model; too long for the JSON file
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
-        return asdict(self)
+        return asdict(replace(self, resampled=[]))
 
     @property
     def title(self) -> str:
@@ -165,6 +170,11 @@ def gain(meaning: Meaning, values: list[Any]) -> str:
     return f"{round(values[1] - values[0], 3) + 0.0:+.3f}"  # adding 0 turns -0.0 into 0.0, which prints without a sign
 
 
+def show_interval(value: Any, sign: str = "") -> str:
+    """An interval for people; empty where there is none."""
+    return "" if value is None else "{low:{sign}.3f} to {high:{sign}.3f}".format(low=value[0], high=value[1], sign=sign)
+
+
 def text_of(report: Report) -> str:
     """The report for a terminal."""
     lines = [f"{report.title}: {report.extent}", report.settings]
@@ -175,10 +185,13 @@ def text_of(report: Report) -> str:
             continue
         names = "".join(f"{model.name:>{width}s}" for model in report.models)
         lines += ["", title, f"{'':32s}{names}" + (f"{'gain':>10s}" if len(columns) == 2 else "")]
+        known = columns[0].get("intervals", {}) if len(columns) == 1 else report.gain_intervals.get(protocol, {})
+        lines[-1] += f"{'95 %':>20s}" if known else ""
         for meaning in meanings:
             values = [figures[meaning.key] for figures in columns]
             shown = "".join(f"{meaning.show(value):>{width}s}" for value in values)
-            lines.append(f"{meaning.title:32s}{shown}{gain(meaning, values):>10s}".rstrip())
+            between = show_interval(known.get(meaning.key), "" if len(columns) == 1 else "+")
+            lines.append(f"{meaning.title:32s}{shown}{gain(meaning, values):>10s}{between:>20s}".rstrip())
     return "\n".join([*lines, "", *_class_lines(report)])
 
 

@@ -141,7 +141,8 @@ class Reproduction:
         figures = self._out / f"{key}.json"
         given = [part for model in models for part in ("--model", str(model))]
         limit = ["--limit", str(self._args.limit)] if self._args.limit else []
-        command = ["evaluate", "--split", "test", "--protocol", "both", "--json", str(figures), *given, *limit]
+        files = ["--json", str(figures), "--resamples", str(figures.with_suffix(".npz"))]
+        command = ["evaluate", "--split", "test", "--protocol", "both", *files, *given, *limit]
         self._once(f"{key} evaluated", [*command, *self._common, *self._everything_mode(mode), *options])
         with self._lock:
             write_atomically(self._out / "tables.md", tables_of(self._out, self._times()).encode())

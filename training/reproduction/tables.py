@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from ..figures.resampling import FloatArray, gain_intervals
 from .plan import (
     ALL_MASKS,
     AS_SAM,
@@ -55,6 +58,7 @@ _GROUPS = (
 )
 """Title and rows of a table."""
 
+Drawn = dict[str, FloatArray]
 COLUMNS = (
     ("everything", "mIoU_label_image", "mIoU"),
     ("everything", "mAcc_label_image", "mAcc"),
@@ -79,16 +83,20 @@ def tables_of(out: Path, times: dict[str, Any]) -> str:
         times: of its runs, by key.
     """
     found = {key: models[0] for key in TITLES if (models := _figures(out / f"{key}.json"))}
+    drawn = {key: models[0] for key in TITLES if (models := _resampled(out / f"{key}.npz"))}
     for mode in MODES:
         rows = [key + mode.suffix for key in _COMPARED_KEYS]
         found |= zip(rows, _figures(out / f"{COMPARED}{mode.suffix}.json"), strict=False)
-    lines = ["| gain over the base, points | " + " | ".join(title for *_, title in COLUMNS) + " |", _rule(1)]
+        drawn |= zip(rows, _resampled(out / f"{COMPARED}{mode.suffix}.npz"), strict=False)
+    titles = " | ".join(title for *_, title in COLUMNS)
+    lines = [f"| gain over the base, points (95 % of pictures drawn anew) | {titles} |", _rule(1)]
     for title, before, after in _GAINS:
         if before in found and after in found:
-            cells = [_gain(found[before], found[after], protocol, name) for protocol, name, _ in COLUMNS]
+            pair, draws = (found[before], found[after]), (drawn.get(before, {}), drawn.get(after, {}))
+            cells = [_gain(*pair, p, name) + _between(*draws, f"{p}/{name}") for p, name, _ in COLUMNS]
             lines.append(f"| {title} | " + " | ".join(cells) + " |")
     for title, keys in _GROUPS:
-        lines += ["", f"| {title} | " + " | ".join(title for *_, title in COLUMNS) + " | minutes |", _rule(2)]
+        lines += ["", f"| {title} | {titles} | minutes |", _rule(2)]
         for key in keys:
             if key in found:
                 cells = [_show(_value(found[key], protocol, name)) for protocol, name, _ in COLUMNS]
@@ -103,6 +111,25 @@ def _rule(extra: int) -> str:
 
 def _figures(path: Path) -> list[dict[str, Any]]:
     return json.loads(path.read_text(encoding="utf-8"))["models"] if path.exists() else []
+
+
+def _resampled(path: Path) -> list[Drawn]:
+    """Of each model of an evaluation PROTOCOL/FIGURE -> its values of the pictures drawn with replacement."""
+    models: dict[int, Drawn] = {}
+    if path.exists():
+        with np.load(path) as arrays:
+            for key in arrays.files:
+                model, name = key.split("/", 1)
+                models.setdefault(int(model), {})[name] = arrays[key]
+    return [models[number] for number in sorted(models)]
+
+
+def _between(before: Drawn, after: Drawn, name: str) -> str:
+    """The interval of a gain in points, where both models have the figure and saw as many pictures."""
+    if name not in before or name not in after or len(before[name]) != len(after[name]):
+        return ""
+    found = gain_intervals({name: before[name]}, {name: after[name]})[name]
+    return "" if found is None else f" ({100 * found[0]:+.1f} to {100 * found[1]:+.1f})"
 
 
 def _value(figures: dict[str, Any], protocol: str, name: str) -> float | None:
