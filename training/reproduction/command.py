@@ -51,7 +51,7 @@ from .plan import (
 from .tables import tables_of
 
 KEPT_BASE = Path(__file__).parents[1] / "models" / "sam-like-base.safetensors"
-"""A SAM-like base that was trained on a GPU (docs/reproduction.md), its weights in half precision."""
+"""A SAM-like base that was trained on a GPU (docs/reproduction-appendix.md), its weights in half precision."""
 WEIGHTS = "last.safetensors"
 _MOST_MASKS = 1000  # per picture; NMS leaves far fewer than this
 Runner = Callable[[list[str]], int]
