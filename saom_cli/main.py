@@ -18,6 +18,7 @@ COMMANDS = {
     "bench": ("saom_cli.bench", "measure latency per stage, frames/s and peak memory"),
     "info": ("saom_cli.info", "show what a model file holds"),
     "teach": ("saom_cli.teach", "learn a new class from a few example pictures, without training"),
+    "report": ("saom_cli.report", "pack a picture that goes wrong, the answer and the versions into one file"),
     "completion": ("saom_cli.completion", "print a script by which bash, zsh or tcsh completes this command"),
     "compare-sam": (
         "saom_training.benches.compare_sam",

@@ -44,6 +44,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_output_arguments(parser)
     parser.add_argument("--limit", type=at_least(1), metavar="N", help="so many photos or frames at most")
+    add_depth_arguments(parser)
+    parser.add_argument(
+        "--point",
+        type=numbers(2),
+        action="append",
+        metavar="X,Y",
+        help="only the object at this pixel; may be repeated",
+    )
+    parser.add_argument(
+        "--box",
+        type=numbers(4),
+        action="append",
+        metavar="X0,Y0,X1,Y1",
+        help="only the object in this box; may be repeated",
+    )
+    parser.add_argument(
+        "--negative-point",
+        type=numbers(2),
+        action="append",
+        metavar="X,Y",
+        help="a pixel that is not on the object; --point, --box and this then ask for one object (SAM checkpoints)",
+    )
+    parser.add_argument(
+        "--one-object", action="store_true", help="all --point and the --box are of one object (SAM checkpoints)"
+    )
+    parser.add_argument(
+        "--mask", type=Path, help="picture that is white about where the one object is (SAM checkpoints)"
+    )
+    add_config_arguments(parser)
+
+
+def add_depth_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options by which a photo has depth."""
     parser.add_argument("--depth", type=Path, help="its depth, or for a folder: folder of depth files, same names")
     parser.add_argument(
         "--depth-scale",
@@ -59,34 +92,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("FX", "FY", "CX", "CY"),
         help="of the camera, in pixels; with depth they give 3D boxes",
     )
-    parser.add_argument(
-        "--point",
-        type=_numbers(2),
-        action="append",
-        metavar="X,Y",
-        help="only the object at this pixel; may be repeated",
-    )
-    parser.add_argument(
-        "--box",
-        type=_numbers(4),
-        action="append",
-        metavar="X0,Y0,X1,Y1",
-        help="only the object in this box; may be repeated",
-    )
-    parser.add_argument(
-        "--negative-point",
-        type=_numbers(2),
-        action="append",
-        metavar="X,Y",
-        help="a pixel that is not on the object; --point, --box and this then ask for one object (SAM checkpoints)",
-    )
-    parser.add_argument(
-        "--one-object", action="store_true", help="all --point and the --box are of one object (SAM checkpoints)"
-    )
-    parser.add_argument(
-        "--mask", type=Path, help="picture that is white about where the one object is (SAM checkpoints)"
-    )
-    add_config_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -227,7 +232,7 @@ def _asked(args: argparse.Namespace) -> Prompts:
     return Prompts.from_flat(points, boxes, negative, one_object=args.one_object, mask=mask)
 
 
-def _numbers(count: int) -> Callable[[str], list[float]]:
+def numbers(count: int) -> Callable[[str], list[float]]:
     """Makes an argument type that reads `count` numbers separated by commas."""
 
     def read(text: str) -> list[float]:
@@ -240,6 +245,14 @@ def _numbers(count: int) -> Callable[[str], list[float]]:
     return read
 
 
+def camera_of(intrinsics: list[float] | None, image_rgb: npt.NDArray[np.uint8]) -> CameraIntrinsics | None:
+    """The camera that `--intrinsics` tells of."""
+    if not intrinsics:
+        return None
+    fx, fy, cx, cy = intrinsics
+    return CameraIntrinsics(fx, fy, cx, cy, image_rgb.shape[1], image_rgb.shape[0])
+
+
 def _segment(
     segmenter: Segmenter,
     image: npt.NDArray[np.uint8],
@@ -247,10 +260,7 @@ def _segment(
     intrinsics: list[float] | None,
     asked: Prompts,
 ) -> Segmentation:
-    camera = None
-    if intrinsics:
-        fx, fy, cx, cy = intrinsics
-        camera = CameraIntrinsics(fx, fy, cx, cy, image.shape[1], image.shape[0])
+    camera = camera_of(intrinsics, image)
     if len(asked):
         return segmenter.ask(image, asked, depth, camera)
     return segmenter.segment(image, depth, camera)
