@@ -8,7 +8,7 @@ import numpy as np
 
 from saom_core.taxonomy import OTHER
 
-from .assets import Assets
+from .assets.load import Assets
 from .catalogue import BUILDERS
 from .geometry.model import Builder, ObjectModel, Vec3
 

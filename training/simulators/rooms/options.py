@@ -13,7 +13,7 @@ from typing import Any
 
 from saom_core.errors import ConfigError, InputError
 
-MESH_SUFFIXES = (".obj", ".glb", ".gltf", ".stl", ".ply")
+MESH_SUFFIXES = (".obj", ".glb", ".gltf", ".stl", ".ply", ".sh3f")
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254}
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from saom_core.taxonomy import OTHER
 
-from .assets import Assets
+from .assets.load import Assets
 from .catalogue import BUILDERS
 from .catalogue.large import mount_height_m
 from .catalogue.primitives import plain_table

@@ -12,7 +12,7 @@ from saom_core.errors import InputError
 
 from ...data.frames import Frame, FrameObject, Split
 from ..interface import CollectOptions
-from .assets import Assets, load_assets
+from .assets.load import Assets, load_assets
 from .cameras import View, random_lights, random_view
 from .looks.pictures import Pictures
 from .mujoco_world import World, WorldObject

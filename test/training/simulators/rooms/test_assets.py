@@ -15,7 +15,7 @@ from saom_cli.main import main
 from saom_core.errors import InputError
 from saom_core.taxonomy import OTHER
 from saom_training.simulators.interface import CollectOptions, make_simulator
-from saom_training.simulators.rooms.assets import load_assets
+from saom_training.simulators.rooms.assets.load import load_assets
 from saom_training.simulators.rooms.looks.pictures import Pictures
 from saom_training.simulators.rooms.mujoco_world import World
 from saom_training.simulators.rooms.scene import Scene, make_scene
@@ -92,7 +92,7 @@ def test_wrong_units_and_empty_folders_are_told(folder: Path, tmp_path: Path, ca
     (folder / "mug" / "red.glb").unlink()
     with pytest.raises(InputError, match="usable mesh"):
         load_assets(folder, 1.0, "m", "y")
-    assert "100 m: is --asset-unit m right?" in caplog.text
+    assert "100 m: is its unit right?" in caplog.text
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"\.obj.*got none"):
         load_assets(tmp_path / "empty", 1.0, "m", "y")
