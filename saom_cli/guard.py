@@ -32,6 +32,7 @@ _PACKAGES = {
     "numpy": "numpy: pip install numpy",
     "tqdm": "tqdm: pip install tqdm",
     "shtab": "shtab: pip install shtab",
+    "rerun": "Rerun: pip install rerun-sdk",
 }
 """What a command needs that is not among the training packages, and how to get it."""
 _OWN = ("saom_core", "saom_cli", "saom_training", "training")

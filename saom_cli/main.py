@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "segment": ("saom_cli.segment", "find the whole objects in photos, videos, a camera; write overlays, masks, JSON"),
+    "view": ("saom_cli.view", "show masks, names, 3D boxes and cloud of photos, videos, a camera in Rerun [view]"),
     "bench": ("saom_cli.bench", "measure latency per stage, frames/s and peak memory"),
     "info": ("saom_cli.info", "show what a model file holds"),
     "teach": ("saom_cli.teach", "learn a new class from a few example pictures, without training"),

@@ -1,0 +1,207 @@
+"""`saom view SOURCE`: picture, masks, names, depth, 3D boxes and cloud in the Rerun viewer, frame by frame.
+
+The source is a photo, a folder, a video or the number of a camera. The viewer opens in a window, with `--web` in a
+browser, which may be that of another machine; `-o out.rrd` keeps what it would show in a file, for `rerun out.rrd`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import rerun as rr
+import rerun.blueprint as rrb
+from tqdm import tqdm
+
+from saom_cli.segment import add_depth_arguments
+from saom_cli.shots import Shot, shots_of
+from saom_core.arguments import add_config_arguments, at_least, config_from
+from saom_core.depth import back_project
+from saom_core.errors import InputError
+from saom_core.files import check_output, move_into_place
+from saom_core.instances import Instances
+from saom_core.loading import load_segmenter
+from saom_core.overlay import color_of
+from saom_core.tracker import Tracker
+
+WORLD, CAMERA, IMAGE = "world", "world/camera", "world/camera/image"
+"""Entities: everything in 3D is in the camera's optical frame, x right, y down, z forward, metres."""
+CLOUD_STEP = 2
+"""Of so many pixels in each direction one becomes a point of the cloud: a quarter of a million are slow to draw."""
+JPEG_QUALITY = 85
+"""Of the pictures that are sent to the viewer: a tenth of the bytes, and nobody sees it."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `saom view`."""
+    parser.add_argument(
+        "input", metavar="SOURCE", help="photo, folder of photos, video file, or number of a camera (0: the first)"
+    )
+    parser.add_argument("--web", action="store_true", help="show it in a browser, at an address that is printed")
+    parser.add_argument(
+        "--web-port",
+        type=at_least(1),
+        default=9090,
+        help="port of that address, the pictures come through the next one (default: 9090)",
+    )
+    parser.add_argument("-o", "--output", type=Path, help="file to write, such as out.rrd, instead of a window")
+    parser.add_argument("--limit", type=at_least(1), metavar="N", help="so many photos or frames at most")
+    add_depth_arguments(parser)
+    add_config_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """`saom view`."""
+    _check(args)
+    count, shots = shots_of(args)
+    segmenter = load_segmenter(config_from(args))
+    print(f"{segmenter.info.name} on {segmenter.info.provider}")
+    recording = rr.RecordingStream("saom")
+    draft = _open(args, recording)
+    tracker, done = Tracker(), 0
+    total = count if args.limit is None else min(args.limit, count or args.limit)
+    try:
+        for shot in tqdm(shots, total=total, unit="frame", disable=None, dynamic_ncols=True):
+            instances = segmenter.segment(shot.image_rgb, shot.depth_m, shot.camera).instances
+            show(recording, done, shot, tracker.update(instances, shot.stamp_s))
+            done += 1
+            if done == args.limit:
+                break
+    except KeyboardInterrupt:
+        print(f"{done} frames shown")  # for a camera that is how it ends
+    _close(args, recording, draft, done)
+    return 0
+
+
+def show(recording: rr.RecordingStream, number: int, shot: Shot, instances: Instances) -> None:
+    """Sends one picture and what was found in it to the viewer.
+
+    Args:
+        recording: where to.
+        number: of the picture, from 0 on.
+        shot: the picture.
+        instances: N tracked objects in it.
+    """
+    recording.set_time("frame", sequence=number)
+    recording.set_time("time", duration=shot.stamp_s)
+    height, width = instances.size_hw
+    ids = instances.track_ids.astype(np.int64)
+    names = [f"{track} {name or 'object'}" for track, name in zip(ids, instances.class_names, strict=True)]
+    colors = [color_of(instances, k) for k in range(len(instances))]
+    keys = np.concatenate([[0], ids % (2**16 - 1) + 1]).astype(np.uint16)  # 0 is the background
+    infos = zip(keys[1:].tolist(), names, colors, strict=True)
+    context = [rr.AnnotationInfo(id=key, label=name, color=color) for key, name, color in infos]
+    recording.log(WORLD, rr.ViewCoordinates.RDF, static=True)
+    recording.log(CAMERA, rr.AnnotationContext([rr.AnnotationInfo(id=0, label="", color=(0, 0, 0, 0)), *context]))
+    if shot.camera is not None:
+        focal, middle = (shot.camera.fx, shot.camera.fy), (shot.camera.cx, shot.camera.cy)
+        pinhole = rr.Pinhole(resolution=(width, height), focal_length=focal, principal_point=middle)
+        recording.log(CAMERA, pinhole)
+    recording.log(IMAGE, rr.Image(shot.image_rgb).compress(jpeg_quality=JPEG_QUALITY))
+    recording.log(f"{IMAGE}/masks", rr.SegmentationImage(keys[instances.label_image()]))
+    boxes = instances.boxes_xyxy
+    recording.log(
+        f"{IMAGE}/boxes", rr.Boxes2D(array=boxes, array_format=rr.Box2DFormat.XYXY, labels=names, colors=colors)
+    )
+    if shot.depth_m is not None:
+        recording.log(f"{CAMERA}/depth", rr.DepthImage(np.nan_to_num(shot.depth_m), meter=1.0))
+    if shot.depth_m is not None and shot.camera is not None:
+        _show_3d(recording, shot, instances, names, colors)
+
+
+def _show_3d(
+    recording: rr.RecordingStream,
+    shot: Shot,
+    instances: Instances,
+    names: list[str],
+    colors: list[tuple[int, int, int]],
+) -> None:
+    """The cloud, each object in its own colour, and the boxes of those that have one."""
+    assert shot.depth_m is not None and shot.camera is not None
+    depth = np.where(np.isfinite(shot.depth_m), shot.depth_m, 0)[::CLOUD_STEP, ::CLOUD_STEP]
+    rows, columns = np.nonzero(depth > 0)
+    labels = instances.label_image()[::CLOUD_STEP, ::CLOUD_STEP][rows, columns]
+    points = back_project(depth[rows, columns].astype(np.float32), rows * CLOUD_STEP, columns * CLOUD_STEP, shot.camera)
+    seen = shot.image_rgb[::CLOUD_STEP, ::CLOUD_STEP][rows, columns]
+    painted = np.array([(0, 0, 0), *colors], np.uint8)[labels]
+    shades = np.where(labels[:, None] > 0, (seen // 2 + painted // 2), seen)
+    recording.log(f"{WORLD}/cloud", rr.Points3D(points, colors=shades, radii=0.002))
+    boxes = instances.boxes3d
+    if boxes is None:
+        return
+    known = np.flatnonzero(np.isfinite(boxes.centers_m).all(axis=1))
+    recording.log(
+        f"{WORLD}/boxes",
+        rr.Boxes3D(
+            centers=boxes.centers_m[known],
+            sizes=boxes.sizes_m[known],
+            quaternions=boxes.quaternions_xyzw[known],
+            labels=[names[k] for k in known],
+            colors=[colors[k] for k in known],
+        ),
+    )
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuses what cannot be shown, before the model is loaded.
+
+    Raises:
+        InputError: no screen, or a file of another kind.
+    """
+    if args.output is not None:
+        if args.web:
+            raise InputError("expected -o or --web, got both: `rerun --web-viewer out.rrd` shows the file in a browser")
+        if args.output.suffix.lower() != ".rrd":
+            raise InputError(f"expected a file such as out.rrd, got {args.output}: give it such a name")
+        check_output(args.output)
+    elif not args.web and sys.platform == "linux" and not {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys():
+        raise InputError(
+            "expected a screen for the viewer's window, got none: use --web, and open the address in a browser, or "
+            "-o out.rrd, and look at the file elsewhere with `rerun out.rrd`"
+        )
+
+
+def _open(args: argparse.Namespace, recording: rr.RecordingStream) -> Path | None:
+    """Opens the viewer, or the draft of the file."""
+    layout = rrb.Blueprint(
+        rrb.Horizontal(
+            rrb.Spatial2DView(origin=IMAGE, name="picture"),
+            rrb.Spatial3DView(origin=WORLD, name="space"),
+            column_shares=[3, 2],
+        ),
+        collapse_panels=True,
+    )
+    if args.output is not None:
+        draft: Path = args.output.resolve().with_name(f".{args.output.name}.{os.getpid()}.tmp")
+        recording.save(draft, default_blueprint=layout)
+        return draft
+    if args.web:
+        try:
+            address = recording.serve_grpc(grpc_port=args.web_port + 1, default_blueprint=layout)
+            rr.serve_web_viewer(web_port=args.web_port, open_browser=False, connect_to=address)
+        except RuntimeError as error:
+            raise InputError(
+                f"expected the ports {args.web_port} and {args.web_port + 1} to be free, got: {error}: end what uses "
+                "them, or give another --web-port"
+            ) from error
+        print(f"open http://localhost:{args.web_port}/?url={address.replace('+', '%2B')}")
+        return None
+    recording.spawn(default_blueprint=layout)
+    return None
+
+
+def _close(args: argparse.Namespace, recording: rr.RecordingStream, draft: Path | None, done: int) -> None:
+    """Waits for the last frame to arrive; a browser can come as long as this process lives."""
+    if draft is not None:
+        recording.disconnect()
+        move_into_place(draft, args.output.resolve())
+        print(f"{args.output}: {done} frames; `rerun {args.output}` shows them")
+        return
+    recording.flush()
+    if args.web:
+        print("Ctrl-C ends it")
+        threading.Event().wait()
