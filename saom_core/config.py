@@ -84,6 +84,11 @@ class SaomConfig:
     max_instances: int = option_field(100, "Most instances per image, the best by score", minimum=1, maximum=65_535)
     min_depth_m: float = option_field(0.1, "Depth nearer than this is invalid", unit="m", minimum=0.0, maximum=10.0)
     max_depth_m: float = option_field(10.0, "Depth beyond this is invalid", unit="m", minimum=0.1, maximum=1000.0)
+    drop_surfaces: bool = option_field(
+        True,
+        "Leave out tables, worktops and floors, which no gripper picks up; told by depth and intrinsics, so without "
+        "these they stay; what is asked for by prompts stays, too",
+    )
 
     def __post_init__(self) -> None:
         check_options(self)

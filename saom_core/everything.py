@@ -132,6 +132,8 @@ class OnnxSegmenter:
         instances, _ = self._instances(outputs, box, image_in, self.config)
         if depth is not None:
             instances = measure(instances, depth, camera)
+        if self.config.drop_surfaces:
+            instances = instances.without_surfaces()
         return Segmentation(instances, _timings_ms(started, prepared, answered))
 
     def ask(

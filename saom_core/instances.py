@@ -14,6 +14,7 @@ from saom_core.depth import Boxes3d
 from saom_core.errors import InputError
 from saom_core.masks import box_of_mask, rle_counts
 from saom_core.overlay import draw_overlay
+from saom_core.support import SUPPORT_ARRAYS, Support
 
 if TYPE_CHECKING:
     import supervision
@@ -78,8 +79,8 @@ def _empty(shape: tuple[int, ...], dtype: type) -> Any:
 class Instances:
     """N whole-object instances of one image, in order of falling score.
 
-    All arrays have N entries. `centroids_m` and `boxes3d` are there when depth and intrinsics were; an instance with
-    too little valid depth has NaN in them.
+    All arrays have N entries. `centroids_m`, `boxes3d` and `support` are there when depth and intrinsics were; an
+    instance with too little valid depth has NaN in them.
 
     Raises:
         InputError: at construction, when an array has another length, shape or dtype, a mask leaves the image, or the
@@ -101,6 +102,7 @@ class Instances:
     distances_m: FloatArray = _empty((0,), np.float32)  # median depth; NaN without depth
     centroids_m: FloatArray | None = None  # (N, 3), optical frame
     boxes3d: Boxes3d | None = None
+    support: Support | None = None  # what they stand on
 
     def __post_init__(self) -> None:
         n = len(self.masks)
@@ -111,6 +113,9 @@ class Instances:
         if self.boxes3d is not None:
             for name, width in (("centers_m", 3), ("quaternions_xyzw", 4), ("sizes_m", 3)):
                 _check_array(f"boxes3d.{name}", getattr(self.boxes3d, name), (n, width), np.float32)
+        if self.support is not None:
+            for name, dtype in SUPPORT_ARRAYS.items():
+                _check_array(f"support.{name}", getattr(self.support, name), (n,), dtype)
         if len(self.class_names) != n:
             raise InputError(f"class_names: expected {n} names, got {len(self.class_names)}")
         if n > 1 and np.any(np.diff(self.scores) > 0):
@@ -192,8 +197,13 @@ class Instances:
             class_names=tuple(self.class_names[k] for k in chosen),
             centroids_m=None if self.centroids_m is None else self.centroids_m[chosen],
             boxes3d=boxes3d,
+            support=None if self.support is None else self.support.select(chosen),
             **{name: getattr(self, name)[chosen] for name in _ARRAYS},
         )
+
+    def without_surfaces(self) -> Instances:
+        """Those that are no table, worktop or floor; all of them where depth or intrinsics are missing."""
+        return self if self.support is None else self.select(~self.support.is_surface)
 
     def dense_masks(self) -> BoolArray:
         """All masks, (N, H, W) bool."""
@@ -240,8 +250,13 @@ class Instances:
         return draw_overlay(image_rgb, self, alpha=alpha, labels=labels)
 
     def to_coco(self, image_id: int = 0) -> list[dict[str, Any]]:
-        """COCO results: one dict per instance with an uncompressed RLE (column-major, as COCO defines it)."""
-        results = []
+        """COCO results: one dict per instance with an uncompressed RLE (column-major, as COCO defines it).
+
+        With depth and intrinsics each says what it stands on, too: `supported_by`, the `plane` (a, b, c, d of
+        a x + b y + c z + d = 0, metres, optical frame; None for none), `bottom_above_plane_m`, `top_above_plane_m` and
+        `is_surface`; see `Support`.
+        """
+        results: list[dict[str, Any]] = []
         for k, mask in enumerate(self.masks):
             left, top, right, bottom = mask.box_xyxy
             results.append(
@@ -256,6 +271,8 @@ class Instances:
                     "segmentation": {"size": list(self.size_hw), "counts": rle_counts(mask.dense(self.size_hw))},
                 }
             )
+            if self.support is not None:
+                results[-1] |= self.support.as_dict(k)
         return results
 
     def to_supervision(self) -> supervision.Detections:

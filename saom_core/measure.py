@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,8 @@ from saom_core.depth import Boxes3d, FloatArray, back_project, inlier_depths
 from saom_core.errors import InputError
 from saom_core.instances import Instances, MaskCrop
 from saom_core.oriented_box import LastBox, fit_box
-from saom_core.scene_planes import coarse_cloud, scene_normals
+from saom_core.standing import Scene
+from saom_core.support import Support
 
 MIN_POINTS_3D = 16
 MAX_POINTS_3D = 1000
@@ -24,7 +24,7 @@ FORGOTTEN_AFTER = 300
 
 
 def measure(instances: Instances, depth_m: npt.NDArray[np.float32], camera: CameraIntrinsics | None) -> Instances:
-    """Instances with their depth: valid ratio, distance, and with intrinsics centroid and oriented box.
+    """Instances with their depth: valid ratio, distance, and with intrinsics centroid, oriented box and support.
 
     Args:
         instances: N instances of the image.
@@ -50,12 +50,13 @@ class BoxMemory:
 
     def __init__(self) -> None:
         self._boxes: dict[int, tuple[LastBox, int]] = {}  # and in which frame it was seen last
+        self._surfaces: set[int] = set()  # of the last frame, by track id
         self._frame = 0
 
     def locate(
         self, instances: Instances, depth_m: npt.NDArray[np.float32], camera: CameraIntrinsics, *, remember: bool = True
     ) -> Instances:
-        """Instances with centroid and oriented box, in the camera's optical frame.
+        """Instances with centroid, oriented box and what they stand on, in the camera's optical frame.
 
         Args:
             instances: N instances of the image, with their track ids.
@@ -75,16 +76,20 @@ class BoxMemory:
         n = len(instances)
         centroids = np.full((n, 3), np.nan, np.float32)
         boxes = Boxes3d(np.full((n, 3), np.nan, np.float32), np.full((n, 4), np.nan, np.float32), centroids.copy())
-        # computed for the first thing that needs them, and at most once
-        normals = cache(lambda: scene_normals(coarse_cloud(depth_m, camera.ray_maps)))
+        scene = Scene(depth_m, camera)
+        support = Support.unknown(n, scene.planes)
         found: dict[int, LastBox] = {}
         for k, mask in enumerate(instances.masks):
-            points = _points(mask, depth_m, camera)
+            points, pixels = _points(mask, depth_m, camera)
             if len(points) < MIN_POINTS_3D:
                 continue
             track_id = int(instances.track_ids[k])
+            standing = scene.standing(mask, points, pixels, was_surface=track_id in self._surfaces)
+            support.supported_by[k], support.is_surface[k] = standing.supported_by, standing.is_surface
+            support.bottoms_m[k], support.tops_m[k] = standing.bottom_m, standing.top_m
             before = self._boxes.get(track_id)
-            box, found[track_id] = fit_box(points, normals, None if before is None else before[0])
+            floor = scene.planes[standing.supported_by].coefficients if standing.supported_by >= 0 else None
+            box, found[track_id] = fit_box(points, lambda: scene.normals, None if before is None else before[0], floor)
             centroids[k] = points.mean(axis=0)
             boxes.centers_m[k], boxes.quaternions_xyzw[k], boxes.sizes_m[k] = (
                 box.center_m,
@@ -93,7 +98,8 @@ class BoxMemory:
             )
         if remember:
             self._remember(found)
-        return dataclasses.replace(instances, centroids_m=centroids, boxes3d=boxes)
+            self._surfaces = {int(track_id) for track_id in instances.track_ids[support.is_surface] if track_id >= 0}
+        return dataclasses.replace(instances, centroids_m=centroids, boxes3d=boxes, support=support)
 
     def _remember(self, found: dict[int, LastBox]) -> None:
         self._frame += 1
@@ -108,13 +114,14 @@ def _valid(mask: MaskCrop, depth_m: FloatArray) -> tuple[FloatArray, npt.NDArray
     return depths, np.flatnonzero(mask.crop.ravel() & (depths > 0))
 
 
-def _points(mask: MaskCrop, depth_m: FloatArray, camera: CameraIntrinsics) -> FloatArray:
-    """Some points (P, 3) of a mask's surface, without strays."""
+def _points(mask: MaskCrop, depth_m: FloatArray, camera: CameraIntrinsics) -> tuple[FloatArray, int]:
+    """Some points (P, 3) of a mask's surface, without strays, and how many of its pixels have depth."""
     depths, valid = _valid(mask, depth_m)
+    pixels = valid.size
     if valid.size > MAX_POINTS_3D:
         # a whole-numbered step could fall in with the row length and sample one side of every row
         valid = valid[np.linspace(0, valid.size - 1, MAX_POINTS_3D).astype(np.intp)]
     rows, columns = np.divmod(valid, mask.crop.shape[1])
     points = back_project(depths[valid], rows + mask.y, columns + mask.x, camera)
     points = points[np.isfinite(points[:, 0])]  # a wide lens has pixels without a ray
-    return inlier_depths(points) if len(points) else points
+    return inlier_depths(points) if len(points) else points, pixels

@@ -2,7 +2,7 @@
 
 Things stand on planes, so a box that stands on the same plane is tried first: its upright axis is the normal of a
 plane that thousands of pixels agree on, while the few pixels of a mug leave its own axes to the noise. Upright, the box
-turns until its footprint is smallest.
+turns until its footprint is smallest, and it reaches down to the plane, whose edge with the thing may be hidden.
 """
 
 from __future__ import annotations
@@ -41,6 +41,9 @@ SHARE_OF_FRAME = 0.05
 
 MOST_OF_FOOTPRINT = 300
 """Points that the turn of an upright box is found from."""
+
+UPRIGHT = float(np.cos(np.radians(10)))
+"""An axis whose cosine with a plane's normal is larger is the upright one, which ends on the plane."""
 
 NOISE_M = 0.01
 """Added to each edge where boxes are compared: the thickness of a flat thing is noise, and noise must not decide."""
@@ -89,11 +92,13 @@ def fit_box(
     points_m: FloatArray,
     normals: Callable[[], Iterable[npt.NDArray[np.floating]]] = tuple,
     before: LastBox | None = None,
+    floor: tuple[float, float, float, float] | None = None,
 ) -> tuple[OrientedBox, LastBox]:
     """The box about the visible points of a thing, and what to remember of it.
 
     Only the side towards the camera is seen, so the box bounds the visible surface, not the whole object. One percent
-    of the points on each side of each axis is left out, since depth has outliers.
+    of the points on each side of each axis is left out, since depth has outliers. An upright box ends on the plane that
+    the thing stands on.
 
     The longest edge comes first. The third axis points towards the camera, the first to the right in the image, and the
     second follows from them. A thing that had a box a moment ago keeps the axes, their order and their signs as long as
@@ -104,27 +109,45 @@ def fit_box(
         normals: gives directions (3,), unit length, that may be upright for this thing, the likeliest first; called
             only where a box must be looked for.
         before: what was remembered of the thing's last box.
+        floor: a, b, c, d of the plane a x + b y + c z + d = 0 that the thing stands on, (a, b, c) upwards and of unit
+            length; None for none.
     """
     mean = points_m.mean(axis=0, dtype=np.float64)
-    centered = points_m - mean
+    thing = _Thing(points_m - mean, _seen_from(mean, floor))
     if before is None:
-        box = _ruled(_best(centered, normals()), mean)
+        box = _ruled(_best(thing, normals()), mean)
         last = LastBox(box.axes, box.sizes_m, box.bulk)
     else:
-        box, last = _continued(centered, normals, before)
+        box, last = _continued(thing, normals, before)
     return OrientedBox(box.center_m + mean, box.axes, box.sizes_m), last
 
 
-def _best(centered: Matrix, normals: Iterable[npt.NDArray[np.floating]]) -> OrientedBox:
-    """The smallest box about points, among those that stand on a plane with one of the normals."""
+@dataclass(frozen=True)
+class _Thing:
+    """What a box is fitted to."""
+
+    centered: Matrix  # points (P, 3) about their mean
+    floor: Matrix | None  # (4,), plane that it stands on, about the same mean
+
+
+def _seen_from(mean: Matrix, floor: tuple[float, float, float, float] | None) -> Matrix | None:
+    """A plane (4,) in coordinates about another origin."""
+    return None if floor is None else np.append(floor[:3], floor[3] + np.dot(floor[:3], mean))
+
+
+def _best(thing: _Thing, normals: Iterable[npt.NDArray[np.floating]]) -> OrientedBox:
+    """The smallest box about a thing, among those that stand on a plane with one of the normals."""
+    centered = thing.centered
     # the principal axis of least extent last: it serves what stands on no plane, and leans or lies
     own = np.linalg.eigh(centered.T @ centered)[1][:, 0]
-    boxes = [_bounds(centered, _upright_axes(centered, np.asarray(normal, np.float64))) for normal in (*normals, own)]
+    # compared by what is seen: only upright ones are drawn down to the floor, which would make them larger than others
+    seen = _Thing(centered, floor=None)
+    boxes = [_bounds(seen, _upright_axes(centered, np.asarray(normal, np.float64))) for normal in (*normals, own)]
     best = boxes[0]
     for box in boxes[1:]:
         if box.bulk < BETTER * best.bulk:
             best = box
-    return best
+    return best if thing.floor is None else _bounds(thing, best.axes)
 
 
 def nearest_axes(axes: Matrix, goal: Matrix) -> Matrix:
@@ -152,13 +175,38 @@ def _symmetries() -> list[Matrix]:
 _SYMMETRIES = _symmetries()
 
 
-def _bounds(centered: Matrix, axes: Matrix) -> OrientedBox:
-    """The box with these axes about points, without the outermost percent on each side."""
+def _bounds(thing: _Thing, axes: Matrix) -> OrientedBox:
+    """The box with these axes about points, without the outermost percent on each side, down to the floor."""
     # a sort, because numpy's percentile costs several times the arithmetic on so few points
-    local = np.sort(centered @ axes, axis=0)
+    local = np.sort(thing.centered @ axes, axis=0)
     cut = len(local) // 100
     low, high = local[cut], local[len(local) - 1 - cut]
+    if thing.floor is not None:
+        _stand(low, high, axes, thing.floor)
     return OrientedBox(axes @ ((low + high) / 2), axes, high - low)
+
+
+def _stand(low: Matrix, high: Matrix, axes: Matrix, floor: Matrix) -> None:
+    """Moves the lower end of a box's upright axis, if it has one, onto the floor (4,).
+
+    Args:
+        low: (3,) lower ends along the axes; changed in place.
+        high: (3,) upper ends; changed in place.
+        axes: (3, 3).
+        floor: plane in the coordinates of the axes' origin.
+    """
+    cosines = floor[:3] @ axes
+    k = int(np.abs(cosines).argmax())
+    if abs(cosines[k]) < UPRIGHT:
+        return
+    middle = (low + high) / 2
+    middle[k] = 0
+    # where the line through the box's middle along its upright axis meets the floor
+    end = -(floor[:3] @ (axes @ middle) + floor[3]) / cosines[k]
+    if cosines[k] > 0 and end < high[k]:
+        low[k] = end
+    elif cosines[k] < 0 and end > low[k]:
+        high[k] = end
 
 
 def _upright_axes(centered: Matrix, normal: Matrix) -> Matrix:
@@ -209,26 +257,26 @@ def _ruled(box: OrientedBox, mean: Matrix) -> OrientedBox:
 
 
 def _continued(
-    centered: Matrix, normals: Callable[[], Iterable[npt.NDArray[np.floating]]], before: LastBox
+    thing: _Thing, normals: Callable[[], Iterable[npt.NDArray[np.floating]]], before: LastBox
 ) -> tuple[OrientedBox, LastBox]:
     """The box of a thing that had one before.
 
     A thing that turns is followed at once, but what would be a jump, to other axes or another order of them, waits
     until it is right on average: masks and strays flicker, and one frame with a few pixels more proves nothing.
     """
-    box, bulk, strain, near = _bounds(centered, before.axes), before.bulk, 1.0, before.axes
+    box, bulk, strain, near = _bounds(thing, before.axes), before.bulk, 1.0, before.axes
     if not 1 / KEPT_WHILE <= box.bulk / bulk <= KEPT_WHILE:
-        best = _best(centered, normals())
+        best = _best(thing, normals())
         near, strain = nearest_axes(best.axes, before.axes), box.bulk / best.bulk
         if strain <= KEPT_WHILE:
             bulk = box.bulk
         elif angle_between(near, before.axes) < TURNED_DEG:
-            box = _bounds(centered, _halfway(before.axes, near))
+            box = _bounds(thing, _halfway(before.axes, near))
             bulk = box.bulk
             strain = 1.0
     strain = before.strain + SHARE_OF_FRAME * (strain - before.strain)
     if strain > SEEN_OTHERWISE:
-        box = _bounds(centered, near)
+        box = _bounds(thing, near)
         return box, LastBox(box.axes, box.sizes_m, box.bulk)
     sizes = before.sizes_m + SHARE_OF_FRAME * (box.sizes_m - before.sizes_m)
     if max(sizes[1] / sizes[0], sizes[2] / sizes[1], sizes[2] / sizes[0]) > LONGER:

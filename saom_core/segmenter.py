@@ -49,7 +49,8 @@ class Segmenter(Protocol):
         Args:
             image_rgb: (H, W, 3) uint8.
             depth_m: (H, W) floating, metres along the optical axis, aligned with the image; 0 or NaN = invalid.
-            camera: intrinsics of the image; with depth they give centroids and boxes in metres.
+            camera: intrinsics of the image; with depth they give centroids and boxes in metres and tell what things
+                stand on, and tables are left out where the option `drop_surfaces` is set.
 
         Raises:
             InputError: an image or depth of another shape or type, or a camera of another size.

@@ -142,6 +142,8 @@ class SamSegmenter:
             instances = self._instances(found, size_hw, options)
             if depth is not None:
                 instances = measure(instances, depth, camera)
+            if self.config.drop_surfaces:
+                instances = instances.without_surfaces()
         return Segmentation(instances, clock.timings_ms)
 
     def ask(

@@ -12,7 +12,7 @@ from saom_core.camera import CameraIntrinsics
 from saom_core.instances import Instances, MaskCrop
 from saom_core.measure import BoxMemory, measure
 from saom_core.oriented_box import LastBox, angle_between, fit_box, nearest_axes
-from saom_core.scene_planes import coarse_cloud, scene_normals
+from saom_core.scene_planes import coarse_cloud, scene_normals, surface_cells
 
 SIZE_HW = (240, 320)
 CAMERA = CameraIntrinsics(285.0, 285.0, 159.5, 119.5, SIZE_HW[1], SIZE_HW[0])
@@ -263,10 +263,11 @@ def test_nearest_axes_against_all_signed_orders() -> None:
 
 def test_planes_of_a_scene() -> None:
     depth, _ = table(TURNS)
-    normals = scene_normals(coarse_cloud(trembling(depth, np.random.default_rng(0)), CAMERA.ray_maps))
+    cells = surface_cells(coarse_cloud(trembling(depth, np.random.default_rng(0)), CAMERA.ray_maps))
+    normals = scene_normals(cells)
     assert abs(normals[0] @ UP) > np.cos(np.radians(1)), "the table"
-    assert scene_normals(coarse_cloud(np.zeros(SIZE_HW, np.float32), CAMERA.ray_maps)) == []
-    assert scene_normals(coarse_cloud(np.ones((5, 7), np.float32), CAMERA.ray_maps)) == []
+    for depth in (np.zeros(SIZE_HW, np.float32), np.ones((5, 7), np.float32)):
+        assert scene_normals(surface_cells(coarse_cloud(depth, CAMERA.ray_maps))) == []
 
 
 def test_what_is_not_seen_for_long_is_forgotten() -> None:
