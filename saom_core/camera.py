@@ -119,22 +119,45 @@ class CameraIntrinsics:
             return np.stack([x, y, np.ones(len(x))], axis=-1).astype(np.float32)
         return np.stack([np.asarray(a[rows, columns], np.float32) for a in self.ray_maps], axis=-1)
 
+    def project(self, points_m: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """The pixels that see some points.
+
+        Args:
+            points_m: (P, 3), in the frame that `rays` gives.
+
+        Returns:
+            (P, 2) x and y, pixels counted from the middle of the first one; also outside the picture, and NaN for
+            points behind the camera.
+        """
+        points = np.asarray(points_m, np.float64)
+        if self.rotation is not None:
+            points = points @ np.array(self.rotation, np.float64)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            flat = np.where(points[:, 2:] > 0, points[:, :2] / points[:, 2:], np.nan)
+        if any(self.distortion) and len(flat):
+            return self._distorted(np.asarray(flat, np.float64))
+        return flat * (self.fx, self.fy) + (self.cx, self.cy)
+
+    def _distorted(self, rays: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """(P, 2) x / z and y / z -> (P, 2) pixels, through the lens, by OpenCV's functions."""
+        matrix = np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]], np.float64)
+        lens, still = np.array(self.distortion, np.float64), np.zeros(3)
+        ahead = np.column_stack([rays, np.ones(len(rays))]).reshape(-1, 1, 3)
+        project = cv2.fisheye.projectPoints if self.distortion_model == "equidistant" else cv2.projectPoints
+        return np.asarray(project(ahead, still, still, matrix, lens)[0].reshape(-1, 2), np.float64)
+
     def _undistorted(self, pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """(P, 2) pixels -> (P, 2) x / z and y / z of their rays, by OpenCV's functions; NaN where there is none."""
         if not any(self.distortion):
             return (pixels - (self.cx, self.cy)) / (self.fx, self.fy)
         matrix = np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]], np.float64)
         lens = np.array(self.distortion, np.float64)
-        given, still = np.ascontiguousarray(pixels).reshape(-1, 1, 2), np.zeros(3)
+        given = np.ascontiguousarray(pixels).reshape(-1, 1, 2)
         if self.distortion_model == "equidistant":
             rays = cv2.fisheye.undistortPoints(given, matrix, lens).reshape(-1, 2)
         else:
             rays = _undistort_points(given, matrix, lens).reshape(-1, 2)
-        ahead = np.column_stack([rays, np.ones(len(rays))]).reshape(-1, 1, 3)
-        if self.distortion_model == "equidistant":
-            seen = cv2.fisheye.projectPoints(ahead, still, still, matrix, lens)[0].reshape(-1, 2)
-        else:
-            seen = cv2.projectPoints(ahead, still, still, matrix, lens)[0].reshape(-1, 2)
+        seen = self._distorted(np.asarray(rays, np.float64))
         with np.errstate(invalid="ignore", over="ignore"):
             missed = ~(np.abs(seen - pixels).max(axis=1) <= LARGEST_MISS_PX)
         return np.asarray(np.where(missed[:, None], np.nan, rays), np.float64)
