@@ -11,6 +11,7 @@ _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 RUN_BY = {
     "README.md": ["test/core/test_examples.py"],
     "docs/standalone.md": ["test/core/test_examples.py"] * 3,
+    "docs/grasping.md": ["test/core/test_examples.py"] * 6,
     "docs/ros.md": ["test/ros/test_examples.py"],
     "docs/classes.md": ["test/training/test_examples.py"],
 }

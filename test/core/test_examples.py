@@ -103,6 +103,25 @@ def test_a_video(tmp_path: Path) -> None:
     assert all(line.endswith("} (480, 600, 3)") and "1: '" in line for line in printed)
 
 
+@pytest.mark.parametrize("kind", ["as it is", "no depth on anything"])
+def test_grasping(tmp_path: Path, kind: str) -> None:
+    """All planners' lines after the common ones; what they leave is read as the planners read it."""
+    make_files(tmp_path, kind)
+    code = example("docs/grasping.md", 0) + "".join(example("docs/grasping.md", number) for number in range(1, 6))
+    anygrasp, foundation_pose = run_in(tmp_path, code)[-2:]
+    scene, segmask = np.load(tmp_path / "scene.npz"), cv2.imread(str(tmp_path / "segmask.png"), cv2.IMREAD_UNCHANGED)
+    assert scene["segmap"].shape == scene["depth"].shape and scene["K"].shape == (3, 3)
+    assert set(np.unique(segmask)) == {0, 255} and segmask.shape == np.load(tmp_path / "depth.npy").shape
+    np.testing.assert_array_equal(segmask == 255, scene["segmap"] == 1)
+    assert foundation_pose == f"{(segmask > 0).sum()} pixels of the object"
+    wrapper = cv2.imread(str(tmp_path / "seg_masks.png"), cv2.IMREAD_UNCHANGED)
+    assert wrapper.dtype == np.uint16 and len(np.unique(wrapper)) == len(np.unique(scene["segmap"]))
+    indices = np.loadtxt(tmp_path / "indices.csv", dtype=int, ndmin=1)
+    points = int(((segmask > 0) & (scene["depth"] > 0)).sum())
+    assert len(indices) == points and anygrasp == f"({points}, 3) float32 ({points}, 3) float32"
+    assert (points > 0) == (kind == "as it is")
+
+
 def test_a_hard_file_is_really_hard(tmp_path: Path) -> None:
     make_files(tmp_path, "no depth on anything")
     depth = cv2.imread(str(tmp_path / "demo" / "sequence" / "depth_008.png"), cv2.IMREAD_UNCHANGED)
