@@ -29,6 +29,7 @@ ARGUMENTS = {
     "image": ("/camera/image_raw", "topic of the colour images"),
     "depth": ("/camera/depth/image_raw", "topic of the depth images that are aligned to colour; none: without depth"),
     "camera_info": ("/camera/camera_info", "topic of the colour camera's intrinsics"),
+    "depth_camera_info": ("", "topic of the intrinsics of a depth camera that is not aligned; empty: it is aligned"),
     "namespace": ("", "namespace of the node: its topics are /<namespace>/saom/..."),
     "params_file": (str(SHARE / "config" / "saom.yaml"), "YAML file of parameters"),
     "image_transport": ("", "auto, raw or compressed; empty: as in params_file"),
@@ -136,6 +137,8 @@ def saom_node(given: dict[str, str]) -> LaunchDescriptionEntity:
     if topics["depth"].strip().lower() in ("", "none"):
         del topics["depth"]
         parameters["use_depth"] = False
+    if given["depth_camera_info"]:
+        topics["depth_camera_info"] = given["depth_camera_info"]
     logger = ".".join([*filter(None, given["namespace"].split("/")), NAME])
     return LifecycleNode(
         package="saom_ros",

@@ -10,6 +10,7 @@ from std_msgs.msg import Header
 
 from saom_core.camera import CameraIntrinsics
 from saom_core.instances import Instances
+from saom_core.rigid import RigidTransform
 from saom_core.runtime import ModelInfo
 from saom_ros.target import TargetInFrame
 
@@ -27,6 +28,14 @@ class Answer:
     prompts: tuple[int, ...] = ()  # which prompt each instance answers; empty: everything mode
     target: TargetInFrame = TargetInFrame()
     notes: tuple[str, ...] = ()  # doubts about its metres, which the caller of ~/segment is told
+    collision_ttl_s: float = 2.0  # after which MoveIt forgets what is not seen any more
+    frame_id: str = ""  # of all positions; "": the header's
+    pose: RigidTransform | None = None  # from the camera into that frame; None: it is the camera's own
+
+    @property
+    def metric_header(self) -> Header:
+        """Of messages that hold nothing but positions: the image's stamp, and the frame of the positions."""
+        return Header(stamp=self.header.stamp, frame_id=self.frame_id or self.header.frame_id)
 
     @property
     def has_depth(self) -> bool:

@@ -47,6 +47,10 @@ _COLOR = {
     "mono8": _Layout("u1", 1, cv2.COLOR_GRAY2RGB),
     "8UC1": _Layout("u1", 1, cv2.COLOR_GRAY2RGB),
     "mono16": _Layout("u2", 1, cv2.COLOR_GRAY2RGB),
+    "16UC1": _Layout("u2", 1, cv2.COLOR_GRAY2RGB),  # as infrared cameras send it
+    # half the rows more: after the luma come the colours of 2 x 2 pixels each
+    "nv12": _Layout("u1", 1, cv2.COLOR_YUV2RGB_NV12),
+    "nv21": _Layout("u1", 1, cv2.COLOR_YUV2RGB_NV21),
     "yuv422": _Layout("u1", 2, cv2.COLOR_YUV2RGB_UYVY),
     "uyvy": _Layout("u1", 2, cv2.COLOR_YUV2RGB_UYVY),
     "yuv422_yuy2": _Layout("u1", 2, cv2.COLOR_YUV2RGB_YUYV),
@@ -61,7 +65,13 @@ _COLOR = {
     "bayer_gbrg16": _Layout("u2", 1, cv2.COLOR_BayerGR2RGB),
     "bayer_grbg16": _Layout("u2", 1, cv2.COLOR_BayerGB2RGB),
 }
-_DEPTH = {"16UC1": _Layout("u2", 1), "mono16": _Layout("u2", 1), "32FC1": _Layout("f4", 1)}
+_PLANAR = ("nv12", "nv21")
+_DEPTH = {
+    "16UC1": _Layout("u2", 1),
+    "mono16": _Layout("u2", 1),
+    "32FC1": _Layout("f4", 1),
+    "64FC1": _Layout("f8", 1),
+}
 
 
 def rgb_from_image(message: Image | CompressedImage) -> npt.NDArray[np.uint8]:
@@ -72,7 +82,7 @@ def rgb_from_image(message: Image | CompressedImage) -> npt.NDArray[np.uint8]:
             compressed (JPEG, PNG).
 
     Returns:
-        (H, W, 3) uint8 RGB; 16-bit encodings keep their upper 8 bits.
+        (H, W, 3) uint8 RGB; 65535 of a 16-bit encoding becomes 255, as in cv_bridge.
 
     Raises:
         InputError: unknown encoding, or sizes that do not fit the data.
@@ -85,9 +95,11 @@ def rgb_from_image(message: Image | CompressedImage) -> npt.NDArray[np.uint8]:
             f"image: expected one of the encodings {', '.join(_COLOR)}, got {message.encoding!r}: "
             "is a depth topic connected to the image input?"
         )
+    if message.encoding in _PLANAR:
+        return _from_planes(message, layout)
     pixels = _pixels(message, layout, "image")
     if pixels.dtype.itemsize == 2:
-        pixels = (pixels >> 8).astype(np.uint8)
+        pixels = cv2.convertScaleAbs(np.ascontiguousarray(pixels, np.uint16), alpha=255 / 65535)
     height, width = pixels.shape[:2]
     if layout.channels == 2 and width % 2:
         raise InputError(
@@ -103,7 +115,7 @@ def depth_from_image(message: Image, depth_scale: float = 0.0) -> npt.NDArray[np
     """The depth of a depth image message (REP 118).
 
     Args:
-        message: 16UC1 or mono16 with 0 = invalid, or 32FC1 with NaN = invalid.
+        message: 16UC1 or mono16 with 0 = invalid, or 32FC1 or 64FC1 with NaN = invalid.
         depth_scale: metres per unit of its numbers; 0: integers are millimetres, floats are metres.
 
     Returns:
@@ -159,9 +171,27 @@ def byte_array(contiguous: npt.NDArray[Any]) -> array.array[int]:
     return data
 
 
-def _pixels(message: Image, layout: _Layout, name: str) -> npt.NDArray[Any]:
-    """A view (H, W) or (H, W, C) of a message's data in its own byte order, once its sizes are known to be true."""
-    height, width, step = message.height, message.width, message.step
+def _from_planes(message: Image, layout: _Layout) -> npt.NDArray[np.uint8]:
+    """The RGB picture of a message whose colours follow all of its luma."""
+    if message.height % 2 or message.width % 2:
+        raise InputError(
+            f"image: expected an even size with {message.encoding}, got {message.width}x{message.height}: four pixels "
+            "share a colour"
+        )
+    planes = np.ascontiguousarray(_pixels(message, layout, "image", rows=message.height * 3 // 2))
+    return np.asarray(cv2.cvtColor(planes, layout.to_rgb or 0), np.uint8)
+
+
+def _pixels(message: Image, layout: _Layout, name: str, rows: int | None = None) -> npt.NDArray[Any]:
+    """A view (H, W) or (H, W, C) of a message's data in its own byte order, once its sizes are known to be true.
+
+    Args:
+        message: the image.
+        layout: how it lies in memory.
+        name: of the input, for errors.
+        rows: that its data have; None: its height.
+    """
+    height, width, step = message.height if rows is None else rows, message.width, message.step
     if not (1 <= height <= MAX_SIDE_PX and 1 <= width <= MAX_SIDE_PX):
         raise InputError(f"{name}: expected 1 to {MAX_SIDE_PX} pixels a side, got {width}x{height}")
     kind = np.dtype(layout.kind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +46,7 @@ class Input:
         kinds: the message types that are understood, in the order in which they are tried.
         callback: takes the messages.
         latched: whether messages that were published once, before the node listened, are wanted, too.
+        reliable: whether lost messages are asked for again; only a publisher that offers it then fits.
     """
 
     node: LifecycleNode
@@ -53,6 +54,7 @@ class Input:
     kinds: tuple[type[Any], ...]
     callback: Callable[[Any], None]
     latched: bool = False
+    reliable: bool = False
     last_s: float | None = None  # monotonic clock, when the last message came; None: none has since `open`
     opened_s: float = 0.0
     _kind: type[Any] | None = None
@@ -67,6 +69,12 @@ class Input:
     def renamed(self) -> bool:
         """Whether somebody has said which topic it is."""
         return self.topic != f"{self.node.get_namespace().rstrip('/')}/{self.name}"
+
+    @property
+    def qos(self) -> QoSProfile:
+        """What is asked of the publisher: sensor data, which is the newest at best effort, unless `reliable`."""
+        reliability = ReliabilityPolicy.RELIABLE if self.reliable else ReliabilityPolicy.BEST_EFFORT
+        return QoSProfile(depth=qos_profile_sensor_data.depth, reliability=reliability)
 
     def open(self) -> None:
         """Subscribes, with the first of the types until a publisher shows which it is."""
@@ -115,7 +123,7 @@ class Input:
         if not fitting:
             got = ", ".join(sorted({info.topic_type for info in infos}))
             return f"it is published as {got}, and {' or '.join(sorted(types))} is wanted: name another topic"
-        checks = [qos_check_compatible(info.qos_profile, qos_profile_sensor_data) for info in fitting]
+        checks = [qos_check_compatible(info.qos_profile, self.qos) for info in fitting]
         if all(compatibility == QoSCompatibility.ERROR for compatibility, _ in checks):
             return f"the publisher's QoS does not fit: {checks[0][1].strip()}"
         return (
@@ -130,7 +138,7 @@ class Input:
 
         # what does not fit is told by `cause`; the two subscriptions of a latched input never fit both
         silent = SubscriptionEventCallbacks(incompatible_qos=_ignore, use_default_callbacks=False)
-        profiles = [qos_profile_sensor_data, *([LATCHED] if self.latched else [])]
+        profiles = [self.qos, *([LATCHED] if self.latched else [])]
         self._kind = kind
         self._subscriptions = [
             self.node.create_subscription(kind, self.name, take, profile, event_callbacks=silent)
@@ -147,29 +155,41 @@ def image_kinds(transport: str) -> tuple[type[Any], ...]:
     return {"raw": (Image,), "compressed": (CompressedImage,), "auto": (Image, CompressedImage)}[transport]
 
 
+DEPTH_INFO = "depth_camera_info"
+"""Name of the topic with the intrinsics of a depth camera of its own; it is listened to once somebody names it."""
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """What takes the messages of the inputs."""
+
+    image: Callable[[Image | CompressedImage], None]
+    depth: Callable[[Image | CompressedImage], None]
+    camera_info: Callable[[CameraInfo], None]
+    depth_camera_info: Callable[[CameraInfo], None]
+
+
 class Inputs:
-    """The camera's topics: image, depth, camera_info.
+    """The camera's topics: image, depth, camera_info, and depth_camera_info where somebody names it.
 
     Args:
         node: that listens.
         transport: see `image_kinds`.
-        on_image: takes images.
-        on_depth: takes depth images, raw or compressed.
-        on_info: takes intrinsics.
+        reliable: names of the topics whose lost messages are asked for again.
+        take: their messages.
     """
 
-    def __init__(
-        self,
-        node: LifecycleNode,
-        transport: str,
-        on_image: Callable[[Image | CompressedImage], None],
-        on_depth: Callable[[Image | CompressedImage], None],
-        on_info: Callable[[CameraInfo], None],
-    ) -> None:
-        self.image = Input(node, "image", image_kinds(transport), on_image)
-        self.depth = Input(node, "depth", image_kinds("auto"), on_depth)
-        self.camera_info = Input(node, "camera_info", (CameraInfo,), on_info, latched=True)
-        self.all = (self.image, self.depth, self.camera_info)
+    def __init__(self, node: LifecycleNode, transport: str, reliable: Collection[str], take: Callbacks) -> None:
+        def one(name: str, kinds: tuple[type[Any], ...], callback: Callable[[Any], None], latched: bool) -> Input:
+            return Input(node, name, kinds, callback, latched, reliable=name in reliable)
+
+        self.image = one("image", image_kinds(transport), take.image, latched=False)
+        self.depth = one("depth", image_kinds("auto"), take.depth, latched=False)
+        self.camera_info = one("camera_info", (CameraInfo,), take.camera_info, latched=True)
+        self.depth_camera_info = one(DEPTH_INFO, (CameraInfo,), take.depth_camera_info, latched=True)
+        self.all: tuple[Input, ...] = (self.image, self.depth, self.camera_info)
+        if self.depth_camera_info.renamed:
+            self.all = (*self.all, self.depth_camera_info)
 
     def open(self) -> None:
         """Subscribes to all of them."""
@@ -198,7 +218,7 @@ class Inputs:
         for one in self.all:
             one.adapt()
         told: dict[str, str] = {}
-        image, depth, info = self.all
+        image, depth, info, depth_info = self.image, self.depth, self.camera_info, self.depth_camera_info
         if image.silent_s(now_s) > timeout_s:
             told["image"] = f"no image on {image.topic}: {image.cause()}"
         if use_depth and (depth.renamed or depth.last_s is not None) and depth.silent_s(now_s) > timeout_s:
@@ -208,5 +228,10 @@ class Inputs:
         if measures and info.last_s is None and info.silent_s(now_s) > timeout_s:
             told["camera_info input"] = (
                 f"no camera_info has come on {info.topic}, so there are distances but no positions: {info.cause()}"
+            )
+        if measures and depth_info in self.all and depth_info.last_s is None and depth_info.silent_s(now_s) > timeout_s:
+            told[f"{DEPTH_INFO} input"] = (
+                f"no camera_info of the depth has come on {depth_info.topic}, so depth must be aligned to colour: "
+                f"{depth_info.cause()}"
             )
         return told

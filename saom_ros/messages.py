@@ -13,10 +13,14 @@ from std_msgs.msg import Header
 from saom_core.depth import Boxes3d
 from saom_core.instances import Instances, MaskCrop
 from saom_core.runtime import ModelInfo
+from saom_core.support import Plane, Support
 from saom_ros.msg import Instance, InstanceArray, Mask
+from saom_ros.msg import Plane as PlaneMessage
 
 
-def instances_message(instances: Instances, header: Header, model: ModelInfo, *, has_depth: bool) -> InstanceArray:
+def instances_message(
+    instances: Instances, header: Header, model: ModelInfo, *, has_depth: bool, metric_frame_id: str = ""
+) -> InstanceArray:
     """All instances of one image as a message.
 
     Args:
@@ -24,11 +28,28 @@ def instances_message(instances: Instances, header: Header, model: ModelInfo, *,
         header: of the source image; taken as it is.
         model: what found them.
         has_depth: whether depth of the same moment was used.
+        metric_frame_id: frame of their positions; "": the header's.
     """
     message = InstanceArray(header=header, model=model.name, class_names=list(model.class_names), has_depth=has_depth)
     message.height, message.width = instances.size_hw
+    message.metric_frame_id = metric_frame_id or header.frame_id
+    message.planes = [] if instances.support is None else [plane_message(plane) for plane in instances.support.planes]
     message.instances = [instance_message(instances, k) for k in range(len(instances))]
     return message
+
+
+def plane_message(plane: Plane) -> PlaneMessage:
+    """A plane that things stand on."""
+    message = PlaneMessage(coefficients=plane.coefficients, area=plane.area_m2)
+    message.outline = [Point(x=x, y=y, z=z) for x, y, z in plane.outline_m.tolist()]
+    return message
+
+
+def plane_from_message(message: PlaneMessage) -> Plane:
+    """The plane of a message; how many pixels belong to it is not sent and 0 here."""
+    a, b, c, d = (float(value) for value in message.coefficients)
+    outline = np.array([(p.x, p.y, p.z) for p in message.outline], np.float32).reshape(-1, 3)
+    return Plane((a, b, c, d), outline, message.area, 0)
 
 
 def mask_message(mask: MaskCrop) -> Mask:
@@ -75,6 +96,15 @@ def instances_from_message(message: InstanceArray) -> Instances:
         distances_m=column("distance"),
         centroids_m=_points(items, "centroid") if located else None,
         boxes3d=_boxes3d(items) if located else None,
+        support=Support(
+            tuple(plane_from_message(plane) for plane in message.planes),
+            supported_by=np.array([item.supported_by for item in items], np.int32),
+            bottoms_m=column("bottom_above_plane"),
+            tops_m=column("top_above_plane"),
+            is_surface=np.array([item.is_surface for item in items], np.bool_),
+        )
+        if located
+        else None,
     )
 
 
@@ -107,6 +137,9 @@ def instance_message(instances: Instances, k: int) -> Instance:
         orientation=Quaternion(x=turn[0], y=turn[1], z=turn[2], w=turn[3]),
     )
     message.box_size = Vector3(x=size[0], y=size[1], z=size[2])
+    support = Support.unknown(len(instances)) if instances.support is None else instances.support
+    message.supported_by, message.is_surface = int(support.supported_by[k]), bool(support.is_surface[k])
+    message.bottom_above_plane, message.top_above_plane = float(support.bottoms_m[k]), float(support.tops_m[k])
     return message
 
 

@@ -19,12 +19,16 @@ from saom_core.config import SaomConfig
 from saom_core.depth_checks import DepthProblem, depth_problem, depth_scale_of, size_problem
 from saom_core.errors import InputError
 from saom_core.instances import Instances
+from saom_core.registration import register_depth
+from saom_core.rigid import IDENTITY
 from saom_ros.camera_info import CameraOfStream, kind_of_picture
 from saom_ros.compressed_depth import raw_depth
 from saom_ros.conversions import depth_from_image, depth_type
+from saom_ros.frames import Frames
 from saom_ros.parameters import NodeConfig
 
 WITHOUT_DEPTH = "working without depth"
+ALIGN = "connect the depth that the driver aligns to colour, or name the depth's own camera_info as depth_camera_info"
 WITHOUT_POSITIONS = "no positions in metres, only distances"
 
 TROUBLES = ("depth", "depth unit", "camera_info", "rectified")
@@ -68,11 +72,13 @@ class MetricInputs:
 
     Args:
         image_topic: resolved name of the topic that the pictures come from.
+        depth_topic: resolved name of the topic that depth comes from; "": as the pictures.
+        frames: knows how a depth camera of its own stands to the colour camera; None: tf is not listened to.
     """
 
-    def __init__(self, image_topic: str) -> None:
-        self._image_topic = image_topic
-        self._cameras = CameraOfStream()
+    def __init__(self, image_topic: str, depth_topic: str = "", frames: Frames | None = None) -> None:
+        self._image_topic, self._depth_topic, self._frames = image_topic, depth_topic or image_topic, frames
+        self._cameras, self._depth_cameras = CameraOfStream(), CameraOfStream()
 
     def of(
         self,
@@ -81,8 +87,11 @@ class MetricInputs:
         messages: tuple[Image | CompressedImage | None, CameraInfo | None],
         core: SaomConfig,
         node: NodeConfig,
+        depth_info: CameraInfo | None = None,
     ) -> Geometry:
         """Depth and camera of one picture.
+
+        Depth of another size or frame is registered to the picture, where the camera_info of the depth is known.
 
         Args:
             header: of the picture.
@@ -90,14 +99,18 @@ class MetricInputs:
             messages: depth of the same moment, and the camera_info that is known, where there are any.
             core: for the range of valid distances.
             node: for the settings of depth and camera.
+            depth_info: camera_info of the depth, where it has one of its own.
         """
         depth, info = messages
         if depth is None:  # without depth nothing is measured, and no camera is needed
             return Geometry(None, None)
         try:
-            _check_frame_id("depth", depth.header, header, node.check_frames)
+            if depth_info is None:
+                _check_frame_id("depth", depth.header, header, node.check_frames)
             depth = raw_depth(depth) if isinstance(depth, CompressedImage) else depth
-            depth_m = _fitting_depth(depth, size_hw, node.depth_scale)
+            depth_m = depth_from_image(depth, node.depth_scale)
+            if depth_info is None:
+                _check_size(depth_m, size_hw)
         except InputError as error:
             return Geometry(None, None, (Trouble("depth", str(error), str(error), WITHOUT_DEPTH),))
         scale = depth_scale_of(depth_type(depth), node.depth_scale)
@@ -106,7 +119,43 @@ class MetricInputs:
         if problem is not None and not problem.usable:
             return Geometry(None, None, tuple(troubles), scale)
         camera, more = self._camera(info, header, size_hw, node)
+        if depth_info is not None and not _aligned(depth, depth_m, header, size_hw):
+            try:
+                depth_m = self._registered(depth, depth_m, depth_info, header, camera, node)
+            except InputError as error:
+                troubles.append(Trouble("depth", "not registered", str(error), WITHOUT_DEPTH))
+                return Geometry(None, None, (*troubles, *more), scale)
         return Geometry(depth_m, camera, (*troubles, *more), scale)
+
+    def _registered(
+        self,
+        depth: Image,
+        depth_m: npt.NDArray[np.float32],
+        depth_info: CameraInfo,
+        header: Header,
+        camera: CameraIntrinsics | None,
+        node: NodeConfig,
+    ) -> npt.NDArray[np.float32]:
+        """The depth (H, W) of a camera of its own as the colour camera sees it.
+
+        Raises:
+            InputError: a camera_info or the transform between the cameras is missing, or does not fit.
+        """
+        if camera is None:
+            raise InputError("depth: its registration needs the camera_info of the colour camera, which is missing")
+        size_hw = depth_m.shape[0], depth_m.shape[1]
+        kind = kind_of_picture(node.rectified, self._depth_topic, depth_info)
+        depth_camera = self._depth_cameras.of(depth_info, size_hw, rectified=kind.rectified)
+        ours, theirs = header.frame_id.lstrip("/"), depth.header.frame_id.lstrip("/")
+        if not ours or not theirs or ours == theirs or not node.check_frames:
+            return register_depth(depth_m, depth_camera, IDENTITY, camera)
+        if self._frames is None:
+            raise InputError(
+                f"depth: expected tf2_ros, through which the way from {theirs!r} to {ours!r} is known, found none: "
+                "install ros-$ROS_DISTRO-tf2-ros-py, or connect the depth that the driver aligns to colour"
+            )
+        pose = self._frames.transform(ours, depth.header, node.tf_timeout_s)
+        return register_depth(depth_m, depth_camera, pose, camera)
 
     def _camera(
         self, info: CameraInfo | None, header: Header, size_hw: tuple[int, int], node: NodeConfig
@@ -167,23 +216,26 @@ def _check_frame_id(name: str, header: Header, image: Header, wanted: bool) -> N
     """
     ours, theirs = image.frame_id.lstrip("/"), header.frame_id.lstrip("/")
     if wanted and ours and theirs and ours != theirs:
-        remedy = "connect the depth that the driver aligns to colour" if name == "depth" else "connect the image's own"
+        remedy = ALIGN if name == "depth" else "connect the image's own"
         raise InputError(
             f"{name}: expected the image's frame_id {ours!r}, got {theirs!r}: {remedy}, or set the parameter "
             "check_frames to false if the two are one place"
         )
 
 
-def _fitting_depth(message: Image, size_hw: tuple[int, int], depth_scale: float) -> npt.NDArray[np.float32]:
-    """The depth (H, W) of a message, metres.
+def _aligned(depth: Image, depth_m: npt.NDArray[np.float32], header: Header, size_hw: tuple[int, int]) -> bool:
+    """Whether depth has the picture's size and frame."""
+    return depth_m.shape == size_hw and depth.header.frame_id.lstrip("/") == header.frame_id.lstrip("/")
+
+
+def _check_size(depth_m: npt.NDArray[np.float32], size_hw: tuple[int, int]) -> None:
+    """Refuses depth (H, W) that has not the image's size.
 
     Raises:
-        InputError: it cannot be read, or has not the image's size.
+        InputError: another size.
     """
-    depth_m = depth_from_image(message, depth_scale)
     if depth_m.shape != size_hw:
         raise InputError(
             f"depth: expected the image's size {size_hw[1]}x{size_hw[0]}, got {depth_m.shape[1]}x{depth_m.shape[0]}: "
-            "connect the depth that the driver aligns to colour"
+            f"{ALIGN}"
         )
-    return depth_m

@@ -32,13 +32,16 @@ from saom_core.loading import load_segmenter
 from saom_core.tracker import Tracker
 from saom_ros.diagnostics import ERROR, Problems, Statistics, status_message
 from saom_ros.executor import NodeExecutor
+from saom_ros.frames import Frames
 from saom_ros.health import ACTIVE, FINALIZED, INACTIVE, UNCONFIGURED, Health, logged
-from saom_ros.inputs import Inputs
+from saom_ros.inputs import DEPTH_INFO, Callbacks, Inputs
 from saom_ros.matcher import Frame, FrameMatcher
 from saom_ros.metric_inputs import SIZES, TROUBLES
 from saom_ros.outputs import Outputs
-from saom_ros.parameters import Parameters
+from saom_ros.pace import RateLimit
+from saom_ros.parameters import Parameters, listed
 from saom_ros.pipeline import Pipeline, Request
+from saom_ros.places import FRAME
 from saom_ros.process import SIGNALS, ForwardToRos, signal_pipe
 from saom_ros.services import Services
 from saom_ros.shared_memory import shared_memory_trouble
@@ -67,8 +70,11 @@ class SaomNode(LifecycleNode):
         self._matcher = FrameMatcher()
         self._health = Health(self.options, self._matcher, self._problems, self._statistics)
         self._info: CameraInfo | None = None
+        self._depth_info: CameraInfo | None = None
+        self._rate = RateLimit()
         self._expiry: Timer | None = None
         self._outputs: Outputs | None = None
+        self._frames: Frames | None = None
         self._worker: NewestWorker[Request] | None = None
         self._replaced = 0  # frames that newer ones took the place of, in workers that have ended
         self._tracker = Tracker()
@@ -97,10 +103,12 @@ class SaomNode(LifecycleNode):
         try:
             if self.options.refused:
                 raise SaomError("; ".join(self.options.refused.values()))
+            self._frames = self._make_frames()
             segmenter = load_segmenter(self.options.core)
         except Exception as error:  # a broken model file may raise anything, and the node must go on running
             text = str(error) if isinstance(error, SaomError) else f"{type(error).__name__}: {error}"
             self._problems.set("model", f"not configured: {text}", ERROR)
+            self._leave_frames()
             return TransitionCallbackReturn.FAILURE
         self._problems.clear("model", "frame", "provider")
         info = segmenter.info
@@ -117,6 +125,8 @@ class SaomNode(LifecycleNode):
             self._statistics,
             self._problems,
             image_topic=self.resolve_topic_name("image"),
+            depth_topic=self.resolve_topic_name("depth"),
+            frames=self._frames,
         )
         self._worker = NewestWorker(self.pipeline.process)
         self._health.lifecycle = INACTIVE
@@ -124,8 +134,9 @@ class SaomNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribes to the camera."""
-        transport = self.options.node.image_transport
-        self._health.inputs = Inputs(self, transport, self._on_image, self._on_depth, self._on_info)
+        options = self.options.node
+        take = Callbacks(self._on_image, self._on_depth, self._on_info, self._on_depth_info)
+        self._health.inputs = Inputs(self, options.image_transport, listed(options.reliable_inputs), take)
         self._health.inputs.open()
         self._expiry = self.create_timer(0.05, self._on_clock, clock=self._steady)
         self._expiry.cancel()  # it runs only while an image waits for its depth, as a call costs as much as a message
@@ -141,13 +152,13 @@ class SaomNode(LifecycleNode):
             self._health.inputs.close()
         if self._expiry is not None:
             self.destroy_timer(self._expiry)
-        self._expiry, self._info = None, None
+        self._expiry = self._info = self._depth_info = None
         self._matcher.clear()
         if self._worker is not None:
             self._worker.discard()
         self.refuse_waiting("the node was deactivated")
         self._health.leave_inputs()
-        self._problems.forget("frame", "target", *TROUBLES, SIZES)
+        self._problems.forget("frame", "target", *TROUBLES, SIZES, FRAME)
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -185,12 +196,27 @@ class SaomNode(LifecycleNode):
         if self.pipeline is not None:
             self.pipeline.refuse_waiting(reason)
 
+    def _make_frames(self) -> Frames | None:
+        """Listens to tf where it is needed: a frame for the positions is set, or a depth camera of its own is named.
+
+        Raises:
+            SaomError: a frame is set, and tf2_ros is not installed.
+        """
+        named = self.resolve_topic_name(DEPTH_INFO) != f"{self.get_namespace().rstrip('/')}/{DEPTH_INFO}"
+        return Frames(self) if self.options.node.target_frame or (named and Frames.available()) else None
+
+    def _leave_frames(self) -> None:
+        if self._frames is not None:
+            self._frames.destroy()
+        self._frames = None
+
     def _release(self) -> bool:
         """Ends the worker and forgets the model; False where the worker is still at work after the timeout."""
         stopped = self._worker is None or self._worker.stop(STOP_TIMEOUT_S)
         self._replaced += 0 if self._worker is None else self._worker.replaced
         if self._outputs is not None:
             self._outputs.destroy()
+        self._leave_frames()
         self._tracker.forget()  # another model may see other objects; their numbers go on from the last one
         self._worker = self._outputs = self.pipeline = None
         self.options.locked = False
@@ -223,6 +249,9 @@ class SaomNode(LifecycleNode):
     def _on_info(self, message: CameraInfo) -> None:
         self._info = message
 
+    def _on_depth_info(self, message: CameraInfo) -> None:
+        self._depth_info = message
+
     def _on_clock(self) -> None:
         self._submit(self._matcher.expire(time.monotonic()))
         if not self._matcher.waiting and self._expiry is not None:
@@ -231,13 +260,17 @@ class SaomNode(LifecycleNode):
     def _submit(self, frame: Frame | None) -> None:
         if frame is None or self.pipeline is None or self._worker is None or not self.enabled:
             return
-        if self.pipeline.wanted():
-            self._worker.submit(Request(frame, self._info))
-        else:
+        if not self.pipeline.wanted():
             self._statistics.count("frames without subscriber")
+        elif self.pipeline.somebody_waits() or self._rate.passes(self.options.node.max_fps):
+            self._worker.submit(Request(frame, self._info, self._depth_info))
+        else:
+            self._statistics.count("frames above max fps")
 
     def _publish_diagnostics(self) -> None:
         worker, pipeline = self._worker, self.pipeline
+        if self._outputs is not None and self.active:
+            self._outputs.tick()
         slow = [] if self._outputs is None else self._outputs.pace.slow(SLOW_OUTPUT_S)
         self._health.judge(None if worker is None else worker.began_s, slow)
         replaced = self._replaced + (0 if worker is None else worker.replaced)

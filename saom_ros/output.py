@@ -18,5 +18,9 @@ class Output(NamedTuple):
 
     kind: type[Any]
     make: Callable[[Any], Any]
-    """Of the `Answer` with `PER_FRAME`, of the `ModelInfo` with `ONCE`. None: there is nothing to say this time."""
+    """Of the `Answer` with `PER_FRAME`, of the `ModelInfo` with `ONCE`. None: there is nothing to say this time.
+
+    A list is published one by one. A class is a maker with a memory, of which each node has one; if it has a method
+    `expired`, that gives messages that are due without an answer.
+    """
     qos: QoSProfile = PER_FRAME

@@ -7,25 +7,29 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import cv2
 import numpy as np
-from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
+from geometry_msgs.msg import PoseStamped
 from rclpy.lifecycle import LifecycleNode
-from sensor_msgs.msg import CompressedImage, Image, PointCloud2, PointField
-from std_msgs.msg import ColorRGBA
-from visualization_msgs.msg import Marker, MarkerArray
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2
+from visualization_msgs.msg import MarkerArray
 
-from saom_core.overlay import color_of, draw_overlay
+from saom_core.overlay import draw_overlay
 from saom_core.runtime import ModelInfo
 from saom_ros.answer import Answer
+from saom_ros.clouds import points
+from saom_ros.collision_objects import COLLISION_OUTPUTS
 from saom_ros.conversions import byte_array, image_message
-from saom_ros.messages import instance_message, instances_message
-from saom_ros.msg import InstanceArray
+from saom_ros.markers import markers
+from saom_ros.messages import instances_message, plane_message
+from saom_ros.msg import InstanceArray, PlaneArray
 from saom_ros.msg import Target as TargetMessage
 from saom_ros.output import ONCE, PER_FRAME, Output
 from saom_ros.pace import Pace
+from saom_ros.targets import target, target_mask, target_points, target_pose
 from saom_ros.vision import VISION_OUTPUTS
 
 JPEG_QUALITY = 80
@@ -44,6 +48,9 @@ class Outputs:
             name: node.create_lifecycle_publisher(output.kind, f"~/{name}", output.qos)
             for name, output in OUTPUTS.items()
             if output.qos is PER_FRAME
+        }
+        self._makers: dict[str, Callable[[Any], Any]] = {
+            name: output.make() if isinstance(output.make, type) else output.make for name, output in OUTPUTS.items()
         }
         self._announced: list[Any] = []  # publishers of messages that are sent once
         self._lock = threading.Lock()  # deactivating may remove publishers while the worker makes a message
@@ -71,12 +78,21 @@ class Outputs:
             if not wanted:
                 self.pace.forget(name)
                 continue
-            message = OUTPUTS[name].make(answer) if self.pace.due(name) else None
+            message = self._makers[name](answer) if self.pace.due(name) else None
             with self._lock:
                 if message is not None and name in self._publishers:
                     started = time.monotonic()
-                    publisher.publish(message)
+                    for one in message if isinstance(message, list) else [message]:
+                        publisher.publish(one)
                     self.pace.took(name, time.monotonic() - started)
+
+    def tick(self) -> None:
+        """Publishes what is due without an answer; to be called about once a second."""
+        for name, maker in self._makers.items():
+            if hasattr(maker, "expired"):
+                with self._lock:
+                    for one in maker.expired() if name in self._publishers else []:
+                        self._publishers[name].publish(one)
 
     def destroy(self) -> None:
         """Removes all publishers."""
@@ -91,7 +107,9 @@ class Outputs:
 
 def instance_array(answer: Answer) -> InstanceArray:
     """Everything that is known of the instances."""
-    return instances_message(answer.instances, answer.header, answer.model, has_depth=answer.has_depth)
+    return instances_message(
+        answer.instances, answer.header, answer.model, has_depth=answer.has_depth, metric_frame_id=answer.frame_id
+    )
 
 
 def label_image(answer: Answer) -> Image:
@@ -117,79 +135,11 @@ def overlay_compressed(answer: Answer) -> CompressedImage:
     return CompressedImage(header=answer.header, format="rgb8; jpeg compressed bgr8", data=byte_array(jpeg))
 
 
-def target_mask(answer: Answer) -> Image:
-    """Mono8, 255 on the selected object, else 0."""
-    mask = np.zeros(answer.instances.size_hw, np.uint8)
-    if answer.target.index is not None:
-        chosen = answer.instances.masks[answer.target.index]
-        mask[chosen.window][chosen.crop] = 255
-    return image_message(mask, "mono8", answer.header)
-
-
-def target(answer: Answer) -> TargetMessage:
-    """The selected object, or why it is not in this image."""
-    found = answer.target
-    message = TargetMessage(
-        header=answer.header, selection=found.selection, track_id=found.track_id, reason=found.reason
-    )
-    if found.index is not None:
-        message.seen, message.instance = True, [instance_message(answer.instances, found.index)]
-    return message
-
-
-POINT_FIELDS = np.dtype([("x", "f4"), ("y", "f4"), ("z", "f4"), ("rgb", "u4"), ("instance", "u2"), ("class", "u2")])
-"""A point of ~/points: metres in the optical frame (NaN without depth), 0x00RRGGBB, Instance.label, class id + 1."""
-
-
-def points(answer: Answer) -> PointCloud2 | None:
-    """The organised, labelled cloud; None without depth or intrinsics."""
-    if answer.depth_m is None or answer.camera is None:
-        return None
-    instances, camera = answer.instances, answer.camera
-    height, width = instances.size_hw
-    # REP 118: 0, NaN and infinities mean that there is no depth. The products below carry NaN on to x and y.
-    depth = np.where((answer.depth_m > 0) & (answer.depth_m < np.inf), answer.depth_m, np.float32(np.nan))
-    cloud = np.empty((height, width), POINT_FIELDS)
-    # a pinhole camera's maps are one row, one column and a 1: they are not blown up to the image's size
-    for axis, ray_map in zip("xyz", camera.ray_maps, strict=True):
-        np.multiply(depth, ray_map, out=cloud[axis])
-    red, green, blue = (answer.image_rgb[..., channel].astype(np.uint32) for channel in range(3))
-    cloud["rgb"] = (red << 16) | (green << 8) | blue
-    cloud["instance"], cloud["class"] = instances.label_image(), instances.class_image(len(answer.model.class_names))
-    kinds = {
-        "f4": PointField.FLOAT32,
-        "u4": PointField.FLOAT32,
-        "u2": PointField.UINT16,
-    }  # by convention rgb is packed into a float
-    message = PointCloud2(header=answer.header, point_step=POINT_FIELDS.itemsize, is_dense=False)
-    message.height, message.width = height, width
-    message.row_step = message.width * message.point_step
-    for name, (kind, offset, *_) in (POINT_FIELDS.fields or {}).items():
-        message.fields.append(PointField(name=name, offset=offset, datatype=kinds[kind.str[1:]], count=1))
-    message.data = byte_array(cloud)
-    return message
-
-
-def markers(answer: Answer) -> MarkerArray:
-    """Boxes and names for rviz; the first marker deletes those of the frame before."""
-    message = MarkerArray(markers=[Marker(header=answer.header, action=Marker.DELETEALL)])
-    boxes = answer.instances.boxes3d
-    if boxes is None:
-        return message
-    for k in np.flatnonzero(np.isfinite(boxes.centers_m).all(axis=1)).tolist():
-        center, size, turn = boxes.centers_m[k].tolist(), boxes.sizes_m[k].tolist(), boxes.quaternions_xyzw[k].tolist()
-        red, green, blue = (channel / 255 for channel in color_of(answer.instances, k))
-        pose = Pose(position=Point(x=center[0], y=center[1], z=center[2]))
-        pose.orientation = Quaternion(x=turn[0], y=turn[1], z=turn[2], w=turn[3])
-        box = Marker(header=answer.header, ns="boxes", id=k, type=Marker.CUBE, pose=pose)
-        box.scale = Vector3(x=max(size[0], 1e-3), y=max(size[1], 1e-3), z=max(size[2], 1e-3))
-        box.color = ColorRGBA(r=red, g=green, b=blue, a=0.4)
-        name = answer.instances.class_names[k] or "object"
-        text = Marker(header=answer.header, ns="names", id=k, type=Marker.TEXT_VIEW_FACING, text=name)
-        text.pose.position = Point(x=center[0], y=center[1] - max(size) / 2 - 0.02, z=center[2])  # y points down
-        text.scale.z = 0.03
-        text.color = ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0)
-        message.markers += [box, text]
+def planes(answer: Answer) -> PlaneArray:
+    """The planes that things stand on; none without depth and intrinsics."""
+    support = answer.instances.support
+    message = PlaneArray(header=answer.metric_header)
+    message.planes = [] if support is None else [plane_message(plane) for plane in support.planes]
     return message
 
 
@@ -199,10 +149,14 @@ OUTPUTS: dict[str, Output] = {
     "class_image": Output(Image, class_image),
     "target": Output(TargetMessage, target),
     "target_mask": Output(Image, target_mask),
+    "target_points": Output(PointCloud2, target_points),
+    "target_pose": Output(PoseStamped, target_pose),
     "overlay": Output(Image, overlay),
     "overlay/compressed": Output(CompressedImage, overlay_compressed),
     "points": Output(PointCloud2, points),
+    "planes": Output(PlaneArray, planes),
     "markers": Output(MarkerArray, markers),
     **VISION_OUTPUTS,
+    **COLLISION_OUTPUTS,
 }
 """Topic below the node's name -> what is sent there."""

@@ -9,8 +9,34 @@ SLOW_S = 0.02
 """An image of 1920x1080 takes 5 to 10 ms to publish. What takes longer than this waits, for a subscriber that asks for
 reliable delivery and hangs, or is slower than the camera."""
 
+EARLY = 0.1
+"""A frame may come so much of its period before its time."""
+
 SHARE = 0.2
 """The most of its time that the node spends in publishing the slow outputs, all of them together."""
+
+
+class RateLimit:
+    """Lets at most so many frames a second through, evenly.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._next_s = 0.0
+
+    def passes(self, most_hz: float) -> bool:
+        """Whether the frame that has come now is to be answered; 0 Hz: every one."""
+        if most_hz <= 0:
+            return True
+        now_s, period_s = self._clock(), 1 / most_hz
+        # a camera's frames come a little early and late: half of one's time, and none of what was missed, is made up
+        if now_s < self._next_s - EARLY * period_s:
+            return False
+        self._next_s = max(self._next_s, now_s - period_s / 2) + period_s
+        return True
 
 
 class Pace:

@@ -21,6 +21,14 @@ from rclpy.parameter import Parameter
 from saom_core.config import Option, SaomConfig, check_options, option_field, option_of
 from saom_core.errors import ConfigError
 
+INPUTS = ("image", "depth", "camera_info", "depth_camera_info")
+"""Names of the node's inputs."""
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The words of an option that is a list with commas."""
+    return tuple(word for part in text.split(",") if (word := part.strip()))
+
 
 @dataclass(frozen=True)
 class NodeConfig:
@@ -39,6 +47,16 @@ class NodeConfig:
         choices=("auto", "raw", "compressed"),
         read_only=True,
     )
+    reliable_inputs: str = option_field(
+        "",
+        "Inputs whose lost messages are asked for again (reliable QoS), with commas: image, depth, camera_info, "
+        "depth_camera_info; the others are taken at best effort, which fits every publisher",
+        read_only=True,
+    )
+    max_fps: float = option_field(
+        0.0, "Most frames a second that are answered; 0: as many as come", unit="Hz", minimum=0.0, maximum=1000.0
+    )
+    classes: str = option_field("", "Only objects of these classes are answered, names with commas; empty: all")
     sync_tolerance_s: float = option_field(
         0.02,
         "Depth belongs to an image when their stamps differ by no more than this",
@@ -79,12 +97,36 @@ class NodeConfig:
         minimum=0,
         maximum=10_000,
     )
+    target_frame: str = option_field(
+        "",
+        "Frame of all positions (base_link, map, ...), through tf2 at the image's stamp; empty: the camera's own",
+        read_only=True,
+    )
+    tf_timeout_s: float = option_field(
+        0.1,
+        "How long an image waits for the transforms of its moment before it goes without positions",
+        unit="s",
+        minimum=0.0,
+        maximum=10.0,
+    )
+    collision_ttl_s: float = option_field(
+        2.0,
+        "An obstacle in MoveIt's scene is taken back when it has not been seen for so long",
+        unit="s",
+        minimum=0.1,
+        maximum=3600.0,
+    )
     input_timeout_s: float = option_field(
         2.0, "Without an image for longer than this the diagnostics warn", unit="s", minimum=0.1, maximum=3600.0
     )
 
     def __post_init__(self) -> None:
         check_options(self)
+        unknown = sorted(set(listed(self.reliable_inputs)) - set(INPUTS))
+        if unknown:
+            raise ConfigError(
+                f"reliable_inputs: expected some of {', '.join(INPUTS)}, got {', '.join(unknown)}: check the spelling"
+            )
 
 
 class Parameters:

@@ -14,20 +14,20 @@ import numpy.typing as npt
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from saom_core.depth import clean_depth
 from saom_core.errors import InputError, SaomError
-from saom_core.measure import BoxMemory
 from saom_core.prompts import Prompts
 from saom_core.segmenter import Segmentation, Segmenter
 from saom_core.tracker import Tracker, mask_ious
 from saom_ros.answer import Answer
 from saom_ros.conversions import rgb_from_image
 from saom_ros.diagnostics import ERROR, Problems, Statistics
+from saom_ros.frames import Frames
 from saom_ros.matcher import Frame, stamp_ns
 from saom_ros.metric_inputs import NO_INFO, SIZES, Geometry, MetricInputs, SteadyTroubles, Trouble
 from saom_ros.outputs import Outputs
 from saom_ros.parameters import Parameters
-from saom_ros.target import Target
+from saom_ros.places import FRAME, Places
+from saom_ros.target import Target, TargetInFrame
 from saom_ros.turns import Turns
 
 SAME_OBJECT_IOU = 0.5
@@ -36,10 +36,11 @@ SAME_OBJECT_IOU = 0.5
 
 @dataclass(frozen=True)
 class Request:
-    """A frame, and the camera_info known when it came."""
+    """A frame, and the camera_infos known when it came."""
 
     frame: Frame
     info: CameraInfo | None
+    depth_info: CameraInfo | None = None  # of a depth camera of its own
 
 
 class Pipeline:
@@ -55,6 +56,8 @@ class Pipeline:
         statistics: times and counters.
         problems: troubles of now.
         image_topic: resolved name of the camera's topic, which tells whether its pictures are rectified.
+        depth_topic: the same of the depth's.
+        frames: knows the way into the parameter `target_frame`; None where none is set.
     """
 
     def __init__(
@@ -66,6 +69,8 @@ class Pipeline:
         statistics: Statistics,
         problems: Problems,
         image_topic: str = "",
+        depth_topic: str = "",
+        frames: Frames | None = None,
     ) -> None:
         self.segmenter = segmenter
         self.target = Target(tracker)
@@ -74,8 +79,8 @@ class Pipeline:
         self._statistics = statistics
         self._problems = problems
         self._turns = Turns()  # the worker and the service ~/segment share the model
-        self._metric_inputs, self._troubles = MetricInputs(image_topic), SteadyTroubles()
-        self._boxes = BoxMemory()
+        self._metric_inputs, self._troubles = MetricInputs(image_topic, depth_topic, frames), SteadyTroubles()
+        self._places = Places(options, frames)
         self._tracker = tracker
         self._waiting: list[
             tuple[float, concurrent.futures.Future[Answer]]
@@ -164,7 +169,8 @@ class Pipeline:
         if refused:
             raise InputError("; ".join(refused))
         segmentation = self._segmented(image_rgb, geometry, asked)
-        return self._made(image.header, image_rgb, geometry, segmentation, tuple(map(str, geometry.troubles)))
+        notes = tuple(map(str, geometry.troubles))
+        return self._places.in_target_frame(self._made(image.header, image_rgb, geometry, segmentation, notes))
 
     def asked(self, answer: Answer, asked: Prompts) -> Answer:
         """What prompts find in a frame that is answered: an object that everything mode found keeps its track id.
@@ -182,14 +188,14 @@ class Pipeline:
             track_ids[same] = answer.instances.track_ids[ious.argmax(axis=1)[same]]
         found = dataclasses.replace(found, track_ids=track_ids)
         answer = dataclasses.replace(answer, instances=found, prompts=segmentation.prompts)
-        return self._located(answer, remember=False)
+        return self._places.in_target_frame(self._places.locate(answer, remember=False))
 
     def _answer(self, request: Request) -> tuple[Answer, dict[str, float]]:
         """The instances of a frame of the camera, and stage -> milliseconds; depth that does not fit is reported."""
         started = time.monotonic()
         image_rgb = rgb_from_image(request.frame.image)
         header = request.frame.image.header
-        geometry = self._geometry(header, image_rgb, (request.frame.depth, request.info))
+        geometry = self._geometry(header, image_rgb, (request.frame.depth, request.info), request.depth_info)
         for name, trouble in self._troubles.of_frame(geometry.troubles).items():
             # A camera_info that does not come is reported by `Inputs`, which knows the cause.
             self._tell(name, None if trouble is not None and trouble.kind == NO_INFO else trouble)
@@ -199,8 +205,12 @@ class Pipeline:
         answer = self._made(header, image_rgb, geometry, segmentation)
         answer = self._tracked(answer, request.frame.received_s)
         tracked = time.monotonic()
-        answer = self._located(answer, remember=True)
+        answer, unknown = self._places.wanted(self._places.locate(answer, remember=True))
+        self._tell("classes", Trouble("classes", unknown, unknown) if unknown else None)
         self._tell(SIZES, self._troubles.of_answer(answer.instances, geometry, self._options.node))
+        answer, lost = self._places.in_target_frame_or_nowhere(answer)
+        self._tell(FRAME, Trouble(FRAME, lost, lost) if lost else None)
+        self._tell_target(answer.target)
         places_ms = 1000 * (time.monotonic() - tracked)
         return answer, {"decode": 1000 * (decoded - started), **segmentation.timings_ms, "places": places_ms}
 
@@ -209,9 +219,11 @@ class Pipeline:
         header: Header,
         image_rgb: npt.NDArray[np.uint8],
         messages: tuple[Image | CompressedImage | None, CameraInfo | None],
+        depth_info: CameraInfo | None = None,
     ) -> Geometry:
         size_hw = image_rgb.shape[0], image_rgb.shape[1]
-        return self._metric_inputs.of(header, size_hw, messages, self._options.core, self._options.node)
+        options = self._options
+        return self._metric_inputs.of(header, size_hw, messages, options.core, options.node, depth_info)
 
     def _segmented(self, image_rgb: npt.NDArray[np.uint8], geometry: Geometry, asked: Prompts) -> Segmentation:
         depth_m, camera = geometry.depth_m, geometry.camera
@@ -239,6 +251,7 @@ class Pipeline:
             model=self.segmenter.info,
             prompts=segmentation.prompts,
             notes=notes,
+            collision_ttl_s=self._options.node.collision_ttl_s,
         )
 
     def _tracked(self, answer: Answer, received_s: float) -> Answer:
@@ -253,26 +266,13 @@ class Pipeline:
             instances = self._tracker.update(instances, taken_ns / 1e9 if taken_ns else received_s)
         else:
             self._tracker.forget()
-        target = self.target.find(instances)
+        return dataclasses.replace(answer, instances=instances, target=self.target.find(instances))
+
+    def _tell_target(self, target: TargetInFrame) -> None:
         if target.reason:
             self._problems.set("target", f"the target {target.selection} is not in the image: {target.reason}")
         else:
             self._problems.clear("target")
-        return dataclasses.replace(answer, instances=instances, target=target)
-
-    def _located(self, answer: Answer, *, remember: bool) -> Answer:
-        """An answer with places in metres, where it has depth and a camera.
-
-        Args:
-            answer: with track ids, whose boxes keep their axes.
-            remember: take it as the next frame of the camera's stream.
-        """
-        if answer.depth_m is None or answer.camera is None:
-            return answer
-        core = self._options.core
-        depth_m = clean_depth(answer.depth_m, core.min_depth_m, core.max_depth_m)
-        located = self._boxes.locate(answer.instances, depth_m, answer.camera, remember=remember)
-        return dataclasses.replace(answer, instances=located)
 
     def _tell(self, name: str, trouble: Trouble | None) -> None:
         if trouble is None:

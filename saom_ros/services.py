@@ -5,17 +5,20 @@ from __future__ import annotations
 import concurrent.futures
 from typing import Any, Protocol
 
+import numpy as np
 from rclpy.callback_groups import CallbackGroup
 from std_srvs.srv import SetBool
 
 from saom_core.errors import InputError, SaomError
+from saom_core.instances import Instances
 from saom_core.prompts import Prompts
 from saom_ros.answer import Answer
 from saom_ros.conversions import image_message
 from saom_ros.messages import instances_message
 from saom_ros.parameters import Parameters
 from saom_ros.pipeline import Pipeline
-from saom_ros.srv import Segment, Select
+from saom_ros.srv import GetCloud, Segment, Select
+from saom_ros.targets import instance_points
 
 NEXT_FRAME_TIMEOUT_S = 10.0
 
@@ -58,8 +61,9 @@ class Services:
         self._node = node
         node.create_service(SetBool, "~/enable", self._enable)
         node.create_service(Select, "~/select", self._select)
-        # it waits for an answer while frames go on coming in
+        # these wait for an answer while frames go on coming in
         node.create_service(Segment, "~/segment", self._segment, callback_group=node.waiting_group)
+        node.create_service(GetCloud, "~/get_cloud", self._get_cloud, callback_group=node.waiting_group)
 
     def _enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self._node.enable(request.data)
@@ -110,12 +114,36 @@ class Services:
             response.message = f"{type(error).__name__}: {error}"
             return response
         found, has_depth = answer.instances, answer.has_depth
-        response.instances = instances_message(found, answer.header, answer.model, has_depth=has_depth)
+        response.instances = instances_message(
+            found, answer.header, answer.model, has_depth=has_depth, metric_frame_id=answer.frame_id
+        )
         response.label_image = image_message(found.label_image(), "mono16", answer.header)
         response.prompts = list(answer.prompts)
         empty = sorted(set(range(len(asked))) - set(answer.prompts)) if len(asked) else []
         nothing = [f"nothing at the prompts {', '.join(map(str, empty))}"] if empty else []
         response.success, response.message = True, "; ".join((f"{len(found)} instances", *nothing, *answer.notes))
+        return response
+
+    def _get_cloud(self, request: GetCloud.Request, response: GetCloud.Response) -> GetCloud.Response:
+        try:
+            answer = self._answer(Segment.Request(), Prompts())
+            k = wanted_index(answer.instances, request.track_id, request.class_name)
+            cloud = instance_points(answer, k)
+            if cloud is None:
+                raise InputError("no points without depth and camera_info of the same moment: /diagnostics tells why")
+        except SaomError as error:
+            response.message = str(error)
+            return response
+        except concurrent.futures.TimeoutError:
+            response.message = f"no answer within {NEXT_FRAME_TIMEOUT_S:.0f} s: {self._node.why_no_frame()}"
+            return response
+        found = answer.instances
+        response.instances = instances_message(
+            found, answer.header, answer.model, has_depth=answer.has_depth, metric_frame_id=answer.frame_id
+        )
+        name = found.class_names[k] or "object"
+        response.success, response.label, response.cloud = True, k + 1, cloud
+        response.message = f"{name}, track {found.track_ids[k]}: {cloud.width} points"
         return response
 
     def _answer(self, request: Segment.Request, asked: Prompts) -> Answer:
@@ -130,3 +158,20 @@ class Services:
         depth = request.depth if request.depth.data else None
         info = request.camera_info if request.camera_info.width else None
         return pipeline.answer(request.image, depth, info, asked)
+
+
+def wanted_index(instances: Instances, track_id: int, class_name: str) -> int:
+    """The instance with a track id, or the best one of a class.
+
+    Raises:
+        InputError: neither or both are given, or no such object is in sight.
+    """
+    if (track_id > 0) == bool(class_name):
+        raise InputError(f"expected a track_id from 1 on or a class_name, got {track_id} and {class_name!r}: give one")
+    names = [name.casefold() for name in instances.class_names]
+    fits = instances.track_ids == track_id if track_id > 0 else np.array([n == class_name.casefold() for n in names])
+    if not fits.any():
+        wanted = f"track {track_id}" if track_id > 0 else class_name
+        there = ", ".join(f"{name or 'object'} ({k})" for name, k in zip(names, instances.track_ids, strict=True))
+        raise InputError(f"no {wanted} is in sight; there are {there or 'no objects'}")
+    return int(np.flatnonzero(fits)[0])

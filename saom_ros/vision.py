@@ -35,7 +35,8 @@ def detections(answer: Answer) -> Any:
 
 def detections_3d(answer: Answer) -> Any:
     """Detection3DArray: the instances that have a box in space; empty without depth and intrinsics."""
-    message = vision_msgs.Detection3DArray(header=answer.header)
+    header = answer.metric_header
+    message = vision_msgs.Detection3DArray(header=header)
     boxes = answer.instances.boxes3d
     if boxes is None:
         return message
@@ -47,7 +48,7 @@ def detections_3d(answer: Answer) -> Any:
         result = _hypothesis(answer, k)
         result.pose.pose = box.center
         message.detections.append(
-            vision_msgs.Detection3D(header=answer.header, results=[result], bbox=box, id=_track(answer, k))
+            vision_msgs.Detection3D(header=header, results=[result], bbox=box, id=_track(answer, k))
         )
     return message
 

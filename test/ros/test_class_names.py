@@ -11,7 +11,8 @@ from saom_core.instances import Instances, MaskCrop
 from saom_core.runtime import ModelInfo
 from saom_core.taught import TaughtClass
 from saom_ros.answer import Answer
-from saom_ros.outputs import POINT_FIELDS, class_image, instance_array, points, target_mask
+from saom_ros.clouds import POINT_FIELDS, points
+from saom_ros.outputs import class_image, instance_array, target_mask
 from saom_ros.target import TargetInFrame
 from saom_ros.vision import label_info, vision_msgs
 

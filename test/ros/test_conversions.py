@@ -41,12 +41,12 @@ def test_color_encodings_give_rgb_whatever_the_step(encoding: str, channels: str
 
 
 @pytest.mark.parametrize("big_endian", [False, True])
-@pytest.mark.parametrize("encoding", ["rgb16", "bgr16", "mono16", "mono8", "8UC1"])
+@pytest.mark.parametrize("encoding", ["rgb16", "bgr16", "mono16", "16UC1", "mono8", "8UC1"])
 def test_grey_and_16_bit_encodings(encoding: str, big_endian: bool) -> None:
-    kind = np.uint16 if encoding.endswith("16") else np.uint8
-    shape = (4, 6) if encoding[:4] in ("mono", "8UC1") else (4, 6, 3)
+    kind = np.uint16 if "16" in encoding else np.uint8
+    shape = (4, 6, 3) if "rgb" in encoding or "bgr" in encoding else (4, 6)
     pixels = RNG.integers(0, np.iinfo(kind).max + 1, shape, kind)
-    expected = (pixels // 256 if kind is np.uint16 else pixels).astype(np.uint8)
+    expected = (np.rint(pixels / 257) if kind is np.uint16 else pixels).astype(np.uint8)
     if expected.ndim == 2:
         expected = np.stack([expected] * 3, axis=-1)
     elif encoding == "bgr16":
@@ -67,12 +67,30 @@ def test_yuv_encodings_agree_with_the_bt601_formula(encoding: str) -> None:
     assert np.abs(actual - np.clip(expected, 0, 255)).max() <= 2
 
 
+@pytest.mark.parametrize("encoding", ["nv12", "nv21"])
+def test_colours_after_the_luma_agree_with_the_bt601_formula(encoding: str) -> None:
+    luma, u, v = RNG.integers(40, 200, (4, 8)), RNG.integers(90, 160, (2, 4)), RNG.integers(90, 160, (2, 4))
+    pair = (u, v) if encoding == "nv12" else (v, u)
+    message = raw(np.vstack([luma, np.stack(pair, axis=-1).reshape(2, 8)]).astype(np.uint8), encoding, padding=3)
+    message.height = 4
+    cb, cr = (np.repeat(np.repeat(part, 2, axis=0), 2, axis=1) - 128.0 for part in (u, v))
+    y = 1.164 * (luma - 16.0)
+    expected = np.stack([y + 1.596 * cr, y - 0.813 * cr - 0.391 * cb, y + 2.018 * cb], axis=-1)
+    actual = rgb_from_image(message)
+    assert actual.shape == (4, 8, 3) and np.abs(actual - np.clip(expected, 0, 255)).max() <= 2
+    with pytest.raises(InputError, match="four pixels share a colour"):
+        rgb_from_image(Image(height=3, width=8, step=8, encoding=encoding, data=message.data))
+    with pytest.raises(InputError, match="expected 66 bytes"):
+        message.data = message.data[:-1]
+        rgb_from_image(message)
+
+
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
 def test_bayer_patterns_give_the_flat_color_they_were_made_of(pattern: str, bits: int) -> None:
     color = {"r": 200, "g": 120, "b": 30}
     tile = np.array([color[c] for c in pattern]).reshape(2, 2)
-    mosaic = np.tile(tile, (6, 6)) * (1 if bits == 8 else 256)
+    mosaic = np.tile(tile, (6, 6)) * (1 if bits == 8 else 257)
     message = raw(mosaic.astype(np.uint8 if bits == 8 else np.uint16), f"bayer_{pattern}{bits}")
     np.testing.assert_array_equal(rgb_from_image(message)[2:-2, 2:-2].reshape(-1, 3), [[200, 120, 30]] * 64)
 
@@ -101,6 +119,11 @@ def test_depth_in_millimetres_and_metres(big_endian: bool) -> None:
         assert depth_m.dtype == np.float32
     metres = np.array([[np.nan, np.inf, 0.0], [1.5, 2.25, -1.0]], np.float32)
     np.testing.assert_array_equal(depth_from_image(raw(metres, "32FC1", padding=3, big_endian=big_endian)), metres)
+    doubles = raw(metres.astype(np.float64), "64FC1", padding=5, big_endian=big_endian)
+    np.testing.assert_array_equal(depth_from_image(doubles), metres)
+    assert depth_from_image(doubles).dtype == np.float32
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(depth_from_image(doubles, 0.001), (metres.astype(np.float64) / 1000).astype("f4"))
 
 
 def broken(**changes: object) -> Image:

@@ -7,12 +7,13 @@ import dataclasses
 import numpy as np
 import pytest
 from robot import camera_info, picture
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from saom_core.config import SaomConfig
 from saom_core.depth import Boxes3d
 from saom_core.instances import Instances, MaskCrop
+from saom_core.rigid import RigidTransform
 from saom_core.runtime import ModelInfo
 from saom_ros.answer import Answer
 from saom_ros.conversions import image_message
@@ -129,3 +130,64 @@ def test_has_depth_needs_a_valid_pixel() -> None:
     assert not answer(ones, [0.0, 0.0]).has_depth  # depth, but on none of the objects
     assert answer(ones, [0.0, 0.1]).has_depth
     assert answer(ones, []).has_depth and not answer(nothing, []).has_depth
+
+
+class Between:
+    """A stand-in for tf: the depth camera stands 5 cm to the left of the colour camera."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    def transform(self, target_frame: str, header: Header, timeout_s: float) -> RigidTransform:
+        self.asked.append((target_frame, header.frame_id))
+        return RigidTransform(np.array([0.0, 0.0, 0.0, 1.0]), np.array([0.05, 0.0, 0.0]))
+
+
+def own_camera(scale: float, frame_id: str) -> CameraInfo:
+    info = camera_info(Header(frame_id=frame_id))
+    info.width, info.height = int(640 * scale), int(480 * scale)
+    info.k = [value * scale for value in info.k]
+    info.k[8] = 1.0
+    return info
+
+
+def registered(
+    pixels: np.ndarray, info: CameraInfo | None, depth_info: CameraInfo, frames: Between | None, **options: object
+) -> Geometry:
+    inputs = MetricInputs("/camera/image_raw", "/camera/depth/image_raw", frames)  # type: ignore[arg-type]
+    node, depth = dataclasses.replace(NodeConfig(), **options), depth_message(pixels, depth_info.header.frame_id)
+    return inputs.of(HEADER, SIZE_HW, (depth, info), SaomConfig(), node, depth_info)
+
+
+def test_depth_of_another_camera_is_registered_by_both_camera_infos_and_tf() -> None:
+    flat = np.full((240, 320), 1000, np.uint16)
+    flat[100:140, 150:170] = 800
+    tf, info = Between(), camera_info(Header(frame_id="camera_color"))
+    geometry = registered(flat, info, own_camera(0.5, "camera_depth"), tf)
+    assert tf.asked == [("camera_color", "camera_depth")] and not geometry.troubles
+    assert geometry.depth_m is not None and geometry.depth_m.shape == SIZE_HW
+    rows, columns = np.nonzero(np.isclose(geometry.depth_m, 0.8))
+    shift = 0.05 / 0.8 * info.k[0]  # pixels to the right, as the depth camera stands to the left
+    assert columns.min() == pytest.approx(300 + shift, abs=1.5) and rows.min() == pytest.approx(200, abs=1.5)
+    assert columns.max() == pytest.approx(339 + shift, abs=1.5) and rows.max() == pytest.approx(279, abs=1.5)
+
+
+def test_depth_of_the_same_frame_needs_no_tf_and_aligned_depth_nothing() -> None:
+    info = camera_info(Header(frame_id="camera_color"))
+    half = registered(np.full((240, 320), 900, np.uint16), info, own_camera(0.5, "camera_color"), None)
+    assert half.depth_m is not None and half.depth_m.shape == SIZE_HW and (half.depth_m > 0).mean() > 0.99
+    aligned = registered(SCENE_MM, info, own_camera(1.0, "camera_color"), None)
+    assert aligned.depth_m is not None
+    np.testing.assert_allclose(aligned.depth_m, SCENE_MM / 1000, rtol=1e-6)
+
+
+def test_what_registration_misses_is_told() -> None:
+    flat, info = np.full((240, 320), 900, np.uint16), camera_info(Header(frame_id="camera_color"))
+    for given, depth_info, frames, told in (
+        (info, own_camera(0.5, "camera_depth"), None, "expected tf2_ros"),
+        (None, own_camera(0.5, "camera_depth"), Between(), "needs the camera_info of the colour camera"),
+        (info, own_camera(0.25, "camera_depth"), Between(), "expected the image's size 320x240, got 160x120"),
+    ):
+        geometry = registered(flat, given, depth_info, frames)
+        assert geometry.depth_m is None and geometry.camera is None
+        assert told in " ".join(map(str, geometry.troubles))

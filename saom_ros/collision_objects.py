@@ -1,0 +1,103 @@
+"""Obstacles for MoveIt 2: every instance as a box, every plane as a slab, each with a time to live.
+
+MoveIt keeps a collision object until somebody removes it. So one that has not been seen for `collision_ttl_s` is
+removed here, by an object out of sight or by a camera that has stopped. moveit_msgs and shape_msgs are in every ROS
+installation with MoveIt; without them the topic is not there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+from geometry_msgs.msg import Point, Pose, Quaternion
+from std_msgs.msg import Header
+
+from saom_core.support import Plane
+from saom_ros.answer import Answer
+from saom_ros.messages import instance_message
+from saom_ros.output import Output
+
+try:
+    from moveit_msgs.msg import CollisionObject
+    from shape_msgs.msg import SolidPrimitive
+except ImportError:
+    CollisionObject = SolidPrimitive = None
+
+PREFIX = "saom_"
+SLAB_M = 0.01
+"""Thickness of a plane's obstacle, which lies below the plane."""
+THINNEST_M = 0.001
+
+
+class CollisionObjects:
+    """What MoveIt has been told of, and since when it has not been seen.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seen: dict[str, tuple[float, Header]] = {}  # id -> when it was seen last, and in which frame
+        self._ttl_s = 0.0
+
+    def __call__(self, answer: Answer) -> list[Any]:
+        """One message for each object of an answer, and one for each that has not been seen for too long."""
+        now_s, self._ttl_s = self._clock(), answer.collision_ttl_s
+        instances, header, messages = answer.instances, answer.metric_header, []
+        boxes = instances.boxes3d
+        for k in [] if boxes is None else np.flatnonzero(np.isfinite(boxes.centers_m).all(axis=1)).tolist():
+            described = instance_message(instances, k)
+            track_id, size = described.track_id, described.box_size
+            name = f"track_{track_id}" if track_id >= 0 else f"untracked_{k}"
+            sizes = [max(float(edge), THINNEST_M) for edge in (size.x, size.y, size.z)]
+            messages.append(self._added(name, header, described.box_pose, sizes, now_s))
+            messages[-1].type.key = described.class_name
+        for k, plane in enumerate(() if instances.support is None else instances.support.planes):
+            messages.append(self._added(f"plane_{k}", header, *_slab(plane), now_s))
+        return messages + self.expired()
+
+    def expired(self) -> list[Any]:
+        """Messages that remove what has not been seen for the time to live."""
+        now_s, removed = self._clock(), []
+        for name, (seen_s, header) in list(self._seen.items()):
+            if now_s - seen_s > self._ttl_s:
+                del self._seen[name]
+                removed.append(CollisionObject(header=header, id=name, operation=CollisionObject.REMOVE))
+        return removed
+
+    def _added(self, name: str, header: Header, pose: Pose, sizes: list[float], now_s: float) -> Any:
+        self._seen[PREFIX + name] = now_s, header
+        message = CollisionObject(header=header, id=PREFIX + name, operation=CollisionObject.ADD, pose=pose)
+        message.primitives = [SolidPrimitive(type=SolidPrimitive.BOX, dimensions=sizes)]
+        message.primitive_poses = [Pose()]  # at the pose of the object
+        return message
+
+
+def _slab(plane: Plane) -> tuple[Pose, list[float]]:
+    """The smallest upright box under what is seen of a plane."""
+    normal = plane.normal
+    right = np.cross([0.0, 0.0, 1.0] if abs(normal[2]) < 0.9 else [0.0, 1.0, 0.0], normal)
+    right /= np.linalg.norm(right)
+    flat = np.column_stack([right, np.cross(normal, right)])
+    (x, y), (width, depth), turn_deg = cv2.minAreaRect((plane.outline_m @ flat).astype(np.float32))
+    turn = np.radians(turn_deg)
+    first = flat @ [np.cos(turn), np.sin(turn)]
+    axes = np.column_stack([first, np.cross(normal, first), normal])
+    center = flat @ [x, y] - (plane.coefficients[3] + SLAB_M / 2) * normal
+    vector = cv2.Rodrigues(axes)[0].ravel()
+    angle = float(np.linalg.norm(vector))
+    part = vector * (np.sin(angle / 2) / angle if angle > 1e-9 else 0.5)
+    pose = Pose(position=Point(x=float(center[0]), y=float(center[1]), z=float(center[2])))
+    pose.orientation = Quaternion(x=float(part[0]), y=float(part[1]), z=float(part[2]), w=float(np.cos(angle / 2)))
+    return pose, [max(float(width), THINNEST_M), max(float(depth), THINNEST_M), SLAB_M]
+
+
+COLLISION_OUTPUTS: dict[str, Output] = (
+    {} if CollisionObject is None else {"collision_objects": Output(CollisionObject, CollisionObjects)}
+)
+"""Row of the table of topics, `saom_ros.outputs.OUTPUTS`."""

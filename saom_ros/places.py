@@ -1,0 +1,101 @@
+"""`Places`: where the instances of an answer are in metres, and in which frame."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from saom_core.depth import clean_depth
+from saom_core.errors import InputError
+from saom_core.measure import BoxMemory
+from saom_ros.answer import Answer
+from saom_ros.frames import Frames
+from saom_ros.parameters import Parameters, listed
+
+FRAME = "target frame"
+"""Name of the trouble with tf."""
+NOT_ASKED_FOR = "the parameter classes leaves it out"
+SURFACE = "it is a surface, and the parameter drop_surfaces leaves those out"
+
+
+class Places:
+    """Adds places to answers.
+
+    Args:
+        options: the options of now.
+        frames: knows the way into the parameter `target_frame`; None where none is set.
+    """
+
+    def __init__(self, options: Parameters, frames: Frames | None) -> None:
+        self._options, self._frames = options, frames
+        self._boxes = BoxMemory()
+
+    def locate(self, answer: Answer, *, remember: bool) -> Answer:
+        """An answer with places in the camera's frame, where it has depth and a camera.
+
+        Args:
+            answer: with track ids, whose boxes keep their axes.
+            remember: take it as the next frame of the camera's stream.
+        """
+        if answer.depth_m is None or answer.camera is None:
+            return answer
+        core = self._options.core
+        depth_m = clean_depth(answer.depth_m, core.min_depth_m, core.max_depth_m)
+        located = self._boxes.locate(answer.instances, depth_m, answer.camera, remember=remember)
+        return dataclasses.replace(answer, instances=located)
+
+    def wanted(self, answer: Answer) -> tuple[Answer, str]:
+        """An answer without what the parameters leave out, and what is wrong with them ("" for nothing).
+
+        `drop_surfaces` leaves out tables, worktops and floors, `classes` what has other names. They are tracked all the
+        same, so that an object's id does not change with the parameters.
+        """
+        support, names = answer.instances.support, answer.instances.class_names
+        out = np.zeros(len(names), np.bool_)
+        if support is not None and self._options.core.drop_surfaces:
+            out |= support.is_surface
+        surfaces = out.copy()
+        asked = {name.casefold(): name for name in listed(self._options.node.classes)}
+        if asked:
+            out |= np.array([name.casefold() not in asked for name in names], np.bool_)
+        known = {name.casefold() for name in answer.model.class_names}
+        strange = [name for folded, name in asked.items() if folded not in known]
+        trouble = (
+            f"classes: expected some of the model's, got {', '.join(strange)}: it has "
+            f"{', '.join(answer.model.class_names) or 'none'}"
+            if strange
+            else ""
+        )
+        if not out.any():
+            return answer, trouble
+        target = answer.target
+        if target.index is not None and out[target.index]:
+            reason = SURFACE if surfaces[target.index] else NOT_ASKED_FOR
+            target = dataclasses.replace(target, index=None, reason=reason)
+        elif target.index is not None:
+            target = dataclasses.replace(target, index=int(target.index - np.count_nonzero(out[: target.index])))
+        return dataclasses.replace(answer, instances=answer.instances.select(~out), target=target), trouble
+
+    def in_target_frame(self, answer: Answer) -> Answer:
+        """An answer with its positions in the frame of the parameter `target_frame`, at the image's stamp.
+
+        Raises:
+            InputError: tf does not know the way there; see `Frames.transform`.
+        """
+        target_frame = self._options.node.target_frame
+        if self._frames is None or answer.instances.centroids_m is None or target_frame == answer.header.frame_id:
+            return answer
+        pose = self._frames.transform(target_frame, answer.header, self._options.node.tf_timeout_s)
+        return dataclasses.replace(answer, instances=pose.instances(answer.instances), frame_id=target_frame, pose=pose)
+
+    def in_target_frame_or_nowhere(self, answer: Answer) -> tuple[Answer, str]:
+        """The same for a stream: without a transform the answer has no positions, and the reason is told.
+
+        Positions of another frame than the one that was asked for would be taken for right ones.
+        """
+        try:
+            return self.in_target_frame(answer), ""
+        except InputError as error:
+            nowhere = dataclasses.replace(answer.instances, centroids_m=None, boxes3d=None, support=None)
+            return dataclasses.replace(answer, instances=nowhere, camera=None), f"{error}; no positions in metres"

@@ -1,0 +1,153 @@
+"""What becomes of places: surfaces that are left out, and the frame that positions are in; tf2 has a stand-in here."""
+
+from __future__ import annotations
+
+import dataclasses
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Time
+from std_msgs.msg import Header
+
+from saom_core.camera import CameraIntrinsics
+from saom_core.config import SaomConfig
+from saom_core.errors import InputError
+from saom_core.instances import Instances, MaskCrop
+from saom_core.measure import measure
+from saom_core.rigid import RigidTransform
+from saom_core.runtime import ModelInfo
+from saom_ros.answer import Answer
+from saom_ros.clouds import POINT_FIELDS, points
+from saom_ros.markers import markers
+from saom_ros.messages import instances_from_message
+from saom_ros.outputs import instance_array, planes
+from saom_ros.parameters import NodeConfig
+from saom_ros.places import NOT_ASKED_FOR, SURFACE, Places
+from saom_ros.target import TargetInFrame
+
+SIZE = (240, 320)
+CAMERA = CameraIntrinsics(300.0, 300.0, 159.5, 119.5, SIZE[1], SIZE[0])
+MODEL = ModelInfo("stand-in", "", ("Mug", "Table"), "cpu", "cpu", "", SIZE, False)
+HEADER = Header(stamp=Time(sec=7, nanosec=8), frame_id="camera")
+TURN = RigidTransform(np.array([0.6, 0.0, 0.0, 0.8]), np.array([1.0, 2.0, 3.0]))
+
+
+def frame() -> Answer:
+    """A block of 10 x 10 cm, 10 cm high, on a table 1 m below a camera that looks straight down; the table is first."""
+    table, block = np.ones(SIZE, bool), np.zeros(SIZE, bool)
+    block[100:133, 150:183] = True
+    depth = np.where(block, 0.9, 1.0).astype(np.float32)
+    found = Instances.from_masks(
+        SIZE,
+        [MaskCrop.from_dense(table), MaskCrop.from_dense(block)],
+        np.array([0.9, 0.8], np.float32),
+        class_ids=np.array([1, 0], np.int32),
+        class_names=["Table", "Mug"],
+    )
+    image = np.zeros((*SIZE, 3), np.uint8)
+    return Answer(HEADER, image, depth, CAMERA, measure(found, depth, None), MODEL, target=TargetInFrame("Mug", 1, 5))
+
+
+def places(frames: Any = None, **options: Any) -> Places:
+    core = {key: value for key, value in options.items() if key == "drop_surfaces"}
+    node = {key: value for key, value in options.items() if key not in core}
+    made = SimpleNamespace(core=SaomConfig(**core), node=NodeConfig(**node))
+    return Places(made, frames)  # type: ignore[arg-type]
+
+
+class Known:
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Header, float]] = []
+
+    def transform(self, target_frame: str, header: Header, timeout_s: float) -> RigidTransform:
+        self.asked.append((target_frame, header, timeout_s))
+        return TURN
+
+
+class Unknown:
+    def transform(self, *_: object) -> RigidTransform:
+        raise InputError("target_frame: no way there")
+
+
+def test_surfaces_are_left_out_and_the_target_is_still_the_target() -> None:
+    located = places().locate(frame(), remember=True)
+    assert located.instances.support is not None and located.instances.support.is_surface.tolist() == [True, False]
+    left = places().wanted(located)[0]
+    assert left.instances.class_names == ("Mug",) and left.target.index == 0
+    all_of_them = places(drop_surfaces=False).wanted(located)[0]
+    assert all_of_them.instances.class_names == ("Table", "Mug") and all_of_them.target.index == 1
+    on_table = dataclasses.replace(located, target=TargetInFrame("Table", 0, 4))
+    gone = places().wanted(on_table)[0].target
+    assert gone.index is None and gone.reason == SURFACE
+
+
+def test_only_the_classes_that_are_asked_for_are_answered() -> None:
+    located = places().locate(frame(), remember=True)
+    kept, trouble = places(drop_surfaces=False, classes=" mug ,").wanted(located)
+    assert kept.instances.class_names == ("Mug",) and kept.target.index == 0 and trouble == ""
+    none, trouble = places(drop_surfaces=False, classes="table, Cupp").wanted(located)
+    assert none.instances.class_names == ("Table",) and none.target.reason == NOT_ASKED_FOR
+    assert trouble == "classes: expected some of the model's, got Cupp: it has Mug, Table"
+    without_depth, _ = places(classes="Mug").wanted(frame())
+    assert without_depth.instances.class_names == ("Mug",)
+
+
+def test_positions_move_and_pixels_do_not() -> None:
+    known = Known()
+    spot = places(known, target_frame="base_link", tf_timeout_s=0.25)
+    before = spot.wanted(spot.locate(frame(), remember=True))[0]
+    after = spot.in_target_frame(before)
+    assert known.asked == [("base_link", HEADER, 0.25)]
+    sent = instance_array(after)
+    assert sent.header == HEADER and sent.metric_frame_id == "base_link"
+    there, here = sent.instances[0].centroid, before.instances.centroids_m
+    assert here is not None and before.instances.support is not None
+    np.testing.assert_allclose((there.x, there.y, there.z), TURN.points(here[0]), rtol=1e-6)
+    assert sent.instances[0].distance == pytest.approx(0.9) and sent.instances[0].supported_by == 0
+    for message in (planes(after), markers(after).markers[1], points(after)):
+        assert message is not None and message.header.frame_id == "base_link" and message.header.stamp == HEADER.stamp
+    (plane,) = planes(after).planes
+    corner = np.array([plane.outline[0].x, plane.outline[0].y, plane.outline[0].z])
+    assert plane.coefficients[:3] @ corner + plane.coefficients[3] == pytest.approx(0, abs=1e-4)
+    cloud = points(after)
+    assert cloud is not None
+    pixels = np.frombuffer(cloud.data, POINT_FIELDS).reshape(SIZE)
+    here = np.array([(200 - CAMERA.cx) / CAMERA.fx, (20 - CAMERA.cy) / CAMERA.fy, 1.0])
+    there_xyz = [pixels[axis][20, 200] for axis in "xyz"]
+    np.testing.assert_allclose(there_xyz, TURN.rotation @ here + TURN.translation_m, rtol=1e-5)
+
+
+def test_a_message_gives_its_support_back() -> None:
+    located = places().locate(frame(), remember=True)
+    sent, support = instance_array(located), located.instances.support
+    assert support is not None and sent.metric_frame_id == "camera"
+    back = instances_from_message(sent).support
+    assert back is not None and len(back.planes) == 1
+    assert back.planes[0].coefficients == support.planes[0].coefficients
+    np.testing.assert_array_equal(back.planes[0].outline_m, support.planes[0].outline_m)
+    for name in ("supported_by", "bottoms_m", "tops_m", "is_surface"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(support, name))
+    assert sent.instances[1].top_above_plane == pytest.approx(0.1, abs=0.002)
+    without = dataclasses.replace(frame(), depth_m=None)
+    assert planes(without).planes == [] and np.isnan(instance_array(without).instances[0].top_above_plane)
+
+
+def test_without_a_transform_there_are_no_positions_instead_of_wrong_ones() -> None:
+    lost = places(Unknown(), target_frame="map")
+    located = lost.locate(frame(), remember=True)
+    with pytest.raises(InputError, match="no way there"):
+        lost.in_target_frame(located)
+    nowhere, reason = lost.in_target_frame_or_nowhere(located)
+    assert reason.endswith("no way there; no positions in metres")
+    assert np.isnan(instance_array(nowhere).instances[0].centroid.x) and points(nowhere) is None
+    assert planes(nowhere).planes == [] and instance_array(nowhere).instances[0].distance == pytest.approx(1.0)
+
+
+def test_no_transform_is_asked_for_where_none_is_needed() -> None:
+    known = Known()
+    located = places(known, target_frame="camera").locate(frame(), remember=True)
+    assert places(known, target_frame="camera").in_target_frame(located) is located
+    bare = dataclasses.replace(frame(), depth_m=None)
+    assert places(known, target_frame="map").in_target_frame(bare) is bare and known.asked == []
