@@ -27,6 +27,10 @@ COMMANDS = {
     ),
     "bench-heads": ("saom_training.benches.heads", "fast head and SAM's decoder against the image encoder [train]"),
     "bench-teach": ("saom_training.benches.teach", "how well classes are taught, on objects of a data set [train]"),
+    "bench-grasp": (
+        "saom_training.benches.grasp",
+        "how often a simulated gripper lifts the chosen object, by the masks it is told [train]",
+    ),
     "stand-in": (
         "saom_training.benches.stand_in",
         "checkpoint of a SAM's size with random weights, to try the machine [train]",
@@ -46,7 +50,7 @@ COMMANDS = {
     "export": ("saom_training.export", "checkpoint to one ONNX file [train]"),
 }
 """Command -> module with `add_arguments(parser)` and `run(args) -> int`; [train]: needs the training packages."""
-RESUMED = {"collect", "finetune", "reproduce"}
+RESUMED = {"collect", "finetune", "reproduce", "bench-grasp"}
 """Commands that continue an interrupted run when they are given again, whatever their options."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import mujoco
@@ -44,6 +45,14 @@ class WorldObject:
 class World:
     """A compiled and settled scene.
 
+    Args:
+        scene: What stands where.
+        rng: Source of all randomness.
+        max_size_hw: Largest picture that will be drawn of it.
+        multisamples: Samples per pixel.
+        pictures: The user's own, for surfaces.
+        extend: Adds more to the model before it is compiled, such as a robot; joints that it adds keep their damping.
+
     Attributes:
         model, data: MuJoCo's, at rest.
         objects: The instances.
@@ -59,6 +68,7 @@ class World:
         max_size_hw: tuple[int, int],
         multisamples: int = 4,
         pictures: Pictures | None = None,
+        extend: Callable[[mujoco.MjSpec], object] | None = None,
     ) -> None:
         self.scene = scene
         self._pictures = pictures
@@ -70,10 +80,14 @@ class World:
         self._add_background()
         for index, placed in enumerate(scene.objects):
             self._add_object(index, placed)
+        if extend is not None:
+            extend(self._spec)
         self.model: mujoco.MjModel = self._spec.compile()
-        self.model.dof_damping[:] = 2e-4
         self.data = mujoco.MjData(self.model)
         self._index_geoms()
+        for item in self.objects:
+            first = int(self.model.body_dofadr[item.body])
+            self.model.dof_damping[first : first + int(self.model.body_dofnum[item.body])] = 2e-4
         self.settle()
 
     # --- building
@@ -241,10 +255,10 @@ class World:
         return unsound
 
     def _remove(self, bodies: set[int]) -> None:
-        """Put bodies far below the floor, out of every camera's sight."""
-        for body in bodies:
+        """Put bodies far below the floor, out of every camera's sight, and apart: they would push each other away."""
+        for place, body in enumerate(sorted(bodies)):
             start = self.model.jnt_qposadr[self.model.body_jntadr[body]]
-            self.data.qpos[start : start + 3] = (0.0, 0.0, -50.0)
+            self.data.qpos[start : start + 3] = (2.0 * place, 0.0, -50.0)
         mujoco.mj_kinematics(self.model, self.data)
         mujoco.mj_comPos(self.model, self.data)
 

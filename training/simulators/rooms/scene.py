@@ -56,9 +56,16 @@ class Scene:
     targets: list[Vec3] = field(default_factory=list)
 
 
-def make_scene(rng: np.random.Generator, assets: Assets | None = None) -> Scene:
-    """A random scene, with the user's own objects among the rest; the same generator state gives the same scene."""
-    family: Family = "table" if rng.random() < TABLE_SHARE else "room"
+def make_scene(rng: np.random.Generator, assets: Assets | None = None, family: Family | None = None) -> Scene:
+    """A random scene, with the user's own objects among the rest; the same generator state gives the same scene.
+
+    Args:
+        rng: Source of all randomness.
+        assets: The user's objects.
+        family: Which kind of scene; None: drawn, too.
+    """
+    drawn: Family = "table" if rng.random() < TABLE_SHARE else "room"
+    family = family or drawn
     builder = _Layout(rng, family, assets)
     if family == "table":
         builder.cluttered_table()
