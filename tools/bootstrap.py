@@ -27,6 +27,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = {"node": ("ros.txt", "node.txt", "dev.txt"), "train": ("train.txt",)}
+WITHOUT_DEPENDENCIES = {"train": ("train-alone.txt",)}  # packages of which only the files are used
 ENVIRONMENTS = {"node": ROOT / ".venv", "train": ROOT / ".venv-train"}
 CPU_TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 # what PyPI's torch for Linux needs and the build for CPUs alone does not; 5 GB on the disk
@@ -137,12 +138,13 @@ def make_environment(name: str, torch: str = "", torch_index: str = CPU_TORCH_IN
     """
     venv = ENVIRONMENTS[name]
     files = [ROOT / "requirements" / file for file in REQUIREMENTS[name]]
+    alone = [ROOT / "requirements" / file for file in WITHOUT_DEPENDENCIES.get(name, ())]
     # remembered, so that `make test` does not bring back the 5 GB that somebody left out
     remembered = venv / "saom-torch-build"
     has = remembered.read_text() if remembered.is_file() else "cuda"
     build = torch or has
     # the checkout is installed anew after a change of its package names or commands, too
-    wanted = digest([*files, ROOT / "pyproject.toml", ROOT / "setup.py"], platform.python_version() + build)
+    wanted = digest([*files, *alone, ROOT / "pyproject.toml", ROOT / "setup.py"], platform.python_version() + build)
     stamp = venv / "saom-requirements.sha256"
     if stamp.is_file() and stamp.read_text() == wanted:
         return
@@ -163,6 +165,8 @@ def make_environment(name: str, torch: str = "", torch_index: str = CPU_TORCH_IN
         if name == "train" and not has_nvidia_gpu():
             say("no NVIDIA GPU is seen here: `make env-train TORCH=cpu` would need 5 GB less")
         run([*pip, *(argument for file in files for argument in ("-r", str(file)))], environment)
+    for file in alone:
+        run([*pip, "--no-deps", "-r", str(file)], environment)
     run([*pip, "--no-deps", "--no-build-isolation", "-e", "."], environment)  # the command `saom`
     stamp.write_text(wanted)
 

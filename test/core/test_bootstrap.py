@@ -95,14 +95,15 @@ def test_the_build_for_cpus_keeps_every_pin_and_leaves_out_what_only_cuda_needs(
     assert all(name.startswith(("nvidia-", "cuda-", "triton")) for name in names)
 
 
-def add_to_index(index: Path, name: str, version: str) -> None:
-    """A package that holds nothing, in a package index of a folder (PEP 503)."""
+def add_to_index(index: Path, name: str, version: str, needs: str = "") -> None:
+    """A package that holds nothing and perhaps needs another one, in a package index of a folder (PEP 503)."""
     folder = index / name.replace("_", "-")
     folder.mkdir(parents=True, exist_ok=True)
     info = f"{name}-{version}.dist-info"
     wheel = folder / f"{name}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        needed = f"Requires-Dist: {needs}\n" if needs else ""
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needed}")
         archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr(f"{info}/RECORD", "")
     links = [f'<a href="{path.name.replace("+", "%2B")}">{path.name}</a>' for path in sorted(folder.glob("*.whl"))]
@@ -117,6 +118,7 @@ def test_torch_for_cpus_comes_from_its_index_and_stays_until_somebody_asks_for_c
     pypi, of_torch = tmp_path / "pypi", tmp_path / "of-torch"
     for name, version in (("torch", "2.15.0"), ("torchvision", "0.29.2"), ("nvidia_cublas", "13.4"), ("small", "1.0")):
         add_to_index(pypi, name, version)
+    add_to_index(pypi, "alone", "1.0", needs="not-there==1.0")
     for name, version in (("torch", "2.15.0+cpu"), ("torchvision", "0.29.2+cpu"), ("small", "1.0+not.from.here")):
         add_to_index(of_torch, name, version)
     checkout = tmp_path / "checkout"
@@ -124,6 +126,7 @@ def test_torch_for_cpus_comes_from_its_index_and_stays_until_somebody_asks_for_c
     requirements = checkout / "requirements" / "train.txt"
     pins = ["torch==2.15.0 ; python_full_version >= '3.10'", "torchvision==0.29.2", "small==1.0"]
     requirements.write_text("\n".join([*pins, "nvidia-cublas==13.4 ; sys_platform == 'linux'"]))
+    (checkout / "requirements" / "train-alone.txt").write_text("alone==1.0\n")
     for name in ("pyproject.toml", "setup.py"):
         (checkout / name).write_text("")
     venv = checkout / ".venv-train"
@@ -150,10 +153,10 @@ def test_torch_for_cpus_comes_from_its_index_and_stays_until_somebody_asks_for_c
         found = {path.name.removesuffix(".dist-info") for path in venv.glob("lib/*/site-packages/*.dist-info")}
         return {name for name in found if not name.startswith(("pip-", "setuptools-"))}, len(commands)
 
-    for_cpus = {"torch-2.15.0+cpu", "torchvision-0.29.2+cpu", "small-1.0"}
-    assert make("cpu") == (for_cpus, 4)
+    for_cpus = {"torch-2.15.0+cpu", "torchvision-0.29.2+cpu", "small-1.0", "alone-1.0"}
+    assert make("cpu") == (for_cpus, 5)
     assert make("cpu") == (for_cpus, 0) and make("") == (for_cpus, 0)  # as `make test` calls it
     (checkout / "pyproject.toml").write_text("[project.scripts]")  # a new command: the checkout is installed anew
-    assert make("") == (for_cpus, 3) and commands[-1][-2:] == ["-e", "."]
-    assert make("cuda")[0] == {"torch-2.15.0", "torchvision-0.29.2", "small-1.0", "nvidia_cublas-13.4"}
+    assert make("") == (for_cpus, 4) and commands[-1][-2:] == ["-e", "."]
+    assert make("cuda")[0] == {"torch-2.15.0", "torchvision-0.29.2", "small-1.0", "alone-1.0", "nvidia_cublas-13.4"}
     assert make("")[1] == 0

@@ -19,7 +19,7 @@ from .gripper import add_gripper
 from .jaw import Jaw
 
 SIZE_HW = (480, 640)
-TRIES, VIEWS = 8, 40
+TRIES, VIEWS = 40, 40
 DISTANCE_M, LEAST_PITCH = (0.45, 1.1), np.radians(30)  # where a camera for grasping looks from
 LEAST_PX, LEAST_VISIBLE, LEAST_DEPTH = 500, 0.6, 0.6
 WIDEST_M, LOWEST_M, HEAVIEST_KG = 0.065, 0.02, 1.0
