@@ -10,10 +10,15 @@ import sys
 from pathlib import Path
 
 import cv2
+import numpy as np
 import psutil
 import pytest
 from conftest import MODEL
+from geometry_msgs.msg import Vector3
 from robot import ROOT, SEQUENCE
+from saom_ros.msg import Instance, InstanceArray
+
+from tools.demo_page import Shot, Summary, followed, print_tables, write_page
 
 DEMO = [sys.executable, "-m", "tools.demo", *(["--model", MODEL] if MODEL else [])]
 
@@ -32,13 +37,55 @@ def test_photos_give_tables_overlays_and_a_page(tmp_path: Path) -> None:
     command = [*DEMO, "--images", str(photos), "--out", str(out), "--measure", "1"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "first.jpg: " in done.stdout and "2 pictures, " in done.stdout and "answers" in done.stdout
+    assert "second one.jpg: " in done.stdout and "2 pictures, " in done.stdout and "answers" in done.stdout
     assert "broken.jpg is no picture" in done.stderr
     assert sorted(path.name for path in (out / "overlays").iterdir()) == ["first.png", "second one.png"]
     assert cv2.imread(str(out / "overlays" / "first.png")).shape == (480, 640, 3)
     page = (out / "index.html").read_text()
     assert page.count("<section>") == 2 and page.count("data:image/jpeg;base64,") == 2
     assert not left_behind(photos)
+
+
+def instance(track: int, name: str, **values: object) -> Instance:
+    return Instance(track_id=track, class_name=name, box_xyxy=[0.0, 1.0, 1279.0, 719.0], **values)
+
+
+def shots() -> list[Shot]:
+    """Three pictures: a mug all the time, once named otherwise; a box twice; something once; something unnumbered."""
+    size = Vector3(x=1.234, y=0.456, z=0.789)
+    mug = instance(7, "Mug", distance=12.345, box_size=size), instance(7, "Cup"), instance(7, "Mug")
+    box = instance(12, "AVeryLongNameOfAClassOfThings"), instance(12, "Box"), instance(-1, "")
+    answers = [[mug[0], box[0]], [mug[1], box[1], instance(3, "Plate")], [mug[2], box[2]]]
+    blank = np.zeros((48, 64, 3), np.uint8)
+    return [Shot(f"{k}.jpg", InstanceArray(instances=found), blank) for k, found in enumerate(answers)]
+
+
+SUMMARY = Summary(30.0, 29.9, 41.0, 55.0, {"model": "/a/long/path/of/a/model/that/somebody/made/saom-tiny.onnx"})
+
+
+def test_objects_that_kept_their_number() -> None:
+    found = followed(shots())
+    assert [(one.track_id, one.name, one.pictures) for one in found] == [(7, "Mug", 3), (12, found[1].name, 2)]
+    assert followed(shots()[:1]) == []
+
+
+def test_what_is_printed_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    for shown in (shots(), shots()[:1], [shots()[1]]):
+        print_tables(shown, SUMMARY)
+        lines = capsys.readouterr().out.splitlines()
+        assert max(map(len, lines)) <= 80
+        rows = lines[3 : 3 + len(shown[-1].answer.instances)]
+        assert all(line.split()[0] in {"7", "12", "3", "-"} for line in rows)
+    assert "12.35 m" not in "".join(lines)  # of the first picture alone
+
+
+def test_the_page_has_a_row_for_each_instance_and_escapes_names(tmp_path: Path) -> None:
+    shown = shots()
+    shown[0].answer.instances[0].class_name = "<script>x</script>"
+    write_page(tmp_path / "page.html", shown, SUMMARY)
+    text = (tmp_path / "page.html").read_text()
+    assert text.count("<section>") == 3 and text.count("<tr style=") == 7 + 2 and "<script>x" not in text
+    assert text.count("3 of 3") == 1 and "prefers-color-scheme: dark" in text
 
 
 def test_a_folder_without_pictures_is_told(tmp_path: Path) -> None:

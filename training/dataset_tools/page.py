@@ -12,56 +12,62 @@ from tqdm import tqdm
 
 from saom_core.files import check_output, write_atomically
 from saom_core.photos import write_photo
+from saom_core.web_page import page
 
 from ..data.frames import Split
 from ..dataset import Dataset, Sample, evenly_spread
 
 _HUES = np.array([[(hue, 200, 255) for hue in range(0, 180, 9)]], np.uint8)
 COLOURS = cv2.cvtColor(_HUES, cv2.COLOR_HSV2RGB)[0].astype(np.float32)
-PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<meta name="viewport" content="width=device-width"><style>
-body {{ font: 14px/1.4 system-ui, sans-serif; margin: 0; background: #f4f4f2; color: #222; }}
-header {{ position: sticky; top: 0; background: #fff; padding: 10px 16px; border-bottom: 1px solid #ccc; z-index: 1; }}
-h1 {{ font-size: 16px; margin: 0 0 6px; }} label {{ margin-right: 14px; }} select {{ font: inherit; }}
-main {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); gap: 12px; padding: 16px; }}
-figure {{ margin: 0; background: #fff; border: 1px solid #ddd; border-radius: 6px; overflow: hidden; }}
-figure[hidden] {{ display: none; }} img {{ width: 100%; display: block; }}
-figcaption {{ padding: 6px 8px; font-size: 12px; }} figcaption b {{ font-weight: 600; }}
-.picture {{ position: relative; }} i {{ position: absolute; transform: translate(-50%, -50%); pointer-events: none; }}
-i {{ font: 10px/1.1 system-ui, sans-serif; background: #fffc; padding: 0 2px; border-radius: 2px; }}
-.chosen i {{ background: #fe0; font-size: 13px; }} i[hidden], .bare i {{ display: none; }}
-</style></head><body><header><h1>{title}</h1>
-<label>class <select id="class"><option value="">all</option>{classes}</select></label>
-<label>in sight <select id="visible"><option value="2">all</option><option value="0.95">less than 95 %</option>
-<option value="0.5">less than half</option></select></label>
-<label>split <select id="split"><option value="">all</option>{splits}</select></label>
-<label>show <select id="layer"><option value="overlay">overlay</option><option value="color">colour</option>
-<option value="depth">depth</option></select></label> <span id="count"></span></header>
-<main>{figures}</main><script>
+STYLE = """
+body { padding: 0 0 48px; max-width: none; }
+header { position: sticky; top: 0; background: var(--paper); padding: 12px clamp(12px, 3vw, 24px); z-index: 1;
+  border-bottom: 1px solid var(--line); display: flex; flex-wrap: wrap; gap: 6px 16px; align-items: center; }
+h1 { font-size: 17px; margin: 0; flex-basis: 100%; } label { color: var(--soft); font-size: 13px; }
+select { font: inherit; color: var(--ink); background: var(--raised); border: 1px solid var(--line); border-radius: 6px;
+  padding: 2px 4px; max-width: 100%; }
+@media (max-width: 600px) { header { position: static; } }
+main { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(320px, 100%), 1fr)); gap: 14px;
+  padding: 16px clamp(12px, 3vw, 24px); }
+figure { margin: 0; background: var(--raised); border: 1px solid var(--line); border-radius: 8px; overflow: hidden; }
+figure[hidden] { display: none; } img { width: 100%; border-radius: 0; }
+figcaption { padding: 8px 10px; margin: 0; } figcaption b { color: var(--ink); font-weight: 600; }
+.picture { position: relative; } i { position: absolute; transform: translate(-50%, -50%); pointer-events: none; }
+i { font: 10px/1.2 system-ui, sans-serif; color: #14181d; background: #fffd; padding: 0 3px; border-radius: 3px; }
+.chosen i { background: #fe0; font-size: 13px; } i[hidden], .bare i { display: none; }
+"""
+SCRIPT = """
 const figures = [...document.querySelectorAll("figure")], main = document.querySelector("main");
 const value = id => document.getElementById(id).value;
-function update() {{
+function update() {
   const wanted = value("class"), visible = Number(value("visible")), split = value("split"), layer = value("layer");
   const any = !wanted && visible > 1;  // pictures without instances too
   let shown = 0;
-  for (const figure of figures) {{
+  for (const figure of figures) {
     let found = 0;
-    for (const name of figure.querySelectorAll("i")) {{
+    for (const name of figure.querySelectorAll("i")) {
       name.hidden = (wanted && name.textContent !== wanted) || Number(name.dataset.visible) >= visible;
       found += !name.hidden;
-    }}
+    }
     figure.hidden = (split && figure.dataset.split !== split) || !(any || found);
     if (figure.hidden) continue;
     shown += 1;
     figure.querySelector("img").src = figure.querySelector("a").href = figure.dataset.name + "_" + layer + ".jpg";
-  }}
+  }
   main.className = (any ? "" : "chosen ") + (layer === "color" ? "bare" : "");
   document.getElementById("count").textContent = shown + " of " + figures.length + " pictures";
-}}
+}
 for (const select of document.querySelectorAll("select")) select.addEventListener("change", update);
 update();
-</script></body></html>
 """
+HEADER = (
+    '<header><h1>{title}</h1><label>class <select id="class"><option value="">all</option>{classes}</select></label>'
+    '<label>in sight <select id="visible"><option value="2">all</option><option value="0.95">less than 95 %</option>'
+    '<option value="0.5">less than half</option></select></label>'
+    '<label>split <select id="split"><option value="">all</option>{splits}</select></label>'
+    '<label>show <select id="layer"><option value="overlay">overlay</option><option value="color">colour</option>'
+    '<option value="depth">depth</option></select></label> <span id="count" class="note"></span></header>'
+)
 
 
 def write_page(path: Path, split: Split | None, out: Path, limit: int) -> Path:
@@ -85,8 +91,9 @@ def write_page(path: Path, split: Split | None, out: Path, limit: int) -> Path:
     options = "".join(_option(name, f"{name} ({count})") for name, count in sorted(classes.items()))
     splits = "".join(_option(split, split) for split in sorted(set(dataset.splits())))
     title = html.escape(f"{dataset.path.name}: {len(chosen)} of {len(dataset)} pictures")
-    page = PAGE.format(title=title, classes=options, splits=splits, figures="\n".join(figures))
-    write_atomically(out / "index.html", page.encode())
+    header = HEADER.format(title=title, classes=options, splits=splits)
+    body = f"{header}<main>{chr(10).join(figures)}</main>"
+    write_atomically(out / "index.html", page(title, body, style=STYLE, script=SCRIPT).encode())
     return out / "index.html"
 
 

@@ -11,11 +11,12 @@ import cv2
 import numpy as np
 
 from saom_core.photos import write_photo
+from saom_core.web_page import page
 
 from ..dataset import Dataset
 from .comparison import GroundTruth
 from .pictures import Image, Picked, draw_answer, draw_truth
-from .report import PROTOCOLS, Report, class_value, gain
+from .report import PROTOCOLS, Report, class_value, gain, show_interval
 
 JPEG_QUALITY = 85
 KINDS = {
@@ -24,38 +25,31 @@ KINDS = {
     "most gained": "Where the last model gains most on the first",
     "most lost": "Where the last model loses most against the first",
 }
-PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<meta name="viewport" content="width=device-width"><style>
-body {{ font: 15px/1.45 system-ui, sans-serif; margin: 0 auto; padding: 16px; max-width: 1500px; color: #222; }}
-h1 {{ font-size: 22px; margin: 0 0 4px; }} h2 {{ font-size: 17px; margin: 32px 0 6px; }}
-p {{ margin: 4px 0; max-width: 100ch; }} .note {{ color: #555; font-size: 13px; }}
-.scroll {{ overflow-x: auto; }} table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
-th, td {{ padding: 3px 10px; text-align: right; border-bottom: 1px solid #e2e2e2; white-space: nowrap; }}
-th:first-child, td:first-child {{ text-align: left; }} td.text {{ text-align: left; color: #555; white-space: normal; }}
-thead th {{ border-bottom: 2px solid #888; position: sticky; top: 0; background: #fff; }}
-.sortable tr:last-child th {{ cursor: pointer; }} .sortable th[aria-sort] {{ background: #eef3fb; }}
-th[aria-sort=ascending]::after {{ content: " \\25B2"; }} th[aria-sort=descending]::after {{ content: " \\25BC"; }}
-.good {{ color: #14713a; }} .bad {{ color: #a11; }}
-figure {{ margin: 0 0 20px; }} figcaption {{ margin-bottom: 4px; }}
-.row {{ display: grid; grid-template-columns: repeat({columns}, minmax(0, 1fr)); gap: 6px; }}
-.row div {{ font-size: 13px; color: #555; }} .row img {{ width: 100%; display: block; border-radius: 4px; }}
-</style></head><body><h1>{title}</h1>{facts}{body}<script>
-for (const table of document.querySelectorAll("table.sortable")) {{
+STYLE = """
+.pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(320px, 100%), 1fr)); gap: 8px; }
+.pictures div { font-size: 13px; color: var(--soft); } .pictures img { width: 100%; margin-top: 2px; }
+.sortable tr:last-child th { cursor: pointer; } .sortable th[aria-sort] { color: var(--accent); }
+th[aria-sort=ascending]::after { content: " \\25B2"; } th[aria-sort=descending]::after { content: " \\25BC"; }
+th.group { text-align: center; } td small { display: block; font-size: 11px; line-height: 1.2; }
+td.text { font-size: 12.5px; }
+@media (max-width: 700px) { td.text { display: none; } th, td { padding: 4px 8px; } }
+"""
+SCRIPT = """
+for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
-  heads.forEach((head, column) => head.addEventListener("click", () => {{
+  heads.forEach((head, column) => head.addEventListener("click", () => {
     const down = head.getAttribute("aria-sort") ? head.getAttribute("aria-sort") === "ascending" : column > 0;
     heads.forEach(other => other.removeAttribute("aria-sort"));
     head.setAttribute("aria-sort", down ? "descending" : "ascending");
     const value = row => row.cells[column].dataset.value ?? row.cells[column].textContent;
-    const rows = [...table.tBodies[0].rows].sort((a, b) => {{
+    const rows = [...table.tBodies[0].rows].sort((a, b) => {
       const [x, y] = [value(a), value(b)];
       if (column > 0 && (x === "" || y === "")) return (x === "") - (y === "");  // unknown ones always last
       return (column > 0 ? x - y : x.localeCompare(y)) * (down ? -1 : 1);
-    }});
+    });
     table.tBodies[0].append(...rows);
-  }}));
-}}
-</script></body></html>
+  }));
+}
 """
 LEGEND = (
     "A prediction has the colour of the object that it found (IoU of at least .5). Outlined in red: among predictions, "
@@ -79,10 +73,12 @@ def page_of(report: Report, sections: Mapping[str, Sequence[Picked]], data: Data
     title = f"{' and '.join(model.name for model in report.models)} on {report.title}"
     files = "; ".join(f"{model.name}: {model.path} on {model.provider}" for model in report.models)
     facts = (
-        f"<p>{html.escape(report.extent)}; {html.escape(report.settings)}.</p><p class=note>{html.escape(files)}</p>"
+        f"<h1>{html.escape(title)}</h1><p>{html.escape(report.extent)}; {html.escape(report.settings)}.</p>"
+        f"<p class=note>{html.escape(files)}</p>"
     )
-    body = "".join([*_figure_tables(report), _class_table(report), *_galleries(report, sections, data)])
-    return PAGE.format(title=html.escape(title), facts=facts, body=body, columns=len(report.models) + 1)
+    # pictures before the long table of classes: they say most
+    body = [facts, *_figure_tables(report), *_galleries(report, sections, data), _class_table(report)]
+    return page(html.escape(title), "".join(body), style=STYLE, script=SCRIPT)
 
 
 def write_pictures(report: Report, sections: Mapping[str, Sequence[Picked]], data: Dataset, folder: Path) -> None:
@@ -105,19 +101,29 @@ def _figure_tables(report: Report) -> Iterator[str]:
         rows = []
         for meaning in meanings:
             values = [figures[meaning.key] for _, figures in columns]
-            cells = "".join(f"<td>{meaning.show(value)}</td>" for value in values)
+            between = [show_interval(figures.get("intervals", {}).get(meaning.key)) for _, figures in columns]
+            cells = "".join(
+                f"<td>{meaning.show(value)}{_small(known)}</td>" for value, known in zip(values, between, strict=True)
+            )
             if len(columns) == 2:
                 difference = gain(meaning, values)
                 better = difference and float(difference) * meaning.sign
-                cells += f'<td class="{"good" if better and better > 0 else "bad" if better else ""}">{difference}</td>'
+                known = show_interval(report.gain_intervals.get(protocol, {}).get(meaning.key), "+")
+                kind = "good" if better and better > 0 else "bad" if better else ""
+                cells += f'<td class="{kind}">{difference}{_small(known) if difference else ""}</td>'
             less = " (less is better)" if meaning.sign < 0 else ""
             rows.append(
                 f"<tr><td>{meaning.title}</td>{cells}<td class=text>{html.escape(meaning.text)}{less}</td></tr>"
             )
         yield (
-            f"<h2>{html.escape(title.capitalize())}</h2><div class=scroll><table><thead><tr><th></th>{heads}<th></th>"
+            f"<h2>{html.escape(title[0].upper() + title[1:])}</h2><p class=note>Small: the middle 95 % of 1000 sets of "
+            "the pictures drawn with replacement.</p><div class=scroll><table><thead><tr><th></th>{heads}<th></th>"
             f"</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
         )
+
+
+def _small(text: str) -> str:
+    return f"<small>{text}</small>" if text else ""
 
 
 def _class_table(report: Report) -> str:
@@ -125,7 +131,7 @@ def _class_table(report: Report) -> str:
     columns = report.class_columns()
     spans = [sum(model is one for one, _, _ in columns) for model in report.models]
     groups = "".join(
-        f'<th colspan="{span}" style="text-align:center">{html.escape(model.name)}</th>'
+        f'<th class=group colspan="{span}">{html.escape(model.name)}</th>'
         for model, span in zip(report.models, spans, strict=True)
     )
     heads = "".join(
@@ -163,7 +169,7 @@ def _figure(report: Report, picked: Picked, data: Dataset) -> str:
         for title, picture in _row(report, picked, data)
     )
     caption = f"{html.escape(str(image['scene']))}, picture {html.escape(str(image['id']))}"
-    return f'<figure><figcaption>{caption}</figcaption><div class="row">{cells}</div></figure>'
+    return f'<figure><figcaption>{caption}</figcaption><div class="pictures">{cells}</div></figure>'
 
 
 def _row(report: Report, picked: Picked, data: Dataset) -> Iterator[tuple[str, Image]]:
