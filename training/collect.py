@@ -215,21 +215,3 @@ def run(args: argparse.Namespace) -> int:
     made = collect(options, args.out, episodes, args.workers, ray=args.ray)
     print(f"{made} frames made now; the data set is in {args.out}")
     return 0
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point of `python -m saom_training.collect`."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_arguments(parser)
-    try:
-        return run(parser.parse_args(argv))
-    except SaomError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        return 130
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -18,13 +18,14 @@ import pytest
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
+from saom_cli.main import main
 from saom_core.arguments import size_hw, sizes_hw
 from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
 from saom_core.files import write_atomically
 from saom_core.taxonomy import CLASSES, OTHER
 from saom_training.benches.collect import lost_by_kills, rates, step_times_ms
-from saom_training.collect import collect, main
+from saom_training.collect import collect
 from saom_training.data.annotations import annotate, decode_masks, encode_mask
 from saom_training.data.frames import Frame, FrameObject
 from saom_training.data.shards import pack_episode
@@ -243,7 +244,8 @@ def test_a_killed_worker_is_replaced_and_its_work_is_done_again(tmp_path: Path):
     command = [
         sys.executable,
         "-m",
-        "saom_training.collect",
+        "saom_cli.main",
+        "collect",
         "--out",
         str(tmp_path),
         "--frames",
@@ -281,7 +283,7 @@ def test_finished_episodes_are_not_made_again(tmp_path: Path):
 
 
 def test_dry_run_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    assert main(["--out", str(tmp_path / "new"), "--frames", "20", "--dry-run"]) == 0
+    assert main(["collect", "--out", str(tmp_path / "new"), "--frames", "20", "--dry-run"]) == 0
     assert "4 scenes x 6 frames of 400x300" in capsys.readouterr().out
     assert not (tmp_path / "new").exists()
 
@@ -293,7 +295,7 @@ SMALL = ["--frames", "5", "--frames-per-scene", "1", "--size", "64x48,80x40", "-
 def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A data set of two sizes, and what its making said."""
     path = tmp_path_factory.mktemp("small") / "set"
-    command = [sys.executable, "-m", "saom_training.collect", *SMALL, "--out", str(path)]
+    command = [sys.executable, "-m", "saom_cli.main", "collect", *SMALL, "--out", str(path)]
     return path, subprocess.run(command, check=True, capture_output=True, text=True).stderr
 
 
@@ -309,25 +311,25 @@ def test_progress_tells_rate_and_time_left(small: tuple[Path, str]):
 
 def test_dry_run_says_what_collecting_would_do_or_refuse(small: tuple[Path, str], capsys: pytest.CaptureFixture[str]):
     again = [*SMALL, "--out", str(small[0])]
-    assert main([*again, "--dry-run"]) == 0
+    assert main(["collect", *again, "--dry-run"]) == 0
     said = capsys.readouterr().out
     assert "5 scenes x 1 frames of 64x48 or 80x40" in said and "5 scenes are done" in said
-    assert main([*again, "--dry-run", "--seed", "1"]) == 2
+    assert main(["collect", *again, "--dry-run", "--seed", "1"]) == 1
     assert "got one of {'seed': 5}" in capsys.readouterr().err
-    assert main([*SMALL, "--out", str(small[0].parent / "new"), "--simulator", "ai2thor"]) == 2
+    assert main(["collect", *SMALL, "--out", str(small[0].parent / "new"), "--simulator", "ai2thor"]) == 1
     assert "expected one size with ai2thor" in capsys.readouterr().err
 
 
 def test_a_broken_description_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "dataset.json").write_text("{")
     for more in (["--dry-run"], []):
-        assert main(["--out", str(tmp_path), *more]) == 2
+        assert main(["collect", "--out", str(tmp_path), *more]) == 1
         assert "dataset.json" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["--frames", "0"], ["--workers", "0"], ["--frames-per-scene", "101"]])
 def test_bad_numbers_are_refused(tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]):
-    assert main(["--out", str(tmp_path), *arguments]) == 2
+    assert main(["collect", "--out", str(tmp_path), *arguments]) == 1
     assert "expected" in capsys.readouterr().err
 
 
@@ -370,7 +372,7 @@ def test_places_where_nothing_can_be_written_are_told_before_the_work(
 ) -> None:
     file = tmp_path / "file"
     file.write_text("mine")
-    assert main(["--out", str(file), "--frames", "1"]) == 2
+    assert main(["collect", "--out", str(file), "--frames", "1"]) == 1
     assert "expected a folder to write to, got a file" in capsys.readouterr().err
     assert file.read_text() == "mine"
 

@@ -13,7 +13,6 @@ saom dataset export data/rooms --out instances.json             # as COCO
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from saom_core.arguments import add_json, add_out, at_least, write_json
-from saom_core.errors import InputError, SaomError
+from saom_core.errors import InputError
 from saom_core.files import check_output
 from saom_core.taxonomy import OTHER
 
@@ -207,18 +206,3 @@ def _import(args: argparse.Namespace) -> str:
             return f"{import_authors(path, images, args.out)} pictures are in {args.out}"
         source = read_panoptic(path, content) if is_panoptic(content) else read_coco(path, content)
     return import_pictures(source, images, args.out, args.depth, args.parts).text(args.out)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point of `python -m saom_training.dataset_tools.command`."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_arguments(parser)
-    try:
-        return run(parser.parse_args(argv))
-    except SaomError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-
-
-if __name__ == "__main__":
-    sys.exit(main())

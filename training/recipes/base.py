@@ -21,15 +21,11 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from saom_core.config import option_field, other_default
-from saom_core.errors import ConfigError
-from saom_core.runtime import BUNDLED_MODEL
-from saom_core.sam.network import SamModel, SamSizes, build_sam, convolutional_sizes
 
 from ..dataset import Dataset
-from ..networks.onnx_weights import network_from_onnx
 from ..running.checks import begin_together, check_data
 from ..running.config import EpochConfig
 from ..running.loop import train
@@ -37,30 +33,20 @@ from ..running.processes import Processes
 from ..running.step import Term, Terms, sums_of
 from ..running.validation import Validation
 from ..running.workers import StreamBatches
-from ..samples.pieces import BaseItem, BaseStream, PiecesConfig, pieces_of
-from .mask_losses import mask_iou, mask_losses
-from .prompted_sam import WEIGHTS, SamAnswers, SamTrainee, at_once, write_model
+from ..samples.pieces import BaseItem, BaseStream, joined_pairs, pieces_of
+from ..trainees.sam import WEIGHTS, SamAnswers, SamTrainee, at_once, write_model
+from ..trainees.sam_start import BaseStartConfig, new_base
+from .losses import mask_iou, mask_losses
 
 PIECES = "pieces.json"
-_STEM = "encoder.stem.conv.weight"
-_SHARPER = 2.0  # than torch's start: of the scores of equal places
 
 
 @dataclass(frozen=True)
-class SamBaseConfig(PiecesConfig):
+class SamBaseConfig(BaseStartConfig):
     """One training of a base; errors as `RunConfig`."""
 
     epochs: int = other_default(EpochConfig, "epochs", 8)
     learning_rate: float = other_default(EpochConfig, "learning_rate", 5e-4)
-    warmup_steps: int = other_default(EpochConfig, "warmup_steps", 200)
-    clip_norm: float = other_default(EpochConfig, "clip_norm", 1.0)
-    validate_every: int = other_default(EpochConfig, "validate_every", 500)
-    validate_images: int = other_default(EpochConfig, "validate_images", 20)
-    # --- the network
-    image_size: int = option_field(384, "Side of the encoder's input", unit="px", minimum=64, maximum=1024)
-    dim: int = option_field(256, "Width of embedding and decoder", minimum=64)
-    decoder_heads: int = option_field(8, "Attention heads of the decoder", minimum=1)
-    # --- what it learns
     focal_weight: float = option_field(
         5.0, "Of the focal loss (SAM: 20; a new decoder first drives every mask to nothing)", minimum=0.0
     )
@@ -71,27 +57,31 @@ class SamBaseConfig(PiecesConfig):
     )
     quality_weight: float = option_field(1.0, "Of the error of the predicted IoU (SAM: 1)", minimum=0.0)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.image_size % 32 or self.dim % 16:
-            raise ConfigError(
-                f"expected image_size divisible by 32 and dim by 16, got {self.image_size} and {self.dim}"
-            )
 
-    def sizes(self, backbone: str) -> SamSizes:
-        """The network: a convolutional encoder, and SAM's decoder (at SAM's width and heads unless told otherwise)."""
-        return SamSizes(
-            **convolutional_sizes(backbone, self.image_size),
-            dim=self.dim,
-            mask_prompt_channels=16,
-            masks=3,
-            decoder_depth=2,
-            decoder_mlp_dim=4 * self.dim,
-            attention_downsample=2,
-            iou_depth=3,
-            iou_dim=self.dim,
-            decoder_heads=self.decoder_heads,
-        )
+def base_terms(answers: Sequence[SamAnswers], items: Sequence[BaseItem], config: SamBaseConfig) -> Terms:
+    """The terms of some pictures, by name."""
+    sizes: dict[tuple[int, ...], list[int]] = {}
+    for k, item in enumerate(items):
+        sizes.setdefault(tuple(item.masks.shape[1:]), []).append(k)
+    groups = [some for alike in sizes.values() for some in at_once(alike, items[0].masks.device)]
+    return sums_of([_terms([answers[k] for k in some], [items[k] for k in some], config) for some in groups])
+
+
+def _terms(answers: Sequence[SamAnswers], items: Sequence[BaseItem], config: SamBaseConfig) -> Terms:
+    prompt, mask = joined_pairs(items)  # Q pairs of a point and a mask that holds it
+    truth = torch.cat([item.masks for item in items])[mask].float()
+    logits = torch.cat([one.mask_logits for one in answers])[prompt].float()
+    focal, dice = mask_losses(logits, truth[:, None], config.focal_alpha, config.focal_gamma)  # (Q, M)
+    chosen = (config.focal_weight * focal + config.dice_weight * dice).detach().argmin(1, keepdim=True)
+    with torch.no_grad():
+        iou = mask_iou(logits > 0, truth[:, None]).gather(1, chosen)
+    said = torch.cat([one.predicted_iou for one in answers])[prompt].float().gather(1, chosen)
+    return {
+        "focal": Term(focal.gather(1, chosen).sum(), len(truth), config.focal_weight),
+        "dice": Term(dice.gather(1, chosen).sum(), len(truth), config.dice_weight),
+        "quality": Term(F.mse_loss(said, iou, reduction="sum"), len(truth), config.quality_weight),
+        "iou": Term(iou.sum(), len(truth), 0.0),  # to look at
+    }
 
 
 def train_base(data: Dataset, out: Path, config: SamBaseConfig, validation: Dataset | None = None) -> Path:
@@ -110,17 +100,13 @@ def train_base(data: Dataset, out: Path, config: SamBaseConfig, validation: Data
         TrainingError: no objects to train on, or a loss that is not finite.
         ConfigError: `out` holds a run with other options.
     """
-    check_data(data, None)
+    check_data(data)
     processes = Processes.join()
     torch.manual_seed(config.seed)
     model = new_base(config)
+    ended = begin_together(out, data, config, processes, {"recipe": "base"})
+    pieces = pieces_of(data, out / PIECES, config.workers, processes)
     steps = config.total_steps(len(data), processes.count)
-    known = {"recipe": "base", "images": len(data), "data": data.fingerprint()}
-    ended = begin_together(out, known, config, steps, processes)
-    if processes.first:
-        pieces_of(data, out / PIECES, config.workers)
-    processes.wait()
-    pieces = pieces_of(data, out / PIECES, config.workers)
     stream = BaseStream(data, pieces, config.image_size, steps * config.batch * processes.count, config)
     trainee = SamTrainee(model, with_encoder=True)
     trainee.freeze_unused(quality=config.quality_weight > 0, classes=False)
@@ -133,65 +119,4 @@ def train_base(data: Dataset, out: Path, config: SamBaseConfig, validation: Data
     batches = StreamBatches(stream, config, steps, processes)
     measured = Validation.of(validation, out, config)
     train(trainee, terms_of, batches, config, out=out, save=save, processes=processes, validation=measured)
-    processes.leave()
     return out / WEIGHTS
-
-
-def base_terms(answers: Sequence[SamAnswers], items: Sequence[BaseItem], config: SamBaseConfig) -> Terms:
-    """The terms of some pictures, by name."""
-    sizes: dict[tuple[int, ...], list[int]] = {}
-    for k, item in enumerate(items):
-        sizes.setdefault(tuple(item.masks.shape[1:]), []).append(k)
-    groups = [some for alike in sizes.values() for some in at_once(alike, items[0].masks.device)]
-    return sums_of([_terms([answers[k] for k in some], [items[k] for k in some], config) for some in groups])
-
-
-def _terms(answers: Sequence[SamAnswers], items: Sequence[BaseItem], config: SamBaseConfig) -> Terms:
-    prompt, mask = _joined_pairs(items)  # Q pairs of a point and a mask that holds it
-    truth = torch.cat([item.masks for item in items])[mask].float()
-    logits = torch.cat([one.mask_logits for one in answers])[prompt].float()
-    focal, dice = mask_losses(logits, truth[:, None], config.focal_alpha, config.focal_gamma)  # (Q, M)
-    chosen = (config.focal_weight * focal + config.dice_weight * dice).detach().argmin(1, keepdim=True)
-    with torch.no_grad():
-        iou = mask_iou(logits > 0, truth[:, None]).gather(1, chosen)
-    said = torch.cat([one.predicted_iou for one in answers])[prompt].float().gather(1, chosen)
-    return {
-        "focal": Term(focal.gather(1, chosen).sum(), len(truth), config.focal_weight),
-        "dice": Term(dice.gather(1, chosen).sum(), len(truth), config.dice_weight),
-        "quality": Term(F.mse_loss(said, iou, reduction="sum"), len(truth), config.quality_weight),
-        "iou": Term(iou.sum(), len(truth), 0.0),  # to look at
-    }
-
-
-def _joined_pairs(items: Sequence[BaseItem]) -> Tensor:
-    """(2, Q): the pairs of all items, as rows of their points and masks one after the other."""
-    first = torch.zeros((2, 1), dtype=torch.int64)
-    joined = []
-    for item in items:
-        joined.append(item.pairs + first.to(item.pairs.device))
-        first = first + torch.tensor([[len(item.points_xy)], [len(item.masks)]])
-    return torch.cat(joined, dim=1)
-
-
-@torch.no_grad()
-def new_base(config: SamBaseConfig) -> SamModel:
-    """A network with saom-tiny's encoder, in which a prompt looks at its own place from the first step.
-
-    Where tokens and image attend to each other, queries and keys start with the same projection of the positional code,
-    so that equal places match. Without that the network spends hundreds of steps on learning it.
-    """
-    tiny, _ = network_from_onnx(BUNDLED_MODEL)
-    sizes = config.sizes(tiny.config.encoder)
-    sam = build_sam(sizes)
-    learned = tiny.state_dict()
-    learned[_STEM] = learned[_STEM][:, :3]  # of RGB
-    encoder = sam.image_encoder.state_dict()
-    sam.image_encoder.load_state_dict({name: learned.get(name, value) for name, value in encoder.items()})
-    transformer = sam.mask_decoder.transformer
-    to_image = [block.cross_attn_token_to_image for block in transformer.layers]
-    for attention in (*to_image, transformer.final_attn_token_to_image):
-        attention.q_proj.weight.mul_(_SHARPER)
-        attention.k_proj.weight.copy_(attention.q_proj.weight)
-    for block in transformer.layers:
-        block.cross_attn_image_to_token.q_proj.weight.copy_(block.cross_attn_image_to_token.k_proj.weight)
-    return SamModel(sam, sizes)

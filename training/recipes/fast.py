@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from saom_core.config import option_field
 from saom_core.errors import ConfigError
@@ -24,7 +24,7 @@ from saom_core.sam.network import SamModel
 from ..assign import BACKGROUND
 from ..dataset import Dataset
 from ..networks.checkpoint import save_network
-from ..networks.fast_head import ENCODER, SamFast, fast_on, used_tokens
+from ..networks.fast_head import SamFast, fast_on
 from ..running.loop import train
 from ..running.step import Term, Terms, sums_of
 from ..running.validation import Validation
@@ -32,8 +32,11 @@ from ..running.workers import StreamBatches
 from ..samples.augment import IGNORED
 from ..samples.embedded_pictures import LOGIT_STRIDE, NO_CLASS, SamItem
 from ..samples.embedding_cache import embedded_stream
-from .mask_losses import box_losses, mask_iou, mask_losses
-from .sam import SAOM, SamTuneConfig, begin_on
+from ..samples.mask_targets import mask_edges, semantic_labels
+from ..trainees.fast import FastAnswers, FastTrainee, copy_head
+from ..trainees.sam_start import begin_on
+from .losses import box_losses, mask_iou, mask_losses
+from .sam import SAOM, SamTuneConfig
 
 assert LOGIT_STRIDE == 4, "masks of the fast head have a quarter of the input's size"
 
@@ -73,105 +76,6 @@ FAST = FastTuneConfig(
 )
 
 
-def finetune(
-    model: SamModel,
-    data: Dataset,
-    out: Path,
-    config: FastTuneConfig,
-    *,
-    class_names: Sequence[str] | None = None,
-    cache: Path | None = None,
-    record: dict[str, Any] | None = None,
-    validation: Dataset | None = None,
-) -> Path:
-    """Trains a fast head, from the start or on from the last checkpoint in `out`.
-
-    Args:
-        model: whose encoder it is for; not changed.
-        data: the training split.
-        out: folder of checkpoints and logs.
-        config: every choice.
-        class_names: that are told apart; each must have objects in the data. None: the data set's.
-        cache: folder of kept embeddings; None: "embeddings" beside `out`.
-        record: what else is to be known of the run, JSON types; stored with it.
-        validation: split on which checkpoints are measured; None: they are not.
-
-    Returns:
-        The checkpoint folder, for `saom evaluate --model` and `saom export`.
-
-    Raises:
-        TrainingError: no objects to train on, a class without objects, or a loss that is not finite.
-        ConfigError: `out` holds a run with other options.
-    """
-    names, processes, facts = begin_on(model, data, out, config, class_names, record or {})
-    stream = embedded_stream(model, data, names, config, out=out, cache=cache, processes=processes)
-    whole = fast_on(model, names, dim=config.dim, mask_dim=config.mask_dim, heads=config.heads, layers=config.layers)
-
-    def save(trained: nn.Module, step: int) -> Path:
-        assert isinstance(trained, FastTrainee)
-        _copy_head(trained.network, whole)
-        save_network(whole, out / "last", {"steps": step, **facts})
-        return out / "last"
-
-    def terms_of(answers: list[FastAnswers], items: list[SamItem]) -> Terms:
-        return sums_of([fast_terms(one, item, config) for one, item in zip(answers, items, strict=True)])
-
-    trainee = FastTrainee(SamFast(whole.config))
-    batches = StreamBatches(stream, config, config.total_steps(len(data), processes.count), processes)
-    measured = Validation.of(validation, out, config)
-    train(trainee, terms_of, batches, config, out=out, save=save, processes=processes, validation=measured)
-    processes.leave()
-    return out / "last"
-
-
-def _copy_head(source: SamFast, target: SamFast) -> None:
-    """Weights of all but the encoder."""
-    missing, unknown = target.load_state_dict(source.state_dict(), strict=False)
-    assert not unknown and all(name.startswith(ENCODER) for name in missing)
-
-
-@dataclass(frozen=True)
-class FastAnswers:
-    """What a network answers to the N prompts of one image, P of which are on objects."""
-
-    quality_logits: Tensor  # (N,)
-    mask_logits: Tensor  # (P, H/4, W/4): of the part of the encoder's input that the image covers, in whole patches
-    boxes: Tensor  # (P, 4) xyxy, 0..1 of that part
-    class_logits: Tensor  # (P, C)
-    semantics: Tensor  # (C + 1, H/8, W/8)
-
-
-class FastTrainee(nn.Module):
-    """A fast head on kept embeddings, image by image: images may differ in size."""
-
-    def __init__(self, network: SamFast) -> None:
-        super().__init__()
-        assert network.image_encoder is None, "the frozen encoder is not trained: it would be copied and averaged"
-        self.network = network
-
-    def forward(self, items: list[SamItem]) -> list[FastAnswers]:
-        """The answers to each item's prompts."""
-        return [self._answers(item) for item in items]
-
-    def _answers(self, item: SamItem) -> FastAnswers:
-        network = self.network
-        embedding = used_tokens(item.image.float()[None], item.input_hw, network.config.sam)
-        features = network.prepare(network.pyramid_of(embedding))
-        patch = network.config.sam.patch_size
-        size = item.points_xy.new_tensor([embedding.shape[3] * patch, embedding.shape[2] * patch])
-        answers = network.decode(features, (item.points_xy / size)[None])
-        on_object = item.targets != BACKGROUND
-        logits = network.masks(features, answers.mask_embeddings[:, on_object])[0]
-        embeddings = network.embed_masks(features, logits)
-        return FastAnswers(
-            answers.quality_logits[0],
-            logits,
-            answers.boxes[0, on_object],
-            network.classify(embeddings),
-            network.semantics(features)[0],
-        )
-
-
 def fast_terms(answers: FastAnswers, item: SamItem, config: FastTuneConfig) -> Terms:
     """The terms of the loss of one image, by name.
 
@@ -205,32 +109,39 @@ def fast_terms(answers: FastAnswers, item: SamItem, config: FastTuneConfig) -> T
     }
 
 
-def mask_edges(masks: Tensor) -> Tensor:
-    """Boxes (T, 4) xyxy, 0..1, of masks (T, h, w) of which every one covers something."""
-    edges = []
-    for size, covered in ((masks.shape[2], (masks > 0).any(1)), (masks.shape[1], (masks > 0).any(2))):
-        index = torch.arange(size, device=masks.device)
-        first = torch.where(covered, index, size).amin(1)
-        last = torch.where(covered, index + 1, 0).amax(1)
-        edges.append(torch.stack([first, last]) / size)
-    return torch.stack([edges[0][0], edges[1][0], edges[0][1], edges[1][1]], dim=1)
+def finetune(
+    model: SamModel,
+    data: Dataset,
+    out: Path,
+    config: FastTuneConfig,
+    *,
+    class_names: Sequence[str] | None = None,
+    cache: Path | None = None,
+    record: dict[str, Any] | None = None,
+    validation: Dataset | None = None,
+) -> Path:
+    """Trains a fast head, from the start or on from the last checkpoint in `out`.
 
-
-def semantic_labels(masks: Tensor, class_ids: Tensor) -> Tensor:
-    """Class of each pixel at half the masks' resolution that one object covers by more than half, else IGNORED.
-
-    Where objects overlap, the pixel has the class of the smallest one, which lies in front.
-
-    Args:
-        masks: (T, h, w) share of each mask pixel that the object covers.
-        class_ids: (T,), NO_CLASS where the model does not have it.
+    Arguments and errors are those of `sam.finetune`; `model` is not changed.
 
     Returns:
-        (h/2, w/2) int64.
+        The checkpoint folder, for `saom evaluate --model` and `saom export`.
     """
-    if not len(masks):
-        return torch.full((masks.shape[1] // 2, masks.shape[2] // 2), IGNORED, device=masks.device)
-    smallest_first = masks.sum((1, 2)).argsort(stable=True)
-    covered, which = F.avg_pool2d(masks[smallest_first, None], 2)[:, 0].max(0)  # of equal shares the first one
-    labels = torch.where(class_ids == NO_CLASS, IGNORED, class_ids)[smallest_first][which]
-    return torch.where(covered > 0.5, labels, IGNORED)
+    names, processes, facts = begin_on(model, data, out, config, class_names, record or {})
+    stream = embedded_stream(model, data, names, config, out=out, cache=cache, processes=processes)
+    whole = fast_on(model, names, dim=config.dim, mask_dim=config.mask_dim, heads=config.heads, layers=config.layers)
+
+    def save(trained: nn.Module, step: int) -> Path:
+        assert isinstance(trained, FastTrainee)
+        copy_head(trained.network, whole)
+        save_network(whole, out / "last", {"steps": step, **facts})
+        return out / "last"
+
+    def terms_of(answers: list[FastAnswers], items: list[SamItem]) -> Terms:
+        return sums_of([fast_terms(one, item, config) for one, item in zip(answers, items, strict=True)])
+
+    trainee = FastTrainee(SamFast(whole.config))
+    batches = StreamBatches(stream, config, config.total_steps(len(data), processes.count), processes)
+    measured = Validation.of(validation, out, config)
+    train(trainee, terms_of, batches, config, out=out, save=save, processes=processes, validation=measured)
+    return out / "last"

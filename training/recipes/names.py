@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,55 +21,35 @@ from saom_core.config import option_field, other_default
 
 from ..dataset import Dataset
 from ..networks.checkpoint import save_network
-from ..networks.object_head import ObjectViews
-from ..networks.tiny import SaomTiny, with_object_head
-from ..running.checks import TrainingError, begin_together, beginning, check_data
+from ..networks.tiny import with_object_head
+from ..running.checks import begin_together, beginning, check_data
 from ..running.config import RunConfig
 from ..running.loop import train
 from ..running.processes import Processes
 from ..running.step import Term, Terms
 from ..running.validation import Validation
-from ..samples.object_crops import ObjectCrops, plain_views, read_objects, varied_views
-from .mask_losses import class_weights
-from .tiny import TrainConfig, initial_network
+from ..samples.object_batches import NamedViews, ObjectBatches, ObjectsConfig
+from ..samples.object_crops import ObjectCrops, plain_views, read_objects
+from ..trainees.tiny_start import TinyStartConfig, known_network
 
 log = logging.getLogger(__name__)
 
-_PRIME = 1_000_003  # seeds of runs and of their steps do not meet
-
 
 @dataclass(frozen=True)
-class ClassesConfig(RunConfig):
+class ClassesConfig(ObjectsConfig):
     """How the object head is taught. Errors as `RunConfig`."""
 
     steps: int = other_default(RunConfig, "steps", 12000, flag="class-steps")
     object_width: int = option_field(
         0, "Channels of a new object head's first layer; 0: the one that is there is trained on", minimum=0, maximum=256
     )
-    batch: int = other_default(RunConfig, "batch", 128, description="Objects per step and process", minimum=2)
     learning_rate: float = other_default(RunConfig, "learning_rate", 3e-3)
     warmup_steps: int = other_default(RunConfig, "warmup_steps", 300)
+    clip_norm: float = other_default(RunConfig, "clip_norm", 0.0)
     dropout: float = option_field(0.3, "Of the embedding", minimum=0.0, maximum=1.0)
     label_smoothing: float = option_field(0.05, "Of the cross-entropy", minimum=0.0, maximum=1.0)
-    drop_depth: float = option_field(0.35, "Share of objects without depth", minimum=0.0, maximum=1.0)
-    drawn_share: float = option_field(
-        0.5,
-        "Share of images whose objects are also seen under the masks that the network draws",
-        minimum=0.0,
-        maximum=1.0,
-    )
-    workers: int = other_default(RunConfig, "workers", 2, description="Processes that read the objects")
     checkpoint_every: int = other_default(RunConfig, "checkpoint_every", 500)
     validate_every: int = other_default(RunConfig, "validate_every", 3000)
-
-
-@dataclass
-class NamedViews:
-    """A batch: what the object head sees of n objects, and what they are."""
-
-    views: ObjectViews
-    class_ids: Tensor  # (n,) int64
-    class_weights: Tensor  # (C,), the same in every batch
 
 
 class NamedObjects(nn.Module):
@@ -83,48 +62,6 @@ class NamedObjects(nn.Module):
     def forward(self, batch: NamedViews) -> Tensor:
         """Class logits (n, C) of n objects."""
         return self.class_head(F.dropout(self.object_head(batch.views), self.dropout, self.training))
-
-
-class ObjectBatches:
-    """The batches of a run, drawn from all objects of a data set, which are read when the first batch is asked for.
-
-    Each step has a seed of its own, so a resumed run draws what an unbroken one draws.
-
-    Args:
-        data: the training split.
-        network: draws the masks under which some objects are seen.
-        config: the run.
-        processes: that train together; each step they draw the same objects and each takes its part of them.
-    """
-
-    def __init__(self, data: Dataset, network: SaomTiny, config: ClassesConfig, processes: Processes) -> None:
-        self.steps = config.steps
-        self._data, self._network, self._config, self._processes = data, network, config, processes
-
-    def after(self, done: int) -> Iterator[NamedViews]:
-        """See `Batches.after`."""
-        if done == self.steps:
-            return
-        config, processes = self._config, self._processes
-        objects = read_objects(self._data, self._network, config.drawn_share, config.workers, processes)
-        if not len(objects):
-            raise TrainingError("expected a data set with objects in its training split, got none: run `saom collect`")
-        counts = torch.bincount(objects.class_ids, minlength=len(self._network.config.class_names))
-        objects, weights = objects.to(processes.device), class_weights(counts)[:-1].to(processes.device)
-        for step in range(done, self.steps):
-            yield self.batch(objects, weights, step)
-
-    def batch(self, objects: ObjectCrops, weights: Tensor, step: int) -> NamedViews:
-        """This process's part of a step's objects; seeds what the network draws in that step, too."""
-        config, processes = self._config, self._processes
-        device, seed = objects.class_ids.device, config.seed * _PRIME + step
-        torch.manual_seed(seed)
-        chosen = torch.randint(0, len(objects), (config.batch * processes.count,)).to(device)
-        part = slice(processes.rank * config.batch, (processes.rank + 1) * config.batch)
-        views = varied_views(objects, chosen, config.drop_depth, torch.Generator(device).manual_seed(seed), part)
-        if not processes.first:
-            torch.manual_seed(seed + _PRIME**2 * processes.rank)  # another dropout than the first process's
-        return NamedViews(views, objects.class_ids[chosen[part]], weights)
 
 
 def name_terms(logits: Tensor, batch: NamedViews, config: ClassesConfig) -> Terms:
@@ -157,11 +94,11 @@ def teach_classes(data: Dataset, validation: Dataset | None, out: Path, config: 
         TrainingError: no objects, or a loss or gradient that is not finite.
         ConfigError: `out` holds a run with other options, data or beginning.
     """
-    check_data(data, None)
+    check_data(data)
     processes = Processes.join()
     torch.manual_seed(config.seed)
-    network, before, _ = initial_network(data, TrainConfig(seed=config.seed), init)
-    ended = begin_together(out, beginning(data, init), config, config.steps, processes)
+    network, before, _ = known_network(data, TinyStartConfig(seed=config.seed), init)
+    ended = begin_together(out, data, config, processes, beginning(data, init))
     batches = ObjectBatches(data, network, config, processes)
     if config.object_width:
         network = with_object_head(network, config.object_width)
@@ -183,7 +120,6 @@ def teach_classes(data: Dataset, validation: Dataset | None, out: Path, config: 
     if processes.first and validation is not None and len(validation) and start < config.steps:
         unseen = read_objects(validation, network, 1.0, config.workers).to(processes.device)
         log.info("right names of unseen objects under true and drawn masks: %.3f", accuracy(average, unseen))
-    processes.leave()
     return out / "last"
 
 

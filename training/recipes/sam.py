@@ -10,7 +10,6 @@ that can be set back, so that its worth can be measured.
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,23 +25,16 @@ from saom_core.sam.network import SamModel
 
 from ..assign import BACKGROUND
 from ..dataset import Dataset
-from ..networks.fingerprints import encoder_hash, prompting_hash
-from ..running.checks import begin_together, check_data
 from ..running.config import EpochConfig
 from ..running.loop import train
-from ..running.processes import Processes
 from ..running.step import Term, Terms, sums_of
 from ..running.validation import Validation
 from ..running.workers import StreamBatches
 from ..samples.embedded_pictures import NO_CLASS, EmbeddedConfig, SamItem
 from ..samples.embedding_cache import embedded_stream
-from .mask_losses import mask_iou, mask_losses
-from .prompted_sam import WEIGHTS, SamAnswers, SamTrainee, write_model
-
-logger = logging.getLogger("saom")
-
-AS_GOOD = 0.9
-"""A mask whose IoU is this share of another's shows the same object as well."""
+from ..trainees.sam import WEIGHTS, SamAnswers, SamTrainee, write_model
+from ..trainees.sam_start import begin_on, with_class_head
+from .losses import mask_iou, mask_losses, wanted_scores
 
 
 @dataclass(frozen=True)
@@ -51,12 +43,12 @@ class SamTuneConfig(EmbeddedConfig):
 
     epochs: int = other_default(EpochConfig, "epochs", 500)
     batch: int = other_default(EpochConfig, "batch", 1)
+    warmup_steps: int = other_default(EpochConfig, "warmup_steps", 0)
+    clip_norm: float = other_default(EpochConfig, "clip_norm", 0.0)
     adam_epsilon: float = other_default(EpochConfig, "adam_epsilon", 1e-4)
     weight_decay: float = other_default(EpochConfig, "weight_decay", 0.01)  # the paper names none: torch's default
     ema_decay: float = other_default(EpochConfig, "ema_decay", 0.0)
     workers: int = other_default(EpochConfig, "workers", 0)
-    validate_every: int = other_default(EpochConfig, "validate_every", 500)
-    validate_images: int = other_default(EpochConfig, "validate_images", 20)
     supervised: str = option_field(
         "predicted",
         "Which of a prompt's three masks learns the object: the one with the highest predicted score, or with the "
@@ -95,6 +87,54 @@ SAOM = dataclasses.replace(
 )  # fmt: skip
 RECIPES = {"saom": SAOM, "paper": PAPER}
 """Recipe -> its values; the first is the default."""
+
+
+def image_terms(answers: SamAnswers, item: SamItem, config: SamTuneConfig) -> Terms:
+    """The terms of the loss of one image, by name: the paper's, and that of the IoU head, which it leaves alone.
+
+    What the terms count differs between the recipes (`SamTuneConfig.image_losses`): masks, or, as in the paper's code,
+    images. There an image with seven objects has the dice losses of seven masks added up, beside one class loss, the
+    mean over its seven names; images are then averaged, as the gradients of the authors' processes are.
+
+    Args:
+        answers: of the network.
+        item: prompts and targets.
+        config: which mask is supervised, weights.
+    """
+    on_object = item.targets != BACKGROUND
+    rows = item.targets[on_object]
+    truth, logits = item.masks[rows], answers.mask_logits.float()
+    focal, dice = mask_losses(logits, truth[:, None], config.focal_alpha, config.focal_gamma)
+    if config.supervised == "predicted":
+        chosen = answers.predicted_iou[on_object].detach().argmax(1)
+    else:
+        chosen = (config.focal_weight * focal + config.dice_weight * dice).detach().argmin(1)
+    iou = mask_iou(logits.detach() > 0, truth[:, None])
+    masks = min(1, len(rows)) if config.image_losses else len(rows)
+    terms = {
+        "dice": Term(_of(dice, chosen).sum(), masks, config.dice_weight),
+        "focal": Term(_of(focal, chosen).sum(), masks, config.focal_weight),
+        "iou": Term(_of(iou, chosen).sum(), len(rows), 0.0),  # to look at
+    }
+    if answers.class_logits is not None and config.class_weight:
+        labels = item.class_ids[rows]
+        loss = F.cross_entropy(answers.class_logits.float(), labels, reduction="sum", ignore_index=NO_CLASS)
+        named = int((labels != NO_CLASS).sum())
+        if config.image_losses:
+            terms["class"] = Term(loss / max(1, named), min(1, named), config.class_weight)
+        else:
+            terms["class"] = Term(loss, named, config.class_weight)
+    if config.quality_weight:
+        wanted = torch.zeros_like(answers.predicted_iou, dtype=torch.float32)
+        wanted[on_object] = wanted_scores(iou, chosen, config.suppress_duplicates)
+        error = F.mse_loss(answers.predicted_iou.float(), wanted, reduction="sum")
+        terms["quality"] = Term(error, wanted.numel(), config.quality_weight)
+    return terms
+
+
+def _of(values: Tensor, chosen: Tensor) -> Tensor:
+    """(P, M), (P,) -> (P,)."""
+    return values.gather(1, chosen[:, None])[:, 0]
 
 
 def finetune(
@@ -142,104 +182,4 @@ def finetune(
     batches = StreamBatches(stream, config, config.total_steps(len(data), processes.count), processes)
     measured = Validation.of(validation, out, config)
     train(trainee, terms_of, batches, config, out=out, save=save, processes=processes, validation=measured)
-    processes.leave()
     return out / WEIGHTS
-
-
-def begin_on(
-    model: SamModel,
-    data: Dataset,
-    out: Path,
-    config: SamTuneConfig,
-    class_names: Sequence[str] | None,
-    record: dict[str, Any],
-) -> tuple[tuple[str, ...], Processes, dict[str, Any]]:
-    """What every training on a SAM checkpoint begins with, whichever head is trained; arguments, errors as `finetune`.
-
-    Returns:
-        Names of the class head, the processes of the run, and what a checkpoint tells of it beside its step.
-    """
-    check_data(data, class_names)
-    names = tuple(class_names or data.class_names)
-    processes = Processes.join()
-    torch.manual_seed(config.seed)
-    base = {"encoder": encoder_hash(model.sam), "weights": prompting_hash(model), "size": model.sizes.name}
-    known = {"class_names": list(names), "base": base, "images": len(data), "data": data.fingerprint(), **record}
-    ended = begin_together(out, known, config, config.total_steps(len(data), processes.count), processes)
-    return names, processes, {"data": data.info, "config": vars(config), "base": base, **ended, **record}
-
-
-def with_class_head(model: SamModel, class_names: tuple[str, ...]) -> SamModel:
-    """The model with a class head for these names: its own where the names are its own, else a new one."""
-    if model.class_head is not None:
-        if model.class_names == class_names:
-            return model
-        logger.warning(
-            "other classes than the network's: its class head starts anew, for %d instead of %d (see --classes)",
-            len(class_names),
-            len(model.class_names),
-        )
-    head = nn.Linear(model.sizes.dim, len(class_names))
-    return SamModel(model.sam, model.sizes, head, class_names, model.metadata)
-
-
-def image_terms(answers: SamAnswers, item: SamItem, config: SamTuneConfig) -> Terms:
-    """The terms of the loss of one image, by name: the paper's, and that of the IoU head, which it leaves alone.
-
-    What the terms count differs between the recipes (`SamTuneConfig.image_losses`): masks, or, as in the paper's code,
-    images. There an image with seven objects has the dice losses of seven masks added up, beside one class loss, the
-    mean over its seven names; images are then averaged, as the gradients of the authors' processes are.
-
-    Args:
-        answers: of the network.
-        item: prompts and targets.
-        config: which mask is supervised, weights.
-    """
-    on_object = item.targets != BACKGROUND
-    rows = item.targets[on_object]
-    truth, logits = item.masks[rows], answers.mask_logits.float()
-    focal, dice = mask_losses(logits, truth[:, None], config.focal_alpha, config.focal_gamma)
-    if config.supervised == "predicted":
-        chosen = answers.predicted_iou[on_object].detach().argmax(1)
-    else:
-        chosen = (config.focal_weight * focal + config.dice_weight * dice).detach().argmin(1)
-    iou = mask_iou(logits.detach() > 0, truth[:, None])
-    masks = min(1, len(rows)) if config.image_losses else len(rows)
-    terms = {
-        "dice": Term(_of(dice, chosen).sum(), masks, config.dice_weight),
-        "focal": Term(_of(focal, chosen).sum(), masks, config.focal_weight),
-        "iou": Term(_of(iou, chosen).sum(), len(rows), 0.0),  # to look at
-    }
-    if answers.class_logits is not None and config.class_weight:
-        labels = item.class_ids[rows]
-        loss = F.cross_entropy(answers.class_logits.float(), labels, reduction="sum", ignore_index=NO_CLASS)
-        named = int((labels != NO_CLASS).sum())
-        if config.image_losses:
-            terms["class"] = Term(loss / max(1, named), min(1, named), config.class_weight)
-        else:
-            terms["class"] = Term(loss, named, config.class_weight)
-    if config.quality_weight:
-        wanted = torch.zeros_like(answers.predicted_iou, dtype=torch.float32)
-        wanted[on_object] = wanted_scores(iou, chosen, config.suppress_duplicates)
-        error = F.mse_loss(answers.predicted_iou.float(), wanted, reduction="sum")
-        terms["quality"] = Term(error, wanted.numel(), config.quality_weight)
-    return terms
-
-
-def wanted_scores(iou: Tensor, chosen: Tensor, suppress_duplicates: bool) -> Tensor:
-    """What the IoU head is to say of each mask, (P, M): the IoU that the mask has.
-
-    Args:
-        iou: (P, M) of each mask with the prompt's object.
-        chosen: (P,) which of a prompt's masks learns the object.
-        suppress_duplicates: 0 for masks that are worse than that one, since in everything mode a prompt has one object
-            to give. Masks that are as good keep their score: box NMS removes them, and which of equally good masks
-            learns is chance, so without this all of them would learn to score a part of their IoU.
-    """
-    as_good = iou >= AS_GOOD * iou.gather(1, chosen[:, None])
-    return iou * as_good if suppress_duplicates else iou
-
-
-def _of(values: Tensor, chosen: Tensor) -> Tensor:
-    """(P, M), (P,) -> (P,)."""
-    return values.gather(1, chosen[:, None])[:, 0]

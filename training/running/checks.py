@@ -39,8 +39,12 @@ class TrainingError(SaomError):
     """The training cannot go on: data or loss are not what they must be."""
 
 
-def check_data(data: Dataset, class_names: Sequence[str] | None) -> None:
+def check_data(data: Dataset, class_names: Sequence[str] | None = None) -> None:
     """Whether there is something to train on.
+
+    Args:
+        data: training split.
+        class_names: that must all have objects; None: those that have none are told in the log.
 
     Raises:
         TrainingError: no pictures, no objects, or a class that was asked for twice, or has no object.
@@ -108,10 +112,16 @@ def begin(out: Path, facts: Mapping[str, Any], *, first: bool = True) -> dict[st
 
 
 def begin_together(
-    out: Path, facts: Mapping[str, Any], config: RunConfig, steps: int, processes: Processes
+    out: Path, data: Dataset, config: RunConfig, processes: Processes, facts: Mapping[str, Any]
 ) -> dict[str, Any]:
     """As `begin`, for a run of several processes, with what is known of every run; ends when all have begun."""
-    known = {"config": dataclasses.asdict(config), "steps": steps, "processes": processes.count}
+    known = {
+        "config": dataclasses.asdict(config),
+        "steps": config.total_steps(len(data), processes.count),
+        "processes": processes.count,
+        "images": len(data),
+        "data": data.fingerprint(),
+    }
     told = begin(out, {**known, **facts}, first=processes.first)
     processes.wait()
     return told
@@ -157,8 +167,7 @@ def beginning(
         teacher: checkpoint folder or exported file.
     """
     files = {"init": init, "pretrained": pretrained, "teacher": teacher}
-    hashes = {"data": data.fingerprint(), **{name: _hash_of_file(file) for name, file in files.items()}}
-    return {"class_names": data.class_names, "images": len(data), **hashes}
+    return {"class_names": data.class_names, **{name: _hash_of_file(file) for name, file in files.items()}}
 
 
 def _flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from saom_core.config import check_options, option_field
+from saom_core.config import check_options, option_field, other_default
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,12 @@ class RunConfig:
     final_rate: float = option_field(
         0.0, "Learning rate of the last step, as a share of the highest", minimum=0.0, maximum=1.0
     )
-    warmup_steps: int = option_field(0, "Steps of linear warm-up before the cosine", minimum=0)
+    warmup_steps: int = option_field(200, "Steps of linear warm-up before the cosine", minimum=0)
     beta2: float = option_field(0.999, "Of AdamW: memory of squared gradients", minimum=0.0, maximum=1.0)
     adam_epsilon: float = option_field(1e-8, "Of AdamW", minimum=0.0)
     weight_decay: float = option_field(0.05, "Of AdamW", minimum=0.0)
     decay_vectors: bool = option_field(True, "Weight decay also of biases and of the gains of norms")
-    clip_norm: float = option_field(0.0, "Largest norm of the gradient; 0: not clipped", minimum=0.0)
+    clip_norm: float = option_field(1.0, "Largest norm of the gradient; 0: not clipped", minimum=0.0)
     ema_decay: float = option_field(
         0.998, "Of the averaged weights that are saved; 0: the last ones", minimum=0.0, maximum=1.0
     )
@@ -53,6 +53,8 @@ class EpochConfig(RunConfig):
 
     epochs: int = option_field(1, "Passes over the training images", minimum=1)
     steps: int = option_field(0, "Optimisation steps; 0: as many as the epochs take", minimum=0)
+    validate_every: int = other_default(RunConfig, "validate_every", 500)
+    validate_images: int = other_default(RunConfig, "validate_images", 20)
 
     def total_steps(self, images: int, processes: int) -> int:
         """See `RunConfig.total_steps`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -61,7 +62,7 @@ def train(
         config: optimisation, checkpoints, validation.
         out: folder of checkpoints and logs.
         save: writes the checkpoint of a model (with averaged weights) after so many steps; returns where it is.
-        processes: that train together.
+        processes: that train together; they part at the end.
         validation: measures checkpoints and keeps the best one; None: nothing is measured.
         shares: beginning of parameters' names -> their learning rate, relative to that of all others.
 
@@ -76,10 +77,9 @@ def train(
     average = moving_average(model, config.ema_decay)
     start, sums = load_resume(out, model, average, optimizer)
     spread = DistributedDataParallel(model) if processes.count > 1 and start < batches.steps else model
-    # of the processes the first one alone writes, shows and measures
-    report = Report(out, start, batches.steps, sums, validation) if processes.first else None
     began = time.monotonic()
-    try:
+    # of the processes the first one alone writes, shows and measures
+    with Report(out, start, batches.steps, sums, validation) if processes.first else nullcontext() as report:
         for step, batch in enumerate(batches.after(start), start):
             set_learning_rate(optimizer, config, step, batches.steps)
             values = train_step(spread, optimizer, batch, terms_of, config, processes)
@@ -96,21 +96,19 @@ def train(
                     report.measure(checkpoint, done)
                 report.flush()
                 save_resume(out, done, model, average, optimizer, report.losses.sums)
-    except BaseException:
-        if report is not None:
-            report.end_line()
-        raise
     if report is not None:
-        report.close()
+        report.draw()
         pictures = (batches.steps - start) * config.batch * processes.count
         seconds, memory = time.monotonic() - began, peak_memory_mb_on(processes.device) / 1000
         logger.info("%d items, %.3f s each, peak memory %.1f GB", pictures, seconds / max(1, pictures), memory)
-    processes.wait()
+    processes.leave()
     return average.module, start
 
 
 class Report:
     """What a run tells of itself: its log, its line of progress, and its curves at the end.
+
+    Leaving it, however the run ends, ends the line of progress: so an error is told on a line of its own.
 
     Args:
         out: folder of the run.
@@ -151,12 +149,13 @@ class Report:
         """All lines of the log to the disk."""
         self._log.flush()
 
-    def end_line(self) -> None:
-        """Ends the line of progress, so that what is printed next, an error perhaps, is the last line."""
-        self._progress.close()
-
-    def close(self) -> None:
-        """The end of the run."""
-        self.end_line()
-        self._log.close()
+    def draw(self) -> None:
+        """The curves of all losses, as a picture in the run's folder."""
         plot_losses(self._out / LOG, self._out / PLOT)
+
+    def __enter__(self) -> Report:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.close()
+        self._log.close()

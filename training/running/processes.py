@@ -66,6 +66,7 @@ class Processes:
             distributed.barrier()
 
     def leave(self) -> None:
-        """The end of the run."""
+        """The end of the run, once all processes are here."""
+        self.wait()
         if self.count > 1:
             distributed.destroy_process_group()

@@ -23,6 +23,7 @@ from ..data.annotations import decode_masks, encode_mask
 from ..dataset import Dataset as SimulatedDataset
 from ..dataset import Sample
 from ..running.config import EpochConfig
+from ..running.processes import Processes
 from ..running.workers import workers_of
 from .colours import recoloured
 from .embedded_pictures import SamItem, coverage, pixels_of
@@ -111,7 +112,7 @@ class BaseStream(Dataset[BaseItem]):
         )
 
 
-def pieces_of(data: SimulatedDataset, kept: Path, workers: int) -> list[Pieces]:
+def pieces_of(data: SimulatedDataset, kept: Path, workers: int, processes: Processes) -> list[Pieces]:
     """Regions of background and sub-parts of all masks, which a simulator does not list; as RLE, per picture.
 
     They are found once and kept: finding them takes as long as everything else that an item needs.
@@ -120,12 +121,23 @@ def pieces_of(data: SimulatedDataset, kept: Path, workers: int) -> list[Pieces]:
         data: the pictures, with parts, sub-objects apart.
         kept: file to read them from, if it is there, or to keep them in.
         workers: processes that look for them.
+        processes: that train together; the first one looks, the others wait for it.
     """
-    if kept.exists():
-        return json.loads(kept.read_bytes())
-    found = list(tqdm(workers_of(_Pieces(data), workers), total=len(data), unit="picture", desc="sub-parts"))
-    write_atomically(kept, json.dumps(found, separators=(",", ":")).encode())
-    return found
+    if processes.first and not kept.exists():
+        found = list(tqdm(workers_of(_Pieces(data), workers), total=len(data), unit="picture", desc="sub-parts"))
+        write_atomically(kept, json.dumps(found, separators=(",", ":")).encode())
+    processes.wait()
+    return json.loads(kept.read_bytes())
+
+
+def joined_pairs(items: Sequence[BaseItem]) -> Tensor:
+    """(2, Q): the pairs of all items, as rows of their points and masks one after the other."""
+    first = torch.zeros((2, 1), dtype=torch.int64)
+    joined = []
+    for item in items:
+        joined.append(item.pairs + first.to(item.pairs.device))
+        first = first + torch.tensor([[len(item.points_xy)], [len(item.masks)]])
+    return torch.cat(joined, dim=1)
 
 
 class _Pieces(Dataset[Pieces]):

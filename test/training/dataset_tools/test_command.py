@@ -12,12 +12,13 @@ import cv2
 import numpy as np
 import pytest
 
+from saom_cli.main import main
 from saom_core.errors import InputError
 from saom_training.data.annotations import encode_mask
 from saom_training.data.frames import Frame
 from saom_training.dataset import Dataset, DatasetWriter
 from saom_training.dataset_tools.check import problems
-from saom_training.dataset_tools.command import main, statistics
+from saom_training.dataset_tools.command import statistics
 from saom_training.dataset_tools.merge import merge
 
 
@@ -54,7 +55,7 @@ def test_statistics(path: Path):
 
 def test_a_sound_data_set_has_no_problems(path: Path):
     assert found(path) == []
-    assert main(["check", str(path)]) == 0
+    assert main(["dataset", "check", str(path)]) == 0
 
 
 def test_check_finds_broken_files(path: Path):
@@ -66,7 +67,7 @@ def test_check_finds_broken_files(path: Path):
     assert "images/0000000000.png is missing or broken" in lines[0]
     assert "depth/0000000100.png is missing or broken" in lines[1]
     assert "uint8" in lines[2]
-    assert main(["check", str(path)]) == 1
+    assert main(["dataset", "check", str(path)]) == 1
 
 
 def test_check_finds_broken_shards_and_goes_on(path: Path):
@@ -151,7 +152,7 @@ class Page(HTMLParser):
 
 
 def test_view_names_every_instance_for_its_filters(path: Path, tmp_path: Path):
-    assert main(["view", str(path), "--limit", "4", "--out", str(tmp_path / "page")]) == 0
+    assert main(["dataset", "view", str(path), "--limit", "4", "--out", str(tmp_path / "page")]) == 0
     page = Page((tmp_path / "page" / "index.html").read_text())
     dataset = Dataset.open(path, sub_objects="apart")
     samples = {f"{dataset[k].image_id:010d}": dataset[k] for k in range(len(dataset))}
@@ -168,9 +169,9 @@ def test_view_names_every_instance_for_its_filters(path: Path, tmp_path: Path):
 
 
 def test_view_of_one_split_and_of_nothing(path: Path, tmp_path: Path):
-    assert main(["view", str(path), "--split", "val", "--out", str(tmp_path / "val")]) == 0
+    assert main(["dataset", "view", str(path), "--split", "val", "--out", str(tmp_path / "val")]) == 0
     assert {split for _, split, _ in Page((tmp_path / "val" / "index.html").read_text()).figures} == {"val"}
-    assert main(["view", str(path), "--split", "test", "--out", str(tmp_path / "test")]) == 0
+    assert main(["dataset", "view", str(path), "--split", "test", "--out", str(tmp_path / "test")]) == 0
     assert Page((tmp_path / "test" / "index.html").read_text()).figures == []
 
 
@@ -179,7 +180,7 @@ def test_merge_keeps_every_sample_and_numbers_it_anew(path: Path, make_frame: Ca
     DatasetWriter(other, {"simulator": "test", "seed": 2}).write_episode(0, [make_frame(7, "test")])
     DatasetWriter(other, {"simulator": "test", "seed": 2}).write_episode(5, [make_frame(8, "train")] * 2)
     out = path.parent / "both"
-    assert main(["merge", str(path), str(other), "--out", str(out)]) == 0
+    assert main(["dataset", "merge", str(path), str(other), "--out", str(out)]) == 0
     assert found(out) == []
     merged = Dataset.open(out, sub_objects="apart", parts=True)
     samples = [

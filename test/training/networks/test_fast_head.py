@@ -17,9 +17,11 @@ from saom_training.networks.checkpoint import load_checkpoint, load_network, sav
 from saom_training.networks.everything import EverythingGraph, grid_prompts_xy
 from saom_training.networks.fast_head import SamFast, fast_on, sam_pixels, used_tokens
 from saom_training.networks.fingerprints import encoder_hash
-from saom_training.recipes.fast import FAST, FastTrainee, fast_terms, mask_edges, semantic_labels
+from saom_training.recipes.fast import FAST, fast_terms
 from saom_training.samples.augment import IGNORED
 from saom_training.samples.embedded_pictures import NO_CLASS, SamItem
+from saom_training.samples.mask_targets import mask_edges, semantic_labels
+from saom_training.trainees.fast import FastTrainee
 
 NAMES = ("Book", "Bowl", "Mug")
 SHAPE = {"dim": 16, "mask_dim": 8, "heads": 2, "layers": 2}

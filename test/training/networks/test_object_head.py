@@ -26,7 +26,6 @@ from saom_training.recipes import names
 from saom_training.recipes.names import (
     ClassesConfig,
     NamedObjects,
-    ObjectBatches,
     accuracy,
     name_terms,
     teach_classes,
@@ -34,6 +33,7 @@ from saom_training.recipes.names import (
 from saom_training.running.checks import TrainingError
 from saom_training.running.processes import Processes
 from saom_training.running.step import train_step
+from saom_training.samples.object_batches import ObjectBatches
 from saom_training.samples.object_crops import (
     objects_of,
     plain_views,

@@ -17,7 +17,8 @@ from saom_training.networks.checkpoint import load_network
 from saom_training.networks.encoder import rgb_channels
 from saom_training.networks.pretrained import PIXEL_MEAN, PIXEL_STD, TENSORFLOW, TENSORFLOW_EPSILON, load_pretrained
 from saom_training.networks.tiny import SaomTiny, TinyConfig
-from saom_training.recipes.tiny import TrainConfig, initial_network
+from saom_training.recipes.tiny import TrainConfig
+from saom_training.trainees.tiny_start import initial_network
 
 ENCODERS = ("regnetx_004", "convnext_atto")  # with the names of the whole model, and with dots as underscores
 

@@ -25,10 +25,12 @@ from saom_training.data.frames import Frame
 from saom_training.dataset import Dataset, DatasetWriter
 from saom_training.figures.models import load_model
 from saom_training.networks.onnx_weights import network_from_onnx
-from saom_training.recipes.base import SamBaseConfig, base_terms, new_base, train_base
-from saom_training.recipes.prompted_sam import SamAnswers
+from saom_training.recipes.base import SamBaseConfig, base_terms, train_base
 from saom_training.reproduction.command import KEPT_BASE
+from saom_training.running.processes import Processes
 from saom_training.samples.pieces import BaseItem, BaseStream, pieces_of, points_on
+from saom_training.trainees.sam import SamAnswers
+from saom_training.trainees.sam_start import new_base
 
 QUICK = SamBaseConfig(
     steps=60, batch=2, learning_rate=2e-3, warmup_steps=5, ema_decay=0.9, bf16=False, workers=0, checkpoint_every=60,
@@ -42,7 +44,9 @@ def open_with_parts(path: Path) -> Dataset:
 
 
 def stream_of(data: Dataset, config: SamBaseConfig) -> BaseStream:
-    return BaseStream(data, pieces_of(data, data.path / "pieces.json", 0), config.image_size, 100, config)
+    return BaseStream(
+        data, pieces_of(data, data.path / "pieces.json", 0, Processes.alone()), config.image_size, 100, config
+    )
 
 
 def holds_of(item: BaseItem) -> torch.Tensor:

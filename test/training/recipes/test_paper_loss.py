@@ -17,12 +17,12 @@ from sam_scenes import TINY, one_thread, tiny_model  # noqa: F401
 from torch import Tensor, nn
 
 from saom_core.sam.network import SamModel
-from saom_training.recipes.prompted_sam import SamAnswers, SamTrainee
 from saom_training.recipes.sam import PAPER, SAOM, SamTuneConfig, image_terms
 from saom_training.running.optimizer import set_learning_rate
 from saom_training.running.processes import Processes
 from saom_training.running.step import Terms, sums_of, train_step
 from saom_training.samples.embedded_pictures import NO_CLASS, SamItem
+from saom_training.trainees.sam import SamAnswers, SamTrainee
 
 Float = npt.NDArray[np.float64]
 CLASSES = 5

@@ -26,12 +26,13 @@ from saom_training.figures.models import load_model
 from saom_training.networks.exportable import load_exportable
 from saom_training.recipes import sam
 from saom_training.recipes.fast import FAST
-from saom_training.recipes.prompted_sam import SamAnswers
-from saom_training.recipes.sam import PAPER, SamTuneConfig, finetune, image_terms, with_class_head
+from saom_training.recipes.sam import PAPER, SamTuneConfig, finetune, image_terms
 from saom_training.running import precision
 from saom_training.running.checks import TrainingError
 from saom_training.running.step import Term
 from saom_training.samples.embedded_pictures import SamItem
+from saom_training.trainees.sam import SamAnswers
+from saom_training.trainees.sam_start import with_class_head
 
 
 @pytest.mark.slow

@@ -15,14 +15,15 @@ from saom_core.sam.decoder import PointDecoder
 from saom_core.sam.network import SamModel
 from saom_training.assign import BACKGROUND
 from saom_training.recipes import base as base_recipe
-from saom_training.recipes import prompted_sam
-from saom_training.recipes.base import SamBaseConfig, base_terms, new_base
-from saom_training.recipes.mask_losses import mask_iou, mask_losses
-from saom_training.recipes.prompted_sam import SamAnswers, SamTrainee
+from saom_training.recipes.base import SamBaseConfig, base_terms
+from saom_training.recipes.losses import mask_iou, mask_losses
 from saom_training.recipes.sam import PAPER, SAOM, SamTuneConfig, image_terms
 from saom_training.running.step import Term
 from saom_training.samples.embedded_pictures import NO_CLASS, SamItem
 from saom_training.samples.pieces import BaseItem
+from saom_training.trainees import sam as sam_trainee
+from saom_training.trainees.sam import SamAnswers, SamTrainee
+from saom_training.trainees.sam_start import new_base
 
 
 @pytest.fixture
@@ -229,7 +230,7 @@ def test_pictures_at_once_have_the_terms_of_pictures_one_by_one(monkeypatch: pyt
         items.append(BaseItem(image, hw, places, torch.zeros(points, dtype=torch.long), masks, nothing, pairs=pairs))
     found = {}
     for name, groups in (("one by one", lambda some, _: [[one] for one in some]), ("at once", lambda some, _: [some])):
-        monkeypatch.setattr(prompted_sam, "at_once", groups)
+        monkeypatch.setattr(sam_trainee, "at_once", groups)
         monkeypatch.setattr(base_recipe, "at_once", groups)
         answers = trainee(items)
         assert [one.mask_logits.shape[2:] for one in answers] == [(12, 16), (16, 10), (12, 16)]

@@ -24,9 +24,7 @@ from saom_training.dataset import Dataset, DatasetWriter, Sample
 from saom_training.networks.checkpoint import load_network, load_network_and_record, save_network
 from saom_training.networks.tiny import SaomTiny, TinyConfig
 from saom_training.recipes import tiny
-from saom_training.recipes.mask_losses import class_weights
 from saom_training.recipes.tiny import LossWeights, TrainConfig, tiny_terms, train
-from saom_training.recipes.tiny_trainee import TinyTrainee
 from saom_training.running.checks import TrainingError
 from saom_training.running.config import RunConfig
 from saom_training.running.optimizer import make_optimizer, set_learning_rate
@@ -39,6 +37,8 @@ from saom_training.samples.augment import (
     TrainingItem,
     training_item,
 )
+from saom_training.samples.class_weights import class_weights
+from saom_training.trainees.tiny import TinyTrainee
 
 SMALL = AugmentConfig(size_hw=(64, 96), prompts=12, min_visible_px=4, grid=(12, 8))
 QUICK = TrainConfig(steps=4, batch=2, warmup_steps=1, workers=0, checkpoint_every=2, bf16=False, augment=SMALL)

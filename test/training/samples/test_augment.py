@@ -11,10 +11,10 @@ import torch
 from saom_core.camera import CameraIntrinsics
 from saom_training.assign import BACKGROUND
 from saom_training.dataset import Sample
-from saom_training.recipes.fast import semantic_labels
 from saom_training.recipes.sam import SamTuneConfig
 from saom_training.samples.augment import IGNORED, AugmentConfig, TrainingItem, training_item
 from saom_training.samples.embedded_pictures import SamItem, SamStream
+from saom_training.samples.mask_targets import semantic_labels
 from saom_training.samples.object_crops import objects_of
 from saom_training.samples.pieces import points_on
 

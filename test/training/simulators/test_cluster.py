@@ -97,7 +97,8 @@ def test_a_lost_machine_changes_nothing(tmp_path: Path, cluster: ray.cluster_uti
     command = [
         sys.executable,
         "-m",
-        "saom_training.collect",
+        "saom_cli.main",
+        "collect",
         "--out",
         str(tmp_path / "ray"),
         "--seed",

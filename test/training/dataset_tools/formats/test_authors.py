@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
+from saom_cli.main import main
 from saom_core.errors import InputError
 from saom_training.dataset import Dataset
 from saom_training.dataset_tools.check import problems
-from saom_training.dataset_tools.command import main
 from saom_training.dataset_tools.formats.authors import class_of, import_authors
 
 NAMES = ["Mug", "Box", "TissueBox", "Painting", "Bowl"]
@@ -138,7 +138,8 @@ def test_a_killed_import_goes_on(folder: Folder):
     shards = folder.path / "out" / "shards"
     before = {path.name: path.read_bytes() for path in shards.iterdir()}
     (shards / "00000001.json").unlink()
-    assert main(["import", str(folder.write()), "--images", str(folder.path), "--out", str(folder.path / "out")]) == 0
+    words = [str(folder.write()), "--images", str(folder.path), "--out", str(folder.path / "out")]
+    assert main(["dataset", "import", *words]) == 0
     assert {path.name: path.read_bytes() for path in shards.iterdir()} == before
     folder.add("train", [], [])
     with pytest.raises(InputError, match="sha256"):  # another metadata file is another data set

@@ -18,10 +18,11 @@ from PIL import Image, ImageOps
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
+from saom_cli.main import main
 from saom_core.errors import InputError
 from saom_training.dataset import Dataset, DatasetWriter
 from saom_training.dataset_tools.check import problems
-from saom_training.dataset_tools.command import main, statistics
+from saom_training.dataset_tools.command import statistics
 from saom_training.dataset_tools.formats.coco import read_coco
 from saom_training.dataset_tools.importing import import_pictures
 from saom_training.dataset_tools.outlines import mask_of, runs_of
@@ -76,7 +77,7 @@ def content(tmp_path: Path) -> dict[str, Any]:
 def imported(tmp_path: Path, content: dict[str, Any], *options: str) -> int:
     (tmp_path / "instances.json").write_text(json.dumps(content))
     command = ["import", str(tmp_path / "instances.json"), "--images", str(tmp_path / "images")]
-    return main([*command, "--out", str(tmp_path / "out"), *options])
+    return main(["dataset", *command, "--out", str(tmp_path / "out"), *options])
 
 
 def test_pictures_masks_names_and_depth(tmp_path: Path, content: dict[str, Any]) -> None:
@@ -374,8 +375,8 @@ def test_missing_depth_is_told(tmp_path: Path, content: dict[str, Any], capsys: 
     assert "1 x picture without depth" in capsys.readouterr().out
     data = Dataset.open(tmp_path / "out")
     assert not data[0].depth_m.any() and data[1].depth_m.all()
-    assert main(["import", str(tmp_path / "instances.json"), "--images", str(tmp_path / "images"), "--depth",
-                 str(tmp_path / "images"), "--out", str(tmp_path / "other")]) == 2  # fmt: skip
+    assert main(["dataset", "import", str(tmp_path / "instances.json"), "--images", str(tmp_path / "images"), "--depth",
+                 str(tmp_path / "images"), "--out", str(tmp_path / "other")]) == 1  # fmt: skip
     assert "--depth" in capsys.readouterr().err
 
 
@@ -396,9 +397,10 @@ def test_sets_of_no_one_and_300_objects_go_out_and_in_again(
         content["annotations"].append(entry | ({"part_of": 0} if k == 3 else {}) | {"iscrowd": int(k == 5)})
     assert imported(tmp_path, content) == 0
     first, again = tmp_path / "out", tmp_path / "again"
-    assert main(["export", str(first), "--out", str(tmp_path / "new/file.json")]) == 0
+    assert main(["dataset", "export", str(first), "--out", str(tmp_path / "new/file.json")]) == 0
     assert len(COCO(str(tmp_path / "new/file.json")).anns) == count
-    assert main(["import", str(tmp_path / "new/file.json"), "--images", str(first), "--out", str(again)]) == 0
+    words = [str(tmp_path / "new/file.json"), "--images", str(first), "--out", str(again)]
+    assert main(["dataset", "import", *words]) == 0
     one, other = (Dataset.open(path, sub_objects="apart")[0] for path in (first, again))
     np.testing.assert_array_equal(one.masks, other.masks)
     np.testing.assert_array_equal(one.part_of, other.part_of)

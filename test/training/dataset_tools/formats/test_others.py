@@ -13,9 +13,9 @@ import supervision as sv
 import yaml
 from PIL import Image
 
+from saom_cli.main import main
 from saom_training.dataset import Dataset, Sample
 from saom_training.dataset_tools.check import problems
-from saom_training.dataset_tools.command import main
 
 SIZE = (60, 80)
 PLATE = [10, 10, 50, 10, 50, 40, 10, 40]
@@ -58,7 +58,7 @@ def test_yolo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (labels / "0.txt").write_text("\n".join([*lines, "0 0.5 0.5 0.2 0.2", "7 0.1 0.1 0.2 0.1 0.2 0.2", "0 0.1 0.1 x"]))
     told = {"names": NAMES, "train": "../train/images", "val": "valid/images", "test": "test/images"}
     (root / "data.yaml").write_text(yaml.safe_dump(told))
-    assert main(["import", str(root / "data.yaml"), "--out", str(out)]) == 0
+    assert main(["dataset", "import", str(root / "data.yaml"), "--out", str(out)]) == 0
     data = Dataset.open(out)
     assert data.splits() == ["test", "train", "train", "val"] and data.class_names == tuple(NAMES)
     sample = Dataset.open(out, "train")[0]
@@ -102,7 +102,7 @@ def test_pascal_voc_polygons(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     (root / "Annotations/2.xml").write_text(
         '<!DOCTYPE a [<!ENTITY b "c">]><annotation><filename>&b;</filename></annotation>'
     )
-    assert main(["import", str(root), "--out", str(out)]) == 0
+    assert main(["dataset", "import", str(root), "--out", str(out)]) == 0
     sample = Dataset.open(out)[0]
     assert all(
         iou(mask(sample, name), drawn([value - 1 for value in polygon])) > 0.85  # VOC counts pixels from 1
@@ -137,7 +137,7 @@ def test_pascal_voc_values(tmp_path: Path) -> None:
         image = Image.fromarray(values, "P")
         image.putpalette(np.random.default_rng(0).integers(0, 255, 768).astype(np.uint8).tobytes())
         image.save(root / folder / "0.png")
-    assert main(["import", str(root), "--out", str(out)]) == 0
+    assert main(["dataset", "import", str(root), "--out", str(out)]) == 0
     data = Dataset.open(out)
     assert len(data) == 1, "the other picture is not segmented"
     np.testing.assert_array_equal(mask(data[0], "bottle"), objects == 1)
@@ -172,7 +172,7 @@ def test_labelme(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (root / "json/1.json").write_text(json.dumps({"imagePath": "../pictures/1.png", "shapes": []}))
     (root / "json/2.json").write_text(json.dumps({"imagePath": "../../../etc/x.png", "shapes": []}))
     (root / "json/3.json").write_text("{")
-    assert main(["import", str(root), "--out", str(out)]) == 0
+    assert main(["dataset", "import", str(root), "--out", str(out)]) == 0
     data = Dataset.open(out)
     assert len(data) == 2
     sample = data[0]
@@ -215,7 +215,7 @@ def test_coco_panoptic(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     }
     (root / "panoptic.json").write_text(json.dumps(content))
     arguments = ["import", str(root / "panoptic.json"), "--images", str(root / "pictures"), "--out", str(out)]
-    assert main(arguments) == 0
+    assert main(["dataset", *arguments]) == 0
     data = Dataset.open(out)
     assert len(data) == 1 and data.class_names == ("cup",)
     for number in (5, 300):
@@ -223,7 +223,7 @@ def test_coco_panoptic(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     np.testing.assert_array_equal(data[0].ignore, (numbers == 0) | (numbers == 9))
     assert "1 pictures with 2 objects" in capsys.readouterr().out and len(listed(out)) == 2
     Path(root / "panoptic").rename(root / "other")
-    assert main([*arguments[:-1], str(tmp_path / "new")]) == 2
+    assert main(["dataset", *arguments[:-1], str(tmp_path / "new")]) == 1
     assert "segments" in capsys.readouterr().err
 
 
@@ -234,5 +234,5 @@ def test_what_is_no_format_is_told(tmp_path: Path, capsys: pytest.CaptureFixture
         path.mkdir()
     else:
         path.write_text("train: x\n")
-    assert main(["import", str(path), "--out", str(tmp_path / "out")]) == 2
+    assert main(["dataset", "import", str(path), "--out", str(tmp_path / "out")]) == 1
     assert str(path) in capsys.readouterr().err

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from ai2thor_stand_in import BOXES, ROOM_M, StandIn
 
+from saom_cli.main import main
 from saom_core.errors import ConfigError, InputError
 from saom_core.taxonomy import OTHER
-from saom_training.collect import main
 from saom_training.simulators.ai2thor.frames import (
     BadFrame,
     SimulatorFault,
@@ -174,20 +174,20 @@ def test_options_survive_json(tmp_path: Path):
     ],
 )
 def test_wrong_arguments_are_told(tmp_path: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]):
-    assert main(["--out", str(tmp_path / "new"), "--simulator", "ai2thor", *arguments]) == 2
+    assert main(["collect", "--out", str(tmp_path / "new"), "--simulator", "ai2thor", *arguments]) == 1
     assert said in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
 
 
 def test_options_of_ai2thor_are_refused_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    assert main(["--out", str(tmp_path), "--simulator", "rooms", "--scenes", "ithor"]) == 2
+    assert main(["collect", "--out", str(tmp_path), "--simulator", "rooms", "--scenes", "ithor"]) == 1
     assert "'scenes'" in capsys.readouterr().err
     assert parsed_options(argparse.Namespace(simulator="rooms", frames=3)) == ({}, {})
 
 
 def test_dry_run_says_what_would_be_collected(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     arguments = ["--simulator", "ai2thor", "--scenes", "kitchens,robothor", "--randomize", "spawn", "--dry-run"]
-    assert main(["--out", str(tmp_path / "new"), *arguments]) == 0
+    assert main(["collect", "--out", str(tmp_path / "new"), *arguments]) == 0
     said = capsys.readouterr().out
     assert "80 train, 20 val, 5 test" in said
     assert "spawn" in said

@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 from ai2thor_stand_in import RANDOM
 
+from saom_cli.main import main
 from saom_core.errors import SaomError
 from saom_core.taxonomy import OTHER
-from saom_training.collect import main
 from saom_training.data.frames import Frame
 from saom_training.dataset import Dataset
 from saom_training.simulators.ai2thor.frames import UNKNOWN
@@ -105,7 +105,7 @@ def content(path: Path) -> dict[str, bytes]:
 def collected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict]]:
     """A data set of three scenes, and the actions that the simulator was asked for."""
     folder = tmp_path_factory.mktemp("collected")
-    assert main([*ARGUMENTS, "--out", str(folder / "set"), "--executable", command(folder / "state")]) == 0
+    assert main(["collect", *ARGUMENTS, "--out", str(folder / "set"), "--executable", command(folder / "state")]) == 0
     return folder / "set", [json.loads(line) for line in (folder / "state" / "log.jsonl").read_text().splitlines()]
 
 
@@ -177,7 +177,17 @@ def test_killed_in_mid_episode_it_loses_no_finished_frame(tmp_path: Path, collec
     hanging = command(state, f"--fault hang --at {FRAMES + 2}")
     arguments = [*ARGUMENTS, "--out", str(out)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "saom_training.collect", *arguments, "--executable", hanging, "--step-timeout", "3600"],
+        [
+            sys.executable,
+            "-m",
+            "saom_cli.main",
+            "collect",
+            *arguments,
+            "--executable",
+            hanging,
+            "--step-timeout",
+            "3600",
+        ],
         stderr=subprocess.DEVNULL,
         env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
     )
@@ -192,7 +202,8 @@ def test_killed_in_mid_episode_it_loses_no_finished_frame(tmp_path: Path, collec
     simulators = [int(path.name[4:]) for path in state.glob("pid-*")]
     while any(alive(pid) for pid in simulators) or list((tmp_path / "tmp").glob("saom*")):  # nothing is left behind
         assert time.monotonic() < deadline
-    while main([*arguments, "--executable", command(state)]) == 2:  # the killed one's worker may hold the lock a moment
+    # the killed one's worker may hold the lock a moment
+    while main(["collect", *arguments, "--executable", command(state)]) == 1:
         assert time.monotonic() < deadline
     assert finished.items() <= content(out / "shards").items()
     assert content(out) == content(collected[0])
@@ -334,9 +345,9 @@ def test_an_episode_that_failed_is_not_stored(tmp_path: Path):
     """The simulator dies of every picture of the first scene; the same command makes it when it is well again."""
     arguments = [*ARGUMENTS, "--frames", str(FRAMES), "--out", str(tmp_path / "set"), "--executable"]
     deadly = command(tmp_path / "state", "--fault exit --at 1 --times 6")  # two views, three tries each
-    assert main([*arguments, deadly]) == 0
+    assert main(["collect", *arguments, deadly]) == 0
     assert not content(tmp_path / "set" / "shards")
-    assert main([*arguments, deadly]) == 0
+    assert main(["collect", *arguments, deadly]) == 0
     assert len(Dataset.open(tmp_path / "set")) == FRAMES
 
 

@@ -8,8 +8,8 @@ import torch
 
 from saom_core.errors import ConfigError
 from saom_training.networks.tiny import SaomTiny, TinyConfig
-from saom_training.recipes.eyes import first_stages
-from saom_training.recipes.tiny_trainee import TinyTrainee
+from saom_training.trainees.kept_layers import first_stages
+from saom_training.trainees.tiny import TinyTrainee
 
 FIRST = {
     "efficientnet_lite0": ("encoder.conv_stem", "encoder.bn1", "encoder.blocks.0.", "encoder.blocks.1."),

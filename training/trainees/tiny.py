@@ -11,7 +11,7 @@ from ..networks.encoder import Pyramid
 from ..networks.tiny import SaomTiny
 from ..samples.augment import TrainingItem
 from .distill import FeaturesOnly
-from .eyes import first_stages, keep_statistics
+from .kept_layers import first_stages, keep_statistics
 
 
 @dataclass(frozen=True)

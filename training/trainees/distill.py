@@ -22,6 +22,7 @@ from ..networks.tiny import SaomTiny
 from ..running.config import RunConfig
 from ..running.loop import Batches
 from ..running.precision import mixed_precision
+from ..running.processes import Processes
 from ..running.step import Term
 from ..samples.augment import TrainingItem
 
@@ -67,6 +68,19 @@ class FeaturesFirst:
         """See `Batches.after`."""
         for step, items in enumerate(self._batches.after(done), done):
             yield FeaturesOnly(items) if step < self._first else items
+
+
+def check_features_first(first: int, teacher: str, processes: Processes) -> None:
+    """Whether so many first steps can learn features alone.
+
+    Raises:
+        ConfigError: there is no teacher to learn from, or there are processes that would wait for each other.
+    """
+    if first and (not teacher or processes.count > 1):
+        raise ConfigError(
+            f"--features-first: expected --teacher, and one process, got teacher {teacher!r} and "
+            f"{processes.count} processes: give a teacher, or train the first steps in one process"
+        )
 
 
 class Teacher:

@@ -19,9 +19,9 @@ from saom_training.networks.checkpoint import load_network, load_network_and_rec
 from saom_training.networks.encoder import Pyramid
 from saom_training.networks.tiny import SaomTiny, TinyConfig
 from saom_training.recipes import tiny
-from saom_training.recipes.distill import feature_loss, student_of
 from saom_training.recipes.tiny import TrainConfig, train
 from saom_training.samples.augment import AugmentConfig, training_item
+from saom_training.trainees.distill import feature_loss, student_of
 
 SMALL = AugmentConfig(size_hw=(64, 96), prompts=12, min_visible_px=4, grid=(12, 8))
 EYES = "efficientnet_lite0"

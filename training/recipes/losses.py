@@ -1,4 +1,4 @@
-"""Losses that recipes share: of masks (focal, dice, their IoU), of boxes, and of the classes of pixels and objects."""
+"""Losses that recipes share: of masks (focal, dice), of their predicted scores, of boxes, of the classes of pixels."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from torchvision.ops import generalized_box_iou_loss, sigmoid_focal_loss
 from ..assign import BACKGROUND
 from ..samples.augment import IGNORED
 
-BACKGROUND_WEIGHT = 0.2
-"""Background pixels are many and easy."""
-MAX_RARITY = 12.0
-"""No class weighs more than this times the most frequent one."""
+AS_GOOD = 0.9
+"""A mask whose IoU is this share of another's shows the same object as well."""
 
 
 def mask_terms(logits: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -66,21 +64,6 @@ def semantic_losses(logits: Tensor, truth: Tensor, class_weights: Tensor) -> tup
     return losses, int((truth != IGNORED).sum())
 
 
-def class_weights(counts: Tensor) -> Tensor:
-    """Weights that let rare classes be learned: the inverse root of the frequency, scaled to a mean of 1 per object.
-
-    Args:
-        counts: (C,) objects of each class in the training data.
-
-    Returns:
-        (C + 1,) float32; the last one, for background pixels, is BACKGROUND_WEIGHT.
-    """
-    share = counts.float().clamp(min=1) / counts.sum().clamp(min=1)
-    weights = share.rsqrt().clamp(max=MAX_RARITY * share.max().rsqrt())
-    weights = weights / (weights * share).sum().clamp(min=1e-6)
-    return torch.cat([weights, torch.tensor([BACKGROUND_WEIGHT])])
-
-
 def mask_iou(masks: Tensor, truth: Tensor) -> Tensor:
     """IoU of bool masks (..., h, w) with what objects cover, broadcast: (...); 0 where both are empty.
 
@@ -98,3 +81,17 @@ def mask_iou(masks: Tensor, truth: Tensor) -> Tensor:
     overlap = (masks * truth).sum((-2, -1))
     union = masks.sum((-2, -1)) + truth.sum((-2, -1)) - overlap
     return overlap / union.clamp(min=1e-6)
+
+
+def wanted_scores(iou: Tensor, chosen: Tensor, suppress_duplicates: bool) -> Tensor:
+    """What the IoU head is to say of each mask, (P, M): the IoU that the mask has.
+
+    Args:
+        iou: (P, M) of each mask with the prompt's object.
+        chosen: (P,) which of a prompt's masks learns the object.
+        suppress_duplicates: 0 for masks that are worse than that one, since in everything mode a prompt has one object
+            to give. Masks that are as good keep their score: box NMS removes them, and which of equally good masks
+            learns is chance, so without this all of them would learn to score a part of their IoU.
+    """
+    as_good = iou >= AS_GOOD * iou.gather(1, chosen[:, None])
+    return iou * as_good if suppress_duplicates else iou

@@ -7,11 +7,9 @@ import pytest
 import torch
 
 from saom_training.assign import BACKGROUND
-from saom_training.recipes.mask_losses import (
-    BACKGROUND_WEIGHT,
+from saom_training.recipes.losses import (
     IGNORED,
     box_losses,
-    class_weights,
     compiled_mask_terms,
     mask_iou,
     mask_losses,
@@ -78,15 +76,6 @@ def test_semantic_loss_against_loop() -> None:
     total, count = semantic_losses(logits, truth, weights)
     torch.testing.assert_close(total / count, torch.stack(costs).mean())
     assert count == len(costs) and semantic_losses(logits, torch.full_like(truth, IGNORED), weights) == (0, 0)
-
-
-def test_class_weights_are_one_per_object_and_inverse_roots() -> None:
-    counts = torch.tensor([900, 100, 0, 4])
-    weights = class_weights(counts)
-    assert weights[-1] == BACKGROUND_WEIGHT
-    torch.testing.assert_close(weights[1] / weights[0], torch.tensor(3.0))
-    torch.testing.assert_close((weights[:-1] * counts).sum() / counts.sum(), torch.tensor(1.0), atol=0.02, rtol=0)
-    torch.testing.assert_close(weights[2:4], torch.full((2,), 12.0) * weights[0])  # as rare as it gets
 
 
 def test_box_losses() -> None:
