@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 os.environ.setdefault("MUJOCO_GL", "egl")  # before any test module imports mujoco, which looks once
 
@@ -13,6 +14,7 @@ import pytest
 from saom_core.camera import CameraIntrinsics
 from saom_core.taxonomy import OTHER
 from saom_training.data.frames import Frame, FrameObject
+from saom_training.dataset import Dataset, DatasetWriter
 
 SIZE_HW = (60, 80)
 
@@ -21,6 +23,21 @@ SIZE_HW = (60, 80)
 def make_frame() -> Callable[..., Frame]:
     """A maker of small frames for data sets: `make_frame(seed, split)`."""
     return _frame
+
+
+@pytest.fixture(scope="session")
+def three_pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of three scenes of one picture, all for training; tests read it and leave it as it is."""
+    writer = DatasetWriter(tmp_path_factory.mktemp("three") / "data", {"simulator": "test", "seed": 1})
+    for episode in range(3):
+        writer.write_episode(episode, [_frame()])
+    return writer.path
+
+
+@pytest.fixture
+def data(three_pictures: Path) -> Dataset:
+    """Its training split."""
+    return Dataset.open(three_pictures, "train")
 
 
 def _frame(seed: int = 0, split: str = "train") -> Frame:

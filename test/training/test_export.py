@@ -17,7 +17,7 @@ from saom_core.everything import OnnxSegmenter
 from saom_core.model_format import OUTPUTS
 from saom_core.taxonomy import CLASSES_AND_OTHER
 from saom_training.export import ExportOptions, export
-from saom_training.networks.checkpoint import load_network, save_network
+from saom_training.networks.checkpoint import load_network_and_record, save_network
 from saom_training.networks.everything import EverythingGraph, grid_prompts_xy
 from saom_training.networks.exportable import deployable
 from saom_training.networks.onnx_weights import network_from_onnx, restore_batch_norms
@@ -93,7 +93,7 @@ def test_other_lines_of_sha256sums_stay(tmp_path: Path) -> None:
 
 @torch.no_grad()
 def test_folding_changes_nothing_but_rounding(checkpoint: Path) -> None:
-    network = load_network(checkpoint)
+    network = load_network_and_record(checkpoint)[0]
     image, depth = example_input((96, 128), 1)
     points = torch.rand(1, 30, 2, generator=torch.Generator().manual_seed(0))
     answers = []
@@ -107,7 +107,7 @@ def test_folding_changes_nothing_but_rounding(checkpoint: Path) -> None:
 
 @torch.no_grad()
 def test_comparison_sees_what_differs(checkpoint: Path) -> None:
-    graph = EverythingGraph(load_network(checkpoint), candidates=40, max_instances=20)
+    graph = EverythingGraph(load_network_and_record(checkpoint)[0], candidates=40, max_instances=20)
     grid = grid_prompts_xy(8, 8, (96, 128))
     arguments = (*example_input((96, 128), 2), grid, *map(torch.tensor, (0.0, 0.0, 1.0)))
     answer = dict(zip(OUTPUTS, (t.numpy() for t in graph(*arguments)), strict=True))
@@ -184,7 +184,7 @@ def test_exported_file_can_be_trained_on(checkpoint: Path, tmp_path: Path) -> No
     )  # full size: in smaller files some products are folded
     network, record = network_from_onnx(path)
     assert record == {"steps": 0} and network.config == TinyConfig(CLASSES_AND_OTHER, object_width=16)
-    original = deployable(load_network(checkpoint))
+    original = deployable(load_network_and_record(checkpoint)[0])
     image, depth = (torch.stack(rows) for rows in zip(*(example_input((96, 128), k) for k in range(6)), strict=True))
 
     def answers(net: SaomTiny) -> torch.Tensor:

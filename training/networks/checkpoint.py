@@ -40,18 +40,12 @@ def save_network(network: SharedKeysNetwork, folder: Path, record: dict[str, Any
     write_atomically(folder / CONFIG, config.encode())
 
 
-def load_network(folder: Path) -> SaomTiny:
-    """A saom-tiny from its checkpoint folder, in eval mode on the CPU.
+def load_network_and_record(folder: Path) -> tuple[SaomTiny, dict[str, Any]]:
+    """A saom-tiny from its checkpoint folder, in eval mode on the CPU, and its training record.
 
     Raises:
         ModelError: no checkpoint, a damaged one, or one of another network.
     """
-    network, _ = load_network_and_record(folder)
-    return network
-
-
-def load_network_and_record(folder: Path) -> tuple[SaomTiny, dict[str, Any]]:
-    """A saom-tiny and its training record; errors as `load_network`."""
     network, record = load_checkpoint(folder)
     if not isinstance(network, SaomTiny):
         raise ModelError(f"{folder}: expected a saom-tiny checkpoint, got a fast head on {network.config.sam.name}")

@@ -57,8 +57,7 @@ def nearest_grid_points(
     directions = F.normalize(features, dim=0)  # once for all objects
     points = np.zeros((len(rows), 2))
     for k, row in enumerate(rows):
-        similarity = _similarity(features, directions, small[row])
-        prior = _to_image(similarity, input_hw, (height, width)).numpy()
+        prior = location_prior(features, directions, small[row], input_hw, (height, width)).numpy()
         if on_object:
             prior = np.where(masks[row], prior, -np.inf)
         y, x = np.unravel_index(prior.argmax(), prior.shape)
@@ -94,12 +93,13 @@ def at_embedding_size(masks: BoolArray, input_hw: tuple[int, int], side: int) ->
 
 
 def location_prior(
-    embedding: Tensor, object_tokens: Tensor, input_hw: tuple[int, int], image_hw: tuple[int, int]
+    features: Tensor, directions: Tensor, object_tokens: Tensor, input_hw: tuple[int, int], image_hw: tuple[int, int]
 ) -> Tensor:
     """How like an object each place of the image is.
 
     Args:
-        embedding: (C, h, w).
+        features: (C, h, w) float32 embedding.
+        directions: (C, h, w) the same, as unit vectors.
         object_tokens: (h, w) bool, at least one of them true.
         input_hw: how much of the encoder's input the image covers.
         image_hw: the image's size.
@@ -107,8 +107,7 @@ def location_prior(
     Returns:
         (H, W) float32, cosine similarity to the object's target feature.
     """
-    features = embedding.float()
-    return _to_image(_similarity(features, F.normalize(features, dim=0), object_tokens), input_hw, image_hw)
+    return _to_image(_similarity(features, directions, object_tokens), input_hw, image_hw)
 
 
 def _similarity(features: Tensor, directions: Tensor, object_tokens: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from saom_training.dataset import Dataset, DatasetWriter
 from saom_training.dataset_tools.check import problems
 from saom_training.dataset_tools.command import statistics
 from saom_training.dataset_tools.merge import merge
-from saom_training.networks.checkpoint import load_network
+from saom_training.networks.checkpoint import load_network_and_record
 from saom_training.networks.tiny import with_classes
 from saom_training.recipes.names import ClassesConfig, NamedObjects, accuracy, teach_classes
 from saom_training.recipes.tiny import TrainConfig, train
@@ -79,7 +79,7 @@ def named_masks(data: Dataset) -> list[tuple[str, int]]:
 
 
 def right_names(checkpoint: Path, data: Dataset) -> float:
-    network = load_network(checkpoint)
+    network = load_network_and_record(checkpoint)[0]
     return accuracy(NamedObjects(network.object_head, network.class_head, 0.0), read_objects(data))
 
 
@@ -155,7 +155,7 @@ def test_a_network_learns_the_data_sets_classes(
     with caplog.at_level(logging.INFO, "saom"):
         second = train(own, tmp_path / "second", QUICK, init=first)
     assert "class layers start anew, for 3 instead of 56 classes" in caplog.text
-    network = load_network(second)
+    network = load_network_and_record(second)[0]
     assert network.config.class_names == tuple(NAMES) and network.class_head.out_features == 3
     caplog.clear()
     train(own, tmp_path / "third", QUICK, init=second)
@@ -173,7 +173,7 @@ def test_names_alone_are_learned_for_the_data_sets_classes(
     second = train(train_data, tmp_path / "second", QUICK, init=first)
     config = ClassesConfig(steps=60, batch=8, warmup_steps=1, ema_decay=0.8, drop_depth=0.0, dropout=0.0)
     third = teach_classes(train_data, val_data, tmp_path / "named", config, second)
-    network = load_network(third)
+    network = load_network_and_record(third)[0]
     assert network.config.class_names == tuple(NAMES) and network.class_head.out_features == 3
     assert right_names(second, train_data) < 0.8  # training the masks teaches no names
     assert right_names(third, train_data) == 1.0
@@ -189,7 +189,7 @@ def test_a_run_is_not_resumed_for_other_classes(tmp_path: Path, make_own: Callab
 
 def test_other_classes_change_the_class_layers_alone(tmp_path: Path, make_frame: Callable[..., Frame]) -> None:
     usual = Dataset.open(written(tmp_path / "usual", [make_frame(0)]), "train")
-    network = load_network(train(usual, tmp_path / "run", QUICK))
+    network = load_network_and_record(train(usual, tmp_path / "run", QUICK))[0]
     changed = with_classes(network, ("a", "b"))
     image, depth = torch.from_numpy(usual[0].image_rgb[:32, :64])[None], torch.ones(1, 32, 64)
     points = torch.from_numpy(np.random.default_rng(0).random((1, 5, 2), np.float32))

@@ -22,7 +22,7 @@ from saom_training.figures.comparison import GroundTruth
 from saom_training.figures.models import EvaluatedModel, load_model
 from saom_training.figures.paper_protocol import PaperMetrics, assigned_points
 from saom_training.figures.prompted_models import PromptedFile, PromptedSam
-from saom_training.networks.checkpoint import load_network, save_network
+from saom_training.networks.checkpoint import load_network_and_record, save_network
 from saom_training.networks.fast_head import fast_on
 from saom_training.networks.fingerprints import encoder_hash
 from saom_training.networks.onnx_weights import network_from_onnx
@@ -78,7 +78,7 @@ def test_saom_tiny_answers_each_point_by_itself(folder: Path, size_hw: tuple[int
     model = load_model(SaomConfig(model=str(folder)), grid=(6, 4))
     # more points than the grid has, some of them answered alike
     points = np.concatenate([np.random.default_rng(1).random((30, 2)), [[0.3, 0.4], [0.3, 0.4], [0.301, 0.4]]])
-    check_answers(model, load_network(folder), points, size_hw)
+    check_answers(model, load_network_and_record(folder)[0], points, size_hw)
 
 
 def test_a_fast_head_answers_each_point_by_itself(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from sam_scenes import TINY, one_thread, tiny_model  # noqa: F401
 
 from saom_core.errors import ConfigError, ModelError
 from saom_training.assign import BACKGROUND
-from saom_training.networks.checkpoint import load_checkpoint, load_network, save_network
+from saom_training.networks.checkpoint import load_checkpoint, load_network_and_record, save_network
 from saom_training.networks.everything import EverythingGraph, grid_prompts_xy
 from saom_training.networks.fast_head import SamFast, fast_on, sam_pixels, used_tokens
 from saom_training.networks.fingerprints import encoder_hash
@@ -149,7 +149,7 @@ def test_a_checkpoint_is_whole_and_its_encoder_is_its_own(network: SamFast, tmp_
     for name, value in network.state_dict().items():
         torch.testing.assert_close(loaded.state_dict()[name], value, rtol=0, atol=0)
     with pytest.raises(ModelError, match="saom-tiny checkpoint, got a fast head"):
-        load_network(tmp_path)
+        load_network_and_record(tmp_path)
     (tmp_path / "encoder.safetensors").unlink()
     with pytest.raises(ModelError, match=r"encoder\.safetensors"):
         load_checkpoint(tmp_path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -17,9 +16,8 @@ from saom_cli.main import main
 from saom_core.camera import CameraIntrinsics
 from saom_core.errors import ConfigError
 from saom_core.runtime import BUNDLED_MODEL
-from saom_training.data.frames import Frame
-from saom_training.dataset import Dataset, DatasetWriter, Sample
-from saom_training.networks.checkpoint import load_network, load_network_and_record, save_network
+from saom_training.dataset import Dataset, Sample
+from saom_training.networks.checkpoint import load_network_and_record, save_network
 from saom_training.networks.object_head import CROP, GEOMETRY, ObjectHead, geometry, object_views, relief
 from saom_training.networks.tiny import SaomTiny, TinyConfig
 from saom_training.recipes import names
@@ -108,14 +106,6 @@ def test_relief_and_geometry_against_formula() -> None:
     torch.testing.assert_close(row, torch.tensor(wanted, dtype=torch.float32))
 
 
-@pytest.fixture
-def data(tmp_path: Path, make_frame: Callable[..., Frame]) -> Dataset:
-    writer = DatasetWriter(tmp_path / "data", {"simulator": "test", "seed": 1})
-    for episode in range(3):
-        writer.write_episode(episode, [make_frame()])
-    return Dataset.open(tmp_path / "data", "train")
-
-
 def test_training_sees_what_the_graph_sees() -> None:
     """The same object by both ways: cut from the data set by its true mask, and from the image by a predicted one."""
     image, depth, logits = scene()
@@ -141,11 +131,16 @@ def test_varied_views_keep_shapes_and_drop_depth(data: Dataset) -> None:
     torch.testing.assert_close(views.crops, again.crops)
 
 
+def untaught(data: Dataset, folder: Path) -> Path:
+    """A checkpoint with random weights."""
+    torch.manual_seed(0)
+    save_network(SaomTiny(TinyConfig(data.class_names)).eval(), folder, {"steps": 7})
+    return folder
+
+
 @pytest.fixture
 def checkpoint(data: Dataset, tmp_path: Path) -> Path:
-    torch.manual_seed(0)
-    save_network(SaomTiny(TinyConfig(data.class_names)).eval(), tmp_path / "masks", {"steps": 7})
-    return tmp_path / "masks"
+    return untaught(data, tmp_path / "masks")
 
 
 def test_names_are_learned_and_masks_stay(data: Dataset, checkpoint: Path, tmp_path: Path) -> None:
@@ -154,39 +149,46 @@ def test_names_are_learned_and_masks_stay(data: Dataset, checkpoint: Path, tmp_p
     before, after = (safetensors.torch.load_file(f / "weights.safetensors") for f in (checkpoint, last))
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"object_head", "class_head"}
-    network = load_network(last)
+    network = load_network_and_record(last)[0]
     assert accuracy(NamedObjects(network.object_head, network.class_head, 0.0), read_objects(data)) == 1.0
+
+
+KILLED = ClassesConfig(steps=4, batch=4, checkpoint_every=2)
+
+
+@pytest.fixture(scope="module")
+def whole(three_pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of a teaching that nothing interrupted."""
+    folder, data = tmp_path_factory.mktemp("whole"), Dataset.open(three_pictures, "train")
+    return teach_classes(data, data, folder / "named", KILLED, untaught(data, folder / "masks"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("written", range(4))
 def test_teaching_killed_between_two_files_gives_the_same_weights(
-    data: Dataset, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
+    data: Dataset, checkpoint: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
 ) -> None:
-    config = ClassesConfig(steps=4, batch=4, checkpoint_every=2)
-    whole = teach_classes(data, data, tmp_path / "whole", config, checkpoint)
     with killed_after(monkeypatch, names, written):
-        teach_classes(data, data, tmp_path / "cut", config, checkpoint)
-    assert_same_weights(whole, teach_classes(data, data, tmp_path / "cut", config, checkpoint))
+        teach_classes(data, data, tmp_path / "cut", KILLED, checkpoint)
+    assert_same_weights(whole, teach_classes(data, data, tmp_path / "cut", KILLED, checkpoint))
     (plot := tmp_path / "cut" / "losses.png").unlink()
-    teach_classes(data, data, tmp_path / "cut", config, checkpoint)
+    teach_classes(data, data, tmp_path / "cut", KILLED, checkpoint)
     assert plot.exists(), "killed after the last checkpoint, before its plot"
 
 
 def test_another_teaching_is_not_resumed(
     data: Dataset, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = ClassesConfig(steps=4, batch=4, checkpoint_every=2)
     with killed_after(monkeypatch, names, 2):
-        teach_classes(data, data, tmp_path / "cut", config, checkpoint)
+        teach_classes(data, data, tmp_path / "cut", KILLED, checkpoint)
     with pytest.raises(ConfigError, match="'config.seed': 0.*'config.seed': 1"):
-        teach_classes(data, data, tmp_path / "cut", dataclasses.replace(config, seed=1), checkpoint)
+        teach_classes(data, data, tmp_path / "cut", dataclasses.replace(KILLED, seed=1), checkpoint)
     save_network(SaomTiny(TinyConfig(data.class_names)), tmp_path / "other", {"steps": 7})
     with pytest.raises(ConfigError, match="'init'"):
-        teach_classes(data, data, tmp_path / "cut", config, tmp_path / "other")
+        teach_classes(data, data, tmp_path / "cut", KILLED, tmp_path / "other")
     data.class_names = ("a", *data.class_names[1:])
     with pytest.raises(ConfigError, match="'class_names'"):
-        teach_classes(data, data, tmp_path / "cut", config, checkpoint)
+        teach_classes(data, data, tmp_path / "cut", KILLED, checkpoint)
 
 
 def test_gradient_that_is_not_finite_stops_before_the_step(data: Dataset) -> None:
@@ -239,7 +241,7 @@ def test_command_line_heeds_or_refuses_every_option(
 def test_an_object_head_of_another_width_begins_anew(data: Dataset, checkpoint: Path, tmp_path: Path) -> None:
     config = ClassesConfig(steps=2, object_width=8, batch=4, warmup_steps=1)
     last = teach_classes(data, data, tmp_path / "named", config, checkpoint)
-    assert load_network(last).config.object_width == 8
+    assert load_network_and_record(last)[0].config.object_width == 8
     before, after = (safetensors.torch.load_file(f / "weights.safetensors") for f in (checkpoint, last))
     same = {
         name for name in before if before[name].shape == after[name].shape and torch.equal(before[name], after[name])
@@ -248,7 +250,7 @@ def test_an_object_head_of_another_width_begins_anew(data: Dataset, checkpoint: 
 
 
 def test_workers_read_the_same_objects(data: Dataset, checkpoint: Path) -> None:
-    network = load_network(checkpoint)
+    network = load_network_and_record(checkpoint)[0]
     alone, two = (read_objects(data, network, 0.5, workers) for workers in (0, 2))
     for field in dataclasses.fields(alone):
         torch.testing.assert_close(getattr(alone, field.name), getattr(two, field.name), rtol=0, atol=0)
@@ -265,7 +267,7 @@ def test_options_out_of_range_are_refused(wrong: dict[str, float]) -> None:
 @pytest.mark.slow
 def test_names_of_an_exported_file_are_taught(data: Dataset, tmp_path: Path) -> None:
     config = ClassesConfig(steps=1, batch=2, warmup_steps=1, drawn_share=0.0)
-    network = load_network(teach_classes(data, data, tmp_path / "named", config, BUNDLED_MODEL))
+    network = load_network_and_record(teach_classes(data, data, tmp_path / "named", config, BUNDLED_MODEL))[0]
     assert network.config.class_names == data.class_names
 
 

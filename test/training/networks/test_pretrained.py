@@ -13,7 +13,7 @@ from sam_scenes import one_thread, open_data  # noqa: F401
 
 from saom_cli.main import main
 from saom_core.errors import ConfigError, ModelError
-from saom_training.networks.checkpoint import load_network
+from saom_training.networks.checkpoint import load_network_and_record
 from saom_training.networks.encoder import rgb_channels
 from saom_training.networks.pretrained import PIXEL_MEAN, PIXEL_STD, TENSORFLOW, TENSORFLOW_EPSILON, load_pretrained
 from saom_training.networks.tiny import SaomTiny, TinyConfig
@@ -84,7 +84,7 @@ def test_the_command_begins_with_them_and_a_share_of_nothing_leaves_them(tmp_pat
     words += ["--encoder", "resnet10t", "--pretrained", str(tmp_path / "eyes.safetensors"), "--encoder-rate", "0"]
     words += ["--steps", "2", "--batch", "2", "--size", "96x64", "--workers", "0", "--threads", "1", "--no-bf16"]
     assert main(words) == 0
-    network = load_network(tmp_path / "run" / "last")
+    network = load_network_and_record(tmp_path / "run" / "last")[0]
     assert network.config.encoder == "resnet10t"
     for name, value in network.encoder.named_parameters():
         expected = whole.state_dict()[name]

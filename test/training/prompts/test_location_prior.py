@@ -95,7 +95,7 @@ def test_tokens_and_prior_against_loops(embedding: torch.Tensor, masks: np.ndarr
         np.testing.assert_array_equal(found, naive_tokens(mask))
     assert tokens.flatten(1).any(1).tolist() == [True, True, False, True]
     for row in (0, 1, 3):
-        found = location_prior(embedding, tokens[row], INPUT_HW, IMAGE_HW).numpy()
+        found = location_prior(embedding, F.normalize(embedding, dim=0), tokens[row], INPUT_HW, IMAGE_HW).numpy()
         np.testing.assert_allclose(found, naive_prior(embedding.double().numpy(), tokens[row].numpy()), atol=1e-5)
 
 
@@ -136,7 +136,8 @@ def test_the_prior_is_unpadded_as_sam_unpads_masks(embedding: torch.Tensor) -> N
     tokens = torch.zeros(SIDE, SIDE, dtype=torch.bool)
     tokens[1, 2] = True
     target = F.normalize(embedding[:, 1, 2], dim=0)
-    similarity = torch.einsum("c,chw->hw", target, F.normalize(embedding, dim=0))
+    directions = F.normalize(embedding, dim=0)
+    similarity = torch.einsum("c,chw->hw", target, directions)
     fine = F.interpolate(similarity[None, None], scale_factor=4, mode="bilinear")
     expected = tiny_model().sam.postprocess_masks(fine, INPUT_HW, IMAGE_HW)[0, 0]
-    torch.testing.assert_close(location_prior(embedding, tokens, INPUT_HW, IMAGE_HW), expected)
+    torch.testing.assert_close(location_prior(embedding, directions, tokens, INPUT_HW, IMAGE_HW), expected)

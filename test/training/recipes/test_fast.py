@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import safetensors.torch
 import torch
 from sam_scenes import assert_equal, losses, one_thread, open_data, tiny_model, write_data  # noqa: F401
+from torchrun import FINETUNE, output_of
 
 from saom_cli.main import main
 from saom_core.config import SaomConfig
@@ -87,12 +86,9 @@ def test_two_processes_learn_what_one_learns_with_the_same_global_batch(tmp_path
     config = dataclasses.replace(QUICK, steps=3, batch=4)
     alone = finetune(tiny_model(), Dataset.open(data, "train"), tmp_path / "alone", config).parent
     write_checkpoint(tiny_model(), tmp_path / "start.safetensors")
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command = [*torchrun, "-m", "saom_cli.main", "finetune", "--model", str(tmp_path / "start.safetensors")]
-    command += ["--head", "fast", "--data", str(data), "--out", str(tmp_path / "two"), "--threads", "1"]
-    command += options_of(dataclasses.replace(config, batch=2), FAST)
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+    words = ["--model", str(tmp_path / "start.safetensors"), "--head", "fast", "--threads", "1"]
+    words += ["--data", str(data), "--out", str(tmp_path / "two")]
+    output_of(2, *FINETUNE, *words, *options_of(dataclasses.replace(config, batch=2), FAST))
     assert losses(tmp_path / "two") == pytest.approx(losses(alone), rel=1e-4)
     assert_equal(head(tmp_path / "two"), head(alone), rtol=1e-3, atol=1e-4)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import safetensors.torch
 import torch
 from sam_scenes import losses, one_thread, write_data  # noqa: F401
+from torchrun import DIES, output_of
 
 from saom_core.runtime import BUNDLED_MODEL
 from saom_training.networks.checkpoint import load_network_and_record
@@ -24,37 +23,12 @@ torch.nn.BatchNorm2d.train = lambda self, mode=True: torch.nn.Module.train(self,
 from saom_cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
-DIES = """
-import os, signal, sys
-from saom_cli.main import main
-
-replace, left = os.replace, int(sys.argv.pop(1))
-
-def dying(*paths):  # every file comes into being by this
-    global left
-    if not left:
-        os.kill(os.getpid(), signal.SIGKILL)
-    left -= 1
-    replace(*paths)
-
-os.replace = dying
-sys.exit(main(sys.argv[1:]))
-"""
 TINY = ["--size", "96x64", "--warmup-steps", "1"]
 RECIPES = {
     "tiny": TINY,
     "names": ["--classes-only", "--init", str(BUNDLED_MODEL), "--dropout", "0", "--warmup-steps", "1"],
     "base": ["--recipe", "base", "--image-size", "64", "--dim", "64", "--decoder-heads", "4", "--warmup-steps", "1"],
 }
-
-
-def run(script: Path, processes: int, *words: str) -> str:
-    """The output of a script of `saom finetune` in so many processes."""
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    command = [sys.executable, *(torchrun if processes > 1 else []), str(script), *words]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
 
 
 def weights(out: Path) -> dict[str, torch.Tensor]:
@@ -72,7 +46,9 @@ def test_two_processes_learn_what_one_learns_with_twice_the_batch(tmp_path: Path
     # in which gradients are added up, which differs, would decide where it goes
     common += ["--adam-epsilon", "1e-3", *RECIPES[recipe]]
     for name, processes, batch in (("alone", 1, "4"), ("two", 2, "2")):
-        said = run(tmp_path / "fixed.py", processes, *common, "--batch", batch, "--out", str(tmp_path / name))
+        said = output_of(
+            processes, str(tmp_path / "fixed.py"), *common, "--batch", batch, "--out", str(tmp_path / name)
+        )
         assert said.count("checkpoint:") == 1
     alone, two = weights(tmp_path / "alone"), weights(tmp_path / "two")
     term = "classes" if recipe == "names" else "dice"
@@ -91,11 +67,11 @@ def test_a_saom_tiny_that_is_killed_in_two_processes_goes_on_to_the_same_weights
     (tmp_path / "dies.py").write_text(DIES)
     words = ["finetune", "--data", str(data), "--threads", "1", "--batch", "2", "--workers", "0", *TINY]
     words += ["--steps", "4", "--checkpoint-every", "2"]
-    run(tmp_path / "dies.py", 2, "1000", *words, "--out", str(tmp_path / "whole"))
+    output_of(2, str(tmp_path / "dies.py"), "1000", *words, "--out", str(tmp_path / "whole"))
     with pytest.raises(AssertionError):
-        run(tmp_path / "dies.py", 2, "5", *words, "--out", str(tmp_path / "cut"))
+        output_of(2, str(tmp_path / "dies.py"), "5", *words, "--out", str(tmp_path / "cut"))
     assert torch.load(tmp_path / "cut" / "resume.pt", weights_only=True)["step"] == 2
-    run(tmp_path / "dies.py", 2, "1000", *words, "--out", str(tmp_path / "cut"))
+    output_of(2, str(tmp_path / "dies.py"), "1000", *words, "--out", str(tmp_path / "cut"))
     whole, cut = weights(tmp_path / "whole"), weights(tmp_path / "cut")
     assert all(torch.equal(cut[name], value) for name, value in whole.items())
     assert load_network_and_record(tmp_path / "cut" / "last")[1]["steps"] == 4

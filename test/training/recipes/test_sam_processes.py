@@ -12,30 +12,13 @@ from pathlib import Path
 import pytest
 import torch
 from sam_scenes import QUICK, assert_equal, losses, one_thread, tiny_model, weights, write_data  # noqa: F401
+from torchrun import DIES, FINETUNE, ended, output_of
 
 from saom_core.sam.checkpoints import read_checkpoint, write_checkpoint
 from saom_training.dataset import Dataset
 from saom_training.recipes.sam import SAOM, finetune
 
 pytestmark = pytest.mark.slow
-
-RUN = (sys.executable, "-m", "saom_cli.main", "finetune")
-DIES = """
-import os, signal, sys
-from saom_cli.main import main
-replace, left = os.replace, int(sys.argv.pop(1))
-
-def dying(*paths):  # every file comes into being by this
-    global left
-    if not left:
-        os.kill(os.getpid(), signal.SIGKILL)
-    left -= 1
-    replace(*paths)
-
-os.replace = dying
-sys.exit(main(sys.argv[1:]))
-"""
-"""A run of `saom` that is killed when it has made so many files, with the next one written but not in its place."""
 
 
 def options_of(config: object, default: object) -> list[str]:
@@ -63,15 +46,8 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, train_encoder:
         return finetune(model, Dataset.open(data, "train"), tmp_path / out, config, record=record).parent
 
     whole = run("whole")
-    command = [
-        *RUN,
-        "--model",
-        str(tmp_path / "start.safetensors"),
-        "--data",
-        str(data),
-        "--out",
-        str(tmp_path / "cut"),
-    ]
+    command = [sys.executable, *FINETUNE, "--model", str(tmp_path / "start.safetensors"), "--data", str(data)]
+    command += ["--out", str(tmp_path / "cut")]
     process = subprocess.Popen([*command, "--threads", "1", *options_of(config, SAOM)], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 200
     while not (tmp_path / "cut" / "resume.pt").exists():
@@ -91,15 +67,13 @@ def test_a_run_that_is_killed_again_and_again_goes_on_to_the_same_weights(tmp_pa
     data = write_data(tmp_path / "data")
     write_checkpoint(tiny_model(), tmp_path / "start.safetensors")
     (tmp_path / "dies.py").write_text(DIES)
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"] if processes > 1 else []
     words = ["finetune", "--model", str(tmp_path / "start.safetensors"), "--data", str(data), "--threads", "1"]
     words += options_of(dataclasses.replace(QUICK, batch=2 // processes), SAOM)
 
     def run(out: str, files: int) -> int:
         """As many files at most; the exit code."""
         folders = ["--out", str(tmp_path / out), "--cache", str(tmp_path / out / "embeddings")]
-        command = [sys.executable, *torchrun, str(tmp_path / "dies.py"), str(files), *words, *folders]
-        return subprocess.run(command, check=False, capture_output=True).returncode
+        return ended(processes, str(tmp_path / "dies.py"), str(files), *words, *folders).returncode
 
     assert run("whole", 1000) == 0
     codes = []
@@ -117,15 +91,12 @@ def test_two_processes_have_the_loss_of_one_with_the_same_global_batch(tmp_path:
     alone = finetune(tiny_model(), Dataset.open(data, "train"), tmp_path / "alone", config)
     write_checkpoint(tiny_model(), tmp_path / "start.safetensors")
     words = options_of(dataclasses.replace(config, batch=2), SAOM)
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *RUN[1:]]
     files = ["--model", str(tmp_path / "start.safetensors"), "--data", str(data), "--out", str(tmp_path / "two")]
-    command = [*torchrun, *files, "--threads", "1", *words]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+    said = output_of(2, *FINETUNE, *files, "--threads", "1", *words)
     for term in ("total", "dice", "focal", "class", "quality"):
         assert losses(tmp_path / "two", term) == pytest.approx(losses(alone.parent, term), rel=1e-4), term
     assert_equal(weights(tmp_path / "two"), weights(alone.parent), rtol=1e-3, atol=2e-4)
-    assert done.stdout.count("checkpoint:") == 1
+    assert said.count("checkpoint:") == 1
 
 
 def test_workers_begin_although_opencv_has_threads() -> None:

@@ -21,7 +21,7 @@ from saom_core.taxonomy import CLASSES_AND_OTHER
 from saom_training.assign import BACKGROUND
 from saom_training.data.frames import Frame
 from saom_training.dataset import Dataset, DatasetWriter, Sample
-from saom_training.networks.checkpoint import load_network, load_network_and_record, save_network
+from saom_training.networks.checkpoint import load_network_and_record, save_network
 from saom_training.networks.tiny import SaomTiny, TinyConfig
 from saom_training.recipes import tiny
 from saom_training.recipes.tiny import LossWeights, TrainConfig, tiny_terms, train
@@ -44,12 +44,10 @@ SMALL = AugmentConfig(size_hw=(64, 96), prompts=12, min_visible_px=4, grid=(12, 
 QUICK = TrainConfig(steps=4, batch=2, warmup_steps=1, workers=0, checkpoint_every=2, bf16=False, augment=SMALL)
 
 
-@pytest.fixture
-def data(tmp_path: Path, make_frame: Callable[..., Frame]) -> Dataset:
-    writer = DatasetWriter(tmp_path / "data", {"simulator": "test", "seed": 1})
-    for episode in range(3):
-        writer.write_episode(episode, [make_frame()])
-    return Dataset.open(tmp_path / "data", "train")
+@pytest.fixture(scope="module")
+def whole(three_pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of a run that nothing interrupted."""
+    return train(Dataset.open(three_pictures, "train"), tmp_path_factory.mktemp("whole"), QUICK)
 
 
 def test_items_are_consistent(data: Dataset) -> None:
@@ -93,9 +91,8 @@ def test_stream_visits_every_image_once_an_epoch(data: Dataset, monkeypatch: pyt
 
 @pytest.mark.parametrize("written", range(4))
 def test_a_run_killed_between_two_files_gives_the_same_weights(
-    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
+    data: Dataset, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
 ) -> None:
-    whole = train(data, tmp_path / "whole", QUICK)
     with killed_after(monkeypatch, tiny, written):
         train(data, tmp_path / "cut", QUICK)
     resumed = train(data, tmp_path / "cut", QUICK)
@@ -121,9 +118,8 @@ def test_a_run_killed_before_its_first_checkpoint_leaves_no_losses(
 
 
 def test_another_run_is_not_resumed(
-    data: Dataset, tmp_path: Path, make_frame: Callable[..., Frame], monkeypatch: pytest.MonkeyPatch
+    data: Dataset, whole: Path, tmp_path: Path, make_frame: Callable[..., Frame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = train(data, tmp_path / "whole", QUICK)
     with killed_after(monkeypatch, tiny, 2):
         train(data, tmp_path / "cut", QUICK)
     others = {
@@ -246,9 +242,9 @@ def test_checkpoint_round_trip_and_damage(tmp_path: Path) -> None:
     weights = tmp_path / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(ModelError, match="saom-tiny checkpoint"):
-        load_network(tmp_path)
+        load_network_and_record(tmp_path)
     with pytest.raises(ModelError, match="saom finetune"):
-        load_network(tmp_path / "nowhere")
+        load_network_and_record(tmp_path / "nowhere")
 
 
 def item_of(targets: list[int], size_hw: tuple[int, int] = (64, 64)) -> TrainingItem:

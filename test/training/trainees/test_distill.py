@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,8 @@ from killed import assert_same_weights, killed_after
 
 from saom_cli.main import main
 from saom_core.errors import ConfigError
-from saom_training.data.frames import Frame
-from saom_training.dataset import Dataset, DatasetWriter
-from saom_training.networks.checkpoint import load_network, load_network_and_record, save_network
+from saom_training.dataset import Dataset
+from saom_training.networks.checkpoint import load_network_and_record, save_network
 from saom_training.networks.encoder import Pyramid
 from saom_training.networks.tiny import SaomTiny, TinyConfig
 from saom_training.recipes import tiny
@@ -28,14 +26,6 @@ EYES = "efficientnet_lite0"
 
 
 @pytest.fixture
-def data(tmp_path: Path, make_frame: Callable[..., Frame]) -> Dataset:
-    writer = DatasetWriter(tmp_path / "data", {"simulator": "test", "seed": 1})
-    for episode in range(3):
-        writer.write_episode(episode, [make_frame()])
-    return Dataset.open(tmp_path / "data", "train")
-
-
-@pytest.fixture
 def config(data: Dataset, tmp_path: Path) -> TrainConfig:
     """With a teacher."""
     torch.manual_seed(0)
@@ -45,7 +35,7 @@ def config(data: Dataset, tmp_path: Path) -> TrainConfig:
 
 
 def test_a_student_has_its_teachers_decoder(config: TrainConfig) -> None:
-    teacher = load_network(Path(config.teacher))
+    teacher = load_network_and_record(Path(config.teacher))[0]
     student = student_of(teacher, EYES, 8)
     ours, theirs = student.state_dict(), teacher.state_dict()
     kept = [name for name in theirs if name.startswith(("blocks", "smooth", "mask", "object_head"))]
@@ -54,7 +44,7 @@ def test_a_student_has_its_teachers_decoder(config: TrainConfig) -> None:
 
 
 def test_features_alone_leave_the_decoder_as_it_is(data: Dataset, config: TrainConfig, tmp_path: Path) -> None:
-    teacher = load_network(Path(config.teacher))
+    teacher = load_network_and_record(Path(config.teacher))[0]
     alone = train(data, tmp_path / "alone", dataclasses.replace(config, features_first=2))
     student, record = load_network_and_record(alone)
     assert record["config"]["teacher"] == config.teacher and record["init"] == {"steps": 7} and record["names_taught"]
@@ -63,7 +53,7 @@ def test_features_alone_leave_the_decoder_as_it_is(data: Dataset, config: TrainC
     before = teacher.smooth8.state_dict()
     assert any(not torch.equal(value, before[name]) for name, value in student.smooth8.state_dict().items())
     masks = train(data, tmp_path / "masks", config)
-    assert not torch.equal(load_network(masks).mask_head[0].bias, teacher.mask_head[0].bias)
+    assert not torch.equal(load_network_and_record(masks)[0].mask_head[0].bias, teacher.mask_head[0].bias)
 
 
 def test_features_come_nearer_to_the_teachers(data: Dataset, config: TrainConfig, tmp_path: Path) -> None:
