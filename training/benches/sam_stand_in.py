@@ -17,7 +17,8 @@ from saom_core.sam.decoder import PointDecoder
 from saom_core.sam.network import SamModel, SamSizes, build_sam
 from saom_core.taxonomy import CLASSES
 
-_RADII = (0.08, 0.17, 0.31)  # of the discs, of the image's side
+RADII = (0.08, 0.17, 0.31)
+"""Of the discs, as shares of the image's side."""
 _GRID = 8  # image tokens per side while teaching: the positional code knows no resolution
 _PROMPTS = 16
 _STEPS = 260
@@ -30,13 +31,25 @@ SMALL = SamSizes(128, 16, 64, 2, 4, 128, 3, (1,), 64, 16, 3, 2, 64, 2, 3, 64)
 SIZES = {"vit_b": VIT_B, "vit_l": VIT_L, "vit_h": VIT_H, "small": SMALL}
 
 
-def stand_in(sizes: SamSizes, seed: int = 0, class_names: tuple[str, ...] = CLASSES) -> SamModel:
-    """A network of those sizes with a random class head; no names: none. The same seed gives the same network."""
+def stand_in(
+    sizes: SamSizes,
+    seed: int = 0,
+    class_names: tuple[str, ...] = CLASSES,
+    radii: tuple[float, float, float] = RADII,
+) -> SamModel:
+    """A network of those sizes with a random class head; the same seed gives the same network.
+
+    Args:
+        sizes: of its parts.
+        seed: of its weights.
+        class_names: of the class head; none: there is no class head.
+        radii: of the discs that a point's three masks are; smaller ones leave room for more objects.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         sam = build_sam(sizes)
         _place(sam)
-        _teach(sam)
+        _teach(sam, radii)
         sam.requires_grad_(False).eval()
         head = _class_head(sam, len(class_names)) if class_names else None
     return SamModel(sam, sizes, head, class_names)
@@ -57,7 +70,7 @@ def _place(sam: Sam) -> None:
             layer.weight[channel, channel, middle, middle] += 1
 
 
-def _teach(sam: Sam) -> None:
+def _teach(sam: Sam, radii: tuple[float, float, float]) -> None:
     """Fits the mask decoder to discs around the prompt."""
     decoder, prompt_encoder = sam.mask_decoder, sam.prompt_encoder
     with torch.no_grad():
@@ -74,7 +87,7 @@ def _teach(sam: Sam) -> None:
         distance = torch.hypot(
             centres[None, None, :] - points[:, :1, None], centres[None, :, None] - points[:, 1:, None]
         )
-        discs = torch.sigmoid(4 * _GRID * (torch.tensor(_RADII)[None, :, None, None] - distance[:, None]) / 2)
+        discs = torch.sigmoid(4 * _GRID * (torch.tensor(radii)[None, :, None, None] - distance[:, None]) / 2)
         logits, quality = decoder(embedding, code, prompts, no_mask, multimask_output=True)
         loss = _loss(logits, quality, discs)
         optimiser.zero_grad()
