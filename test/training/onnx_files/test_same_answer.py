@@ -17,7 +17,7 @@ from saom_core.instances import Instances
 from saom_core.loading import load_segmenter
 from saom_core.sam.checkpoints import write_checkpoint
 from saom_core.sam.network import SamSizes
-from saom_training.benches.sam_stand_in import SMALL, stand_in
+from saom_training.benches.sam_stand_in import RADII, SMALL, stand_in
 from saom_training.onnx_files.parity import example_input
 
 PICTURES_HW = {"landscape": (333, 501), "portrait": (640, 480), "wide": (180, 640), "large": (800, 600)}
@@ -30,10 +30,12 @@ def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """A checkpoint as torch saves it, and its file, exported as a user does it."""
     folder = tmp_path_factory.mktemp("same")
     sizes: SamSizes = TINY if request.param == "tiny" else SMALL
-    model = dataclasses.replace(stand_in(sizes), metadata={"training": json.dumps({"config": {"grid": [12, 12]}})})
+    taught: dict[str, object] = {"grid": [12, 12]}
+    radii = RADII
     if request.param == "one mask":
-        taught = {"training": json.dumps({"config": {"suppress_duplicates": True, "grid": [12, 12]}})}
-        model = dataclasses.replace(model, metadata=taught)
+        taught["suppress_duplicates"] = True
+        radii = (0.06, 0.1, 0.17)  # with the usual discs hardly three of them stand beside each other on a low picture
+    model = dataclasses.replace(stand_in(sizes, radii=radii), metadata={"training": json.dumps({"config": taught})})
     checkpoint, exported = folder / "x.safetensors", folder / "x.onnx"
     write_checkpoint(model, checkpoint)
     assert main(["export", str(checkpoint), str(exported), "--grid", GRID, "--calls", "1"]) == 0
@@ -61,6 +63,5 @@ def test_the_same_masks(files: tuple[Path, Path], shape: str, options: dict[str,
     checkpoint, exported = files
     one, other = answered(checkpoint, picture(shape), **options), answered(exported, picture(shape), **options)
     there, back = agreement(one, other), agreement(other, one)
-    # a network with one mask a prompt has three on the low, wide picture, and all of these must agree
-    assert len(one) >= 2, "too few masks to compare"
+    assert len(one) >= 4, "too few masks to compare"
     assert (there >= 0.95).mean() >= 0.99 and (back >= 0.95).mean() >= 0.99
