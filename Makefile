@@ -37,16 +37,20 @@ demo: env
 # The suites of the two environments run side by side and share nothing. Each prints when it has ended, so that pytest's
 # summaries close the output; torch gets one thread, because the node's suite has the other core.
 test: env env-train
-	@$(MAKE) --no-print-directory --output-sync --keep-going -j2 node-tests training-tests SELECT="$(SELECT)"
+	@$(MAKE) --no-print-directory --output-sync --keep-going -j2 node-tests training-tests SELECT="$(SELECT)" \
+	    TRAINING_TESTS="$(TRAINING_TESTS)"
 
+# what is tested in the training side's environment; the quick round leaves what needs neither torch nor onnx to the node's
+TRAINING_TESTS := test/core test/training
 test-fast: SELECT := -m 'not slow'
+test-fast: TRAINING_TESTS := test/core/sam test/core/test_model_format.py test/training
 test-fast: test
 
 node-tests:
 	@$(ROS) pytest -o cache_dir=.pytest_cache/node test/core test/ros $(SELECT)
 
 training-tests:
-	@OMP_NUM_THREADS=1 .venv-train/bin/python -m pytest -o cache_dir=.pytest_cache/training test/core test/training $(SELECT)
+	@OMP_NUM_THREADS=1 .venv-train/bin/python -m pytest -o cache_dir=.pytest_cache/training $(TRAINING_TESTS) $(SELECT)
 
 check: env
 	@.venv/bin/ruff check .

@@ -24,7 +24,7 @@ from saom_core.errors import ModelError
 METADATA_KEY = "saom"
 """Key of the ONNX metadata under which a JSON object holds format, name, class_names, training record, figures."""
 FORMAT = 1
-"""Of the files that are written now, and the highest one that can be read."""
+"""Format of the files that are written now, and the highest one that can be read."""
 
 REQUIRED_OUTPUTS = {
     "masks": 3,  # (K, h, w) logits that cover the input image

@@ -86,7 +86,7 @@ def _varint(value: int) -> bytes:
 
 
 def _fields(message: bytes | mmap.mmap) -> Iterator[tuple[int, int, int, int]]:
-    """Of each field its number, where it starts, where its content starts, and where it ends."""
+    """For each field: its number, where it starts, where its content starts, and where it ends."""
     at = 0
     while at < len(message):
         start = at

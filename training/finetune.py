@@ -100,7 +100,7 @@ class Training:
 
     @property
     def names(self) -> set[str]:
-        """Of all options that it has, as they stand in parsed arguments, without those of every training."""
+        """Names of all its options in parsed arguments, without those that every training has."""
         return {flag.replace("-", "_") for flag, _, _ in option_fields(self.config)} | self.options
 
 

@@ -90,12 +90,12 @@ class Candidates:
         return Candidates(**tensors, masks=tuple(mask for part in parts for mask in part.masks))
 
     def without_duplicates(self, scores: Tensor, box_iou: float) -> Candidates:
-        """Of two candidates whose boxes overlap more than `box_iou`, the one with the higher score."""
+        """Keeps the candidate with the higher score where the boxes of two overlap more than `box_iou`."""
         return self.select(nms(self.boxes_xyxy.float(), scores, box_iou))
 
 
 def filtered(logits: Tensor, labels: PromptLabels, crop: ImageCrop, options: SamEverythingOptions) -> Candidates:
-    """Of K masks those that are stable and have pixels, and that no edge of the crop cuts inside the image.
+    """Which of K masks are stable, have pixels, and are not cut by an edge of the crop inside the image.
 
     Args:
         logits: (K, h, w) low-resolution mask logits.

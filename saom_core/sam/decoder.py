@@ -135,7 +135,7 @@ class PointDecoder:
         return torch.cat([shared[:, :-1], point, shared[:, -1:]], dim=1)
 
     def _given_out(self, tokens: Tensor) -> Tensor:
-        """Of tokens (B, T, C) the IoU token and those of the masks that are given out."""
+        """The IoU token, and the tokens of the masks that are given out, from all tokens (B, T, C)."""
         return torch.cat([tokens[:, :1], tokens[:, 2 : 1 + self._decoder.num_mask_tokens]], dim=1)
 
 

@@ -29,7 +29,7 @@ _PIXELS_AT_ONCE = {"cpu": 2**18, "cuda": 2**27}
 
 @dataclass(frozen=True)
 class MaskMeasures:
-    """Of K masks at image resolution; tensors on the CPU."""
+    """What is known of K masks at image resolution; tensors on the CPU."""
 
     above_high: Tensor  # (K,) int64, pixels above threshold + offset
     above_low: Tensor  # (K,) int64, pixels above threshold - offset

@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 
 DECODED_BYTES = {"cpu": 32 * 2**20, "cuda": 2**29}
-"""Of one activation over the prompts that are decoded at once."""
+"""Memory of one activation over the prompts that are decoded at once."""
 DRAWN_BYTES = {"cpu": 4 * 2**20, "cuda": 2**28}
-"""Of one activation over the prompts whose masks are drawn at once."""
+"""Memory of one activation over the prompts whose masks are drawn at once."""
 
 
 def at_once(budget_bytes: dict[str, int], tokens: Tensor) -> int:

@@ -18,7 +18,7 @@ from saom_core.sam.network import SamModel, SamSizes, build_sam
 from saom_core.taxonomy import CLASSES
 
 RADII = (0.08, 0.17, 0.31)
-"""Of the discs, as shares of the image's side."""
+"""Radii of the discs, as shares of the image's side."""
 _GRID = 8  # image tokens per side while teaching: the positional code knows no resolution
 _PROMPTS = 16
 _STEPS = 260

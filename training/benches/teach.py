@@ -65,9 +65,9 @@ class TeachingFigures:
     taught: int = 0
     mixed_sets: int = 0  # one of the examples is another object's
     mixed_sets_refused: int = 0
-    next_views: int = 0  # of the taught, further pictures that show them
-    found: int = 0  # of these, the model has a mask of the object
-    named: int = 0  # of these, with its name
+    next_views: int = 0  # further pictures that show a taught object
+    found: int = 0  # such pictures in which the model has a mask of the object
+    named: int = 0  # such pictures in which that mask has the object's name
     others: int = 0  # objects of other classes found in other rooms, once for each class that was taught
     others_named: int = 0
 

@@ -32,11 +32,11 @@ from .outlines import OutlineFault, mask_of
 from .photos import Photo, drawn_upright, read_whole, upright
 
 EVERY = 10
-"""Of so many scenes one is for validation and one for the test, where the file does not say."""
+"""One scene in so many is for validation and one for the test, where the file does not say which."""
 LISTED = "import.txt"
 """File in the data set that lists what was skipped or changed, a line each."""
 PROBES = 100
-"""Of so many pictures at least one must be there, or the folder is the wrong one."""
+"""At least one of the first so many pictures must be there, or the folder is the wrong one."""
 LEAST_INSIDE = 0.5  # share of a part's mask that must lie in the mask of the whole it is given to
 
 

@@ -26,12 +26,12 @@ class Photo:
 
     @property
     def stored_hw(self) -> tuple[int, int]:
-        """Of the pixels as they are stored."""
+        """Height and width of the pixels as they are stored."""
         return self.stored_rgb.shape[0], self.stored_rgb.shape[1]
 
     @property
     def upright_hw(self) -> tuple[int, int]:
-        """Of the picture as every viewer shows it."""
+        """Height and width of the picture as every viewer shows it."""
         height, width = self.stored_hw
         return (width, height) if self.orientation >= 5 else (height, width)
 

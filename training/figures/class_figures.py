@@ -14,7 +14,7 @@ from .resampling import Draws, FloatArray, mean_of_known, share
 
 @dataclass
 class RegionSums:
-    """Of all objects of one class, in pixels."""
+    """Sums over all objects of one class, in pixels."""
 
     objects: int = 0
     intersection: int = 0

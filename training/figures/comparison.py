@@ -33,7 +33,7 @@ class GroundTruth:
 
     @property
     def size_hw(self) -> tuple[int, int]:
-        """Of the image."""
+        """Height and width of the image."""
         return self.ignore.shape[0], self.ignore.shape[1]
 
     @cached_property

@@ -52,7 +52,7 @@ class Counts:
 
 @dataclass
 class Sums:
-    """Of one picture or of several; the figures are ratios of them."""
+    """Counts of one picture or of several; the figures are ratios of them."""
 
     counts: Counts = field(default_factory=Counts)
     regions: ClassRegions = field(default_factory=ClassRegions)
@@ -63,7 +63,7 @@ class Sums:
 
 @dataclass
 class PictureSums(Sums):
-    """Of one picture, with its own overlap figures, of which the mean is taken."""
+    """Counts of one picture, with its own overlap figures, whose mean over pictures is taken."""
 
     overlap: OverlapFigures = field(kw_only=True)
 

@@ -24,7 +24,7 @@ F_FOUND = 0.75
 
 @dataclass(frozen=True)
 class OverlapFigures:
-    """Of one image, each 0..1."""
+    """The figures of one image, each 0..1."""
 
     overlap_precision: float
     overlap_recall: float

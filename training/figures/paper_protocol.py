@@ -28,7 +28,7 @@ _ENLARGE = (1, 2, 4, 8, 16)
 
 @dataclass(frozen=True)
 class PromptedAnswers:
-    """Of one image's objects that are asked for."""
+    """What is found of the objects of one image that are asked for."""
 
     rows: npt.NDArray[np.int64]  # (T,) which objects
     points_xy: npt.NDArray[np.float64]  # (T, 2) pixels of the image

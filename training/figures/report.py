@@ -90,7 +90,7 @@ PER_CLASS: tuple[tuple[Protocol, Meaning], ...] = (
     ("paper", Meaning("acc", "paper's Acc", "each object asked for by its own point")),
 )
 _TEXT_COLUMNS = {("everything", "recall50"), ("everything", "iou"), ("paper", "iou")}
-"""Of each model, where several stand side by side in a terminal; the page has all."""
+"""The figures that are shown of each model where several stand side by side in a terminal; the page has all."""
 
 
 @dataclass(frozen=True)

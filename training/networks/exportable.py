@@ -45,10 +45,10 @@ class Exportable:
     name: str
     class_names: tuple[str, ...]
     network: dict[str, Any]  # kind and shape, JSON types
-    record: dict[str, Any]  # of its training
+    record: dict[str, Any]  # what is known of its training
     license: str
     uses_depth: bool
-    divisor: int  # of height and width
+    divisor: int  # height and width of the input are multiples of it
     longest: int | None  # side of the input; None: any
     default_size_hw: tuple[int, int]
     prompts_at_once: int  # decoded at once; 0: all

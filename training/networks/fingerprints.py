@@ -14,12 +14,12 @@ _HASH_CHARACTERS = 32
 
 
 def encoder_hash(sam: Sam) -> str:
-    """Of the image encoder's weights; checkpoints that differ in the decoder alone share it."""
+    """Hash of the image encoder's weights; checkpoints that differ in the decoder alone share it."""
     return _hash_of(sam.image_encoder.state_dict())
 
 
 def prompting_hash(model: SamModel) -> str:
-    """Of all weights but the image encoder's, which has a hash of its own."""
+    """Hash of all weights but those of the image encoder, which has a hash of its own."""
     parts = nn.ModuleList([model.sam.prompt_encoder, model.sam.mask_decoder])
     if model.class_head is not None:
         parts.append(model.class_head)

@@ -24,7 +24,7 @@ SOURCES = (TIMM, TENSORFLOW)
 PIXEL_MEAN, PIXEL_STD = 127.0, 128.0
 """What TensorFlow's EfficientNet-Lite subtracts from pixels, and divides them by."""
 TENSORFLOW_EPSILON = 1e-3
-"""Of its batch norms."""
+"""What TensorFlow's batch norms add to the variance before its root is taken."""
 
 
 def check_encoder(name: str) -> None:

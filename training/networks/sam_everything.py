@@ -148,7 +148,7 @@ class SamEverythingGraph(nn.Module):
     def _measures(
         self, decoder: PointDecoder, tokens: ImageTokens, points_xy: Tensor, used_hw: tuple[int, int], picture: Tensor
     ) -> tuple[Tensor, ...]:
-        """Of P prompts and their M masks: quality, stability (P, M), boxes (P, M, 4), class token (P, C)."""
+        """Facts of P prompts with M masks each: quality, stability (P, M), boxes (P, M, 4), class token (P, C)."""
         answers = decoder.decode(tokens, points_xy)
         logits = on_picture(decoder.mask_logits(answers, None, used_hw).float().flatten(0, 1), picture)
         shape = answers.predicted_iou.shape

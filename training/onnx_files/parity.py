@@ -29,8 +29,8 @@ FEW = 5  # different prompts in the cases that ask few
 COMPARED_BY_THEMSELVES = ("masks", "boxes", "scores", "stability", "points", "class_ids")
 """Outputs that are not compared as embeddings are; boxes and stability follow from the masks."""
 SAME_MASK_IOU = 0.9
-MAY_DIFFER = 0.1  # of the rows of one answer this share may be missing in the other
-MUST_PAIR = 0.5  # of the rows this share must be in both answers, whatever explains the rest
+MAY_DIFFER = 0.1  # share of the rows of one answer that may be missing in the other
+MUST_PAIR = 0.5  # share of the rows that must be in both answers, whatever explains the rest
 
 
 class ExportError(SaomError):
@@ -44,9 +44,9 @@ class Tolerance:
     score: float  # predicted IoU
     logit: float  # a mask's logit may be off by this much ...
     logit_share: float  # ... and by this share of torch's logit
-    pixels: float = 0.0  # of a mask's pixels this share may be farther off
+    pixels: float = 0.0  # share of a mask's pixels that may be farther off
     embedding: float = 0.01  # embeddings and class scores may be off by this share of the largest value
-    rows: float = 0.05  # of the rows this share may have embeddings that are farther off
+    rows: float = 0.05  # share of the rows whose embeddings may be farther off
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Differences:
 
     score: float = 0.0
     logit: float = 0.0
-    flipped: float = 0.0  # of a mask's pixels the share that is inside in one answer and outside in the other
+    flipped: float = 0.0  # share of a mask's pixels that are inside in one answer and outside in the other
     rows: int = 0  # how many were compared
 
     def merged(self, other: Differences) -> Differences:

@@ -48,14 +48,16 @@ class SamBaseConfig(BaseStartConfig):
     epochs: int = other_default(EpochConfig, "epochs", 8)
     learning_rate: float = other_default(EpochConfig, "learning_rate", 5e-4)
     focal_weight: float = option_field(
-        5.0, "Of the focal loss (SAM: 20; a new decoder first drives every mask to nothing)", minimum=0.0
+        5.0, "Weight of the focal loss (SAM: 20; a new decoder first drives every mask to nothing)", minimum=0.0
     )
     focal_alpha: float = option_field(0.25, "Weight of the object's pixels", minimum=0.0, maximum=1.0)
     focal_gamma: float = option_field(2.0, "How little easy pixels count", minimum=0.0)
     dice_weight: float = option_field(
-        3.0, "Of the dice loss (SAM: 1; small objects and no training before want more)", minimum=0.0
+        3.0,
+        "Weight of the dice loss (SAM: 1; a network that begins with nothing, and small objects, need more)",
+        minimum=0.0,
     )
-    quality_weight: float = option_field(1.0, "Of the error of the predicted IoU (SAM: 1)", minimum=0.0)
+    quality_weight: float = option_field(1.0, "Weight of the error of the predicted IoU (SAM: 1)", minimum=0.0)
 
 
 def base_terms(answers: Sequence[SamAnswers], items: Sequence[BaseItem], config: SamBaseConfig) -> Terms:

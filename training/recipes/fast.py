@@ -47,10 +47,12 @@ class FastTuneConfig(SamTuneConfig):
 
     dim: int = option_field(256, "Channels of tokens, keys and values", minimum=8)
     mask_dim: int = option_field(64, "Channels of the features that masks are drawn from", minimum=4)
-    heads: int = option_field(8, "Of attention", minimum=1)
+    heads: int = option_field(8, "Attention heads", minimum=1)
     layers: int = option_field(3, "Attention layers that a prompt goes through", minimum=1)
-    box_weight: float = option_field(2.0, "Of the boxes' L1 and generalised IoU", minimum=0.0)
-    semantic_weight: float = option_field(1.0, "Of the cross-entropy of every pixel that an object covers", minimum=0.0)
+    box_weight: float = option_field(2.0, "Weight of the boxes' L1 and generalised IoU", minimum=0.0)
+    semantic_weight: float = option_field(
+        1.0, "Weight of the cross-entropy of every pixel that an object covers", minimum=0.0
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -46,8 +46,12 @@ class ClassesConfig(ObjectsConfig):
     learning_rate: float = other_default(RunConfig, "learning_rate", 3e-3)
     warmup_steps: int = other_default(RunConfig, "warmup_steps", 300)
     clip_norm: float = other_default(RunConfig, "clip_norm", 0.0)
-    dropout: float = option_field(0.3, "Of the embedding", minimum=0.0, maximum=1.0)
-    label_smoothing: float = option_field(0.05, "Of the cross-entropy", minimum=0.0, maximum=1.0)
+    dropout: float = option_field(
+        0.3, "Share of the embedding that is dropped at random while training", minimum=0.0, maximum=1.0
+    )
+    label_smoothing: float = option_field(
+        0.05, "Share of the label that is spread over all classes", minimum=0.0, maximum=1.0
+    )
     checkpoint_every: int = other_default(RunConfig, "checkpoint_every", 500)
     validate_every: int = other_default(RunConfig, "validate_every", 3000)
 

@@ -60,12 +60,14 @@ class SamTuneConfig(EmbeddedConfig):
         "Each image has one loss, as in the paper's code: dice and focal summed over its masks, class loss their mean; "
         "without it each of the three is a mean over the masks of all images",
     )
-    dice_weight: float = option_field(1.0, "Of the dice loss", minimum=0.0)
-    focal_weight: float = option_field(1.0, "Of the focal loss", minimum=0.0)
+    dice_weight: float = option_field(1.0, "Weight of the dice loss", minimum=0.0)
+    focal_weight: float = option_field(1.0, "Weight of the focal loss", minimum=0.0)
     focal_alpha: float = option_field(0.25, "Weight of the object's pixels", minimum=0.0, maximum=1.0)
     focal_gamma: float = option_field(2.0, "How little easy pixels count", minimum=0.0)
-    class_weight: float = option_field(1.0, "Of the class head's cross-entropy", minimum=0.0)
-    quality_weight: float = option_field(0.0, "Of the error of all three predicted IoUs; 0: not trained", minimum=0.0)
+    class_weight: float = option_field(1.0, "Weight of the class head's cross-entropy", minimum=0.0)
+    quality_weight: float = option_field(
+        0.0, "Weight of the error of the three predicted IoUs; 0: they are not trained", minimum=0.0
+    )
     suppress_duplicates: bool = option_field(False, "A prompt's masks that are worse than the chosen one must score 0")
 
     def __post_init__(self) -> None:
@@ -133,7 +135,7 @@ def image_terms(answers: SamAnswers, item: SamItem, config: SamTuneConfig) -> Te
 
 
 def _of(values: Tensor, chosen: Tensor) -> Tensor:
-    """(P, M), (P,) -> (P,)."""
+    """Of M values of each of P prompts, (P, M), the chosen one, (P,)."""
     return values.gather(1, chosen[:, None])[:, 0]
 
 

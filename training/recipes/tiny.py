@@ -44,12 +44,16 @@ class LossWeights:
     more.
     """
 
-    focal: float = option_field(20.0, "Of the focal loss", minimum=0.0, flag="focal-weight")
-    dice: float = option_field(3.0, "Of the dice loss", minimum=0.0, flag="dice-weight")
-    quality: float = option_field(1.0, "Of the error of the predicted IoU", minimum=0.0, flag="quality-weight")
-    semantic: float = option_field(1.0, "Of the cross-entropy of every pixel", minimum=0.0, flag="semantic-weight")
-    box: float = option_field(2.0, "Of the boxes' L1 and generalised IoU", minimum=0.0, flag="box-weight")
-    features: float = option_field(1.0, "Of the teacher's features", minimum=0.0, flag="feature-weight")
+    focal: float = option_field(20.0, "Weight of the focal loss", minimum=0.0, flag="focal-weight")
+    dice: float = option_field(3.0, "Weight of the dice loss", minimum=0.0, flag="dice-weight")
+    quality: float = option_field(1.0, "Weight of the error of the predicted IoU", minimum=0.0, flag="quality-weight")
+    semantic: float = option_field(
+        1.0, "Weight of the cross-entropy of every pixel", minimum=0.0, flag="semantic-weight"
+    )
+    box: float = option_field(2.0, "Weight of the boxes' L1 and generalised IoU", minimum=0.0, flag="box-weight")
+    features: float = option_field(
+        1.0, "Weight of the difference from the teacher's features", minimum=0.0, flag="feature-weight"
+    )
 
     def __post_init__(self) -> None:
         check_options(self)

@@ -17,21 +17,27 @@ class RunConfig:
 
     steps: int = option_field(1000, "Optimisation steps", minimum=1)
     batch: int = option_field(8, "Images per step and process", minimum=1)
-    learning_rate: float = option_field(1e-3, "Of AdamW, at its highest", minimum=0.0)
+    learning_rate: float = option_field(1e-3, "Highest learning rate of AdamW", minimum=0.0)
     final_rate: float = option_field(
         0.0, "Learning rate of the last step, as a share of the highest", minimum=0.0, maximum=1.0
     )
     warmup_steps: int = option_field(200, "Steps of linear warm-up before the cosine", minimum=0)
-    beta2: float = option_field(0.999, "Of AdamW: memory of squared gradients", minimum=0.0, maximum=1.0)
-    adam_epsilon: float = option_field(1e-8, "Of AdamW", minimum=0.0)
-    weight_decay: float = option_field(0.05, "Of AdamW", minimum=0.0)
+    beta2: float = option_field(
+        0.999, "How long AdamW remembers squared gradients: the decay of their average", minimum=0.0, maximum=1.0
+    )
+    adam_epsilon: float = option_field(
+        1e-8, "What AdamW adds to the root of the squared gradients before it divides by it", minimum=0.0
+    )
+    weight_decay: float = option_field(0.05, "How strongly AdamW draws weights to zero", minimum=0.0)
     decay_vectors: bool = option_field(True, "Weight decay also of biases and of the gains of norms")
     clip_norm: float = option_field(1.0, "Largest norm of the gradient; 0: not clipped", minimum=0.0)
     ema_decay: float = option_field(
-        0.998, "Of the averaged weights that are saved; 0: the last ones", minimum=0.0, maximum=1.0
+        0.998, "Decay of the average of weights that is saved; 0: the last weights are saved", minimum=0.0, maximum=1.0
     )
     bf16: bool = option_field(True, "Automatic mixed precision, on a device that computes in bfloat16")
-    seed: int = option_field(0, "Of everything that is drawn: order of images, views, prompts, new weights", minimum=0)
+    seed: int = option_field(
+        0, "Seed of all that is drawn at random: order of images, views, prompts, new weights", minimum=0
+    )
     workers: int = option_field(1, "Processes that prepare images; 0: this one does", minimum=0)
     checkpoint_every: int = option_field(100, "A checkpoint after so many steps, and after the last one", minimum=1)
     validate_every: int = option_field(

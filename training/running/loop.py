@@ -35,7 +35,7 @@ class Batches(Protocol):
     """What a training sees, step by step."""
 
     steps: int
-    """Of the whole run."""
+    """Number of steps of the whole run."""
 
     def after(self, done: int) -> Iterator[Any]:
         """This process's batch of each step that is left when `done` steps are taken."""

@@ -35,7 +35,9 @@ class EmbeddedConfig(EpochConfig, PromptConfig, PastedViewConfig):
         False, "Train the image encoder, too (the paper: frozen); the one that training begins with places the prompts"
     )
     cache_embeddings: bool = option_field(False, "Encode each view once and keep it on disk (SAM ViT: 2 MB)")
-    cache_dtype: str = option_field("float16", "Of kept embeddings", choices=("float16", "bfloat16", "float32"))
+    cache_dtype: str = option_field(
+        "float16", "Number format of kept embeddings", choices=("float16", "bfloat16", "float32")
+    )
 
     @property
     def needs_embeddings(self) -> bool:

@@ -144,7 +144,7 @@ def _fill(stream: SamStream, kept: EmbeddingCache, done: Path, workers: int, pro
 
 
 class _Pictures(Dataset[npt.NDArray[np.uint8]]):
-    """Of some views of a stream the pictures alone."""
+    """The pictures of some views of a stream, without prompts and targets."""
 
     def __init__(self, stream: SamStream, views: Sequence[tuple[int, int]]) -> None:
         self._stream, self._views = stream, views

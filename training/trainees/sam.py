@@ -69,7 +69,7 @@ class SamTrainee(nn.Module):
         return answers
 
     def _answers(self, embeddings: Tensor, items: list[SamItem], found: list[int]) -> list[SamAnswers]:
-        """Of some items whose embeddings are (B, C, h, w), of whose prompts so many are on objects."""
+        """The answers to some items with embeddings (B, C, h, w); `found`: how many prompts of each are on objects."""
         decoder = PointDecoder(self)
         images = [decoder.image_tokens(embedding[None]) for embedding in embeddings]
         asked = [len(item.points_xy) for item in items]
@@ -118,7 +118,7 @@ def at_once(items: Sequence[Item], device: torch.device) -> list[Sequence[Item]]
 
 
 def _of_picture(logits: Tensor, input_hw: tuple[int, int]) -> Tensor:
-    """Of mask logits (P, M, h, w) those that have a part in the picture."""
+    """The mask logits (P, M, h, w) without rows and columns that lie beside the picture."""
     rows, columns = (-(-side // LOGIT_STRIDE) for side in input_hw)
     return logits[..., :rows, :columns]
 

@@ -16,14 +16,14 @@ pytest.importorskip("segment_anything")
 from saom_cli.main import main  # noqa: E402
 from saom_core.model import load  # noqa: E402
 from saom_core.sam.checkpoints import write_checkpoint  # noqa: E402
-from saom_training.benches.sam_stand_in import SMALL, stand_in  # noqa: E402
+from saom_core.sam.network import SamModel  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(small_sam: SamModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint, a photo and a mask of it."""
     folder = tmp_path_factory.mktemp("prompts")
-    write_checkpoint(stand_in(SMALL), folder / "small.safetensors")
+    write_checkpoint(small_sam, folder / "small.safetensors")
     cv2.imwrite(str(folder / "photo.png"), photo(120, 160)[:, :, ::-1])
     mask = np.zeros((120, 160), np.uint8)
     mask[30:90, 40:100] = 255

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 from sam_scenes import one_thread, photo  # noqa: F401
@@ -18,15 +20,15 @@ from saom_core.sam.asking import MASK_LOGIT, AskedImage  # noqa: E402
 from saom_core.sam.checkpoints import write_checkpoint  # noqa: E402
 from saom_core.sam.network import SamModel  # noqa: E402
 from saom_core.sam.segmenter import SamSegmenter, load_sam, segmenter_of  # noqa: E402
-from saom_training.benches.sam_stand_in import SMALL, stand_in  # noqa: E402
+from saom_training.benches.sam_stand_in import SMALL  # noqa: E402
 
 STRICT = SaomConfig(provider="cpu", score_threshold=1.0, stability_threshold=1.0, min_area_px=100_000)
 """Everything mode lets nothing through."""
 
 
 @pytest.fixture(scope="module")
-def model() -> SamModel:
-    return stand_in(SMALL)
+def model(small_sam: SamModel) -> SamModel:
+    return copy.deepcopy(small_sam)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 from pathlib import Path
@@ -27,15 +28,14 @@ from saom_core.sam.checkpoints import write_checkpoint  # noqa: E402
 from saom_core.sam.network import SamModel  # noqa: E402
 from saom_core.sam.options import SamEverythingOptions  # noqa: E402
 from saom_core.sam.segmenter import SamSegmenter, load_sam  # noqa: E402
-from saom_training.benches.sam_stand_in import SMALL, stand_in  # noqa: E402
 
 CONFIG = SaomConfig(provider="cpu", class_score_threshold=0.0)
 LET_THROUGH = {"points_per_side": 8, "pred_iou_thresh": 0.4, "stability_score_thresh": 0.8, "box_nms_thresh": 0.7}
 
 
 @pytest.fixture(scope="module")
-def model() -> SamModel:
-    return stand_in(SMALL)
+def model(small_sam: SamModel) -> SamModel:
+    return copy.deepcopy(small_sam)
 
 
 @pytest.fixture(scope="module")

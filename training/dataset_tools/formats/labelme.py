@@ -19,7 +19,7 @@ from ..outlines import OutlineFault
 
 Entry = Mapping[str, Any]
 CORNERS = 64
-"""Of the polygon that stands for a circle."""
+"""Number of corners of the polygon that stands for a circle."""
 
 
 def read_labelme(folder: Path) -> Source:

@@ -64,7 +64,7 @@ def read_voc(folder: Path) -> tuple[Source, Path]:
             drawn = _Values(masks / f"{path.stem}.png", folder / CLASSES / f"{path.stem}.png")
             names.update(NAMES)
         elif masks.is_dir():
-            continue  # of the set's pictures only some are segmented
+            continue  # only some of the set's pictures are segmented
         names.update(str(one.findtext("name")) for one in objects)
         pictures.append(Listed(image, drawn, (height, width) if height and width else None))
     if not pictures:

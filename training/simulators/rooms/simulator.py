@@ -22,7 +22,7 @@ from .scene import make_scene
 from .sensor import random_depth_camera, sense_color, sense_depth
 
 VERSION = "3"  # goes up when the same seed gives other pictures
-SPLIT_CYCLE = 20  # of twenty scenes one is for validation and one for the test
+SPLIT_CYCLE = 20  # one scene in twenty is for validation and one for the test
 MIN_MEDIAN_DEPTH_M = 0.35
 TRIES_PER_FRAME = 12
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def _folder(options: CollectOptions, name: str) -> Path:
 
 
 class RoomsSimulator:
-    """See `training.simulator.Simulator`."""
+    """The simulator for these options; see `interface.Simulator`."""
 
     name = "rooms"
     version = VERSION
