@@ -11,9 +11,10 @@ from setuptools import find_packages, setup
 # setuptools packs whatever an earlier build has left in build/lib, such as modules that were renamed since
 with TemporaryDirectory() as build_base:
     setup(
-        package_dir={"saom_training": "training"},
+        package_dir={"saom_training": "training", "saom_cli.msg": "msg"},
         packages=[
             *find_packages(include=["saom_core*", "saom_cli*", "saom_ros*"]),
+            "saom_cli.msg",  # the definitions of our messages, which `saom replay` writes without ROS
             "saom_training",
             *(f"saom_training.{name}" for name in find_packages("training")),
         ],

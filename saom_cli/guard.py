@@ -32,6 +32,7 @@ _PACKAGES = {
     "numpy": "numpy: pip install numpy",
     "tqdm": "tqdm: pip install tqdm",
     "shtab": "shtab: pip install shtab",
+    "rosbags": "rosbags: pip install rosbags",
     "rerun": "Rerun: pip install rerun-sdk",
 }
 """What a command needs that is not among the training packages, and how to get it."""

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "segment": ("saom_cli.segment", "find the whole objects in photos, videos, a camera; write overlays, masks, JSON"),
-    "view": ("saom_cli.view", "show masks, names, 3D boxes and cloud of photos, videos, a camera in Rerun [view]"),
+    "view": ("saom_cli.view", "show masks, names, 3D boxes, cloud of photos, videos, recordings in Rerun [view]"),
+    "replay": ("saom_cli.replay", "run over a recording of ROS, write the answers as one; needs no ROS [bags]"),
     "bench": ("saom_cli.bench", "measure latency per stage, frames/s and peak memory"),
     "info": ("saom_cli.info", "show what a model file holds"),
     "teach": ("saom_cli.teach", "learn a new class from a few example pictures, without training"),
@@ -50,7 +51,7 @@ COMMANDS = {
     "export": ("saom_training.export", "checkpoint to one ONNX file [train]"),
 }
 """Command -> module with `add_arguments(parser)` and `run(args) -> int`; [train]: needs the training packages."""
-RESUMED = {"collect", "finetune", "reproduce", "bench-grasp"}
+RESUMED = {"collect", "finetune", "replay", "reproduce", "bench-grasp"}
 """Commands that continue an interrupted run when they are given again, whatever their options."""
 
 

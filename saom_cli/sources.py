@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 from saom_core.errors import InputError
@@ -38,13 +39,18 @@ def is_video(source: Path | int) -> bool:
     return isinstance(source, int) or (source.suffix.lower() in VIDEO_SUFFIXES and not source.is_dir())
 
 
+def is_bag(path: Path) -> bool:
+    """Whether it is a recording of ROS."""
+    return path.suffix.lower() in BAG_SUFFIXES or (path / "metadata.yaml").is_file()
+
+
 def check_photos(path: Path) -> None:
     """Refuses, with what would work, a path that somebody gives for photos and that holds something else.
 
     Raises:
         InputError: a recording of ROS, or a folder with videos and no photo.
     """
-    if path.suffix.lower() in BAG_SUFFIXES or (path / "metadata.yaml").is_file():
+    if is_bag(path):
         raise InputError(
             f"expected photos or a video, got a recording of ROS at {path}: `saom replay {path} -o out.mcap` takes it"
         )
@@ -59,3 +65,19 @@ def check_photos(path: Path) -> None:
         )
         if folders:
             raise InputError(f"expected photos in {path}, got none, but in folders below it: give one, as {folders[0]}")
+
+
+def add_topic_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that say what of a recording is taken."""
+    group = parser.add_argument_group("recordings of ROS")
+    group.add_argument("--image-topic", default="", help="its pictures, raw or compressed (default: the only ones)")
+    group.add_argument(
+        "--depth-topic", default="", help="depth aligned to them (default: the only one; none: no depth)"
+    )
+    group.add_argument("--camera-info-topic", default="", help="their camera (default: that beside the pictures)")
+    group.add_argument(
+        "--rectified",
+        choices=("auto", "true", "false"),
+        default="auto",
+        help="whether the pictures are rectified; auto: as the topic's name says (default: auto)",
+    )

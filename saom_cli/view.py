@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from saom_cli.segment import add_depth_arguments
 from saom_cli.shots import Shot, shots_of
+from saom_cli.sources import add_topic_arguments
 from saom_core.arguments import add_config_arguments, at_least, config_from
 from saom_core.depth import back_project
 from saom_core.errors import InputError
@@ -39,7 +40,7 @@ JPEG_QUALITY = 85
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `saom view`."""
     parser.add_argument(
-        "input", metavar="SOURCE", help="photo, folder of photos, video file, or number of a camera (0: the first)"
+        "input", metavar="SOURCE", help="photo, folder, video, recording of ROS, or number of a camera (0: the first)"
     )
     parser.add_argument("--web", action="store_true", help="show it in a browser, at an address that is printed")
     parser.add_argument(
@@ -51,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, help="file to write, such as out.rrd, instead of a window")
     parser.add_argument("--limit", type=at_least(1), metavar="N", help="so many photos or frames at most")
     add_depth_arguments(parser)
+    add_topic_arguments(parser)
     add_config_arguments(parser)
 
 

@@ -41,7 +41,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = tmp_path_factory.mktemp("source")
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    for name in ("saom_core", "saom_cli", "saom_ros", "training"):
+    for name in ("saom_core", "saom_cli", "saom_ros", "training", "msg"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     run(*PIP, "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", folder, source)
     for package, (module, name) in STAND_INS.items():

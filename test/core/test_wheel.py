@@ -46,7 +46,7 @@ def names(wheel: Path) -> set[str]:
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what is packed, with what an older release's build has left in it."""
     copy = tmp_path_factory.mktemp("checkout")
-    for name in PACKAGES:
+    for name in (*PACKAGES, "msg"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy / name)
@@ -104,6 +104,7 @@ def test_the_wheel_holds_the_packages_and_the_bundled_model_alone(wheel: Path) -
         for path in (ROOT / folder).rglob("*.py")
     }
     data = {"saom_core/models/saom-tiny.onnx", "saom_core/models/SHA256SUMS", "saom_core/py.typed"}
+    data |= {f"saom_cli/msg/{path.name}" for path in (ROOT / "msg").glob("*.msg")}  # what `saom replay` writes
     assert found - of_the_wheel == modules | data  # so there is no base that only `saom reproduce` reads
     assert wheel.stat().st_size < 15e6
 

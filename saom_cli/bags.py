@@ -1,0 +1,193 @@
+"""Recordings of ROS (MCAP, rosbag2's SQLite, ROS 1) as frames: each picture with the depth and camera of its moment."""
+
+from __future__ import annotations
+
+import argparse
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.typesys import Stores, get_typestore
+
+from saom_cli.bag_messages import CAMERA_INFO, COMPRESSED, IMAGE, camera_of_info, depth_of, rgb_of, stamp_ns
+from saom_core.camera import CameraIntrinsics
+from saom_core.errors import InputError
+
+TOLERANCE_NS = 20_000_000
+"""Stamps of a picture and of its depth differ by so much at most, as in the node."""
+PATIENCE_NS = 1_000_000_000
+"""So much later in the recording a picture does not wait for its depth any more."""
+
+
+@dataclass(frozen=True)
+class BagFrame:
+    """One picture of a recording, not decoded yet."""
+
+    number: int  # from 0 on
+    image: Any  # Image or CompressedImage
+    log_ns: int  # when it was recorded
+    decode: Callable[[], Decoded]
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What a frame shows."""
+
+    image_rgb: npt.NDArray[np.uint8]
+    depth_m: npt.NDArray[np.float32] | None
+    camera: CameraIntrinsics | None
+
+
+class Bag:
+    """An open recording.
+
+    Args:
+        path: a file, or the folder of a rosbag2 recording.
+        args: parsed options of `add_topic_arguments`.
+
+    Raises:
+        InputError: no recording, one that was not closed, or topics that are not in it or of another type.
+    """
+
+    def __init__(self, path: Path, args: argparse.Namespace) -> None:
+        self._reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY)) if path.exists() else None
+        try:
+            if self._reader is None:
+                raise InputError(f"expected a recording of ROS at {path}, got nothing: check the path")
+            self._reader.open()
+        except InputError:
+            raise
+        except Exception as error:  # libraries of three formats raise errors of their own on broken files
+            raise InputError(
+                f"expected a recording of ROS at {path}, got: {' '.join(str(error).split())}: if it was not closed, "
+                "`ros2 bag reindex` (of an .mcap `mcap recover`) mends it"
+            ) from error
+        self.reader, self.path, self._rectified = self._reader, path, args.rectified
+        try:
+            self.image = self._topic("--image-topic", args.image_topic, (IMAGE, COMPRESSED), _is_picture)
+            wanted = "" if args.depth_topic == "none" else args.depth_topic
+            self.depth = (
+                None
+                if args.depth_topic == "none"
+                else self._topic("--depth-topic", wanted, (IMAGE,), _is_depth, needed=False)
+            )
+            beside = f"{self.image.rsplit('/', 1)[0]}/camera_info"  # type: ignore[union-attr]
+            if self.image is not None and self.image.endswith("/compressed"):
+                beside = f"{self.image.removesuffix('/compressed').rsplit('/', 1)[0]}/camera_info"
+            given = args.camera_info_topic or (beside if self._has(beside, CAMERA_INFO) else "")
+            self.info = self._topic("--camera-info-topic", given, (CAMERA_INFO,), lambda _: True, needed=False)
+        except InputError:
+            self.close()
+            raise
+        self.count = sum(one.msgcount for one in self.reader.connections if one.topic == self.image)
+
+    def __enter__(self) -> Bag:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file."""
+        with suppress(AnyReaderError):
+            self.reader.close()
+
+    def frames(self) -> Iterator[BagFrame]:
+        """All pictures in the order in which they were recorded."""
+        topics = {self.image, self.depth, self.info} - {None}
+        connections = [one for one in self.reader.connections if one.topic in topics]
+        depths: deque[Any] = deque(maxlen=64)
+        waiting: deque[tuple[int, Any, int]] = deque()
+        info = self._first_info()
+        number = 0
+        for connection, log_ns, raw in self.reader.messages(connections):
+            message = self.reader.deserialize(raw, connection.msgtype)
+            if connection.topic == self.info:
+                info = message
+            elif connection.topic == self.depth:
+                depths.append(message)
+            else:
+                waiting.append((number, message, log_ns))
+                number += 1
+            while waiting and self._is_ready(waiting[0], depths, log_ns):
+                yield self._frame(waiting.popleft(), depths, info)
+        while waiting:
+            yield self._frame(waiting.popleft(), depths, info)
+
+    def _is_ready(self, image: tuple[int, Any, int], depths: deque[Any], now_ns: int) -> bool:
+        newest = max((stamp_ns(depth) for depth in depths), default=0)
+        return self.depth is None or newest >= stamp_ns(image[1]) or now_ns - image[2] > PATIENCE_NS
+
+    def _frame(self, waiting: tuple[int, Any, int], depths: deque[Any], info: Any) -> BagFrame:
+        number, image, log_ns = waiting
+        moment = stamp_ns(image)
+        nearest = min(depths, key=lambda depth: abs(stamp_ns(depth) - moment), default=None)
+        if nearest is not None and abs(stamp_ns(nearest) - moment) > TOLERANCE_NS:
+            nearest = None
+
+        def decode() -> Decoded:
+            rgb = rgb_of(image)
+            depth_m = None if nearest is None else depth_of(nearest)
+            if depth_m is not None and depth_m.shape != rgb.shape[:2]:
+                raise InputError(
+                    f"expected depth of the picture's size {rgb.shape[1]}x{rgb.shape[0]} on {self.depth}, got "
+                    f"{depth_m.shape[1]}x{depth_m.shape[0]}: give the --depth-topic that is aligned, or none"
+                )
+            size_hw = (rgb.shape[0], rgb.shape[1])
+            camera = None if info is None else camera_of_info(info, size_hw, str(self.image), self._rectified)
+            return Decoded(rgb, depth_m, camera)
+
+        return BagFrame(number, image, log_ns, decode)
+
+    def _first_info(self) -> Any:
+        """Many drivers send it once, and after the first picture."""
+        connections = [one for one in self.reader.connections if one.topic == self.info]
+        for connection, _, raw in self.reader.messages(connections) if connections else ():
+            return self.reader.deserialize(raw, connection.msgtype)
+        return None
+
+    def _has(self, topic: str, kind: str) -> bool:
+        return any(one.topic == topic and one.msgtype == kind for one in self.reader.connections)
+
+    def _topic(
+        self, option: str, given: str, kinds: tuple[str, ...], fits: Callable[[str], bool], *, needed: bool = True
+    ) -> str | None:
+        """The topic that is meant: that which is given, or the only one that fits.
+
+        Raises:
+            InputError: there is none, or there are several.
+        """
+        of_kind = sorted({one.topic for one in self.reader.connections if one.msgtype in kinds and one.msgcount})
+        if given:
+            if given not in of_kind:
+                raise InputError(f"{option}: expected one of {', '.join(of_kind) or 'no topic'}, got {given}")
+            return given
+        found = [topic for topic in of_kind if fits(topic)]
+        raw = [topic for topic in found if f"{topic}/compressed" in found]
+        found = raw if len(raw) == 1 else found  # the same pictures twice
+        aligned = [topic for topic in found if "aligned" in topic]
+        found = aligned if len(aligned) == 1 else found
+        if len(found) == 1:
+            return found[0]
+        if not found and not needed:
+            return None
+        what = ", ".join(found or of_kind) or "no topic of the type"
+        raise InputError(f"{self.path}: expected one topic to take, got {what}: name it with {option}")
+
+
+def _is_depth(topic: str) -> bool:
+    return "depth" in topic.lower()
+
+
+def _is_picture(topic: str) -> bool:
+    """A topic that may show what a person would see: no depth, no infrared, none of our own answers."""
+    parts = topic.lower().replace("_", "/").split("/")
+    return not _is_depth(topic) and not {"ir", "infra", "infra1", "infra2", "mask", "label", "labels", "saom"} & set(
+        parts
+    )

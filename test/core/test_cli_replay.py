@@ -1,0 +1,308 @@
+"""`saom replay`: recordings of foreign tools go in, and what foreign tools read comes out."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_cli_guard import in_one_line, saom
+
+from saom_cli.main import main
+from saom_core.camera import CameraIntrinsics
+from saom_core.depth import Boxes3d
+from saom_core.instances import Instances, MaskCrop
+from saom_core.model import Model, load
+from saom_core.tracker import Tracker
+
+pytest.importorskip("rosbags")
+pytest.importorskip("mcap_ros2")
+
+import recordings  # noqa: E402
+from mcap.reader import make_reader  # noqa: E402
+from mcap_ros2.decoder import DecoderFactory  # noqa: E402
+from recordings import BEGIN_NS, COLOR, DEPTH, INFO, STEP_NS, record  # noqa: E402
+from rosbags.highlevel import AnyReader  # noqa: E402
+from rosbags.rosbag1 import Writer as Writer1  # noqa: E402
+from rosbags.rosbag2 import StoragePlugin, Writer  # noqa: E402
+from rosbags.typesys import Stores, get_typestore  # noqa: E402
+
+from saom_cli import replay  # noqa: E402
+from saom_cli.kept import packed, unpacked  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+THREADS = ["--threads", "1"]
+CAMERA = CameraIntrinsics(570.0, 570.0, 319.5, 239.5, 640, 480, "plumb_bob", (0.0,) * 5)
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return record(tmp_path_factory.mktemp("bag") / "in.mcap")
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return load(threads=1)
+
+
+def answers_of(path: Path) -> dict[str, list[Any]]:
+    """Topic -> its messages, as Foxglove's own reader gives them."""
+    found: dict[str, list[Any]] = {}
+    with path.open("rb") as file:
+        reader = make_reader(file, decoder_factories=[DecoderFactory()])
+        for _, channel, message, told in reader.iter_decoded_messages():
+            found.setdefault(channel.topic, []).append((message.log_time, told))
+    return found
+
+
+def expected(model: Model, count: int, *, depth: bool = True) -> list[Instances]:
+    """What the engine and the tracker say of the recording's pictures, without any recording."""
+    tracker, answers = Tracker(), []
+    for number in range(count):
+        rgb, millimetres = recordings.picture(number)
+        metres = (millimetres / np.float32(1000)).astype(np.float32) if depth else None
+        found = model.segment(np.ascontiguousarray(rgb), metres, CAMERA)
+        answers.append(tracker.update(found, (BEGIN_NS + number * STEP_NS) / 1e9))
+    return answers
+
+
+def check_message(message: Any, wanted: Instances) -> None:
+    assert (message.height, message.width) == wanted.size_hw and len(message.instances) == len(wanted) > 3
+    for k, one in enumerate(message.instances):
+        assert (one.label, one.track_id, one.class_name) == (k + 1, wanted.track_ids[k], wanted.class_names[k])
+        assert one.score == pytest.approx(float(wanted.scores[k]), abs=1e-6)
+        crop = np.repeat(np.arange(len(one.mask.counts)) % 2, one.mask.counts).reshape(one.mask.height, one.mask.width)
+        dense = np.zeros(wanted.size_hw, bool)
+        dense[one.mask.y_offset :, one.mask.x_offset :][: one.mask.height, : one.mask.width] = crop
+        assert np.array_equal(dense, wanted.masks[k].dense(wanted.size_hw)) and one.mask.area == dense.sum()
+        assert np.allclose(one.box_xyxy, wanted.boxes_xyxy[k])
+        assert one.distance == pytest.approx(float(wanted.distances_m[k]), abs=1e-6, nan_ok=True)
+        if wanted.centroids_m is not None and wanted.boxes3d is not None:
+            for point, array in ((one.centroid, wanted.centroids_m), (one.box_size, wanted.boxes3d.sizes_m)):
+                assert np.allclose((point.x, point.y, point.z), array[k], atol=1e-6, equal_nan=True)
+            turn = one.box_pose.orientation
+            quaternion = (turn.x, turn.y, turn.z, turn.w)
+            assert np.allclose(quaternion, wanted.boxes3d.quaternions_xyzw[k], atol=1e-6, equal_nan=True)
+
+
+def test_foreign_tools_read_the_engines_answers(bag: Path, tmp_path: Path, model: Model) -> None:
+    out = tmp_path / "out.mcap"
+    assert main(["replay", str(bag), "-o", str(out), *THREADS]) == 0
+    answers = answers_of(out)
+    assert set(answers) == {"/saom/instances", "/saom/label_image"}
+    for number, wanted in enumerate(expected(model, 3)):
+        log_ns, message = answers["/saom/instances"][number]
+        moment = BEGIN_NS + number * STEP_NS
+        assert log_ns == moment + 5_000_000, "recorded when its picture was"
+        check_message(message, wanted)
+        assert (
+            message.has_depth
+            and message.model == model.info.name
+            and message.class_names == list(model.info.class_names)
+        )
+        _, labels = answers["/saom/label_image"][number]
+        for header in (message.header, labels.header):
+            assert header.stamp.sec * 10**9 + header.stamp.nanosec == moment
+            assert header.frame_id == "camera_color_optical_frame"
+        pixels = np.frombuffer(labels.data, "<u2").reshape(labels.height, labels.width)
+        assert labels.encoding == "mono16" and np.array_equal(pixels, wanted.label_image())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mcap"], "no draft is left"
+    with AnyReader([out]) as reader:  # the other library, by the definitions that the file holds
+        assert sum(1 for _ in reader.messages()) == 6
+
+
+def interrupted_at(number: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Ctrl-C when that picture's answer is kept; returns the numbers of those that are."""
+    write, kept = replay.write_atomically, []
+
+    def write_or_stop(path: Path, content: bytes) -> None:
+        if path.suffix == ".npz":
+            if int(path.stem) == number:
+                raise KeyboardInterrupt
+            kept.append(int(path.stem))
+        write(path, content)
+
+    monkeypatch.setattr(replay, "write_atomically", write_or_stop)
+    return kept
+
+
+def test_an_interrupted_run_is_gone_on_with(
+    bag: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, out = tmp_path / "whole.mcap", tmp_path / "out.mcap"
+    command = ["replay", str(bag), "-o", str(out), *THREADS]
+    assert main(["replay", str(bag), "-o", str(whole), *THREADS]) == 0
+    with monkeypatch.context() as patch:
+        interrupted_at(2, patch)
+        assert main(command) == 130
+    said = capsys.readouterr()
+    assert "2 of 3 pictures done; the same command goes on" in said.out and said.err.endswith("goes on from here\n")
+    assert not out.exists()
+    with monkeypatch.context() as patch:
+        kept = interrupted_at(-1, patch)
+        assert main(command) == 0 and kept == [2]
+    assert "3 of 3 pictures done (2 of them before)" in capsys.readouterr().out
+    assert str(answers_of(out)) == str(answers_of(whole)), "ids and names, too"
+    with monkeypatch.context() as patch:
+        interrupted_at(1, patch)
+        assert main(command) == 130
+    kept = interrupted_at(-1, monkeypatch)
+    assert main([*command, "--score-threshold", "0.6"]) == 0 and kept == [0, 1, 2], "other options, other answers"
+
+
+def test_a_killed_run_is_gone_on_with(bag: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out.mcap"
+    out.write_bytes(b"an older one")
+    command = ["replay", str(bag), "-o", str(out), *THREADS]
+    program = (
+        "import os, signal\nfrom saom_cli import replay\nfrom saom_cli.main import main\n"
+        "pack = replay.packed\n"
+        "def die(found): return os.kill(os.getpid(), signal.SIGKILL) if die.left == 0 else left(found)\n"
+        "def left(found):\n    die.left -= 1\n    return pack(found)\n"
+        f"die.left = 2; replay.packed = die; main({command!r})"
+    )
+    died = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode
+    assert died == -signal.SIGKILL and out.read_bytes() == b"an older one"
+    kept = interrupted_at(-1, monkeypatch)
+    assert main(command) == 0 and kept == [2] and len(answers_of(out)["/saom/instances"]) == 3
+
+
+def test_one_bad_picture_costs_itself_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bag = record(tmp_path / "in.mcap", broken=[1], depth=False)
+    assert main(["replay", str(bag), "-o", str(tmp_path / "out.mcap"), *THREADS]) == 1
+    said = capsys.readouterr()
+    assert "picture 1: failed: expected 640x480 pixels of bgr8" in in_one_line(said.err)
+    assert "2 of 3 pictures done" in said.out
+    stamps = [told.header.stamp.nanosec for _, told in answers_of(tmp_path / "out.mcap")["/saom/instances"]]
+    assert stamps == [0, 2 * STEP_NS]
+
+
+def converted(bag: Path, target: Path, kind: str) -> Path:
+    """The same recording as another tool and storage keep it."""
+    ros1 = kind == "ros1"
+    store = get_typestore(Stores.ROS1_NOETIC if ros1 else Stores.ROS2_JAZZY)
+    writer = Writer1(target) if ros1 else Writer(target, version=9, storage_plugin=StoragePlugin[kind])
+    with AnyReader([bag]) as reader, writer:
+        out = {}
+        for connection in reader.connections:
+            out[connection.topic] = writer.add_connection(connection.topic, connection.msgtype, typestore=store)
+        for connection, log_ns, raw in reader.messages():
+            message = reader.deserialize(raw, connection.msgtype)
+            if ros1:
+                message = in_ros1(message, store)
+                writer.write(out[connection.topic], log_ns, store.serialize_ros1(message, connection.msgtype))
+            else:
+                writer.write(out[connection.topic], log_ns, raw)
+    return target
+
+
+def in_ros1(message: Any, store: Any) -> Any:
+    """ROS 1 has a sequence number in the header, and capital letters in CameraInfo."""
+    kind = message.__msgtype__
+    values = {}
+    for name, _ in store.fielddefs[kind][1]:
+        value = 0 if name == "seq" else getattr(message, name if hasattr(message, name) else name.lower())
+        values[name] = in_ros1(value, store) if dataclasses.is_dataclass(value) else value
+    return store.types[kind](**values)
+
+
+@pytest.mark.parametrize("kind", ["SQLITE3", "MCAP", "ros1"])
+def test_every_kind_of_recording_gives_the_same(
+    bag: Path, tmp_path: Path, kind: str, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = converted(bag, tmp_path / ("in.bag" if kind == "ros1" else "in"), kind)
+    assert main(["replay", str(other), "-o", str(tmp_path / "out.mcap"), "--limit", "2", *THREADS]) == 0
+    answers = answers_of(tmp_path / "out.mcap")["/saom/instances"]
+    for (_, message), wanted in zip(answers, expected(model, 2), strict=True):
+        check_message(message, wanted)
+
+
+def test_topics_are_found_or_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str], model: Model) -> None:
+    bag, out = record(tmp_path / "in.mcap", 1, compressed=True), tmp_path / "out.mcap"
+    command = ["replay", str(bag), "-o", str(out), *THREADS]
+    assert main(command) == 0
+    assert f"{COLOR}, {DEPTH}, {INFO}" in capsys.readouterr().out, "raw pictures before the same as JPEG"
+    assert main([*command, "--image-topic", f"{COLOR}/compressed", "--depth-topic", "none"]) == 0
+    assert f"{COLOR}/compressed, no depth, {INFO}" in capsys.readouterr().out
+    [(_, message)] = answers_of(out)["/saom/instances"]
+    assert not message.has_depth and all(np.isnan(one.distance) for one in message.instances) and message.instances
+    for option, topic in (("--image-topic", "/chatter"), ("--depth-topic", "/no"), ("--camera-info-topic", COLOR)):
+        assert main([*command, option, topic]) == 1
+        error = in_one_line(capsys.readouterr().err)
+        assert error.startswith(f"saom replay: {option}: expected one of /camera") and error.endswith(f"got {topic}")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path, bag: None, "got nothing: check the path"),
+        (lambda path, bag: path.write_bytes(b"no recording"), "`ros2 bag reindex`"),
+        (lambda path, bag: path.write_bytes(bag.read_bytes()[:-2000]), "`mcap recover`"),
+    ],
+)
+def test_what_is_no_recording(
+    bag: Path, tmp_path: Path, make: Callable[[Path, Path], object], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path / "in.mcap", bag)
+    assert main(["replay", str(tmp_path / "in.mcap"), "-o", str(tmp_path / "out.mcap"), *THREADS]) == 1
+    assert message in in_one_line(capsys.readouterr().err) and not (tmp_path / "out.mcap").exists()
+
+
+def test_outputs_are_checked_first(bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = bag.read_bytes()
+    mine = tmp_path / "out.mcap.part"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("do not lose")
+    for output, message in (
+        (str(bag), "got one that is read"),
+        (str(tmp_path / "out.bag"), "expected a file such as out.mcap"),
+        (str(tmp_path / "out.mcap"), "got other files: choose another output"),
+    ):
+        assert main(["replay", str(bag), "-o", output, *THREADS]) == 1
+        assert message in in_one_line(capsys.readouterr().err)
+    assert bag.read_bytes() == before and (mine / "thesis.txt").read_text() == "do not lose"
+
+
+def test_what_is_kept_comes_back_exactly() -> None:
+    rng = np.random.default_rng(0)
+    masks = [MaskCrop.from_dense(rng.random((30, 40)) > 0.5) for _ in range(3)] + [
+        MaskCrop(5, 6, np.ones((1, 1), bool))
+    ]
+    found = Instances.from_masks(
+        (30, 40), masks, rng.random(4).astype(np.float32), class_names=["Mug", "", "Tasse é", "x"]
+    )
+    boxes = Boxes3d(*(rng.random((4, n)).astype(np.float32) for n in (3, 4, 3)))
+    for one in (
+        found,
+        dataclasses.replace(found, boxes3d=boxes, centroids_m=boxes.centers_m),
+        Instances.empty((30, 40)),
+    ):
+        again = unpacked(packed(one))
+        assert np.array_equal(again.dense_masks(), one.dense_masks()) and again.class_names == one.class_names
+        for field in dataclasses.fields(one):
+            value, other = getattr(one, field.name), getattr(again, field.name)
+            if isinstance(value, np.ndarray):
+                assert other.dtype == value.dtype and np.array_equal(other, value, equal_nan=value.dtype.kind == "f")
+        assert (again.boxes3d is None) == (one.boxes3d is None)
+    assert np.array_equal(unpacked(packed(dataclasses.replace(found, boxes3d=boxes))).boxes3d.sizes_m, boxes.sizes_m)
+
+
+def test_a_recording_is_shown_in_rerun(bag: Path, tmp_path: Path) -> None:
+    pytest.importorskip("rerun")
+    from test_cli_view import recorded
+
+    assert main(["view", str(bag), "-o", str(tmp_path / "out.rrd"), "--limit", "1", *THREADS]) == 0
+    shown = recorded(tmp_path / "out.rrd")
+    assert len(shown["/world/cloud"]["Points3D:positions"][0]) > 10_000 and shown["/world/boxes"]
+
+
+def test_rosbags_is_only_needed_for_this(tmp_path: Path) -> None:
+    (tmp_path / "rosbags.py").write_text("raise ModuleNotFoundError(\"No module named 'rosbags'\", name='rosbags')")
+    done = saom("replay", "in.mcap", "-o", "out.mcap", path=tmp_path)
+    assert done.returncode == 2 and in_one_line(done.stderr).endswith("pip install rosbags")
