@@ -32,6 +32,7 @@ COMMANDS = {
         "saom_training.benches.grasp",
         "how often a simulated gripper lifts the chosen object, by the masks it is told [train]",
     ),
+    "bench-tracks": ("saom_training.benches.tracks", "whether objects keep their ids: IDF1, id switches [train]"),
     "stand-in": (
         "saom_training.benches.stand_in",
         "checkpoint of a SAM's size with random weights, to try the machine [train]",

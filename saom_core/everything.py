@@ -217,7 +217,10 @@ class OnnxSegmenter:
                 masks.append(mask)
             if len(kept) == config.max_instances:  # the file's rows come by falling score
                 break
-        ids, names, class_scores = self._named(outputs, kept, image_in)
+        described = None
+        if "embeddings" in outputs:  # optional in a file
+            described = descriptors(image_in, outputs["masks"][kept], outputs["embeddings"][kept])
+        ids, names, class_scores = self._named(outputs, kept, described)
         instances = Instances.from_masks(
             box.source_hw,
             masks,
@@ -227,18 +230,18 @@ class OnnxSegmenter:
             class_names=names,
             class_scores=class_scores,
             points_xy=box.to_source(outputs["points"][kept].astype(np.float64)).astype(np.float32),
+            descriptors=described,
         )
         return instances, kept
 
     def _named(
-        self, outputs: dict[str, npt.NDArray[Any]], kept: list[int], image_in: npt.NDArray[np.uint8]
+        self, outputs: dict[str, npt.NDArray[Any]], kept: list[int], described: npt.NDArray[np.float32] | None
     ) -> tuple[npt.NDArray[np.int32], list[str], npt.NDArray[np.float32]]:
         """Class ids, names and scores of the kept rows: the model's, or those of the taught class that they match."""
         model, scores = self.info, outputs["class_scores"][kept].astype(np.float32)
         ids, names = named(outputs["class_ids"][kept], scores, model.class_names, self.config.class_score_threshold)
-        if model.taught:
+        if model.taught and described is not None:
             reference = model.reference.described if model.reference else None
-            described = descriptors(image_in, outputs["masks"][kept], outputs["embeddings"][kept])
             matched, similarity = match(described, model.taught, reference)
             first = len(model.class_names) - len(model.taught)
             for k in np.flatnonzero(matched >= 0).tolist():

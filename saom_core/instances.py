@@ -80,7 +80,8 @@ class Instances:
     """N whole-object instances of one image, in order of falling score.
 
     All arrays have N entries. `centroids_m`, `boxes3d` and `support` are there when depth and intrinsics were; an
-    instance with too little valid depth has NaN in them.
+    instance with too little valid depth has NaN in them. `descriptors` are there when the model's file embeds what it
+    finds.
 
     Raises:
         InputError: at construction, when an array has another length, shape or dtype, a mask leaves the image, or the
@@ -103,6 +104,7 @@ class Instances:
     centroids_m: FloatArray | None = None  # (N, 3), optical frame
     boxes3d: Boxes3d | None = None
     support: Support | None = None  # what they stand on
+    descriptors: FloatArray | None = None  # (N, D) of length 1, what each is like; see `taught.descriptors`
 
     def __post_init__(self) -> None:
         n = len(self.masks)
@@ -110,6 +112,8 @@ class Instances:
             _check_array(name, getattr(self, name), (n, *tail), dtype)
         if self.centroids_m is not None:
             _check_array("centroids_m", self.centroids_m, (n, 3), np.float32)
+        if self.descriptors is not None:
+            _check_array("descriptors", self.descriptors, (n, *self.descriptors.shape[-1:]), np.float32)
         if self.boxes3d is not None:
             for name, width in (("centers_m", 3), ("quaternions_xyzw", 4), ("sizes_m", 3)):
                 _check_array(f"boxes3d.{name}", getattr(self.boxes3d, name), (n, width), np.float32)
@@ -145,6 +149,7 @@ class Instances:
         class_names: Sequence[str] | None = None,
         class_scores: FloatArray | None = None,
         points_xy: FloatArray | None = None,
+        descriptors: FloatArray | None = None,
     ) -> Instances:
         """Instances from masks and what is known of them, sorted by score; the rest follows from the masks.
 
@@ -157,6 +162,7 @@ class Instances:
             class_names: N names; "" when not given.
             class_scores: (N,); 0 when not given.
             points_xy: (N, 2) prompts in pixels; NaN when not given.
+            descriptors: (N, D), or None.
         """
         n = len(masks)
         unknown = np.full(n, np.nan, np.float32)
@@ -181,6 +187,7 @@ class Instances:
             size_hw,
             tuple(masks[k] for k in order),
             class_names=tuple(names[k] for k in order),
+            descriptors=None if descriptors is None else descriptors[order],
             **{name: array[order] for name, array in unsorted.items()},
         )
 
@@ -198,6 +205,7 @@ class Instances:
             centroids_m=None if self.centroids_m is None else self.centroids_m[chosen],
             boxes3d=boxes3d,
             support=None if self.support is None else self.support.select(chosen),
+            descriptors=None if self.descriptors is None else self.descriptors[chosen],
             **{name: getattr(self, name)[chosen] for name in _ARRAYS},
         )
 

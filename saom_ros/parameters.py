@@ -85,11 +85,11 @@ class NodeConfig:
     )
     tracking: bool = option_field(True, "Give an object the same track_id from frame to frame")
     track_memory_s: float = option_field(
-        1.0,
+        10.0,
         "How long an object that is not seen keeps its track_id; see track_memory_frames",
         unit="s",
         minimum=0.0,
-        maximum=60.0,
+        maximum=3600.0,
     )
     track_memory_frames: int = option_field(
         5,

@@ -17,7 +17,8 @@ from std_msgs.msg import Header
 from saom_core.errors import InputError, SaomError
 from saom_core.prompts import Prompts
 from saom_core.segmenter import Segmentation, Segmenter
-from saom_core.tracker import Tracker, mask_ious
+from saom_core.track_evidence import mask_ious
+from saom_core.tracker import Tracker
 from saom_ros.answer import Answer
 from saom_ros.conversions import rgb_from_image
 from saom_ros.diagnostics import ERROR, Problems, Statistics
@@ -263,7 +264,8 @@ class Pipeline:
         if node.tracking:
             self._tracker.memory_s, self._tracker.memory_frames = node.track_memory_s, node.track_memory_frames
             taken_ns = stamp_ns(answer.header)  # 0: the driver sets no stamp
-            instances = self._tracker.update(instances, taken_ns / 1e9 if taken_ns else received_s)
+            taken_s = taken_ns / 1e9 if taken_ns else received_s
+            instances = self._tracker.update(instances, taken_s, answer.camera)
         else:
             self._tracker.forget()
         return dataclasses.replace(answer, instances=instances, target=self.target.find(instances))

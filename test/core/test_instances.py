@@ -60,7 +60,10 @@ def test_empty_mask_is_refused() -> None:
 def test_sorted_by_score_with_everything_that_belongs() -> None:
     masks = [MaskCrop.from_dense(rectangle(k, k, k + 2, k + 3)) for k in range(5)]
     scores = np.array([0.1, 0.9, 0.5, 0.7, 0.3], np.float32)
-    instances = Instances.from_masks(SIZE, masks, scores, class_names=[str(k) for k in range(5)])
+    looks = np.eye(5, 6, dtype=np.float32)
+    instances = Instances.from_masks(SIZE, masks, scores, class_names=[str(k) for k in range(5)], descriptors=looks)
+    np.testing.assert_array_equal(instances.descriptors, looks[[1, 3, 2, 4, 0]])
+    np.testing.assert_array_equal(instances.select([1, 4]).descriptors, looks[[3, 0]])
     assert instances.class_names == ("1", "3", "2", "4", "0")
     assert [m.x for m in instances.masks] == [1, 3, 2, 4, 0]
     np.testing.assert_array_equal(instances.boxes_xyxy[0], [1, 1, 4, 3])
@@ -128,6 +131,8 @@ def test_empty() -> None:
         ({"boxes_xyxy": np.zeros((2, 4))}, "float32"),
         ({"class_names": ("Mug",)}, "2 names"),
         ({"centroids_m": np.zeros((2, 2), np.float32)}, "centroids_m"),
+        ({"descriptors": np.zeros((1, 5), np.float32)}, "descriptors"),
+        ({"descriptors": np.zeros(2, np.float32)}, "descriptors"),
         ({"size_hw": (20, 20)}, "inside 20x20"),
     ],
 )

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
+from saom_core.errors import InputError
 from saom_core.everything import OnnxSegmenter
 from saom_core.instances import Instances, MaskCrop
 from saom_core.masks import match
 from saom_core.track_names import KEEP, SWITCH, NameVotes
-from saom_core.tracker import LEAST_IOU, MOST_LOST, Tracker, mask_ious
+from saom_core.tracker import MOST_LOST, Tracker
 
 SIZE = (60, 80)
 RNG = np.random.default_rng(11)
@@ -33,35 +35,6 @@ def frame(*masks: MaskCrop) -> Instances:
 
 def ids(tracker: Tracker, stamp_s: float, *masks: MaskCrop) -> list[int]:
     return tracker.update(frame(*masks), stamp_s).track_ids.tolist()
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_ious_against_dense_masks(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-
-    def random_mask() -> MaskCrop:
-        mask = np.zeros(SIZE, bool)
-        top, left = rng.integers(0, 40), rng.integers(0, 60)
-        mask[top : top + rng.integers(1, 20), left : left + rng.integers(1, 20)] = True
-        mask &= rng.random(SIZE) < rng.choice([0.5, 1.0])
-        mask[top, left] = True
-        return MaskCrop.from_dense(mask)
-
-    ones, others = ([random_mask() for _ in range(12)] for _ in range(2))
-    others[3] = ones[5]
-    for least in (0.0, LEAST_IOU, 0.5):
-        ious = mask_ious(ones, others, least)
-        for (a, one), (b, other) in itertools.product(enumerate(ones), enumerate(others)):
-            dense, other_dense = one.dense(SIZE), other.dense(SIZE)
-            iou = (dense & other_dense).sum() / (dense | other_dense).sum()
-            assert ious[a, b] == pytest.approx(iou if iou >= least else 0.0)
-        assert ious[5, 3] == 1.0
-
-
-def test_ious_of_nothing_and_of_one_pixel() -> None:
-    assert mask_ious([], []).shape == (0, 0) and mask_ious([blob(0, 0)], []).shape == (1, 0)
-    pixel = blob(59, 79, 1, 1)
-    np.testing.assert_array_equal(mask_ious([pixel], [pixel, blob(58, 79, 1, 1)]), [[1.0, 0.0]])
 
 
 def test_matching_takes_the_best_pair_first() -> None:
@@ -231,6 +204,128 @@ def test_memory_stays_bounded_when_time_stands_still(step_s: float) -> None:
     last = len(pixels) - 1
     assert ids(tracker, 6.0, pixels[last - MOST_LOST]) == [last - MOST_LOST + 1]
     assert ids(tracker, 6.0, pixels[last - MOST_LOST - 2]) == [len(pixels) + 1]  # out of the memory
+
+
+CAMERA = CameraIntrinsics(80.0, 80.0, 39.5, 29.5, 80, 60)
+LIKE = np.eye(3, 4, dtype=np.float32)
+"""What three kinds of objects are like."""
+
+
+def described(masks: list[MaskCrop], like: list[int], distances_m: list[float] | None = None) -> Instances:
+    """Instances of some kinds, rows of `LIKE` (-1: unknown), and, with depth, some metres away."""
+    looks = np.array([LIKE[k] if k >= 0 else np.zeros(4) for k in like], np.float32).reshape(-1, 4)
+    seen = replace(frame(*masks), descriptors=looks)
+    return seen if distances_m is None else replace(seen, distances_m=np.array(distances_m, np.float32))
+
+
+def test_what_an_object_is_like_brings_its_id_back_anywhere() -> None:
+    tracker = Tracker(memory_s=3.0, memory_frames=0)
+    assert tracker.update(described([blob(5, 5), blob(40, 60)], [0, 1]), 0.0).track_ids.tolist() == [1, 2]
+    for k in range(1, 20):
+        assert tracker.update(described([blob(40, 60)], [1]), k / 10).track_ids.tolist() == [2]
+    back = tracker.update(described([blob(40, 60), blob(20, 30)], [1, 0]), 2.0)
+    assert back.track_ids.tolist() == [2, 1]
+    other = tracker.update(described([blob(5, 5)], [2]), 2.1)
+    assert other.track_ids.tolist() == [3]
+    assert tracker.update(described([blob(5, 5)], [1]), 9.0).track_ids.tolist() == [4]  # longer away than remembered
+
+
+def test_two_that_change_places_keep_their_ids() -> None:
+    tracker = Tracker()
+    assert tracker.update(described([blob(5, 5), blob(40, 60)], [0, 1]), 0.0).track_ids.tolist() == [1, 2]
+    assert tracker.update(described([blob(5, 5), blob(40, 60)], [1, 0]), 0.1).track_ids.tolist() == [2, 1]
+    # those that look the same, or like nothing that is known, are told by their places
+    assert tracker.update(described([blob(5, 6), blob(40, 59)], [-1, -1]), 0.2).track_ids.tolist() == [2, 1]
+    assert tracker.update(described([blob(5, 5), blob(40, 60)], [1, 0]), 0.3).track_ids.tolist() == [2, 1]
+
+
+def test_another_object_on_the_very_place_of_a_lost_one_is_new() -> None:
+    tracker = Tracker()
+    assert tracker.update(described([blob(5, 5)], [0]), 0.0).track_ids.tolist() == [1]
+    assert tracker.update(described([], []), 0.1).track_ids.tolist() == []
+    assert tracker.update(described([blob(5, 5)], [1]), 0.2).track_ids.tolist() == [2]
+    assert tracker.update(described([blob(5, 5)], [0]), 0.3).track_ids.tolist() == [1]
+
+
+def test_a_hidden_object_is_found_by_its_depth_where_its_mask_is_cut() -> None:
+    tracker, whole = Tracker(), blob(20, 20, 20, 30)
+    seen = described([whole], [-1], [1.0])
+    assert tracker.update(seen, 0.0, CAMERA).track_ids.tolist() == [1]
+    assert tracker.update(frame(), 0.1, CAMERA).track_ids.tolist() == []
+    cut = blob(20, 20, 20, 14)  # IoU 0.47
+    assert tracker.update(described([cut], [-1], [1.0]), 2.0, CAMERA).track_ids.tolist() == [1]
+    assert tracker.update(frame(), 2.1, CAMERA).track_ids.tolist() == []
+    assert tracker.update(described([blob(45, 65)], [-1], [1.0]), 4.0, CAMERA).track_ids.tolist() == [2]
+
+
+def pose(x_m: float) -> np.ndarray:
+    """Of a camera that has moved to the right."""
+    moved = np.eye(4)
+    moved[0, 3] = x_m
+    return moved
+
+
+def test_a_camera_that_looks_away_and_back_from_elsewhere_knows_objects_by_their_places() -> None:
+    tracker = Tracker()
+    left, right = blob(20, 10), blob(20, 50)  # 0.5 m apart at 1 m
+    both = described([left, right], [-1, -1], [1.0, 1.0])
+    assert tracker.update(both, 0.0, CAMERA, pose(0)).track_ids.tolist() == [1, 2]
+    assert tracker.update(frame(), 0.5, CAMERA, pose(9)).track_ids.tolist() == []
+    # half a metre farther right the right one is where the left one was
+    again = tracker.update(described([left], [-1], [1.0]), 3.0, CAMERA, pose(0.5))
+    assert again.track_ids.tolist() == [2]
+    # tf is silent for a frame: what is known of places cannot be used, that of masks can
+    assert tracker.update(described([left], [-1], [1.0]), 3.1, CAMERA).track_ids.tolist() == [2]
+    assert tracker.update(described([left], [-1], [1.0]), 3.2, CAMERA, pose(0.5)).track_ids.tolist() == [2]
+
+
+def test_a_pose_that_is_none_is_refused_and_changes_nothing() -> None:
+    tracker = Tracker()
+    assert ids(tracker, 0.0, blob(5, 5)) == [1]
+    for wrong in (np.eye(3), np.full((4, 4), np.nan)):
+        with pytest.raises(InputError, match="camera_to_world"):
+            tracker.update(frame(blob(5, 5)), 0.1, CAMERA, wrong)
+    with pytest.raises(InputError, match="40x30"):
+        tracker.update(Instances.empty((30, 40)), 0.1, CAMERA)
+    assert ids(tracker, 0.2, blob(5, 5)) == [1]
+
+
+def test_numbers_that_are_none_do_no_harm() -> None:
+    tracker = Tracker()
+    bad = replace(described([blob(5, 5)], [0], [np.nan]), descriptors=np.full((1, 4), np.nan, np.float32))
+    assert tracker.update(bad, 0.0, CAMERA, pose(0)).track_ids.tolist() == [1]
+    assert tracker.update(bad, 0.1, CAMERA, pose(0)).track_ids.tolist() == [1]
+    good = described([blob(5, 5), blob(40, 60)], [0, 1], [1.0, 1.0])
+    assert tracker.update(good, 0.2, CAMERA, pose(0)).track_ids.tolist() == [1, 2]
+    far = tracker.update(described([blob(40, 60), blob(20, 20)], [1, 0], [1.0, 1.0]), 0.3, CAMERA, pose(0))
+    assert far.track_ids.tolist() == [2, 1]
+    # another model's descriptors have another size
+    other = replace(frame(blob(40, 60)), descriptors=np.ones((1, 7), np.float32))
+    assert tracker.update(other, 0.4).track_ids.tolist() == [2]
+
+
+def test_the_same_stream_gets_the_same_ids() -> None:
+    rng = np.random.default_rng(3)
+    stream = []
+    for _ in range(60):
+        count = int(rng.integers(0, 8))
+        masks = [blob(int(rng.integers(0, 50)), int(rng.integers(0, 70))) for _ in range(count)]
+        stream.append(described(masks, rng.integers(-1, 3, count).tolist(), rng.uniform(0.5, 2, count).tolist()))
+    trackers = Tracker(), Tracker()
+    for k, seen in enumerate(stream):
+        one, other = (tracker.update(seen, k / 10, CAMERA, pose(k / 50)) for tracker in trackers)
+        np.testing.assert_array_equal(one.track_ids, other.track_ids)
+
+
+def test_memory_stays_bounded_with_ever_new_objects() -> None:
+    tracker, rng = Tracker(memory_s=3600.0, memory_frames=10_000), np.random.default_rng(4)
+    for k in range(120):
+        looks = rng.normal(size=(10, 64)).astype(np.float32)
+        looks /= np.linalg.norm(looks, axis=1, keepdims=True)
+        masks = [blob(int(rng.integers(0, 50)), int(rng.integers(0, 70)), 3, 3) for _ in range(10)]
+        tracker.update(replace(frame(*masks), descriptors=looks), k / 10)
+    known = [number for number in range(1, 1201) if tracker.state(number) in ("seen", "lost")]
+    assert MOST_LOST <= len(known) <= MOST_LOST + 10
 
 
 def test_random_streams_never_give_an_id_twice() -> None:
