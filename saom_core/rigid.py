@@ -41,6 +41,11 @@ class RigidTransform:
         object.__setattr__(self, "quaternion_xyzw", self.quaternion_xyzw / length)
 
     @property
+    def key(self) -> tuple[float, ...]:
+        """Its numbers, to compare with those of another one."""
+        return *self.quaternion_xyzw.tolist(), *self.translation_m.tolist()
+
+    @property
     def rotation(self) -> Matrix:
         """(3, 3)."""
         x, y, z, w = self.quaternion_xyzw

@@ -16,7 +16,7 @@ Matrix = npt.NDArray[np.float64]
 
 _CELL_PX = 8
 _MOST_NORMALS = 1000
-_MOST_CELLS = 4000
+_MOST_CELLS = 2500
 _HYPOTHESES = 64
 _AGREES_DEG = 10.0
 _APART_DEG = 50.0  # two planes of a scene are at least so far from parallel

@@ -91,12 +91,12 @@ class Scene:
             on = float(np.mean(np.abs(above) < tolerance))
             if on >= SURFACE_SHARE * eased and on * pixels >= SURFACE_COVER * eased * plane.pixels:
                 return Standing(is_surface=True)
-        middle, lifted = np.median(points_m, axis=0, keepdims=True), LIFTED_M + float(np.median(tolerance))
+        middle, lifted = points_m.mean(axis=0, keepdims=True), LIFTED_M + float(tolerance.mean())
+        cut = len(points_m) // 50  # strays
         under = [
-            (float(low), float(high), k)
-            for k, (plane, above) in enumerate(zip(self.planes, heights, strict=True))
-            for low, high in [np.percentile(above, (2, 98))]
-            if low > -lifted and plane.covers(middle, BESIDE_M)[0]
+            (float(above[cut]), float(above[-1 - cut]), k)
+            for k, (plane, above) in enumerate(zip(self.planes, map(np.sort, heights), strict=True))
+            if above[cut] > -lifted and plane.covers(middle, BESIDE_M)[0]
         ]
         if not under:
             return Standing()

@@ -19,8 +19,8 @@ from saom_core.config import SaomConfig
 from saom_core.depth_checks import DepthProblem, depth_problem, depth_scale_of, size_problem
 from saom_core.errors import InputError
 from saom_core.instances import Instances
-from saom_core.registration import register_depth
-from saom_core.rigid import IDENTITY
+from saom_core.registration import Registration
+from saom_core.rigid import IDENTITY, RigidTransform
 from saom_ros.camera_info import CameraOfStream, kind_of_picture
 from saom_ros.compressed_depth import raw_depth
 from saom_ros.conversions import depth_from_image, depth_type
@@ -79,6 +79,7 @@ class MetricInputs:
     def __init__(self, image_topic: str, depth_topic: str = "", frames: Frames | None = None) -> None:
         self._image_topic, self._depth_topic, self._frames = image_topic, depth_topic or image_topic, frames
         self._cameras, self._depth_cameras = CameraOfStream(), CameraOfStream()
+        self._registration: Registration | None = None  # of the last frame; cameras seldom move against each other
 
     def of(
         self,
@@ -148,14 +149,20 @@ class MetricInputs:
         depth_camera = self._depth_cameras.of(depth_info, size_hw, rectified=kind.rectified)
         ours, theirs = header.frame_id.lstrip("/"), depth.header.frame_id.lstrip("/")
         if not ours or not theirs or ours == theirs or not node.check_frames:
-            return register_depth(depth_m, depth_camera, IDENTITY, camera)
+            return self._register(depth_camera, IDENTITY, camera)(depth_m)
         if self._frames is None:
             raise InputError(
                 f"depth: expected tf2_ros, through which the way from {theirs!r} to {ours!r} is known, found none: "
                 "install ros-$ROS_DISTRO-tf2-ros-py, or connect the depth that the driver aligns to colour"
             )
         pose = self._frames.transform(ours, depth.header, node.tf_timeout_s)
-        return register_depth(depth_m, depth_camera, pose, camera)
+        return self._register(depth_camera, pose, camera)(depth_m)
+
+    def _register(self, depth_camera: CameraIntrinsics, pose: RigidTransform, camera: CameraIntrinsics) -> Registration:
+        kept = self._registration
+        if kept is None or kept.key != (depth_camera, pose.key, camera):
+            kept = self._registration = Registration(depth_camera, pose, camera)
+        return kept
 
     def _camera(
         self, info: CameraInfo | None, header: Header, size_hw: tuple[int, int], node: NodeConfig

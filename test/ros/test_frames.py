@@ -163,7 +163,7 @@ def test_a_lying_image_is_reported_and_the_next_one_answered(
 
 def test_byte_order_and_row_padding_change_nothing(running: Robot, image_rgb: np.ndarray) -> None:
     plain = instances_from_message(running.answer_to(running.show(image_rgb)))
-    rows = (image_rgb.astype(np.uint16) * 256).astype(">u2").reshape(480, -1).view(np.uint8)
+    rows = (image_rgb.astype(np.uint16) * 257).astype(">u2").reshape(480, -1).view(np.uint8)
     padded = np.pad(rows, ((0, 0), (0, 7)), constant_values=0xA5)
     message = Image(header=running.header(), height=480, width=640, encoding="rgb16", is_bigendian=1)
     message.step, message.data = padded.shape[1], array("B", padded.tobytes())

@@ -19,11 +19,13 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from saom_core.errors import ConfigError
 from saom_ros.diagnostics import AGAIN_S, CALM_S, ERROR, OK, WARN, Problem, Problems, Statistics, status_message
 from saom_ros.executor import NodeExecutor
-from saom_ros.inputs import LATCHED, Input, image_kinds
+from saom_ros.inputs import Input, image_kinds
 from saom_ros.matcher import KEPT, PATIENCE, Frame, FrameMatcher, stamp_ns
-from saom_ros.pace import Pace
+from saom_ros.pace import Pace, RateLimit
+from saom_ros.parameters import NodeConfig
 from saom_ros.worker import NewestWorker
 
 
@@ -341,6 +343,38 @@ def test_an_output_that_waits_does_not_hold_up_the_others() -> None:
     assert again["overlay"] == again["instances"] and not fast.pace.slow(0.0)
 
 
+@pytest.mark.parametrize(("camera_hz", "most_hz", "wanted_hz"), [(30, 10, 10), (30, 20, 20), (30, 7, 7), (5, 10, 5)])
+def test_at_most_so_many_frames_a_second_evenly(camera_hz: float, most_hz: float, wanted_hz: float) -> None:
+    rng, now_s = np.random.default_rng(0), 0.0
+    limit = RateLimit(lambda: now_s)
+    passed = []
+    for k in range(int(60 * camera_hz)):
+        now_s = (k + rng.uniform(-0.05, 0.05)) / camera_hz
+        if limit.passes(most_hz):
+            passed.append(now_s)
+    assert len(passed) / 60 == pytest.approx(wanted_hz, rel=0.05) and len(passed) / 60 <= most_hz * 1.02
+    assert np.diff(passed).max() < 2 / wanted_hz
+    assert all(limit.passes(0.0) for _ in range(10)), "0: no limit"
+
+
+def test_a_pause_is_not_made_up_for() -> None:
+    now_s = 0.0
+    limit = RateLimit(lambda: now_s)
+    assert limit.passes(10.0)
+    now_s = 60.0
+    burst = 0
+    for _ in range(20):
+        burst += limit.passes(10.0)
+        now_s += 0.001
+    assert burst <= 2
+
+
+def test_the_inputs_that_are_reliable_are_named_rightly() -> None:
+    assert NodeConfig(reliable_inputs=" image, depth ").reliable_inputs
+    with pytest.raises(ConfigError, match="expected some of image, depth, camera_info, depth_camera_info, got colour"):
+        NodeConfig(reliable_inputs="image,colour")
+
+
 class Graph:
     """A node that sees some publishers: topic -> (type, QoS) of each."""
 
@@ -385,8 +419,9 @@ def test_why_an_input_is_silent(publishers: list[tuple[str, QoSProfile]], reason
     assert reason in one.cause() and not one.renamed and "/saom/overlay" not in one.cause()
 
 
-def test_the_wrong_qos_of_a_publisher_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("saom_ros.inputs.qos_profile_sensor_data", LATCHED)  # the node asks for more than is offered
+def test_the_wrong_qos_of_a_publisher_is_named() -> None:
+    """A reliable input (`reliable_inputs`) asks for more than a sensor's driver may offer."""
     offered = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-    one = Input(Graph({"/image": [(IMAGE, offered)]}), "image", image_kinds("raw"), print)  # type: ignore[arg-type]
+    graph = Graph({"/image": [(IMAGE, offered)]})
+    one = Input(graph, "image", image_kinds("raw"), print, reliable=True)  # type: ignore[arg-type]
     assert "QoS does not fit" in one.cause() and "eliab" in one.cause()
