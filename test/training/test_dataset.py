@@ -232,6 +232,7 @@ def content(path: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_it_resumes_to_the_same_data_set(tmp_path: Path):
     """Kill -9 the collector again and again: finished episodes stay as they are, and the end is as without a kill."""
     options = CollectOptions("rooms", 5, (48, 64), 2)
@@ -240,6 +241,7 @@ def test_killed_at_random_moments_it_resumes_to_the_same_data_set(tmp_path: Path
     assert content(tmp_path / "killed") == content(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_its_work_is_done_again(tmp_path: Path):
     command = [
         sys.executable,
@@ -267,6 +269,7 @@ def test_a_killed_worker_is_replaced_and_its_work_is_done_again(tmp_path: Path):
     assert DatasetWriter(tmp_path, json.loads((tmp_path / "dataset.json").read_text())).done() == set(range(12))
 
 
+@pytest.mark.slow
 def test_figures_of_collecting_add_up(tmp_path: Path):
     options = CollectOptions("rooms", 5, (48, 64), 1)
     frames_per_s, megabytes = rates(options, tmp_path, 3, workers=1)
@@ -299,16 +302,19 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return path, subprocess.run(command, check=True, capture_output=True, text=True).stderr
 
 
+@pytest.mark.slow
 def test_several_sizes_in_one_data_set(small: tuple[Path, str]):
     dataset = Dataset.open(small[0])
     assert {dataset[k].depth_m.shape for k in range(len(dataset))} == {(48, 64), (40, 80)}
 
 
+@pytest.mark.slow
 def test_progress_tells_rate_and_time_left(small: tuple[Path, str]):
     assert "5/5" in small[1]
     assert re.search(r"\d+:\d+<\d+:\d+, +[\d.]+(frame/s|s/frame)", small[1])  # passed < left, rate
 
 
+@pytest.mark.slow
 def test_dry_run_says_what_collecting_would_do_or_refuse(small: tuple[Path, str], capsys: pytest.CaptureFixture[str]):
     again = [*SMALL, "--out", str(small[0])]
     assert main(["collect", *again, "--dry-run"]) == 0

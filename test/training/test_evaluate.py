@@ -56,6 +56,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [str(folder / "last"), str(folder / "sam.safetensors")]
 
 
+@pytest.mark.slow
 def test_two_models_and_both_protocols(
     data: Path, models: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -152,6 +153,7 @@ def test_one_protocol_alone_and_fewer_images(data: Path, models: list[str], tmp_
         assert Page(page.read_text()).tables == 2
 
 
+@pytest.mark.slow
 def test_several_operating_scores_are_columns_like_runs_of_their_own(
     data: Path, models: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -186,6 +188,7 @@ def test_several_operating_scores_are_columns_like_runs_of_their_own(
     assert Page(page.read_text()).tables == 3
 
 
+@pytest.mark.slow
 def test_evaluation_repeats_itself(data: Path, models: list[str], tmp_path: Path) -> None:
     texts = []
     for number in range(2):

@@ -114,6 +114,7 @@ def saom(*arguments: str, limit: int) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tiny", "sam", "collect"])
 def test_a_disk_that_fills_up_is_one_line(tmp_path: Path, kind: str) -> None:
     out = tmp_path / "out"
@@ -137,6 +138,7 @@ def test_a_disk_that_fills_up_is_one_line(tmp_path: Path, kind: str) -> None:
     assert not list(tmp_path.rglob(".*.tmp")), "no half file stays"
 
 
+@pytest.mark.slow
 def test_what_is_written_may_be_read_by_others(tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:
@@ -148,6 +150,7 @@ def test_what_is_written_may_be_read_by_others(tmp_path: Path) -> None:
     assert len(files) >= 3 and {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o644}
 
 
+@pytest.mark.slow
 def test_nothing_to_compare_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_checkpoint(tiny_model(), tmp_path / "tiny.safetensors")
     figures = tmp_path / "figures.json"

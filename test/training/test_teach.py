@@ -32,6 +32,8 @@ from saom_training.networks.tiny import SaomTiny, TinyConfig
 from saom_training.onnx_files.parity import example_input
 from saom_training.onnx_files.reference_objects import add_reference
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("gear", "crate", "Other")
 
 

@@ -29,6 +29,7 @@ def test_best_overlaps_against_a_loop() -> None:
     assert best_overlaps(wanted[:0], given).shape == (0,)
 
 
+@pytest.mark.slow
 def test_the_command_writes_its_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.manual_seed(0)
     write_checkpoint(SamModel(build_sam(SMALL), SMALL), tmp_path / "small.safetensors")

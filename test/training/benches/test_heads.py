@@ -49,6 +49,7 @@ def test_the_head_alone_answers_as_the_whole_network(tmp_path: Path) -> None:
         np.testing.assert_allclose(actual[name], values, atol=1e-4, err_msg=name)
 
 
+@pytest.mark.slow
 def test_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "figures.json"
     options = ["--grids", "4x4", "8x4", "--prompts-at-once", "2,0", "--two-way-prompts", "4", "--runs", "1"]

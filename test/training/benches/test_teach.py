@@ -20,6 +20,7 @@ def rooms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_objects_are_shown_clearly_and_have_no_twin(rooms: Path) -> None:
     """Against the data set itself, read picture by picture."""
     data = Dataset.open(rooms)
@@ -39,6 +40,7 @@ def test_objects_are_shown_clearly_and_have_no_twin(rooms: Path) -> None:
             assert [e["segmentation"] for e in clear] == [rle for k, rle in shown.views if k == row]
 
 
+@pytest.mark.slow
 def test_halves_share_no_scene(rooms: Path) -> None:
     one, other = halves(Dataset.open(rooms))
     scenes = [set(half.scenes()) for half in (one, other)]
@@ -60,6 +62,7 @@ def test_figures_add_up(rooms: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert f"{figures['taught']} of 4 objects" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_too_few_pictures(rooms: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench-teach", "--data", str(rooms), "--split", "all", "--examples", "40"]) == 1
     assert "41 pictures show clearly" in capsys.readouterr().err

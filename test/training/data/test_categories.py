@@ -146,6 +146,7 @@ def test_unknown_categories_and_classes_are_refused(tmp_path: Path, make_own: Ca
         (tmp_path / "bad" / "dataset.json").unlink()
 
 
+@pytest.mark.slow
 def test_a_network_learns_the_data_sets_classes(
     tmp_path: Path, make_own: Callable[..., Frame], make_frame: Callable[..., Frame], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -179,6 +180,7 @@ def test_names_alone_are_learned_for_the_data_sets_classes(
     assert right_names(third, train_data) == 1.0
 
 
+@pytest.mark.slow
 def test_a_run_is_not_resumed_for_other_classes(tmp_path: Path, make_own: Callable[..., Frame]) -> None:
     own = Dataset.open(written(tmp_path / "own", [make_own(0)], class_names=NAMES), "train")
     train(own, tmp_path / "run", QUICK)

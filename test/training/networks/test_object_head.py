@@ -143,6 +143,7 @@ def checkpoint(data: Dataset, tmp_path: Path) -> Path:
     return untaught(data, tmp_path / "masks")
 
 
+@pytest.mark.slow
 def test_names_are_learned_and_masks_stay(data: Dataset, checkpoint: Path, tmp_path: Path) -> None:
     config = ClassesConfig(steps=60, batch=8, warmup_steps=1, ema_decay=0.8, drop_depth=0.0, dropout=0.0)
     last = teach_classes(data, data, tmp_path / "named", config, checkpoint)
@@ -176,6 +177,7 @@ def test_teaching_killed_between_two_files_gives_the_same_weights(
     assert plot.exists(), "killed after the last checkpoint, before its plot"
 
 
+@pytest.mark.slow
 def test_another_teaching_is_not_resumed(
     data: Dataset, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,6 +207,7 @@ def test_gradient_that_is_not_finite_stops_before_the_step(data: Dataset) -> Non
         torch.testing.assert_close(parameter, value, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_command_line_heeds_or_refuses_every_option(
     data: Dataset, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -249,6 +252,7 @@ def test_an_object_head_of_another_width_begins_anew(data: Dataset, checkpoint: 
     assert {name.split(".")[0] for name in before if name not in same} == {"object_head", "class_head"}
 
 
+@pytest.mark.slow
 def test_workers_read_the_same_objects(data: Dataset, checkpoint: Path) -> None:
     network = load_network_and_record(checkpoint)[0]
     alone, two = (read_objects(data, network, 0.5, workers) for workers in (0, 2))

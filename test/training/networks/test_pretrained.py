@@ -77,6 +77,7 @@ def test_what_is_no_such_file_is_refused(tmp_path: Path) -> None:
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
 
 
+@pytest.mark.slow
 def test_the_command_begins_with_them_and_a_share_of_nothing_leaves_them(tmp_path: Path) -> None:
     whole = learned("resnet10t")
     safetensors.torch.save_file(whole.state_dict(), tmp_path / "eyes.safetensors")

@@ -20,6 +20,8 @@ from saom_core.sam.network import SamSizes
 from saom_training.benches.sam_stand_in import RADII, SMALL, stand_in
 from saom_training.onnx_files.parity import example_input
 
+pytestmark = pytest.mark.slow
+
 PICTURES_HW = {"landscape": (333, 501), "portrait": (640, 480), "wide": (180, 640), "large": (800, 600)}
 GRID = "12x12"
 CONFIG = SaomConfig(provider="cpu", threads=1, score_threshold=0.35)

@@ -179,6 +179,7 @@ def test_a_header_that_lies_is_refused(tmp_path: Path) -> None:
             read_checkpoint(tmp_path / "base.safetensors")
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = write_data(tmp_path / "data", frames=1)
     words = ["--recipe", "base", "--data", str(data), "--out", str(tmp_path / "run"), "--steps", "1", "--batch", "1"]
@@ -202,6 +203,7 @@ def test_a_base_is_exported_equal_to_torch(tmp_path: Path) -> None:
     assert load_model(SaomConfig(model=str(tmp_path / "base.onnx"), provider="cpu")).grid == (4, 4)
 
 
+@pytest.mark.slow
 def test_the_kept_base_gives_parts_and_wholes() -> None:
     """A red box with a yellow label: a point on the label has both among its three masks, one beside it the box."""
     box, label = np.zeros((384, 512), bool), np.zeros((384, 512), bool)

@@ -63,6 +63,7 @@ def test_from_pictures_to_everything_mode(tmp_path: Path) -> None:
     assert paper is not None and paper["mIoU"] > 0.6  # objects of 4 x 5 mask pixels
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = open_data(tmp_path / "data")
     whole = finetune(tiny_model(), data, tmp_path / "whole", QUICK).parent

@@ -50,6 +50,7 @@ def test_the_best_mask_of_a_small_object_is_a_perfect_one() -> None:
     torch.testing.assert_close(mask_iou(half, truth), (half.sum() / best.sum())[None])
 
 
+@pytest.mark.slow
 def test_compiled_terms_and_gradients_equal_plain_ones() -> None:
     generator = torch.Generator().manual_seed(0)
     truth = torch.rand(3, 8, 8, generator=generator)

@@ -123,6 +123,7 @@ def test_a_picture_without_objects_asks_for_background(path: Path) -> None:
     assert set(bare.targets.tolist()) == {BACKGROUND} and bare.masks.shape == (0, 24, 32)
 
 
+@pytest.mark.slow
 def test_evaluating(path: Path, tmp_path: Path) -> None:
     write_checkpoint(tiny_model(), tmp_path / "tiny.safetensors")
     words = ["evaluate", "--data", str(path), "--split", "train", "--model", str(tmp_path / "tiny.safetensors")]

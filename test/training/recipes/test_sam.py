@@ -74,6 +74,7 @@ def test_the_paper_s_recipe_trains_what_the_paper_trains(tmp_path: Path) -> None
     assert not (tmp_path / "embeddings").exists()
 
 
+@pytest.mark.slow
 def test_kept_embeddings_change_nothing_but_the_time(tmp_path: Path) -> None:
     data = open_data(tmp_path / "data")
     kept = finetune(tiny_model(), data, tmp_path / "kept", QUICK)
@@ -82,6 +83,7 @@ def test_kept_embeddings_change_nothing_but_the_time(tmp_path: Path) -> None:
     assert_equal(weights(kept.parent), weights(finetune(tiny_model(), data, tmp_path / "anew", config).parent))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("train_encoder", [False, True])
 def test_bfloat16_is_computed_in_and_learns_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, train_encoder: bool
@@ -98,6 +100,7 @@ def test_bfloat16_is_computed_in_and_learns_the_same(
     assert {value.dtype for value in weights(runs[True]).values()} == {torch.float32}
 
 
+@pytest.mark.slow
 def test_the_encoder_is_trained_on_request_and_prompts_stay_where_the_first_one_puts_them(tmp_path: Path) -> None:
     data = open_data(tmp_path / "data")
     config = dataclasses.replace(QUICK, train_encoder=True)
@@ -144,6 +147,7 @@ def test_a_gradient_that_is_not_finite_changes_no_weight(tmp_path: Path, monkeyp
         assert not (tmp_path / f"run{clip_norm}" / "resume.pt").exists()
 
 
+@pytest.mark.slow
 def test_embeddings_that_are_gone_are_made_again_before_training(tmp_path: Path) -> None:
     """A worker of the stream could not: it has no GPU."""
     data = open_data(tmp_path / "data")
@@ -177,6 +181,7 @@ def test_data_that_cannot_be_trained_on_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_broken_picture_is_named_whichever_process_reads_it(tmp_path: Path, workers: int) -> None:
     data = write_data(tmp_path / "data")
@@ -188,6 +193,7 @@ def test_a_broken_picture_is_named_whichever_process_reads_it(tmp_path: Path, wo
     assert "\n" not in str(caught.value), "no traceback of a worker in it"
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     data = open_data(tmp_path / "data")
     finetune(tiny_model(), data, tmp_path / "run", QUICK)
@@ -208,6 +214,7 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
         finetune(tiny_model(), data, tmp_path / "run", QUICK)
 
 
+@pytest.mark.slow
 def test_a_folder_in_which_another_process_trains_is_refused(tmp_path: Path) -> None:
     """As after a kill of `saom reproduce`, whose training goes on alone. A killed training lets go of its folder."""
     data = open_data(tmp_path / "data")

@@ -89,6 +89,7 @@ def test_stream_visits_every_image_once_an_epoch(data: Dataset, monkeypatch: pyt
         torch.testing.assert_close(stream[i].image, again[i].image)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("written", range(4))
 def test_a_run_killed_between_two_files_gives_the_same_weights(
     data: Dataset, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
@@ -104,6 +105,7 @@ def test_a_run_killed_between_two_files_gives_the_same_weights(
     assert plot.exists(), "killed after the last checkpoint, before its plot"
 
 
+@pytest.mark.slow
 def test_a_run_killed_before_its_first_checkpoint_leaves_no_losses(
     data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,6 +119,7 @@ def test_a_run_killed_before_its_first_checkpoint_leaves_no_losses(
     assert [event.step for event in log.Scalars("loss/total")] == [0, 3]
 
 
+@pytest.mark.slow
 def test_another_run_is_not_resumed(
     data: Dataset, whole: Path, tmp_path: Path, make_frame: Callable[..., Frame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +192,7 @@ def test_gradient_that_is_not_finite_stops_before_the_step(data: Dataset) -> Non
         torch.testing.assert_close(parameter, value, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_command_ends_with_the_command_that_teaches_names(
     data: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

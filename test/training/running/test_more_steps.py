@@ -33,6 +33,7 @@ def rates(out: Path) -> dict[int, float]:
     return {event.step: event.value for event in log.Scalars("learning_rate")}
 
 
+@pytest.mark.slow
 def test_a_finished_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = open_data(tmp_path / "data")
     short = tiny.train(data, tmp_path / "run", TINY)
@@ -52,6 +53,7 @@ def test_a_finished_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert load_network_and_record(once_more)[1]["ended_before"] == [2, 5]
 
 
+@pytest.mark.slow
 def test_fewer_steps_and_more_of_an_unfinished_run_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = open_data(tmp_path / "data")
     config = dataclasses.replace(TINY, steps=4)

@@ -56,6 +56,7 @@ def logged(out: Path, tag: str) -> list[tuple[int, float]]:
     return [(event.step, event.value) for event in log.Scalars(tag)]
 
 
+@pytest.mark.slow
 def test_figures_are_those_of_evaluate_and_training_does_not_notice(
     path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -101,6 +102,7 @@ def test_the_best_checkpoint_is_kept_whatever_comes_after_it(
     assert {name: value.shape for name, value in best.items()} == {name: value.shape for name, value in shapes.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("written", range(4))
 def test_a_killed_run_has_the_same_figures_and_the_same_best(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
@@ -123,6 +125,7 @@ def test_a_killed_run_has_the_same_figures_and_the_same_best(
         assert_same_weights(whole / name, cut / name)
 
 
+@pytest.mark.slow
 def test_losses_of_a_log_line_are_means_since_the_line_before(path: Path, tmp_path: Path) -> None:
     """Of a run that goes on in between, too."""
     data, _ = splits(path)
@@ -185,6 +188,7 @@ def test_every_recipe_is_measured(path: Path, tmp_path: Path, train: Callable[[P
     assert loaded.info.class_names == load_model(SaomConfig(model=str(last), provider="cpu")).info.class_names
 
 
+@pytest.mark.slow
 def test_the_state_of_random_numbers_is_left_alone(path: Path, tmp_path: Path) -> None:
     data, val = splits(path)
     last = tiny.train(data, tmp_path / "run", TINY)

@@ -56,6 +56,7 @@ def test_features_alone_leave_the_decoder_as_it_is(data: Dataset, config: TrainC
     assert not torch.equal(load_network_and_record(masks)[0].mask_head[0].bias, teacher.mask_head[0].bias)
 
 
+@pytest.mark.slow
 def test_features_come_nearer_to_the_teachers(data: Dataset, config: TrainConfig, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -67,6 +68,7 @@ def test_features_come_nearer_to_the_teachers(data: Dataset, config: TrainConfig
     assert values[-1] < 0.7 * values[0]
 
 
+@pytest.mark.slow
 def test_a_run_killed_among_its_first_steps_gives_the_same_weights(
     data: Dataset, config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

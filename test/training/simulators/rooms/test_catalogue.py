@@ -130,6 +130,7 @@ def lowest_point(model: ObjectModel, data: mujoco.MjData) -> float:
     return float(min(heights))
 
 
+@pytest.mark.slow
 @every_builder
 def test_it_rests_where_it_is_put(name: str, builder: Builder) -> None:
     """Neither jumps nor sinks; a thing that rolls or tips over does not leave its place by much."""
@@ -164,6 +165,7 @@ STANDING = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STANDING)
 def test_standing_things_keep_standing(name: str) -> None:
     upright = []

@@ -191,6 +191,7 @@ def test_wall_objects_have_a_mounting_height_below_the_ceiling() -> None:
         mount_height_m(table)
 
 
+@pytest.mark.slow
 def test_all_objects_compile_in_mujoco_and_show_their_parts() -> None:
     floor = Solid("box", (400.0, 8.0, 0.1), (0.0, 0.0, -0.05), "floor", "floor")
     room = Room((400.0, 8.0, 3.0), [floor], {"floor": Look("plain", (0.5, 0.5, 0.5))})

@@ -65,6 +65,7 @@ def parts_of(model: ObjectModel) -> set[str]:
     return {solid.part for solid in model.solids if solid.visible}
 
 
+@pytest.mark.slow
 def test_every_class_has_several_styles_and_parts(models: dict[str, list[ObjectModel]]):
     assert set(models) == {*CLASSES, OTHER}
     assert len({model.style for model in models[OTHER]}) >= 20
@@ -73,6 +74,7 @@ def test_every_class_has_several_styles_and_parts(models: dict[str, list[ObjectM
         assert name in ONE_PIECE or any(len(parts_of(model)) >= 2 for model in made), name
 
 
+@pytest.mark.slow
 def test_the_styles_that_decide_what_is_whole(models: dict[str, list[ObjectModel]]):
     handles = Counter("handle" in parts_of(model) for model in models["Mug"])
     assert handles[True] and handles[False]
@@ -117,6 +119,7 @@ def lies_in(world: World, item: WorldObject, around: WorldObject) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_things_stand_on_furniture_lie_in_piles_and_in_other_things(worlds: list[World]):
     on_furniture = on_each_other = in_furniture = in_things = 0
     for world in worlds:
@@ -136,6 +139,7 @@ def test_things_stand_on_furniture_lie_in_piles_and_in_other_things(worlds: list
     assert in_furniture >= len(worlds) and in_things >= 1
 
 
+@pytest.mark.slow
 def test_much_is_hidden_and_much_has_no_class(frames: list[Frame]):
     shares, names = [], Counter[str]()
     for frame in frames:
@@ -148,6 +152,7 @@ def test_much_is_hidden_and_much_has_no_class(frames: list[Frame]):
     assert len(names) > 20
 
 
+@pytest.mark.slow
 def test_parts_are_seen_as_parts(frames: list[Frame]):
     seen = {
         (frame.objects[index].class_name, frame.objects[index].parts[part])
@@ -177,6 +182,7 @@ def test_floors_walls_carpets_and_windows_are_textured_and_differ():
 # --- cameras, lenses, lamps
 
 
+@pytest.mark.slow
 def test_arms_look_down_on_tables_and_robots_across_rooms(worlds: list[World]):
     rng = np.random.default_rng(0)
     pitches: dict[str, list[float]] = {"table": [], "room": []}
@@ -196,6 +202,7 @@ def test_arms_look_down_on_tables_and_robots_across_rooms(worlds: list[World]):
     assert np.median(pitches["room"]) < 30 < np.median(pitches["table"])
 
 
+@pytest.mark.slow
 def test_lenses_vary_and_each_scene_has_one_of_the_sizes(frames: list[Frame], simulator: RoomsSimulator):
     rng = np.random.default_rng(0)
     lenses = [random_lens(rng, SIZE_HW) for _ in range(200)]
@@ -225,12 +232,14 @@ def lit(simulator: RoomsSimulator, shadow: bool) -> np.ndarray:
     return simulator._renderer.color(view, [lamp], np.ones(3) * 0.2).astype(int)
 
 
+@pytest.mark.slow
 def test_a_lamp_throws_a_shadow(simulator: RoomsSimulator):
     bright, shaded = (lit(simulator, shadow).mean(2) for shadow in (False, True))
     assert 0.005 < (shaded < 0.75 * bright).mean() < 0.1
     assert (shaded <= bright + 3).all()
 
 
+@pytest.mark.slow
 def test_lamps_differ_in_number_and_colour(worlds: list[World]):
     rng = np.random.default_rng(0)
     drawn = [random_lights(rng, worlds[0].scene, np.array([0.0, 0.0, 0.8])) for _ in range(60)]
