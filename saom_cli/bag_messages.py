@@ -220,7 +220,7 @@ def _mask(store: Typestore, mask: MaskCrop) -> Any:
 
 
 def _zero(store: Typestore, kind: Any) -> Any:
-    """Nothing, of the type of a field."""
+    """The empty value of a field of that type."""
     node, told = kind
     if node.name == "NAME":
         return made(store, told)

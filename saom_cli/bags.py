@@ -22,7 +22,7 @@ from saom_core.errors import InputError
 TOLERANCE_NS = 20_000_000
 """Stamps of a picture and of its depth differ by so much at most, as in the node."""
 PATIENCE_NS = 1_000_000_000
-"""So much later in the recording a picture does not wait for its depth any more."""
+"""How much later in the recording a picture stops to wait for its depth."""
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,9 @@ from saom_core.tracker import Tracker
 WORLD, CAMERA, IMAGE = "world", "world/camera", "world/camera/image"
 """Entities: everything in 3D is in the camera's optical frame, x right, y down, z forward, metres."""
 CLOUD_STEP = 2
-"""Of so many pixels in each direction one becomes a point of the cloud: a quarter of a million are slow to draw."""
+"""Every so many pixels, across and down, one becomes a point of the cloud: a quarter of a million are slow to draw."""
 JPEG_QUALITY = 85
-"""Of the pictures that are sent to the viewer: a tenth of the bytes, and nobody sees it."""
+"""JPEG quality of the pictures that are sent to the viewer: a tenth of the bytes, and nobody sees the difference."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

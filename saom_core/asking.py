@@ -52,7 +52,7 @@ class Asking:
         self._points_at_once, self._several = points_at_once, several
 
     def rows(self) -> list[dict[int, int]]:
-        """For each run, prompt -> the row of that run's answers; a prompt that nothing answers is in none of them."""
+        """One mapping a run: prompt -> its row in that run's answers. A prompt without an answer is in none of them."""
         runs: list[dict[int, int]] = []
         waiting, alone = list(range(len(self._prompts))), False
         while waiting:

@@ -23,7 +23,7 @@ On 23 real and simulated table-tops it was at most 0.62 m, and at least 0.83 m w
 """
 
 FEWEST_OBJECTS = 3
-"""So many objects with a 3D box are needed to judge by their sizes."""
+"""Least number of objects with a 3D box that are enough to judge by their sizes."""
 
 _FACTORS = (0.001, 0.1, 1000.0, 10.0)
 """Usual mistakes: millimetres taken for metres, tenths for whole millimetres, and the other way round."""

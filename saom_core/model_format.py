@@ -42,9 +42,9 @@ OPTIONAL_OUTPUTS = {
 }
 """Name -> number of dimensions; who needs one asks `ModelInfo.check_output`."""
 OUTPUTS_OF_THE_IMAGE = ("image_embedding",)
-"""Those that have no row for each instance."""
+"""Outputs that have no row for each instance."""
 OUTPUTS = (*REQUIRED_OUTPUTS, *OPTIONAL_OUTPUTS)
-"""In the order in which the exported modules return them."""
+"""All outputs, in the order in which the exported modules return them."""
 THRESHOLDS = ("score_threshold", "stability_threshold", "nms_iou")
 """Scalar inputs with defaults inside the file."""
 INPUTS = ("image", "depth", "prompts", *THRESHOLDS)

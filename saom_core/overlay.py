@@ -30,11 +30,11 @@ class Instances(Protocol):
 
     @property
     def size_hw(self) -> tuple[int, int]:
-        """Of the image."""
+        """Height and width of the image."""
 
     @property
     def masks(self) -> Sequence[Any]:
-        """Of type `Mask`, one per instance."""
+        """The masks, one per instance."""
 
     @property
     def class_names(self) -> Sequence[str]:

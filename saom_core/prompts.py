@@ -25,7 +25,8 @@ POINTS_IN_BOX = 5
 """A network that answers single points alone is asked for a box at 5 x 5 points spread over it."""
 
 OPEN = {"score_threshold": 0.0, "stability_threshold": 0.0, "nms_iou": 1.0}
-"""Everything mode's thresholds, open: what somebody asked for is not left out for its score or its neighbours'."""
+"""Thresholds of everything mode that let every mask through: who asks for an object gets it, however low its score is
+and whatever lies beside it."""
 
 
 def _none(width: int) -> Any:

@@ -27,7 +27,7 @@ VIDEO_SUFFIXES = (
     ".ogv", ".mjpeg",
 )
 # fmt: on
-"""By these a file is taken for a video."""
+"""A file with one of these endings is taken for a video."""
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG", ".webm": "VP80"}
 """Suffix of a video that can be written -> its codec: those that every OpenCV wheel encodes."""
 CAMERA_FPS = 30.0

@@ -34,7 +34,7 @@ class Answer:
 
     @property
     def metric_header(self) -> Header:
-        """Of messages that hold nothing but positions: the image's stamp, and the frame of the positions."""
+        """Header of messages that hold nothing but positions: the image's stamp, and the frame of the positions."""
         return Header(stamp=self.header.stamp, frame_id=self.frame_id or self.header.frame_id)
 
     @property

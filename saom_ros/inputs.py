@@ -25,7 +25,7 @@ except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-"""Of publishers that send once and keep the message for those who subscribe later."""
+"""QoS of publishers that send once and keep the message for those who subscribe later."""
 
 SUGGESTIONS = 3
 """The most topics that a message suggests."""
@@ -102,7 +102,7 @@ class Input:
             self._subscribe(wanted[0])
 
     def silent_s(self, now_s: float) -> float:
-        """For how many seconds no message has come."""
+        """Seconds since the last message, or since the start if none has come."""
         return now_s - (self.opened_s if self.last_s is None else self.last_s)
 
     def publishers(self) -> int:

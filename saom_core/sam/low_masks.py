@@ -17,7 +17,7 @@ LOGIT_PX = 4
 """Pixels of the input, along each axis, that one logit of SAM's masks stands for."""
 
 STABILITY_OFFSET = 1.0
-"""As in segment-anything's calculate_stability_score."""
+"""The value that segment-anything's calculate_stability_score has."""
 
 MOST_BOX_IOU = 0.8003
 """Masks whose boxes agree more than this are one answer, whatever `nms_iou` says.

@@ -20,9 +20,9 @@ from saom_core.taught import TaughtClass, normalised
 from saom_core.teach.examples import Sight
 
 MIN_EXAMPLES = 3
-"""With fewer nothing is known of how the examples spread."""
+"""Fewer examples do not show how much they differ from each other."""
 MIN_OTHERS = 5
-"""With fewer nothing is known of what other objects reach."""
+"""Fewer other objects do not show which scores they reach."""
 PASSED = 0.995
 """Share of the reference objects that the threshold keeps out; of the objects in the pictures it keeps out all."""
 CAUTION = 0.75
@@ -68,7 +68,7 @@ class OtherObjects:
 
     @staticmethod
     def trained(reference: ReferenceObjects) -> OtherObjects:
-        """Those of the trained classes that the model's file keeps."""
+        """The objects of trained classes that the model's file keeps."""
         names = tuple(f"a {name}" for name in reference.class_names)
         return OtherObjects(reference.described, names, np.zeros(len(names), np.bool_))
 

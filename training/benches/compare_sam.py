@@ -121,7 +121,7 @@ def _print_side(name: str, side: Side) -> None:
 
 
 def best_overlaps(wanted: npt.NDArray[np.bool_], given: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """For each mask of `wanted` (N, H, W) the highest IoU with one of `given` (M, H, W): (N,)."""
+    """The highest IoU (N,) that each mask of `wanted` (N, H, W) has with one of `given` (M, H, W)."""
     if not len(given):
         return np.zeros(len(wanted))
     flat = given.reshape(len(given), -1)

@@ -84,7 +84,7 @@ class Report:
     told: Counter[str] = field(default_factory=Counter)  # reason -> how often
 
     def text(self, out: Path) -> str:
-        """For the terminal; the last lines tell what was not taken as it was."""
+        """The summary for the terminal; its last lines tell what was not taken as it was."""
         parts = f" and {self.parts} parts" if self.parts else ""
         lines = [f"{self.pictures} pictures with {self.objects} objects{parts} are in {out}"]
         lines += [f"  {count} x {reason}" for reason, count in self.told.most_common()]
@@ -326,7 +326,7 @@ def _append(path: Path, lines: Sequence[str]) -> None:
 
 
 def _tidy(path: Path) -> None:
-    """Each line once: an import that was killed between the list and its episode lists the episode again."""
+    """The list with each line once: an import that was killed after a line, before its episode, lists it again."""
     if path.is_file():
         lines = dict.fromkeys(path.read_text(encoding="utf-8").splitlines())
         write_atomically(path, "".join(f"{line}\n" for line in lines).encode())

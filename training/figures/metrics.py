@@ -208,7 +208,7 @@ class EverythingMetrics:
 
 
 def _label_image_sums(compared: Comparison) -> tuple[OverlapFigures, ClassRegions]:
-    """Each pixel belongs to one mask, the smaller one, which lies in front: what planners read."""
+    """Figures of the label image, which planners read; where masks overlap, the smaller one lies in front."""
     truth, labels = compared.truth, compared.predicted.label_image()
     objects = [MaskCrop.from_dense(mask) for mask in truth.masks[truth.asked]]
     truth_image = Instances.from_masks(truth.size_hw, objects, np.ones(len(objects), np.float32)).label_image()

@@ -53,7 +53,7 @@ class Extremes:
 
     @property
     def picked(self) -> list[Picked]:
-        """By falling key."""
+        """The pictures that were picked, that with the highest key first."""
         return [picked for _, _, picked in sorted(self._heap, key=lambda entry: entry[:2], reverse=True)]
 
 
@@ -140,7 +140,7 @@ def _drawn(image_rgb: Image, instances: Instances, texts: list[str], marked: lis
 
 
 def _factor(image_rgb: Image) -> int:
-    """By how much a small image is enlarged."""
+    """How many times a small image is enlarged."""
     return max(1, _WIDTH // image_rgb.shape[1])
 
 

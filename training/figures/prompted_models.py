@@ -45,7 +45,7 @@ class EncodedImage(Protocol):
         """Size of the canvas in pixels of the image; the grid that prompts are assigned to lies on it."""
 
     def best_masks(self, points_xy: npt.NDArray[np.floating]) -> BoolArray:
-        """For each point (N, 2) the mask of best predicted quality, (N, H, W) bool; may be empty."""
+        """The mask of best predicted quality at each point (N, 2): (N, H, W) bool, some of them perhaps empty."""
 
 
 class PromptedModel(Protocol):

@@ -164,7 +164,7 @@ def class_value(model: ModelReport, protocol: Protocol, meaning: Meaning, name: 
 
 
 def gain(meaning: Meaning, values: list[Any]) -> str:
-    """By how much the last of two models differs from the first."""
+    """How far the last of two models is from the first, as text; empty where it cannot be said."""
     if len(values) != 2 or meaning.sign == 0 or None in values:
         return ""
     return f"{round(values[1] - values[0], 3) + 0.0:+.3f}"  # adding 0 turns -0.0 into 0.0, which prints without a sign

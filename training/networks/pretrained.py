@@ -20,7 +20,7 @@ _WRAPPERS = ("state_dict", "model")
 """Keys under which training scripts put the weights beside other things."""
 TIMM, TENSORFLOW = "timm", "tensorflow"
 SOURCES = (TIMM, TENSORFLOW)
-"""Whose conventions weights follow: timm's, or those of TensorFlow's authors of EfficientNet-Lite."""
+"""Conventions that a file of weights may follow: timm's, or those of EfficientNet-Lite's authors, for TensorFlow."""
 PIXEL_MEAN, PIXEL_STD = 127.0, 128.0
 """What TensorFlow's EfficientNet-Lite subtracts from pixels, and divides them by."""
 TENSORFLOW_EPSILON = 1e-3

@@ -37,7 +37,7 @@ TOLERANCES = {
     "fp32": Tolerance(score=0.005, logit=0.05, logit_share=0.01),
     "fp16": Tolerance(score=0.02, logit=0.5, logit_share=0.05, pixels=0.01, embedding=0.05),
 }
-"""There is none for int8, whose numbers do differ: such a file is judged by its figures on a data set."""
+"""How far a file may be from torch. int8 has no entry: its numbers do differ, so its figures on a data set judge it."""
 MESSAGE_BYTES = 2**31
 """An ONNX file that is one file is one protobuf message, and a message must be smaller than this."""
 Feed = dict[str, npt.NDArray[Any]]

@@ -135,7 +135,7 @@ def image_terms(answers: SamAnswers, item: SamItem, config: SamTuneConfig) -> Te
 
 
 def _of(values: Tensor, chosen: Tensor) -> Tensor:
-    """Of M values of each of P prompts, (P, M), the chosen one, (P,)."""
+    """The chosen one (P,) of the M values of each prompt (P, M)."""
     return values.gather(1, chosen[:, None])[:, 0]
 
 

@@ -114,7 +114,7 @@ def _figures(path: Path) -> list[dict[str, Any]]:
 
 
 def _resampled(path: Path) -> list[Drawn]:
-    """Of each model of an evaluation PROTOCOL/FIGURE -> its values of the pictures drawn with replacement."""
+    """For each model of an evaluation: PROTOCOL/FIGURE -> its values for the pictures drawn with replacement."""
     models: dict[int, Drawn] = {}
     if path.exists():
         with np.load(path) as arrays:

@@ -114,7 +114,7 @@ def begin(out: Path, facts: Mapping[str, Any], *, first: bool = True) -> dict[st
 def begin_together(
     out: Path, data: Dataset, config: RunConfig, processes: Processes, facts: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """As `begin`, for a run of several processes, with what is known of every run; ends when all have begun."""
+    """Begins a run of several processes as `begin` does, with what every run records; returns when all have begun."""
     known = {
         "config": dataclasses.asdict(config),
         "steps": config.total_steps(len(data), processes.count),

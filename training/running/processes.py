@@ -61,12 +61,12 @@ class Processes:
         return [value for part in parts for value in part]
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Returns when all processes have called this."""
         if self.count > 1:
             distributed.barrier()
 
     def leave(self) -> None:
-        """The end of the run, once all processes are here."""
+        """Ends the run, when all processes have called this."""
         self.wait()
         if self.count > 1:
             distributed.destroy_process_group()

@@ -27,7 +27,7 @@ from .config import RunConfig
 logger = logging.getLogger("saom")
 
 FIGURES = "validation.json"
-"""In the run's folder: the figures of every checkpoint that was measured."""
+"""File in the run's folder with the figures of every checkpoint that was measured."""
 LAST, BEST = "last", "best"
 
 
@@ -49,7 +49,7 @@ class Validation:
 
     @staticmethod
     def of(data: Dataset | None, out: Path, config: RunConfig, best_by: str = "AP") -> Validation | None:
-        """As the constructor; None where nothing is to be measured, or there is nothing to measure on."""
+        """A `Validation`; None where the configuration asks for none, or there are no pictures to measure on."""
         if data is None or config.validate_every == 0:
             return None
         if len(data) == 0:

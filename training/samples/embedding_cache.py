@@ -39,7 +39,7 @@ from .embedded_pictures import EmbeddedConfig, SamStream
 
 _HASH_CHARACTERS = 32
 FILLED = "embeddings.json"
-"""In a run's folder: which embeddings it needs, once all of them are made, so that a resumed run need not look."""
+"""File in a run's folder that lists its embeddings once all are made, so that a resumed run need not look for them."""
 
 
 class FrozenEncoder:

@@ -58,7 +58,7 @@ class View:
         return ~(self.masks.any(0) | self.ignore)
 
     def select(self, keep: BoolArray) -> View:
-        """Only some of the rows. A part whose whole is left out is left out, too."""
+        """The view with some of its rows. A part whose whole is left out is left out, too."""
         keep = keep & ((self.part_of < 0) | keep[self.part_of])
         new_row = np.cumsum(keep) - 1
         part_of = np.where(self.part_of[keep] < 0, -1, new_row[self.part_of[keep]])

@@ -36,7 +36,7 @@ class CollectOptions:
     machine: dict[str, Any] = field(default_factory=dict)
 
     def info(self) -> dict[str, Any]:
-        """For `dataset.json`."""
+        """What `dataset.json` tells of the options."""
         decisive = {key: value for key, value in asdict(self).items() if key != "machine"}
         return {**decisive, "version": _module(self.simulator).VERSION}
 

@@ -89,7 +89,7 @@ class SamTrainee(nn.Module):
         return [SamAnswers(iou, _of_picture(masks, item.input_hw), names) for iou, masks, names, item in answers]
 
     def _pixels(self, image: Tensor) -> Tensor:
-        """As `Sam.preprocess`: (3, rows, columns) uint8 normalised and padded to the encoder's input (3, S, S)."""
+        """(3, rows, columns) uint8, normalised and padded to the encoder's input (3, S, S) as by `Sam.preprocess`."""
         assert self.image_encoder is not None
         rows, columns = image.shape[1:]
         side = self.image_encoder.img_size

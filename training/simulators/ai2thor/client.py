@@ -144,7 +144,7 @@ def _is_up_anyhow(error: Exception) -> bool:
 
 
 def _brief(error: BaseException) -> str:
-    """Without the traceback that the client writes into its messages."""
+    """The error's text, without the traceback that the client writes into its messages."""
     return f"{type(error).__name__}: {error}".partition("\nTraceback")[0][:600]
 
 

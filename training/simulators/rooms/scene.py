@@ -148,7 +148,7 @@ class _Layout:
                 return
 
     def _at_wall(self, model: ObjectModel) -> Placed:
-        """With its back (+y) to a wall."""
+        """The object, placed with its back (+y) to a wall."""
         rng = self.rng
         wall = int(rng.integers(4))
         yaw = wall * np.pi / 2

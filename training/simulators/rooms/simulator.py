@@ -159,7 +159,7 @@ def targets_of(world: World) -> np.ndarray:
 
 
 def _good_view(object_ids: np.ndarray, depth_m: np.ndarray) -> bool:
-    """Not inside something, not a bare wall, not the skin of one object: at least two instances are seen."""
+    """Whether the camera is not inside something, before a bare wall or close to one object: it sees two instances."""
     if np.median(depth_m) < MIN_MEDIAN_DEPTH_M or np.quantile(depth_m, 0.05) < 0.2:
         return False
     ids, counts = np.unique(object_ids, return_counts=True)

@@ -61,7 +61,7 @@ def _outwards(mesh: Mesh) -> Mesh:
 
 
 def cleaned(vertices: np.ndarray, faces: np.ndarray, uv: np.ndarray) -> Mesh:
-    """Without the faces that have no area (at poles and pinched rings), turned outwards."""
+    """The mesh, turned outwards, without faces that have no area (at poles and pinched rings)."""
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     has_area = np.linalg.norm(np.cross(b - a, c - a), axis=1) > 1e-12
     used, index = np.unique(faces[has_area], return_inverse=True)
