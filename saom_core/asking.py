@@ -67,7 +67,7 @@ class Asking:
             runs.append(settled)
             alone |= (
                 len(group) > 1 and not settled
-            )  # they stand in each other's way: more runs together would be wasted
+            )  # their answers remove each other, so further runs together would be wasted
         return runs
 
     def _portion(self, waiting: list[int]) -> list[int]:
@@ -93,7 +93,7 @@ class Asking:
         others, boxes, scores = ~self._own(k, answers), answers.boxes_xyxy, answers.scores
         if k < len(self._prompts.points_xy):
             if not self._several:
-                return False  # the point has one answer, and here it is
+                return False  # a point has one answer, and this is it
             margin = (boxes[:, 2:] - boxes[:, :2]) * (1 / SAME_BOX_IOU - 1)
             point = self._prompts.points_xy[k]
             near = ((boxes[:, :2] - margin <= point) & (point <= boxes[:, 2:] + margin)).all(axis=1)

@@ -24,7 +24,7 @@ class Option:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     read_only: bool = False  # read when the model is loaded; a change has an effect after the node is configured again
-    flag: str = ""  # its word on the command line, without the dashes, where that is not the field's name
+    flag: str = ""  # its name on the command line, without dashes, where it differs from the field's name
 
 
 def option_field(default: Any, description: str, **kwargs: Any) -> Any:

@@ -33,7 +33,7 @@ _FACTORS = (0.001, 0.1, 1000.0, 10.0)
 class DepthProblem:
     """What is wrong with a depth picture."""
 
-    kind: str  # the same as long as the same thing is wrong, while the numbers in the text change
+    kind: str  # stays the same while the same thing is wrong, although the numbers in the text change
     text: str  # expected, actual, remedy
     usable: bool  # what is valid of it can be used all the same
 
@@ -53,7 +53,8 @@ def depth_in_metres(pixels: npt.NDArray[np.generic], depth_scale: float = 0.0) -
         depth_scale: metres per unit; 0: integers are millimetres, floats are metres (REP 118).
     """
     scale = depth_scale_of(pixels.dtype, depth_scale)
-    if scale < 1 and abs(1 / scale - round(1 / scale)) < 1e-6:  # 1500 mm are 1.5 m, and times 0.001 they are not quite
+    # divided by 1000, because 1500 mm times 0.001 are not exactly 1.5 m
+    if scale < 1 and abs(1 / scale - round(1 / scale)) < 1e-6:
         return np.asarray(np.divide(pixels, np.float32(round(1 / scale)), dtype=np.float32), np.float32)
     return np.asarray(np.multiply(pixels, np.float32(scale), dtype=np.float32), np.float32)
 

@@ -140,7 +140,7 @@ def _of_exr(path: Path) -> npt.NDArray[Any]:
             return channels[name]
     values = list(channels.values())
     if values and all(np.array_equal(values[0], other, equal_nan=True) for other in values[1:]):
-        return values[0]  # one channel of any name, or grey written three times
+        return values[0]  # a single channel of any name, or a grey picture that is written three times
     raise InputError(
         f"expected a depth channel ({', '.join(_DEPTH_CHANNELS)}) in {path}, got {', '.join(channels)}: export depth "
         "alone"

@@ -109,7 +109,7 @@ class OnnxSegmenter:
         self.config = config
         self.model: EverythingModel = model or OnnxModel(config.model, config.provider, config.threads)
         self.info = self.model.info
-        self._told = False  # that the file has fewer rows than are wanted
+        self._told = False  # whether it was told that the file has fewer rows than are wanted
 
     def segment(
         self,

@@ -44,7 +44,7 @@ def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], object]) 
         fault = _of_system(error)
         if fault is None:
             raise
-        # write() and fsync() do not say which file they failed at, and a draft's name means nothing to anybody
+        # write() and fsync() do not say which file they failed at, and nobody knows a draft's name
         raise OSError(fault.errno, fault.strerror or str(fault), str(path)) from error
 
 

@@ -49,7 +49,7 @@ class BoxMemory:
     """
 
     def __init__(self) -> None:
-        self._boxes: dict[int, tuple[LastBox, int]] = {}  # and in which frame it was seen last
+        self._boxes: dict[int, tuple[LastBox, int]] = {}  # ... and the frame in which it was seen last
         self._surfaces: set[int] = set()  # of the last frame, by track id
         self._frame = 0
 
@@ -119,7 +119,7 @@ def _points(mask: MaskCrop, depth_m: FloatArray, camera: CameraIntrinsics) -> tu
     depths, valid = _valid(mask, depth_m)
     pixels = valid.size
     if valid.size > MAX_POINTS_3D:
-        # a whole-numbered step could fall in with the row length and sample one side of every row
+        # a whole step could divide the row's length, and then only one side of every row would be sampled
         valid = valid[np.linspace(0, valid.size - 1, MAX_POINTS_3D).astype(np.intp)]
     rows, columns = np.divmod(valid, mask.crop.shape[1])
     points = back_project(depths[valid], rows + mask.y, columns + mask.x, camera)

@@ -169,7 +169,7 @@ def image_rgb_of(image: Any, *, bgr: bool = False) -> npt.NDArray[np.uint8]:
         return read_photo(Path(image))
     if isinstance(image, np.ndarray):
         return np.ascontiguousarray(image[..., ::-1]) if bgr else image
-    if hasattr(image, "convert"):  # PIL, which is not imported for it
+    if hasattr(image, "convert"):  # a picture of PIL, which is recognised without importing PIL
         return np.asarray(image.convert("RGB"), np.uint8)
     raise InputError(f"expected an array, the path of a photo or a PIL image, got {type(image).__name__}")
 

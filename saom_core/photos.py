@@ -113,6 +113,7 @@ def jpeg_is_whole(content: bytes) -> bool:
         marker, at = found[1][0], found.end()
         if marker == 0xD9:
             return True
-        if marker not in (0x01, 0xD8):  # all others begin a segment of a given length, which may hold anything
+        # every other marker begins a segment, whose length follows and which may hold anything
+        if marker not in (0x01, 0xD8):
             at += int.from_bytes(content[at : at + 2], "big")
     return False

@@ -73,7 +73,7 @@ def descriptors(
     middle, scale = np.array(COLOUR, np.float32)
     colours = (colours - middle) * scale
     strength = np.linalg.norm(colours, axis=1, keepdims=True)
-    # shorter than 1 however strong: no colour outweighs what kind of object it is
+    # always shorter than 1, so that no colour outweighs the kind of object
     colours = colours / np.maximum(strength, 1e-6) * np.tanh(strength)
     return normalised(np.concatenate([normalised(embeddings), colours], axis=1))
 

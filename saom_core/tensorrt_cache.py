@@ -34,7 +34,7 @@ def cache_options(model: Path) -> dict[str, str]:
         folder = cache_folder(model)
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
-    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
         logger.warning("TensorRT will build its engine at every start, for minutes: it cannot be kept (%s)", error)
         return {}
     if not any(folder.glob("*.engine")):

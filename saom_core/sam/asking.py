@@ -74,7 +74,7 @@ class AskedImage:
         if not inside.any():
             return None
         stability = calculate_stability_score(logits[None], self._sam.mask_threshold, 1.0)
-        token = transformed[0][0][0, 0]  # of (tokens, image), the first token of the only prompt
+        token = transformed[0][0][0, 0]  # the first token of the only prompt, out of (tokens, image)
         return ObjectAnswer(MaskCrop.from_dense(inside), float(quality[0, best]), float(stability), token)
 
     def _gives_three(self, prompt: ObjectPrompt) -> bool:
@@ -107,7 +107,7 @@ class AskedImage:
             if prompt.mask.shape != wanted:
                 raise InputError(f"mask: expected logits of shape {wanted} of this network, got {prompt.mask.shape}")
             return mask
-        # the way of the picture: to the input's size, padded, then to the resolution of masks
+        # as the picture itself: resized to the input, padded, then resized to the resolution of masks
         share = F.interpolate(mask.float(), self._input_hw, mode="bilinear", antialias=True)
         side = self._sam.image_encoder.img_size
         share = F.pad(share, (0, side - self._input_hw[1], 0, side - self._input_hw[0]))

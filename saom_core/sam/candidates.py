@@ -123,7 +123,7 @@ def filtered(logits: Tensor, labels: PromptLabels, crop: ImageCrop, options: Sam
         masks=tuple(
             LowMask(crop.enlarger.cut(logits[k], window).clone(), window, crop)
             for k, window in ((k, found.windows[k]) for k in chosen.tolist())
-            if window is not None  # for the type checker: a mask with pixels has a window
+            if window is not None  # for the type checker: a mask that has pixels has a window, too
         ),
     )
 

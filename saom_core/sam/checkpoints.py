@@ -28,7 +28,8 @@ from saom_core.sam.state_dicts import read_file, some_of, split_weights
 from saom_core.taxonomy import OTHER, PAPER_CLASSES
 
 FORMAT = "saom-sam/1"
-_BACKBONE, _SIZE = "backbone", "image_size"  # in the header, of an encoder that is no ViT: its weights do not tell
+# entries of the header that tell of an encoder that is no ViT what its weights do not tell
+_BACKBONE, _SIZE = "backbone", "image_size"
 
 
 def read_checkpoint(path: str | Path) -> SamModel:

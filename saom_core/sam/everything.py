@@ -99,7 +99,7 @@ class SamNetwork:
             passes = (quality > 0) & (quality >= limits["score_threshold"])
             if self.model.one_mask_per_prompt:
                 passes &= quality == quality.amax(dim=1, keepdim=True)
-            # Of nothing `split` makes one empty piece, so that there is always something to join.
+            # `split` makes one empty piece of nothing, so that there is always something to join.
             for drawn in passes.any(dim=1).nonzero()[:, 0].split(at_once(DRAWN_BYTES, tokens.tokens)):
                 yield self._drawn(prompts, drawn, passes[drawn], some, picture_wh, limits["stability_threshold"])
 
@@ -116,7 +116,8 @@ class SamNetwork:
         owner = owner[keep]
         class_ids, class_scores = self._classes(prompts.class_token[owner])
         return {
-            _LOGITS: logits[keep].half().cpu(),  # a crowded picture has a gigabyte of them before duplicates go
+            # before duplicates are removed, a crowded picture has a gigabyte of logits
+            _LOGITS: logits[keep].half().cpu(),
             _BOX: boxes[keep],
             "scores": prompts.predicted_iou[drawn].float()[passes][keep],
             "stability": stability[keep],

@@ -35,7 +35,7 @@ class MaskMeasures:
     above_low: Tensor  # (K,) int64, pixels above threshold - offset
     boxes_xyxy: Tensor  # (K, 4) int64, right and bottom inclusive, as in segment-anything; zeros for no pixel
     empty: Tensor  # (K,) bool, no pixel above the threshold
-    windows: list[Window | None]  # outside of which nothing is above threshold - offset
+    windows: list[Window | None]  # window outside of which no logit is above threshold - offset
 
 
 class MaskEnlarger:
@@ -58,7 +58,7 @@ class MaskEnlarger:
         """Counts and boxes of K masks with logits (K, h, w)."""
         windows = self._windows(logits, threshold - offset)
         rows = torch.zeros((len(logits), 6), dtype=torch.int64)
-        rows[:, 2:4] = 1  # left and top beyond right and bottom: no pixel
+        rows[:, 2:4] = 1  # left and top beyond right and bottom mean that there is no pixel
         there = [k for k, window in enumerate(windows) if window is not None]
         # One product for many masks where calls cost more than pixels (a GPU, small images), else each in its window.
         together = max(1, _PIXELS_AT_ONCE[logits.device.type] // (len(self._rows.weights) * len(self._columns.weights)))
@@ -102,7 +102,8 @@ class MaskEnlarger:
         if bottom < top:
             return None
         (y0, y1), (x0, x1) = self._rows.pixels(top, bottom), self._columns.pixels(left, right)
-        return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None  # an image of few pixels skips logits
+        # an image that is smaller than its logits skips some of them
+        return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
 
     def _blocks(self, cut: Tensor, window: Window) -> Iterator[Tensor]:
         """Logits at image resolution, (K, height, columns of the block) each, from (K, r, c)."""

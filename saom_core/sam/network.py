@@ -20,7 +20,7 @@ DECODER_HEADS = 8
 """Attention heads of the official networks' decoders. No weight's shape tells their number, so it stands in the header
 of the checkpoints that we write."""
 PIXEL_MEAN, PIXEL_STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
-_PATCH_SIZE = 16  # of every network of the family; the masks' resolution follows from it
+_PATCH_SIZE = 16  # the same in every network of the family; the masks' resolution follows from it
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class SamSizes:
     iou_depth: int
     iou_dim: int
     decoder_heads: int = DECODER_HEADS
-    backbone: str = ""  # timm's name of a convolutional encoder's (`PyramidEncoder`)
+    backbone: str = ""  # timm's name of the backbone, where the encoder is convolutional (`PyramidEncoder`)
 
     @property
     def name(self) -> str:

@@ -137,7 +137,7 @@ class SamSegmenter:
             ]
         with clock.stage("postprocess"), torch.inference_mode():
             found = Candidates.join(parts)
-            if len(boxes) > 1:  # of two masks from different crops, that from the smaller crop
+            if len(boxes) > 1:  # where masks of two crops overlap, the one from the smaller crop stays
                 found = found.without_duplicates(1 / found.crop_area, options.crop_nms_thresh)
             instances = self._instances(found, size_hw, options)
             if depth is not None:
@@ -247,7 +247,7 @@ class SamSegmenter:
                 passes &= quality == quality.amax(dim=1, keepdim=True)
             drawn = passes.any(dim=1).nonzero()[:, 0]
             class_ids, class_scores = self._classes(prompts.class_token)
-        # Of nothing `split` makes one empty piece, so the parts of a crop can be joined whatever was found.
+        # `split` makes one empty piece of nothing, so the parts of a crop can be joined whatever was found.
         for some in drawn.split(at_once(DRAWN_BYTES, prompts.image_tokens[0])):
             with clock.stage("decoder"):
                 chosen = passes[some]

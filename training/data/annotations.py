@@ -45,7 +45,8 @@ def decode_masks(rles: Sequence[Mapping[str, Any]], size_hw: tuple[int, int]) ->
     packed = [{"size": rle["size"], "counts": rle["counts"].encode("ascii")} for rle in rles]
     columns_first = coco_mask.decode(packed).transpose(2, 1, 0)  # contiguous
     masks = np.empty((len(rles), *size_hw), np.uint8)
-    for mask, columns in zip(masks, columns_first, strict=True):  # twice as fast as numpy for all at once
+    # mask by mask, which is twice as fast as numpy on all of them
+    for mask, columns in zip(masks, columns_first, strict=True):
         cv2.transpose(columns, dst=mask)
     return masks.view(bool)
 
@@ -103,7 +104,7 @@ def _annotate_masks(
         whole_id = next(ids)
         for one, dense, whole in ((item, mask, None), *((part, None, whole_id) for part in own_parts)):
             if whole is not None and is_too_small(one.mask.area, mask.shape):
-                continue  # its pixels are the whole's anyhow
+                continue  # its pixels belong to its whole anyhow
             entry = {
                 "id": whole_id if whole is None else next(ids),
                 "image_id": image_id,

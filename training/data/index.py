@@ -171,7 +171,7 @@ class Index:
     def column(self, rows: npt.NDArray[np.int64], name: str) -> list[Any]:
         """A column of the table of pictures, or `categories` of their shards, in the order of the keys."""
         query = f"SELECT pictures.id, {name} FROM pictures JOIN shards ON shards.id = pictures.shard"  # noqa: S608
-        table = dict(self._connection().execute(query).fetchall())  # one pass: small columns of all pictures
+        table = dict(self._connection().execute(query).fetchall())  # one pass over small columns of all pictures
         try:
             return [table[row] for row in rows.tolist()]
         except KeyError:
@@ -247,7 +247,7 @@ def _opened_to_write(path: Path) -> sqlite3.Connection:
                 connection.execute(f"PRAGMA user_version = {VERSION}")
                 connection.execute("COMMIT")
                 return connection
-        except sqlite3.OperationalError:  # cannot be written: no fault of the file's
+        except sqlite3.OperationalError:  # the place cannot be written; the file is not at fault
             connection.close()
             raise
         except sqlite3.DatabaseError:  # no SQLite file at all

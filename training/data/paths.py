@@ -26,7 +26,7 @@ def inside(folder: Path, name: Any) -> Path:
         wrong = "something else"
     elif PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive or PureWindowsPath(name).root:
         wrong = "an absolute path"
-    elif ".." in PureWindowsPath(name).parts:  # which takes both kinds of slash as a separator
+    elif ".." in PureWindowsPath(name).parts:  # it takes both kinds of slash as separators
         wrong = "a path with '..'"
     elif not (folder / name).resolve().is_relative_to(folder.resolve()):
         wrong = "a symbolic link out of it"

@@ -84,7 +84,8 @@ def pack_episode(
     shard = {"info": info, "images": images, "annotations": annotations, "parts": parts}
     shard["categories"] = categories_of(names)
     if skipped:
-        shard["skipped"] = dict(sorted(skipped.items()))  # a set that was killed and resumed has the very same file
+        # sorted, so that a set that was killed and resumed has exactly the same file
+        shard["skipped"] = dict(sorted(skipped.items()))
     files[shard_name(index)] = json.dumps(shard, separators=(",", ":")).encode()
     return files
 

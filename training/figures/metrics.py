@@ -46,7 +46,7 @@ class Counts:
     found75: int = 0
     in_pieces: int = 0  # not found, but at least two predictions inside it cover half of it
     duplicates: int = 0  # predictions of an object that a better prediction already found
-    class_right: int = 0  # of found50, over objects whose class the model knows
+    class_right: int = 0  # of those found at IoU .5 whose class the model knows, how many have the right name
     class_asked: int = 0
 
 

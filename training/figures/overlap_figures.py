@@ -54,7 +54,7 @@ def overlap_figures(predicted: LabelImage, truth: LabelImage) -> OverlapFigures:
     shared = _shared_pixels(predicted, truth, predicted_ids, truth_ids)
     predicted_areas = np.array([np.count_nonzero(predicted == i) for i in predicted_ids])
     truth_areas = np.array([np.count_nonzero(truth == i) for i in truth_ids])
-    f = 2 * shared / (predicted_areas[:, None] + truth_areas[None])  # of a pair: 2 P R / (P + R)
+    f = 2 * shared / (predicted_areas[:, None] + truth_areas[None])  # F of each pair is 2 P R / (P + R)
     pairs = list(zip(*linear_sum_assignment(f, maximize=True), strict=True))
     common = sum(int(shared[pair]) for pair in pairs)
     overlap = _precision_recall_f(common, predicted_areas.sum(), common, truth_areas.sum())

@@ -118,7 +118,8 @@ def assigned_points(
         points[left[found.rows]] = found.points_xy
         left = np.delete(left, found.rows)
         vanishing = len(left) if factor == 1 else vanishing
-    for row in left:  # it vanishes in the enlarged embedding, too: take the grid point nearest to its middle
+    # an object that vanishes in the enlarged embedding, too, gets the grid point nearest to its middle
+    for row in left:
         middle, lattice = (np.argwhere(masks[row]).mean(0) + 0.5)[::-1], grid_points(*grid)
         away = lattice * masks.shape[:0:-1] - middle
         points[row] = lattice[np.square(away).sum(1).argmin()]

@@ -20,7 +20,7 @@ from .comparison import Comparison, GroundTruth
 Image = npt.NDArray[np.uint8]
 FOUND_IOU = 0.5
 _MISTAKE_RGB = (255, 40, 40)
-_WIDTH = 800  # of a small picture when enlarged, so that names can be read
+_WIDTH = 800  # width to which small pictures are enlarged, so that names can be read
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ class ModelReport:
     provider: str
     everything: Figures | None
     paper: Figures | None
-    operating_score: float  # from which everything mode's predictions count
+    operating_score: float  # score from which on everything mode's predictions count
 
     def of(self, protocol: Protocol) -> Figures | None:
         """The figures of a protocol."""
@@ -116,8 +116,9 @@ class Report:
     data: dict[str, Any]  # name, images (how many), splits and scenes (names)
     options: dict[str, Any]
     models: list[ModelReport]
-    gain_intervals: dict[str, Figures] = field(default_factory=dict)  # of two models: protocol -> figure -> interval
-    resampled: list[Resampled] = field(default_factory=list)  # of each model; too long for the JSON file
+    # where there are two models, the intervals of the gain: protocol -> figure -> interval
+    gain_intervals: dict[str, Figures] = field(default_factory=dict)
+    resampled: list[Resampled] = field(default_factory=list)  # one for each model; they are too long for the JSON file
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""

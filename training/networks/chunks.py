@@ -26,7 +26,7 @@ def in_chunks(function: Callable[[Tensor], tuple[Tensor, ...]], rows: Tensor, at
     missing = count * at_once - len(rows)
     chunks = torch.cat([rows, rows[-1:].expand(missing, *rows.shape[1:])]).unflatten(0, (count, at_once))
     if torch.compiler.is_exporting():
-        nothing = torch.zeros(1)  # torch's scan wants something to carry
+        nothing = torch.zeros(1)  # torch's scan needs a value that it carries from chunk to chunk
         _, results = scan(lambda carry, chunk: (carry.clone(), function(chunk)), nothing, chunks)
     else:
         results = [torch.stack(parts) for parts in zip(*map(function, chunks), strict=True)]

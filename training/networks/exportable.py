@@ -223,7 +223,7 @@ def fold_norms(network: nn.Module) -> None:
         replaced = network.get_submodule(norm)
         fused = nn.utils.fusion.fuse_conv_bn_eval(network.get_submodule(convolution), replaced)
         network.set_submodule(convolution, fused)
-        network.set_submodule(norm, getattr(replaced, "act", nn.Identity()))  # timm's norms carry an activation
+        network.set_submodule(norm, getattr(replaced, "act", nn.Identity()))  # timm's norms include an activation
 
 
 @torch.no_grad()

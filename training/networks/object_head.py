@@ -91,7 +91,7 @@ def object_views(image: Tensor, depth: Tensor | None, mask_logits: Tensor) -> Ob
     """
     height, width = mask_logits.shape[1:]
     edge = mask_logits.new_tensor([1 / width, 1 / height])
-    loose = mask_boxes(mask_logits)  # a mask pixel wider than the mask
+    loose = mask_boxes(mask_logits)  # wider than the mask by a mask pixel
     corner = torch.minimum(loose[:, :2] + edge, loose[:, 2:] - edge)
     boxes = torch.cat([corner, torch.maximum(loose[:, 2:] - edge, corner + edge)], dim=1)
     if depth is None:
@@ -106,7 +106,7 @@ def object_views(image: Tensor, depth: Tensor | None, mask_logits: Tensor) -> Ob
     sampled = torch.where(large, coarse, fine)
     mask = F.grid_sample(mask_logits.float().sigmoid()[:, None], grid, align_corners=False)
     inverse, valid = sampled[:, 3:4], sampled[:, 4:]
-    inner = mask**4  # edges, where the background shines through, count little
+    inner = mask**4  # edges, where the background shows through, count little
     own = (inner * inverse).sum(dim=(1, 2, 3)) / (inner * valid).sum(dim=(1, 2, 3)).clamp(min=1e-3)
     share = (inner * valid).sum(dim=(1, 2, 3)) / inner.sum(dim=(1, 2, 3)).clamp(min=1e-3)
     nearness = torch.where(share > 0.05, own, torch.zeros_like(own))  # 1 / m, 0 = unknown

@@ -43,7 +43,7 @@ def network_from_onnx(path: Path) -> tuple[SaomTiny, dict[str, Any]]:
         shape = metadata["network"]
         network = SaomTiny(TinyConfig(**{**shape, "class_names": tuple(metadata["class_names"])})).eval()
         _load(network, weights)
-    except Exception as error:  # protobuf, JSON and torch raise a dozen of unrelated types
+    except Exception as error:  # protobuf, JSON and torch raise a dozen types that have no common base
         raise ModelError(f"{path}: expected a saom-tiny written by `saom export`, got: {str(error)[:400]}") from error
     return network, dict(metadata["training"])
 

@@ -38,9 +38,9 @@ def converted(graph: EverythingGraph | SamEverythingGraph, case: Case) -> ir.Mod
     limits = [torch.tensor(0.5) for _ in THRESHOLDS]
     names = ["image", "depth", "prompts"] if case.depth is not None else ["image", "prompts"]
     for chatty in ("onnx_ir", "onnxscript"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)  # else they tell of each constant that is there twice
+        logging.getLogger(chatty).setLevel(logging.WARNING)  # otherwise they report each constant that is there twice
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of torchvision's use of torch
+        warnings.simplefilter("ignore", FutureWarning)  # torchvision uses something that torch will drop
         program = torch.onnx.export(
             graph,
             (case.image, case.depth, case.prompts, *limits, *case.further.values()),
@@ -63,7 +63,7 @@ def _box_nms(boxes: Any, scores: Any, iou: Any) -> Any:
     found = opset18.NonMaxSuppression(
         opset18.Unsqueeze(boxes, [0]), opset18.Unsqueeze(scores, [0, 1]), every, opset18.Reshape(iou, [1])
     )
-    return opset18.Reshape(opset18.Slice(found, [2], [3], [1]), [-1])  # of (batch, class, box) the box
+    return opset18.Reshape(opset18.Slice(found, [2], [3], [1]), [-1])  # the box, out of (batch, class, box)
 
 
 def message(model: ir.Model) -> onnx.ModelProto:

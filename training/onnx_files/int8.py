@@ -40,8 +40,8 @@ class Int8Options:
     """How an int8 file is made and judged."""
 
     data: Path  # calibrated on its training split, measured on its validation split
-    images: int = 100  # measured on at most so many
-    allowed_drop: float = 0.01  # of each of `MEASURED`, against fp32
+    images: int = 100  # most pictures of the validation split that are measured
+    allowed_drop: float = 0.01  # how far each figure of `MEASURED` may fall against fp32
 
 
 def check_weights(parameters: int) -> None:

@@ -181,7 +181,7 @@ def check_parity(
 def open_session(path: Path) -> ort.InferenceSession:
     """A file on the CPU."""
     options = ort.SessionOptions()
-    options.log_severity_level = 3  # else it warns of every input that has a default
+    options.log_severity_level = 3  # otherwise it warns of every input that has a default
     return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 

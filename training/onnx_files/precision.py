@@ -56,7 +56,7 @@ def to_half(graph: nn.Module) -> None:
     if encoder is None:
         return
     for name, module in list(encoder.named_modules()):
-        if isinstance(module, LayerNorm2d):  # it squares its input, and half precision ends at 65504
+        if isinstance(module, LayerNorm2d):  # it squares its input, and the largest number of half precision is 65504
             encoder.set_submodule(name, _Float32(module))
 
 

@@ -51,7 +51,7 @@ def check_data(data: Dataset, class_names: Sequence[str] | None = None) -> None:
     """
     if len(data) == 0:
         raise TrainingError("expected a data set with images in its training split, got none: run `saom collect`")
-    apart = data.sub_objects == "apart"  # else they belong to what they are part of
+    apart = data.sub_objects == "apart"  # merged sub-objects count as part of their wholes
     counts = dict(zip(data.class_names, data.class_counts(sub_objects=apart).tolist(), strict=True))
     if not any(counts.values()):
         raise TrainingError(

@@ -18,14 +18,14 @@ def deaf_children() -> Iterator[None]:
     interrupt that comes meanwhile waits for the end: half-started helpers end in tracebacks, too.
     """
     waiting: list[tuple[int, FrameType | None]] = []
-    in_main = threading.current_thread() is threading.main_thread()  # only there Python allows handlers
+    in_main = threading.current_thread() is threading.main_thread()  # Python sets handlers in the main thread alone
     handler = signal.signal(signal.SIGINT, lambda *what: waiting.append(what)) if in_main else None
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        if in_main and handler is not None:  # None: set by something that is not Python
+        if in_main and handler is not None:  # None: something other than Python has set it
             signal.signal(signal.SIGINT, handler)
     if waiting and callable(handler):
         handler(*waiting[0])

@@ -38,7 +38,8 @@ class Means:
 
 def open_log(folder: Path, start: int) -> SummaryWriter:
     """The log of a run that goes on at step `start`; what an attempt before it wrote from there on does not count."""
-    if start == 0:  # killed before its first checkpoint: purge_step=0 would purge in whichever order files are read
+    # a run that was killed before its first checkpoint: purge_step=0 would not reliably hide what it has logged
+    if start == 0:
         shutil.rmtree(folder, ignore_errors=True)
     return SummaryWriter(str(folder), purge_step=start or None)
 

@@ -78,7 +78,7 @@ def train(
     start, sums = load_resume(out, model, average, optimizer)
     spread = DistributedDataParallel(model) if processes.count > 1 and start < batches.steps else model
     began = time.monotonic()
-    # of the processes the first one alone writes, shows and measures
+    # only the first of the processes writes, shows and measures
     with Report(out, start, batches.steps, sums, validation) if processes.first else nullcontext() as report:
         for step, batch in enumerate(batches.after(start), start):
             set_learning_rate(optimizer, config, step, batches.steps)
@@ -90,7 +90,7 @@ def train(
             done, last = step + 1, step + 1 == batches.steps
             measured = validation is not None and (done % validation.every == 0 or last)
             if done % config.checkpoint_every == 0 or last or measured:
-                # the resume file comes last: a run that is killed before it makes checkpoint and figures once more
+                # the resume file comes last: a run that is killed before it makes its checkpoint and figures once more
                 checkpoint = save(average.module, done)
                 if measured:
                     report.measure(checkpoint, done)

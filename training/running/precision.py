@@ -25,7 +25,8 @@ def computes_in_bf16(device_type: str) -> bool:
     if device_type == "cuda":
         supported = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        supported = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # x86 and ARM; torch has no public question
+        # torch has no public function that tells it of a processor
+        supported = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     if not supported:
         logger.info("this %s does not compute in bfloat16: float32 instead", device_type)
     return supported

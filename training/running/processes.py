@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, distributed
 
 T = TypeVar("T")
-_PATIENCE = timedelta(days=1)  # the others wait while one prepares pictures, encodes or validates
+_PATIENCE = timedelta(days=1)  # all wait while one prepares pictures, encodes or validates
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,8 @@ class Validation:
             AP, AP50 whatever the class and AP_class, AP50_class with class, in 0..1; where no object is asked for, or
             the model has no classes, a figure is left out.
         """
-        with torch.random.fork_rng():  # making a network draws its first weights, which training must not notice
+        # loading a network draws random numbers for its first weights; those of the training must not change
+        with torch.random.fork_rng():
             figures = self._figures(checkpoint)
         before = max((row.get(self._best_by, -1.0) for row in self._rows), default=-1.0)
         self._rows = [row for row in self._rows if row["steps"] != step] + [{"steps": step, **figures}]
@@ -85,7 +86,8 @@ class Validation:
         return figures
 
     def _figures(self, checkpoint: Path) -> dict[str, float]:
-        provider = "auto" if torch.cuda.is_available() else "cpu"  # else every checkpoint warns that there is no GPU
+        # without a GPU auto would warn at every checkpoint that there is none
+        provider = "auto" if torch.cuda.is_available() else "cpu"
         model = load_model(SaomConfig(model=str(checkpoint), provider=provider, score_threshold=AP_SCORE))
         precision = AveragePrecision(model.info.class_names)
         for k in self._images:

@@ -15,7 +15,7 @@ from .interrupts import deaf_children
 from .processes import Processes
 
 Item = TypeVar("Item")
-_AHEAD = 4  # items, or batches, that each process may be ahead
+_AHEAD = 4  # so many items, or batches, each process prepares in advance
 
 
 class StreamBatches:
@@ -57,7 +57,7 @@ def workers_of(
     Raises:
         SaomError: the item's own error, without torch's wrapping and the traceback of another process.
     """
-    if workers:  # here, not in each worker: there OpenCV would wait for ever for threads that a fork does not copy
+    if workers:  # set before the fork: inside a worker OpenCV would wait for ever for threads that a fork does not copy
         cv2.setNumThreads(1)
     loader = DataLoader(
         _ErrorsAsItems(items),

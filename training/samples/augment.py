@@ -158,7 +158,8 @@ def training_item(sample: Sample, config: AugmentConfig, rng: np.random.Generato
 def _semantic(ids: npt.NDArray[np.int16], class_ids: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
     """Class of the pixel at the middle of each cell of the semantic grid."""
     at = ids[SEMANTIC_STRIDE // 2 :: SEMANTIC_STRIDE, SEMANTIC_STRIDE // 2 :: SEMANTIC_STRIDE]
-    labels = np.append(np.asarray(class_ids, np.int64), [IGNORED, BACKGROUND])  # ids -2 and -1 count from the end
+    # the ids -2 and -1 take the last two labels
+    labels = np.append(np.asarray(class_ids, np.int64), [IGNORED, BACKGROUND])
     return labels[at.astype(np.intp)]
 
 

@@ -45,7 +45,7 @@ class EmbeddedConfig(EpochConfig, PromptConfig, PastedViewConfig):
         return not self.train_encoder or self.assignment == "nearest"
 
     def __post_init__(self) -> None:
-        PromptConfig.__post_init__(self)  # which checks every field, those of a run, too
+        PromptConfig.__post_init__(self)  # it checks every field, also those of a run
         if not self.cache_embeddings and self.needs_embeddings:
             object.__setattr__(self, "workers", 0)  # the encoder runs in the training process
 

@@ -55,7 +55,7 @@ class FrozenEncoder:
 
     def __call__(self, image_rgb: npt.NDArray[np.uint8]) -> Tensor:
         """(C, h, w) on the CPU."""
-        with torch.no_grad():  # not inference_mode: autograd refuses the tensors that it makes
+        with torch.no_grad():  # inference_mode would make tensors that autograd refuses
             pixels, _ = network_input(self.sam, image_rgb)
             return encode(self.sam.image_encoder, pixels)[0].to(self.dtype).cpu()
 
@@ -129,7 +129,7 @@ def embedded_stream(
 def _fill(stream: SamStream, kept: EmbeddingCache, done: Path, workers: int, processes: Processes) -> None:
     """Encodes every view that the run will see, shared among the processes; what is kept already is passed over."""
     filled = _is_filled(stream, kept, done)
-    processes.wait()  # the file `done` may not appear before all have looked for it, or they would not agree
+    processes.wait()  # no process may write the file `done` before all have looked for it, or they would not agree
     if filled:
         return
     mine = stream.views_to_come()[processes.rank :: processes.count]

@@ -36,6 +36,7 @@ def semantic_labels(masks: Tensor, class_ids: Tensor) -> Tensor:
     if not len(masks):
         return torch.full((masks.shape[1] // 2, masks.shape[2] // 2), IGNORED, device=masks.device)
     smallest_first = masks.sum((1, 2)).argsort(stable=True)
-    covered, which = F.avg_pool2d(masks[smallest_first, None], 2)[:, 0].max(0)  # of equal shares the first one
+    # where shares are equal, max takes the first one, which is the smallest object
+    covered, which = F.avg_pool2d(masks[smallest_first, None], 2)[:, 0].max(0)
     labels = torch.where(class_ids == NO_CLASS, IGNORED, class_ids)[smallest_first][which]
     return torch.where(covered > 0.5, labels, IGNORED)

@@ -19,7 +19,7 @@ from ..running.processes import Processes
 from .class_weights import class_weights
 from .object_crops import ObjectCrops, read_objects, varied_views
 
-_PRIME = 1_000_003  # seeds of runs and of their steps do not meet
+_PRIME = 1_000_003  # keeps the seeds of one run's steps away from those of another run
 
 
 @dataclass(frozen=True)
@@ -84,5 +84,5 @@ class ObjectBatches:
         part = slice(processes.rank * config.batch, (processes.rank + 1) * config.batch)
         views = varied_views(objects, chosen, config.drop_depth, torch.Generator(device).manual_seed(seed), part)
         if not processes.first:
-            torch.manual_seed(seed + _PRIME**2 * processes.rank)  # another dropout than the first process's
+            torch.manual_seed(seed + _PRIME**2 * processes.rank)  # so that dropout differs between the processes
         return NamedViews(views, objects.class_ids[chosen[part]], weights)

@@ -106,7 +106,7 @@ class BaseStream(Dataset[BaseItem]):
             input_hw=input_hw,
             points_xy=torch.from_numpy((places * input_hw[::-1]).astype(np.float32)),
             targets=torch.from_numpy(rows),
-            masks=shares.half(),  # bytes reach a GPU in half the time
+            masks=shares.half(),  # half the bytes reach a GPU in half the time
             class_ids=torch.zeros(len(masks), dtype=torch.int64),
             pairs=torch.from_numpy(np.stack(np.nonzero(holds.T))),
         )

@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 
-@lru_cache(maxsize=2)  # every item of an epoch asks for it; of 200,000 pictures it takes milliseconds
+@lru_cache(maxsize=2)  # cached, because every item of an epoch asks for it and 200,000 pictures take milliseconds
 def epoch_order(seed: int, epoch: int, images: int) -> npt.NDArray[np.int64]:
     """(images,): the pictures of an epoch, in order."""
     order = np.random.default_rng([seed, 1, epoch]).permutation(images)
-    order.setflags(write=False)  # whoever asks gets the same array
+    order.setflags(write=False)  # read-only, because all callers get the same array
     return order
 
 

@@ -56,7 +56,7 @@ class SamTrainee(nn.Module):
 
     def forward(self, items: list[SamItem]) -> list[SamAnswers]:
         """The answers to each item's prompts."""
-        # before anything else: reading a number from a GPU waits for all the work that it was given
+        # read first, because reading a number from a GPU waits for all work that it has been given
         found = [int((item.targets != BACKGROUND).sum()) for item in items]
         if self.image_encoder is None:
             embeddings = torch.stack([item.image.float() for item in items])

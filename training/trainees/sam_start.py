@@ -26,7 +26,7 @@ from ..samples.pieces import PiecesConfig
 
 logger = logging.getLogger("saom")
 _STEM = "encoder.stem.conv.weight"
-_SHARPER = 2.0  # than torch's start: of the scores of equal places
+_SHARPER = 2.0  # factor on torch's first weights: places that are equal then have clearly higher scores
 
 
 @dataclass(frozen=True)
