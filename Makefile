@@ -8,6 +8,7 @@
 #   make check                  lint, format, types
 #   make train                  saom-tiny from nothing: scenes, training, figures, export (hours; resumes where it was)
 #   make reproduce              what SAOM gains over a SAM-like base, and the worth of each step (hours; resumes where it was)
+#   make docs                   tutorials, pages and the Python API as build/docs/index.html
 #   make clean                  removes what was built and installed here
 
 PYTHON ?= python3
@@ -20,7 +21,7 @@ ROS := source tools/env.sh &&
 # which tests: make test SELECT='-k matcher'
 SELECT ?=
 
-.PHONY: help demo test test-fast node-tests training-tests check train reproduce env env-train clean
+.PHONY: help demo test test-fast node-tests training-tests check train reproduce env env-train docs clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -75,6 +76,11 @@ train: env-train
 reproduce: env-train
 	$(SAOM) collect --out data/reproduce --frames 4000 --size 512x384 --workers $$(nproc) --seed 2000
 	$(SAOM) reproduce --data data/reproduce --out runs/reproduce --limit 30 --threads 1 --jobs $$(nproc)
+
+docs: env
+	@.venv/bin/python -m pip install -q -r requirements/docs.txt
+	@.venv/bin/zensical build -f mkdocs.yml
+	@echo build/docs/index.html
 
 clean:
 	rm -rf .venv .venv-train build install log demo_out .mypy_cache .ruff_cache .pytest_cache

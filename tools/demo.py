@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The whole thing at work: a camera, the node and this recorder, three processes on real ROS 2 topics.
 
-    make demo                       # the bundled RGB-D sequence of a simulated table
+    make demo                       # the bundled RGB-D sequence of a rendered table
     make demo IMAGES=~/photos       # your photos
 
 Prints what was found, how fast and how late; writes the pictures with the instances drawn over them and one page,

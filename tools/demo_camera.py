@@ -15,6 +15,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -79,7 +80,11 @@ class Camera(Node):
         super().__init__("camera")
         self._pictures = read_pictures(folder, max_side_px)
         self._hold, self._count = hold, 0
-        self._info = self._read_info(folder / "camera.json")
+        camera = folder / "camera.json"
+        facts = json.loads(camera.read_text(encoding="utf-8")) if camera.is_file() else {}
+        if facts.get("back_and_forth"):  # so that the last picture is followed by its neighbour, as a camera's would be
+            self._pictures += self._pictures[-2:0:-1]
+        self._info = self._info_of(facts) if facts else None
         self._image = self.create_publisher(Image, "/camera/image_raw", qos_profile_sensor_data)
         if self._info is not None:
             self._depth = self.create_publisher(Image, "/camera/depth/image_raw", qos_profile_sensor_data)
@@ -88,10 +93,7 @@ class Camera(Node):
         self.create_timer(1.0 / rate_hz, self._publish)
 
     @staticmethod
-    def _read_info(file: Path) -> CameraInfo | None:
-        if not file.is_file():
-            return None
-        camera = json.loads(file.read_text(encoding="utf-8"))
+    def _info_of(camera: dict[str, Any]) -> CameraInfo:
         k = [camera["fx"], 0.0, camera["cx"], 0.0, camera["fy"], camera["cy"], 0.0, 0.0, 1.0]
         return CameraInfo(width=camera["width"], height=camera["height"], k=k)
 

@@ -14,6 +14,9 @@ RUN_BY = {
     "docs/grasping.md": ["test/core/test_examples.py"] * 6,
     "docs/ros.md": ["test/ros/test_examples.py"],
     "docs/classes.md": ["test/training/test_examples.py"],
+    "docs/tutorials/segment.md": ["test/core/test_examples.py"],
+    "docs/tutorials/depth.md": ["test/core/test_examples.py"],
+    "docs/tutorials/prompt.md": ["test/core/test_examples.py"],
 }
 """File -> which test runs each of its examples, in order."""
 

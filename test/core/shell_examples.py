@@ -15,8 +15,8 @@ _ASSIGNMENT = re.compile(r"[A-Z_]+=")
 
 NOT_RUN = {
     r"make demo\b": "test/ros/test_demo.py runs it",
-    r"make (check|test)$": "CI runs them: .ci/run",
-    r"make (env|env-train|test-fast|train|reproduce|docs)\b": "minutes to hours, and gigabytes",
+    r"make (check|test|docs)$": "CI runs them: .ci/run",
+    r"make (env|env-train|test-fast|train|reproduce)\b": "minutes to hours, and gigabytes",
     r"(source tools/env.sh && )?(\S+/python -m )?pytest\b": "CI runs all tests",
     r"pip install|python3.11 -m venv": "installs packages; test/core/test_wheel.py installs the wheel",
     r"\S+ -m tools.make_demo_sequence": "Blender, 300 MB; minutes of rendering",

@@ -21,7 +21,7 @@ from saom_core.model import load
 from saom_core.photos import read_photo
 from saom_core.runtime import BUNDLED_MODEL
 
-SEQUENCE = Path(__file__).resolve().parents[2] / "demo" / "sequence"
+SEQUENCE = Path(__file__).resolve().parents[2] / "test" / "sequence"
 THREADS = ["--threads", "1"]
 
 

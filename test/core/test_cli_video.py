@@ -30,7 +30,7 @@ FRAMES = 4
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A camera that looks at a table and turns a little, 4 frames."""
     path = tmp_path_factory.mktemp("clip") / "clip.avi"
-    image = read_photo(ROOT / "demo" / "sequence" / "image_008.jpg")
+    image = read_photo(ROOT / "test" / "sequence" / "image_008.jpg")
     with VideoWriter(path, 10) as writer:
         for k in range(FRAMES):
             writer.add(image[:464, 4 * k : 600 + 4 * k], k / 10)

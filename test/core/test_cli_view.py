@@ -23,7 +23,7 @@ from saom_core.tracker import Tracker
 rr = pytest.importorskip("rerun")
 chunks = pytest.importorskip("rerun.chunk")
 
-SEQUENCE = Path(__file__).resolve().parents[2] / "demo" / "sequence"
+SEQUENCE = Path(__file__).resolve().parents[2] / "test" / "sequence"
 CAMERA = CameraIntrinsics(525.0, 525.0, 319.5, 239.5, 640, 480)
 FRAMES = 2
 

@@ -15,7 +15,7 @@ from saom_core.depth_files import find_depth, read_checked_depth, read_depth
 from saom_core.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
-SEQUENCE = ROOT / "demo" / "sequence"
+SEQUENCE = ROOT / "test" / "sequence"
 METRES = np.random.default_rng(3).uniform(0.4, 3.0, (24, 32)).astype(np.float32)
 METRES[4:7, 5:9] = 0
 

@@ -30,7 +30,7 @@ def make_files(folder: Path, kind: str) -> None:
     """The files that the examples name, below a folder, with what a camera may bring."""
     (folder / "demo" / "sequence").mkdir(parents=True)
     (folder / "saom_core").symlink_to(ROOT / "saom_core")
-    for number in (8, 9):
+    for number in (0, 8, 9):
         image = cv2.imread(str(SEQUENCE / f"image_{number:03d}.jpg"))
         depth = cv2.imread(str(SEQUENCE / f"depth_{number:03d}.png"), cv2.IMREAD_UNCHANGED)
         if kind == "nothing in the picture":
@@ -120,6 +120,18 @@ def test_grasping(tmp_path: Path, kind: str) -> None:
     points = int(((segmask > 0) & (scene["depth"] > 0)).sum())
     assert len(indices) == points and anygrasp == f"({points}, 3) float32 ({points}, 3) float32"
     assert (points > 0) == (kind == "as it is")
+
+
+@pytest.mark.parametrize("kind", HARD[:3])
+def test_tutorials(tmp_path: Path, kind: str) -> None:
+    make_files(tmp_path, kind)
+    segmented = run_in(tmp_path, example("docs/tutorials/segment.md"))
+    placed = run_in(tmp_path, example("docs/tutorials/depth.md"))
+    asked = run_in(tmp_path, example("docs/tutorials/prompt.md"))
+    assert " objects, " in segmented[-1] and all(line.startswith("prompt 0 ") for line in asked)
+    assert all(("nan m" in line) == (kind == "no depth on anything") for line in placed)
+    if kind == "as it is":
+        assert len(segmented) > 5 and len(placed) > 5 and asked
 
 
 def test_a_hard_file_is_really_hard(tmp_path: Path) -> None:

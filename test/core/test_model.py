@@ -15,7 +15,7 @@ from saom_core.camera import CameraIntrinsics
 from saom_core.depth_files import read_depth
 from saom_core.photos import read_photo
 
-SEQUENCE = Path(__file__).resolve().parents[2] / "demo" / "sequence"
+SEQUENCE = Path(__file__).resolve().parents[2] / "test" / "sequence"
 PHOTO, DEPTH = SEQUENCE / "image_008.jpg", SEQUENCE / "depth_008.png"
 
 

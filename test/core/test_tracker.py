@@ -20,7 +20,7 @@ from saom_core.tracker import MOST_LOST, Tracker
 
 SIZE = (60, 80)
 RNG = np.random.default_rng(11)
-SEQUENCE = Path(__file__).resolve().parents[2] / "demo" / "sequence"
+SEQUENCE = Path(__file__).resolve().parents[2] / "test" / "sequence"
 
 
 def blob(top: int, left: int, height: int = 12, width: int = 16) -> MaskCrop:

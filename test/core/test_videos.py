@@ -13,7 +13,7 @@ from saom_core import videos
 from saom_core.errors import InputError
 from saom_core.videos import CODECS, LOST_SHARE, Frame, Video, VideoWriter
 
-SEQUENCE = Path(__file__).resolve().parents[2] / "demo" / "sequence"
+SEQUENCE = Path(__file__).resolve().parents[2] / "test" / "sequence"
 
 
 def grey(level: int, size_hw: tuple[int, int] = (48, 64)) -> np.ndarray:

@@ -28,7 +28,7 @@ from std_msgs.msg import Header
 from saom_ros.conversions import image_message
 
 ROOT = Path(__file__).resolve().parents[2]
-SEQUENCE = ROOT / "demo" / "sequence"
+SEQUENCE = ROOT / "test" / "sequence"
 TIMEOUT_S = 240.0
 """Far beyond what anything takes; a test that waits so long has failed."""
 

@@ -111,7 +111,9 @@ def test_two_models_and_both_protocols(
     line = next(line for line in shown.splitlines() if line.startswith("mAcc"))
     values = [model["everything"]["mAcc"] for model in (tiny, sam)]
     assert line.split()[1:3] == [f"{value:.3f}" for value in values] and f"{values[1] - values[0]:+.3f}" in line
-    page = Page((tmp_path / "f.html").read_text())
+    text = (tmp_path / "f.html").read_text()
+    assert text.count(f"<th>{tiny['name']}</th><th>{sam['name']}</th><th>gain</th>") == 2, "over both tables of figures"
+    page = Page(text)
     assert page.tables == 3 and not page.open and not page.links
     pictures = list((tmp_path / "p").iterdir())
     assert page.images == 3 * len(pictures) > 0, "each row: two models and the ground truth"

@@ -117,7 +117,7 @@ def _figure_tables(report: Report) -> Iterator[str]:
             )
         yield (
             f"<h2>{html.escape(title[0].upper() + title[1:])}</h2><p class=note>Small: the middle 95 % of 1000 sets of "
-            "the pictures drawn with replacement.</p><div class=scroll><table><thead><tr><th></th>{heads}<th></th>"
+            f"the pictures drawn with replacement.</p><div class=scroll><table><thead><tr><th></th>{heads}<th></th>"
             f"</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
         )
 

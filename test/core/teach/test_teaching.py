@@ -25,7 +25,7 @@ from saom_core.teach.files import find_pictures, read_example, write
 from saom_core.teach.teaching import PASSED, STRANGE, OtherObjects, TeachingError, agreements, learn
 
 SIZE = 8
-SEQUENCE = Path(__file__).resolve().parents[3] / "demo" / "sequence"
+SEQUENCE = Path(__file__).resolve().parents[3] / "test" / "sequence"
 
 
 def around(rng: np.random.Generator, center: np.ndarray, count: int, spread: float) -> np.ndarray:
