@@ -20,16 +20,16 @@ NOT_RUN = {
     r"(source tools/env.sh && )?(\S+/python -m )?pytest\b": "CI runs all tests",
     r"pip install|python3.11 -m venv": "installs packages; test/core/test_wheel.py installs the wheel",
     r"\S+ -m tools.make_demo_sequence": "Blender, 300 MB; minutes of rendering",
-    r"ros2 launch|colcon|rosdep|mkdir -p ~/ros2_ws": "ROS; test/ros/test_launch.py starts the launch file",
+    r"ros2 |colcon|rosdep|mkdir -p ~/ros2_ws": "ROS; test/ros/test_launch.py starts the launch file",
     r"ray start": "several machines",
-    r"saom collect (?!--help)": "thousands of pictures; test/training/simulators collects some",
-    r"(OMP_NUM_THREADS=1 )?(torchrun .*|saom )finetune\b": "hours; test/training/test_finetune.py trains small ones",
+    r"saom collect (?!--help|--out data/few)": "thousands of pictures; test/training/simulators collects some",
+    r"(OMP_NUM_THREADS=1 )?(torchrun .*|saom )finetune\b(?!.*data/few)": "hours; test/training/recipes trains small ones",
     r"saom (reproduce|bench-collect|bench-teach)\b": "hours or minutes; test/training has small ones",
-    r"saom (export|evaluate)\b.* (runs/|sam_vit_b|\S*saom-fast|MODEL)": "a network that hours of training made",
+    r"saom (export|evaluate)\b(?!.*few).* (runs/|sam_vit_b|MODEL)": "a network that hours of training made",
     r"saom \S+ (.*)?saom-fast.onnx|saom segment .*sam_vit_b": "weights that are not in the repository",
     r"saom dataset import ": "annotations of the reader's own; test/training/dataset_tools imports each format",
     r"saom dataset \S+ data/(parts|thor)": "a data set of the reader's own",
-    r"saom segment (clip|PHOTO)|saom teach mug_blue": "pictures of the reader's own",
+    r"saom segment (clip|PHOTO)|saom report photo|saom teach mug_blue": "pictures of the reader's own",
     r"WEIGHTS=": "weights from an index of packages",
 }
 """Start of a line -> why no test runs it as it stands; what it names is looked up all the same."""
@@ -113,6 +113,9 @@ def unknown_names(command: list[str]) -> list[str]:
         return [name for group in asked for name in group.split(",") if name not in extras]
     if command[:4] == ["ros2", "launch", "saom_ros", "saom.launch.py"]:
         return [word for word in command[4:] if word.split(":=")[0] not in _launch_arguments()]
+    if program == "ros2":  # run and service: the interfaces of ours that they name
+        interfaces = [word for word in rest if re.match(r"saom_ros/(msg|srv)/", word)]
+        return [word for word in interfaces if not (ROOT / (word.split("/", 1)[1] + "." + word.split("/")[1])).exists()]
     if program in ("pytest", "python") and "pytest" in command:
         return [word for word in rest if word.startswith("test/") and not (ROOT / word).exists()]
     if program == "python" and rest[0] == "-m":
