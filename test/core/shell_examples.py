@@ -23,7 +23,7 @@ NOT_RUN = {
     r"ros2 |colcon|rosdep|mkdir -p ~/ros2_ws": "ROS; test/ros/test_launch.py starts the launch file",
     r"ray start": "several machines",
     r"saom collect (?!--help|--out data/few)": "thousands of pictures; test/training/simulators collects some",
-    r"(OMP_NUM_THREADS=1 )?(torchrun .*|saom )finetune\b(?!.*data/few)": "hours; test/training/recipes trains small ones",
+    r"(OMP_NUM_THREADS=1 )?(torchrun .*|saom )finetune\b(?!.*data/few)": "hours; test/training/recipes trains small",
     r"saom (reproduce|bench-collect|bench-teach)\b": "hours or minutes; test/training has small ones",
     r"saom (export|evaluate)\b(?!.*few).* (runs/|sam_vit_b|MODEL)": "a network that hours of training made",
     r"saom \S+ (.*)?saom-fast.onnx|saom segment .*sam_vit_b": "weights that are not in the repository",
