@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         for shot in tqdm(shots, total=total, unit="frame", disable=None, dynamic_ncols=True):
             instances = segmenter.segment(shot.image_rgb, shot.depth_m, shot.camera).instances
-            show(recording, done, shot, tracker.update(instances, shot.stamp_s))
+            show(recording, done, shot, tracker.update(instances, shot.stamp_s, shot.camera))
             done += 1
             if done == args.limit:
                 break

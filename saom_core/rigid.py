@@ -57,6 +57,13 @@ class RigidTransform:
             ]
         )
 
+    @property
+    def matrix(self) -> Matrix:
+        """(4, 4), for points with a 1 as their fourth number."""
+        matrix = np.eye(4)
+        matrix[:3, :3], matrix[:3, 3] = self.rotation, self.translation_m
+        return matrix
+
     def points(self, points_m: npt.NDArray[np.floating]) -> FloatArray:
         """Points (..., 3) in the other frame, float32."""
         return np.asarray(points_m @ self.rotation.T + self.translation_m, np.float32)

@@ -203,7 +203,8 @@ class SaomNode(LifecycleNode):
             SaomError: a frame is set, and tf2_ros is not installed.
         """
         named = self.resolve_topic_name(DEPTH_INFO) != f"{self.get_namespace().rstrip('/')}/{DEPTH_INFO}"
-        return Frames(self) if self.options.node.target_frame or (named and Frames.available()) else None
+        wanted = self.options.node.target_frame or self.options.node.track_frame
+        return Frames(self) if wanted or (named and Frames.available()) else None
 
     def _leave_frames(self) -> None:
         if self._frames is not None:

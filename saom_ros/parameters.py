@@ -102,6 +102,12 @@ class NodeConfig:
         "Frame of all positions (base_link, map, ...), through tf2 at the image's stamp; empty: the camera's own",
         read_only=True,
     )
+    track_frame: str = option_field(
+        "",
+        "Frame that stands still (odom, map, ...), through tf2: a moving camera knows objects again by their places in "
+        "it; empty: target_frame",
+        read_only=True,
+    )
     tf_timeout_s: float = option_field(
         0.1,
         "How long an image waits for the transforms of its moment before it goes without positions",

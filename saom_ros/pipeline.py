@@ -27,7 +27,7 @@ from saom_ros.matcher import Frame, stamp_ns
 from saom_ros.metric_inputs import NO_INFO, SIZES, Geometry, MetricInputs, SteadyTroubles, Trouble
 from saom_ros.outputs import Outputs
 from saom_ros.parameters import Parameters
-from saom_ros.places import FRAME, Places
+from saom_ros.places import FRAME, TRACK_FRAME, Places
 from saom_ros.target import Target, TargetInFrame
 from saom_ros.turns import Turns
 
@@ -204,13 +204,15 @@ class Pipeline:
         # Places in metres come later: a box continues that of its track, and the tracks are not known yet.
         segmentation = self._segmented(image_rgb, Geometry(geometry.depth_m, None), Prompts())
         answer = self._made(header, image_rgb, geometry, segmentation)
-        answer = self._tracked(answer, request.frame.received_s)
+        answer, unplaced = self._tracked(answer, request.frame.received_s)
         tracked = time.monotonic()
         answer, unknown = self._places.wanted(self._places.locate(answer, remember=True))
         self._tell("classes", Trouble("classes", unknown, unknown) if unknown else None)
         self._tell(SIZES, self._troubles.of_answer(answer.instances, geometry, self._options.node))
-        answer, lost = self._places.in_target_frame_or_nowhere(answer)
+        # what tf did not know a moment ago is not waited for a second time
+        answer, lost = self._places.in_target_frame_or_nowhere(answer, 0.0 if unplaced else None)
         self._tell(FRAME, Trouble(FRAME, lost, lost) if lost else None)
+        self._tell(TRACK_FRAME, Trouble(TRACK_FRAME, unplaced, unplaced) if unplaced and not lost else None)
         self._tell_target(answer.target)
         places_ms = 1000 * (time.monotonic() - tracked)
         return answer, {"decode": 1000 * (decoded - started), **segmentation.timings_ms, "places": places_ms}
@@ -255,20 +257,22 @@ class Pipeline:
             collision_ttl_s=self._options.node.collision_ttl_s,
         )
 
-    def _tracked(self, answer: Answer, received_s: float) -> Answer:
-        """An answer of the camera's stream with track ids and the target among them.
+    def _tracked(self, answer: Answer, received_s: float) -> tuple[Answer, str]:
+        """An answer of the camera's stream with track ids and the target among them, and why tf gave no pose ("").
 
         The time of a frame is its image's stamp, because recordings are played at any pace.
         """
-        node, instances = self._options.node, answer.instances
+        node, instances, unplaced = self._options.node, answer.instances, ""
         if node.tracking:
             self._tracker.memory_s, self._tracker.memory_frames = node.track_memory_s, node.track_memory_frames
             taken_ns = stamp_ns(answer.header)  # 0: the driver sets no stamp
             taken_s = taken_ns / 1e9 if taken_ns else received_s
-            instances = self._tracker.update(instances, taken_s, answer.camera)
+            geometry_known = answer.camera is not None and answer.depth_m is not None
+            pose, unplaced = self._places.camera_pose(answer.header) if geometry_known else (None, "")
+            instances = self._tracker.update(instances, taken_s, answer.camera, pose)
         else:
             self._tracker.forget()
-        return dataclasses.replace(answer, instances=instances, target=self.target.find(instances))
+        return dataclasses.replace(answer, instances=instances, target=self.target.find(instances)), unplaced
 
     def _tell_target(self, target: TargetInFrame) -> None:
         if target.reason:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import numpy.typing as npt
+from std_msgs.msg import Header
 
 from saom_core.depth import clean_depth
 from saom_core.errors import InputError
@@ -15,6 +17,8 @@ from saom_ros.parameters import Parameters, listed
 
 FRAME = "target frame"
 """Name of the trouble with tf."""
+TRACK_FRAME = "track frame"
+"""The same for the frame in which things are followed."""
 NOT_ASKED_FOR = "the parameter classes leaves it out"
 SURFACE = "it is a surface, and the parameter drop_surfaces leaves those out"
 
@@ -24,7 +28,7 @@ class Places:
 
     Args:
         options: the options of now.
-        frames: knows the way into the parameter `target_frame`; None where none is set.
+        frames: knows the way into the frames that parameters name; None where none is set.
     """
 
     def __init__(self, options: Parameters, frames: Frames | None) -> None:
@@ -77,25 +81,49 @@ class Places:
             target = dataclasses.replace(target, index=int(target.index - np.count_nonzero(out[: target.index])))
         return dataclasses.replace(answer, instances=answer.instances.select(~out), target=target), trouble
 
-    def in_target_frame(self, answer: Answer) -> Answer:
+    def camera_pose(self, header: Header) -> tuple[npt.NDArray[np.float64] | None, str]:
+        """Where the camera is in the frame in which things are followed, and what is wrong ("" for nothing).
+
+        That is the parameter `track_frame`, or `target_frame` where only that is set.
+
+        Returns:
+            (4, 4) from the optical frame into the fixed one; None where none is set, or tf does not know it.
+        """
+        node = self._options.node
+        fixed = node.track_frame or node.target_frame
+        if self._frames is None or not fixed:
+            return None, ""
+        try:
+            return self._frames.transform(fixed, header, node.tf_timeout_s).matrix, ""
+        except InputError as error:
+            return None, f"{error}; objects are followed as if the camera stood still"
+
+    def in_target_frame(self, answer: Answer, timeout_s: float | None = None) -> Answer:
         """An answer with its positions in the frame of the parameter `target_frame`, at the image's stamp.
+
+        Args:
+            answer: with places in the camera's frame.
+            timeout_s: how long to wait for the transform; None: as the parameter `tf_timeout_s` says.
 
         Raises:
             InputError: tf does not know the way there; see `Frames.transform`.
         """
         target_frame = self._options.node.target_frame
-        if self._frames is None or answer.instances.centroids_m is None or target_frame == answer.header.frame_id:
+        # frames without a target_frame: tf is there for a depth camera or for tracks
+        needless = target_frame in ("", answer.header.frame_id) or answer.instances.centroids_m is None
+        if self._frames is None or needless:
             return answer
-        pose = self._frames.transform(target_frame, answer.header, self._options.node.tf_timeout_s)
+        timeout_s = self._options.node.tf_timeout_s if timeout_s is None else timeout_s
+        pose = self._frames.transform(target_frame, answer.header, timeout_s)
         return dataclasses.replace(answer, instances=pose.instances(answer.instances), frame_id=target_frame, pose=pose)
 
-    def in_target_frame_or_nowhere(self, answer: Answer) -> tuple[Answer, str]:
+    def in_target_frame_or_nowhere(self, answer: Answer, timeout_s: float | None = None) -> tuple[Answer, str]:
         """The same for a stream: without a transform the answer has no positions, and the reason is told.
 
         Positions of another frame than the one that was asked for would be taken for right ones.
         """
         try:
-            return self.in_target_frame(answer), ""
+            return self.in_target_frame(answer, timeout_s), ""
         except InputError as error:
             nowhere = dataclasses.replace(answer.instances, centroids_m=None, boxes3d=None, support=None)
             return dataclasses.replace(answer, instances=nowhere, camera=None), f"{error}; no positions in metres"

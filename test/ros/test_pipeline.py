@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sensor_msgs.msg import Image
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.instances import Instances, MaskCrop
+from saom_core.measure import measure
 from saom_core.prompts import Prompts
+from saom_core.rigid import RigidTransform
 from saom_core.runtime import ModelInfo
 from saom_core.segmenter import Segmentation
 from saom_core.tracker import Tracker
@@ -164,6 +167,73 @@ def test_who_waits_for_a_frame_hears_why_it_failed(bad: int) -> None:
         pipeline.process(frame("rgb9"))
     waiting.join(240)
     assert "could not be answered" in str(heard[0]) and "got 'rgb9'" in str(heard[0]) and not published
+
+
+class Drive:
+    """A camera drives along x past two things that look the same, 0.2 m left and 0.1 m right of x = 0, 1 m ahead."""
+
+    ALONG_M = {1: 0.0, 2: 5.0, 3: 0.3, 4: 0.3}
+    """Where it is at each second: at 3 s the right thing is seen where the left one was."""
+
+    def __init__(self, tf: bool, **options: Any) -> None:
+        self.config, self.info, self._tf = SaomConfig(), MODEL, tf
+        self.published: list[Answer] = []
+        self.asked: list[tuple[str, float]] = []
+        self.problems = Problems()
+        outputs = SimpleNamespace(wanted=lambda: True, publish=self.published.append)
+        node = NodeConfig(rectified="true", **options)
+        made = SimpleNamespace(core=SaomConfig(drop_surfaces=False), node=node)
+        self._second = 0
+        self.pipeline = Pipeline(self, made, Tracker(), outputs, Statistics(), self.problems, frames=self)
+
+    def transform(self, target_frame: str, header: Header, timeout_s: float) -> RigidTransform:
+        self.asked.append((target_frame, timeout_s))
+        if not self._tf:
+            raise InputError(f"no way to {target_frame}")
+        return RigidTransform(np.array([0.0, 0.0, 0.0, 1.0]), np.array([self.ALONG_M[header.stamp.sec], 0.0, 0.0]))
+
+    def segment(self, image_rgb: np.ndarray, depth_m: np.ndarray, camera: object) -> Segmentation:
+        columns = [round(4 + 10 * (x - self.ALONG_M[self._second])) for x in (-0.2, 0.1)]
+        seen = instances(*((3, column, "Mug") for column in columns if 0 <= column < 9))
+        return Segmentation(measure(seen, depth_m, None), {})
+
+    def ids(self, second: int) -> list[int]:
+        self._second = second
+        header = Header(stamp=Time(sec=second), frame_id="camera")
+        info = CameraInfo(
+            header=header, width=10, height=8, p=[10.0, 0.0, 4.5, 0.0, 0.0, 10.0, 3.5, 0.0, 0.0, 0.0, 1.0, 0.0]
+        )
+        info.k = [10.0, 0.0, 4.5, 0.0, 10.0, 3.5, 0.0, 0.0, 1.0]
+        image = image_message(np.zeros((*SIZE, 3), np.uint8), "rgb8", header)
+        depth = image_message(np.full(SIZE, 1000, np.uint16), "16UC1", header)
+        self.pipeline.process(Request(Frame(image, depth, time.monotonic()), info))
+        return self.published[-1].instances.track_ids.tolist()
+
+
+def texts(drive: Drive) -> list[str]:
+    return [problem.text for problem in drive.problems.all()]
+
+
+@pytest.mark.parametrize("options", [{"track_frame": "odom"}, {"target_frame": "odom"}])
+def test_a_camera_that_drives_knows_things_by_their_places_in_the_fixed_frame(options: dict[str, str]) -> None:
+    drive = Drive(tf=True, **options)
+    assert [drive.ids(second) for second in (1, 2, 3)] == [[1, 2], [], [2]]
+    assert {frame for frame, _ in drive.asked} == {"odom"}
+
+
+def test_the_frame_for_tracks_may_be_another_one_than_that_of_the_positions() -> None:
+    drive = Drive(tf=True, track_frame="odom", target_frame="base_link")
+    assert drive.ids(1) == [1, 2] and [frame for frame, _ in drive.asked] == ["odom", "base_link"]
+    assert drive.published[-1].frame_id == "base_link"
+
+
+def test_without_tf_things_are_followed_by_their_masks_and_that_is_told_once() -> None:
+    drive = Drive(tf=False, track_frame="odom", tf_timeout_s=0.2)
+    assert [drive.ids(second) for second in (1, 2, 3)] == [[1, 2], [], [1]]  # as if the camera stood still
+    assert any("no way to odom; objects are followed as if" in text for text in texts(drive))
+    both = Drive(tf=False, track_frame="odom", target_frame="odom", tf_timeout_s=0.2)
+    assert both.ids(1) == [1, 2] and both.asked == [("odom", 0.2), ("odom", 0.0)]  # the time is waited for once
+    assert len([text for text in texts(both) if "no way to odom" in text]) == 1
 
 
 class Stream:

@@ -145,9 +145,22 @@ def test_without_a_transform_there_are_no_positions_instead_of_wrong_ones() -> N
     assert planes(nowhere).planes == [] and instance_array(nowhere).instances[0].distance == pytest.approx(1.0)
 
 
+def test_the_pose_of_the_camera_that_tracks_use() -> None:
+    known = Known()
+    pose, trouble = places(known, track_frame="odom", target_frame="map", tf_timeout_s=0.3).camera_pose(HEADER)
+    assert pose is not None and trouble == "" and known.asked == [("odom", HEADER, 0.3)]
+    point = np.array([0.1, 0.2, 0.3])
+    np.testing.assert_allclose((pose @ [*point, 1.0])[:3], TURN.points(point), rtol=1e-6)
+    assert places(known, target_frame="map").camera_pose(HEADER)[0] is not None and known.asked[-1][0] == "map"
+    assert places(known).camera_pose(HEADER) == places(None, track_frame="odom").camera_pose(HEADER) == (None, "")
+    none, reason = places(Unknown(), track_frame="odom").camera_pose(HEADER)
+    assert none is None and reason.endswith("no way there; objects are followed as if the camera stood still")
+
+
 def test_no_transform_is_asked_for_where_none_is_needed() -> None:
     known = Known()
     located = places(known, target_frame="camera").locate(frame(), remember=True)
     assert places(known, target_frame="camera").in_target_frame(located) is located
+    assert places(known, track_frame="odom").in_target_frame(located) is located
     bare = dataclasses.replace(frame(), depth_m=None)
     assert places(known, target_frame="map").in_target_frame(bare) is bare and known.asked == []
