@@ -45,7 +45,7 @@ def open_log(folder: Path, start: int) -> SummaryWriter:
 
 
 def plot_losses(log: Path, picture: Path) -> None:
-    """Draws every scalar of a TensorBoard log (of a resumed run too) over the steps.
+    """Draws every scalar of a TensorBoard log (of a resumed run too) over the steps, the total loss first.
 
     Args:
         log: folder of the log.
@@ -57,19 +57,25 @@ def plot_losses(log: Path, picture: Path) -> None:
 
     events = EventAccumulator(str(log), size_guidance={"scalars": 0})
     events.Reload()
-    tags = sorted(events.Tags()["scalars"])
+    tags = sorted(events.Tags()["scalars"], key=lambda tag: (not tag.endswith("total"), "/" not in tag, tag))
     columns = min(4, max(1, len(tags)))
     rows = max(1, -(-len(tags) // columns))
     figure = Figure((3.2 * columns, 2.4 * rows), layout="constrained")
     axes = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
     for axis, tag in zip(axes, tags, strict=False):
         points = np.array([(event.step, event.value) for event in events.Scalars(tag)])
-        axis.plot(*points.T, color="0.8", linewidth=0.8)
+        axis.plot(*points.T, color="0.82", linewidth=0.8)
         span = max(1, len(points) // _SMOOTH)
         mean = points[: len(points) // span * span].reshape(-1, span, 2).mean(1)
-        axis.plot(*mean.T, color="tab:blue")
-        axis.set_title(tag, fontsize=9)
-        axis.grid(alpha=0.3)
+        axis.plot(*mean.T, color="tab:blue", linewidth=1.6)
+        axis.set_title(f"{tag}: {mean[-1, 1]:.3g} at last", fontsize=9, loc="left")
+        axis.grid(alpha=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.tick_params(labelsize=8)
+        axis.set_xlabel("step", fontsize=8)
     for axis in axes[len(tags) :]:
         axis.set_axis_off()
+    figure.suptitle(
+        f"{log.resolve().parent.name}: grey what was logged, blue means of neighbours", fontsize=10, x=0.01, ha="left"
+    )
     FigureCanvasAgg(figure).print_png(str(picture))
