@@ -29,7 +29,8 @@ NOT_RUN = {
     r"saom \S+ (.*)?saom-fast.onnx|saom segment .*sam_vit_b": "weights that are not in the repository",
     r"saom dataset import ": "annotations of the reader's own; test/training/dataset_tools imports each format",
     r"saom dataset \S+ data/(parts|thor)": "a data set of the reader's own",
-    r"saom segment (clip|PHOTO)|saom report photo|saom teach mug_blue": "pictures of the reader's own",
+    r"saom segment (clip|PHOTO)|saom teach mug_blue": "pictures of the reader's own",
+    r"saom replay bag.mcap": "a recording of the reader's own; test/core/test_cli_replay.py makes some",
     r"WEIGHTS=": "weights from an index of packages",
 }
 """Start of a line -> why no test runs it as it stands; what it names is looked up all the same."""
