@@ -18,6 +18,7 @@ from saom_core.depth_checks import depth_in_metres
 from saom_core.errors import InputError
 from saom_core.instances import Instances, MaskCrop
 from saom_core.runtime import ModelInfo
+from saom_core.support import Plane, Support
 
 INSTANCES = "saom_ros/msg/InstanceArray"
 IMAGE, COMPRESSED, CAMERA_INFO = (f"sensor_msgs/msg/{name}" for name in ("Image", "CompressedImage", "CameraInfo"))
@@ -37,8 +38,6 @@ _COLOR: dict[str, tuple[int, int | None]] = {
 """Encoding -> channels, and what makes RGB of them."""
 _DEPTH = {"16UC1": "u2", "mono16": "u2", "32FC1": "f4"}
 _RECTIFIED = re.compile(r"(?:^|[/_])(?:rect|rectified|undist|undistorted)(?:[/_]|$)", re.IGNORECASE)
-_UNKNOWN = {"supported_by": -1, "bottom_above_plane": math.nan, "top_above_plane": math.nan}
-"""Fields of our messages that say that something is not known by another value than zero."""
 
 
 def stamp_ns(message: Any) -> int:
@@ -153,6 +152,7 @@ def instances_message(store: Typestore, instances: Instances, header: Any, model
         class_names=list(model.class_names),
         has_depth=depth and bool(np.isfinite(instances.distances_m).any()),
         metric_frame_id=header.frame_id,
+        planes=[] if instances.support is None else [_plane(store, plane) for plane in instances.support.planes],
         instances=[_instance(store, instances, k) for k in range(len(instances))],
     )
 
@@ -167,13 +167,15 @@ def label_message(store: Typestore, instances: Instances, header: Any) -> Any:
 
 
 def made(store: Typestore, name: str, **values: Any) -> Any:
-    """A message of a type with the values that it has fields for; other fields say that nothing is known."""
+    """A message of a type with these values; what else it has is zero or empty.
+
+    Raises:
+        KeyError: a field of ours has no value: one that was added to msg/ must be filled here, too.
+    """
+    ours = name.startswith("saom_ros/")
     fields = store.fielddefs[name][1]
     return store.types[name](
-        **{
-            field: values[field] if field in values else _UNKNOWN.get(field, _zero(store, kind))
-            for field, kind in fields
-        }
+        **{field: values[field] if ours or field in values else _zero(store, kind) for field, kind in fields}
     )
 
 
@@ -182,6 +184,7 @@ def _instance(store: Typestore, instances: Instances, k: int) -> Any:
         x, y, z = (math.nan,) * 3 if array is None else array[k].tolist()
         return made(store, f"geometry_msgs/msg/{kind}", x=x, y=y, z=z)
 
+    support = Support.unknown(len(instances)) if instances.support is None else instances.support
     boxes = instances.boxes3d
     x, y, z, w = (math.nan,) * 4 if boxes is None else boxes.quaternions_xyzw[k].tolist()
     turn = made(store, "geometry_msgs/msg/Quaternion", x=x, y=y, z=z, w=w)
@@ -205,7 +208,18 @@ def _instance(store: Typestore, instances: Instances, k: int) -> Any:
         centroid=xyz("Point", instances.centroids_m),
         box_pose=made(store, "geometry_msgs/msg/Pose", position=place, orientation=turn),
         box_size=xyz("Vector3", None if boxes is None else boxes.sizes_m),
+        supported_by=int(support.supported_by[k]),
+        bottom_above_plane=float(support.bottoms_m[k]),
+        top_above_plane=float(support.tops_m[k]),
+        is_surface=bool(support.is_surface[k]),
     )
+
+
+def _plane(store: Typestore, plane: Plane) -> Any:
+    """A plane that things stand on."""
+    points = [made(store, "geometry_msgs/msg/Point", x=x, y=y, z=z) for x, y, z in plane.outline_m.tolist()]
+    coefficients = np.array(plane.coefficients, np.float64)
+    return made(store, "saom_ros/msg/Plane", coefficients=coefficients, outline=points, area=plane.area_m2)
 
 
 def _mask(store: Typestore, mask: MaskCrop) -> Any:

@@ -33,6 +33,7 @@ class BagFrame:
     image: Any  # Image or CompressedImage
     log_ns: int  # when it was recorded
     decode: Callable[[], Decoded]
+    camera: Callable[[tuple[int, int]], CameraIntrinsics | None]  # of pictures of a size (height, width)
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class Bag:
         except InputError:
             self.close()
             raise
+        self._camera: CameraIntrinsics | None = None
         self.count = sum(one.msgcount for one in self.reader.connections if one.topic == self.image)
 
     def __enter__(self) -> Bag:
@@ -139,11 +141,18 @@ class Bag:
                     f"expected depth of the picture's size {rgb.shape[1]}x{rgb.shape[0]} on {self.depth}, got "
                     f"{depth_m.shape[1]}x{depth_m.shape[0]}: give the --depth-topic that is aligned, or none"
                 )
-            size_hw = (rgb.shape[0], rgb.shape[1])
-            camera = None if info is None else camera_of_info(info, size_hw, str(self.image), self._rectified)
-            return Decoded(rgb, depth_m, camera)
+            return Decoded(rgb, depth_m, self._camera_of(info, (rgb.shape[0], rgb.shape[1])))
 
-        return BagFrame(number, image, log_ns, decode)
+        return BagFrame(number, image, log_ns, decode, lambda size_hw: self._camera_of(info, size_hw))
+
+    def _camera_of(self, info: Any, size_hw: tuple[int, int]) -> CameraIntrinsics | None:
+        """The same object for the same camera: it keeps the rays of its pixels, which are costly for a real lens."""
+        if info is None:
+            return None
+        camera = camera_of_info(info, size_hw, str(self.image), self._rectified)
+        if camera != self._camera:
+            self._camera = camera
+        return self._camera
 
     def _first_info(self) -> Any:
         """Many drivers send it once, and after the first picture."""

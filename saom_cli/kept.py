@@ -10,6 +10,7 @@ import numpy as np
 
 from saom_core.depth import Boxes3d
 from saom_core.instances import Instances, MaskCrop
+from saom_core.support import SUPPORT_ARRAYS, Plane, Support
 
 
 def packed(instances: Instances) -> bytes:
@@ -27,6 +28,12 @@ def packed(instances: Instances) -> bytes:
             parts[field.name] = value
         elif isinstance(value, Boxes3d):
             parts |= {f"boxes3d.{one.name}": getattr(value, one.name) for one in dataclasses.fields(value)}
+        elif isinstance(value, Support):
+            parts |= {f"support.{name}": getattr(value, name) for name in SUPPORT_ARRAYS}
+            planes = value.planes
+            parts["plane_numbers"] = np.array([(*p.coefficients, p.area_m2, p.pixels) for p in planes]).reshape(-1, 6)
+            parts["plane_sizes"] = np.array([len(plane.outline_m) for plane in planes], int)
+            parts["plane_outlines"] = np.concatenate([np.empty((0, 3), np.float32), *(p.outline_m for p in planes)])
         elif value is not None and field.name not in ("size_hw", "masks", "class_names"):
             raise TypeError(f"expected arrays in Instances.{field.name}, got {type(value).__name__}")
     file = io.BytesIO()
@@ -44,11 +51,27 @@ def unpacked(content: bytes) -> Instances:
     for x, y, rows, columns in parts.pop("mask_places").tolist():
         masks.append(MaskCrop(x, y, flat[begin : begin + rows * columns].reshape(rows, columns)))
         begin += rows * columns
+    support = _support(parts)
     boxes = {name.partition(".")[2]: parts.pop(name) for name in list(parts) if name.startswith("boxes3d.")}
     return Instances(
         (height, width),
         tuple(masks),
         class_names=tuple(names.tolist()),
         boxes3d=Boxes3d(**boxes) if boxes else None,
+        support=support,
         **parts,
     )
+
+
+def _support(parts: dict[str, Any]) -> Support | None:
+    """What the instances stand on, if that was known; takes its parts out."""
+    arrays = {name: parts.pop(f"support.{name}") for name in SUPPORT_ARRAYS if f"support.{name}" in parts}
+    if not arrays:
+        return None
+    numbers, sizes, outlines = (parts.pop(f"plane_{name}") for name in ("numbers", "sizes", "outlines"))
+    planes = []
+    for (a, b, c, d, area, pixels), outline in zip(
+        numbers.tolist(), np.split(outlines, np.cumsum(sizes)[:-1]), strict=False
+    ):
+        planes.append(Plane((a, b, c, d), outline, area, int(pixels)))
+    return Support(tuple(planes), **arrays)

@@ -135,7 +135,8 @@ def _write(output: Path, bag: Bag, model: ModelInfo, draft: Draft, total: int) -
                     continue
                 header = _header(store, frame)
                 found = unpacked(draft.path(frame.number).read_bytes())
-                instances = tracker.update(found, header.stamp.sec + header.stamp.nanosec / 1e9)
+                camera = frame.camera(found.size_hw)
+                instances = tracker.update(found, header.stamp.sec + header.stamp.nanosec / 1e9, camera)
                 answers = {
                     INSTANCES: instances_message(store, instances, header, model, depth=bag.depth is not None),
                     IMAGE: label_message(store, instances, header),

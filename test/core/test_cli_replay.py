@@ -68,7 +68,7 @@ def expected(model: Model, count: int, *, depth: bool = True) -> list[Instances]
         rgb, millimetres = recordings.picture(number)
         metres = (millimetres / np.float32(1000)).astype(np.float32) if depth else None
         found = model.segment(np.ascontiguousarray(rgb), metres, CAMERA)
-        answers.append(tracker.update(found, (BEGIN_NS + number * STEP_NS) / 1e9))
+        answers.append(tracker.update(found, (BEGIN_NS + number * STEP_NS) / 1e9, CAMERA))
     return answers
 
 

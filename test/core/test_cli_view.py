@@ -66,7 +66,7 @@ def test_the_viewer_gets_what_was_found(scene: Path, tmp_path: Path) -> None:
     model, tracker = load(threads=1), Tracker()
     for k in range(FRAMES):
         image = read_photo(scene / "photos" / f"{k}.jpg")
-        found = tracker.update(model.segment(image, scene / "depth" / f"{k}.png", CAMERA), k / 10)
+        found = tracker.update(model.segment(image, scene / "depth" / f"{k}.png", CAMERA), k / 10, CAMERA)
         assert len(found) > 3 and found.boxes3d is not None
         names = [f"{track} {name or 'object'}" for track, name in zip(found.track_ids, found.class_names, strict=True)]
         boxes = shown["/world/camera/image/boxes"]
