@@ -189,6 +189,7 @@ def test_a_run_is_not_resumed_for_other_classes(tmp_path: Path, make_own: Callab
         train(own, tmp_path / "run", QUICK)
 
 
+@pytest.mark.slow
 def test_other_classes_change_the_class_layers_alone(tmp_path: Path, make_frame: Callable[..., Frame]) -> None:
     usual = Dataset.open(written(tmp_path / "usual", [make_frame(0)]), "train")
     network = load_network_and_record(train(usual, tmp_path / "run", QUICK))[0]

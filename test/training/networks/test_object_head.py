@@ -241,6 +241,7 @@ def test_command_line_heeds_or_refuses_every_option(
     assert taught == dataclasses.asdict(dataclasses.replace(wanted, warmup_steps=7, checkpoint_every=9))
 
 
+@pytest.mark.slow
 def test_an_object_head_of_another_width_begins_anew(data: Dataset, checkpoint: Path, tmp_path: Path) -> None:
     config = ClassesConfig(steps=2, object_width=8, batch=4, warmup_steps=1)
     last = teach_classes(data, data, tmp_path / "named", config, checkpoint)

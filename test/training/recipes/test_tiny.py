@@ -147,6 +147,7 @@ def test_another_run_is_not_resumed(
     assert_same_weights(whole, train(data, tmp_path / "cut", dataclasses.replace(QUICK, checkpoint_every=1)))
 
 
+@pytest.mark.slow
 def test_loss_falls_on_one_image(data: Dataset, tmp_path: Path) -> None:
     config = dataclasses.replace(QUICK, steps=40, learning_rate=2e-3, checkpoint_every=40)
     train(data, tmp_path / "run", config)

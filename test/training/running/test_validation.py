@@ -84,6 +84,7 @@ def with_figures(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> None:
     monkeypatch.setattr(Validation, "_figures", lambda *_: {"AP": next(left)})
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_is_kept_whatever_comes_after_it(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

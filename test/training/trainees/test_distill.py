@@ -43,6 +43,7 @@ def test_a_student_has_its_teachers_decoder(config: TrainConfig) -> None:
     assert student.config == dataclasses.replace(teacher.config, encoder=EYES, depth_width=8)
 
 
+@pytest.mark.slow
 def test_features_alone_leave_the_decoder_as_it_is(data: Dataset, config: TrainConfig, tmp_path: Path) -> None:
     teacher = load_network_and_record(Path(config.teacher))[0]
     alone = train(data, tmp_path / "alone", dataclasses.replace(config, features_first=2))

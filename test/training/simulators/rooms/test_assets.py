@@ -147,6 +147,7 @@ def _share_of_green(scene: Scene, pictures: Pictures | None) -> float:
     return float((pixels == (10, 10, 250)).all(axis=1).mean())
 
 
+@pytest.mark.slow
 def test_a_set_is_continued_with_the_same_meshes_alone(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     out = tmp_path / "set"
     (folder / "brackets" / "angle.stl").unlink()

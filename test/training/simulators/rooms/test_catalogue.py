@@ -34,6 +34,7 @@ def is_closed(mesh: shapes.Mesh) -> bool:
     return all(edges[b, a] == count for (a, b), count in edges.items())
 
 
+@pytest.mark.slow
 def test_every_class_of_the_list_has_styles() -> None:
     assert set(BUILDERS) <= {*CLASSES, OTHER}  # that none is missing, a test of whole scenes sees
     for name, group in BUILDERS.items():
