@@ -35,7 +35,7 @@ from tools.demo_camera import read_pictures
 from tools.demo_page import Shot, Summary, print_tables, write_page
 
 ROOT = Path(__file__).resolve().parent.parent
-LIMIT_S = 50.0
+LIMIT_S = 240.0
 """Without an answer to a further picture for so long, something is wrong, or the machine too busy to wait for."""
 
 
