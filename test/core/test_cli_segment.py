@@ -386,3 +386,21 @@ def test_an_interrupted_run_has_every_format_in_the_end(
     names = interrupting(monkeypatch, "")
     assert main(command) == 0 and names == ["2.png", "3.png"]
     assert json.loads((out / "coco.json").read_text()) == json.loads(wanted.read_text())
+
+
+def test_json_says_what_things_stand_on_where_depth_and_intrinsics_are_given(tmp_path: Path) -> None:
+    """And the table is no object there, unless it is asked for."""
+    demo, answers = ROOT / "demo" / "sequence", tmp_path / "a.json"
+    command = ["segment", str(demo / "image_000.jpg"), "--depth", str(demo / "depth_000.png"), "--threads", "1"]
+    command += ["--json", str(answers)]
+    assert main(command) == 0
+    assert all("supported_by" not in result for result in json.loads(answers.read_text()))
+    camera = ["--intrinsics", "570", "570", "319.5", "239.5"]
+    assert main([*command, *camera]) == 0
+    without = json.loads(answers.read_text())
+    assert main([*command, *camera, "--no-drop-surfaces"]) == 0
+    whole = json.loads(answers.read_text())
+    surfaces = [result for result in whole if result["is_surface"]]
+    assert surfaces and [result for result in whole if not result["is_surface"]] == without
+    standing = [result for result in without if result["supported_by"] >= 0]
+    assert standing and all(len(result["plane"]) == 4 and result["top_above_plane_m"] > 0 for result in standing)

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from tabletop import CAMERA, SIZE_HW, Tabletop
 
+from saom_cli.kept import packed, unpacked
 from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
 from saom_core.everything import OnnxSegmenter
 from saom_core.instances import Instances, MaskCrop
 from saom_core.loading import load_segmenter
 from saom_core.measure import BoxMemory, measure
-from saom_core.support import Plane, Support
+from saom_core.support import SUPPORT_ARRAYS, Plane, Support
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = Path(os.environ.get("SAOM_REAL_PHOTOS", ROOT.parent / "shared" / "real"))
@@ -169,6 +170,19 @@ def test_selected_instances_keep_their_support_and_coco_tells_it() -> None:
     assert box["supported_by"] == 0 and box["top_above_plane_m"] == pytest.approx(0.1, abs=0.006)
     assert box["plane"] == pytest.approx(left.support.planes[0].coefficients, abs=1e-5)
     assert "plane" not in json.loads(json.dumps(scene.instances(scene.drawn()[1], TABLE).to_coco()))[0]
+
+
+@pytest.mark.parametrize("table_m", [0.5, 0.01], ids=["a plane", "no plane"])
+def test_support_is_kept_on_the_disk_exactly(table_m: float) -> None:
+    scene = Tabletop(45.0, table_m=table_m).put((0.1, 0.0), (0.1, 0.1, 0.1))
+    found, support = measured(scene, FIRST)
+    back = unpacked(packed(found)).support
+    assert back is not None and len(back.planes) == len(support.planes) == (table_m > 0.1)
+    for name in SUPPORT_ARRAYS:
+        np.testing.assert_array_equal(getattr(back, name), getattr(support, name))
+    for one, other in zip(back.planes, support.planes, strict=True):
+        assert (one.coefficients, one.area_m2, one.pixels) == (other.coefficients, other.area_m2, other.pixels)
+        np.testing.assert_array_equal(one.outline_m, other.outline_m)
 
 
 PHOTOS = sorted(path.name.removesuffix("-color.png") for path in REAL.glob("*-color.png"))
