@@ -181,7 +181,7 @@ def _overlap_only() -> Track:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `saom bench-tracks`."""
     parser.add_argument("--model", default="", help="a saom-*.onnx file; empty: bundled saom-tiny")
-    parser.add_argument("--seeds", type=at_least(1), default=3, help="films of each kind (default: 3)")
+    parser.add_argument("--seeds", type=at_least(1), default=2, help="films of each kind (default: 2)")
     parser.add_argument(
         "--first-seed", type=at_least(0), default=1, help="(default: 1; the tracker was tuned on 101 to 103)"
     )
