@@ -17,6 +17,7 @@ import pytest
 from saom_cli import report
 from saom_cli.main import main
 from saom_core import __version__
+from saom_core.camera import CameraIntrinsics
 from saom_core.model import load
 from saom_core.photos import read_photo
 from saom_core.runtime import BUNDLED_MODEL
@@ -74,7 +75,8 @@ def test_the_answer_comes_out_again_as_the_report_says(photo: Path, tmp_path: Pa
         facts["depth"]["percentiles_m"]
     )
     objects = facts["answer"]["objects"]
-    wanted = load(threads=1, score_threshold=0.6).segment(photo, depth)
+    known = CameraIntrinsics(525.0, 525.0, 319.5, 239.5, 640, 480)
+    wanted = load(threads=1, score_threshold=0.6).segment(photo, depth, known)
     assert [one["bbox"] for one in objects] == [one["bbox"] for one in wanted.to_coco()] and objects
     assert [one["distance_m"] for one in objects] == pytest.approx(wanted.distances_m.tolist(), abs=1e-3)
     assert len(objects[0]["centroid_m"]) == 3 and set(objects[0]["box3d"]) == {
