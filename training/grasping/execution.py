@@ -32,17 +32,21 @@ class Bench:
     Args:
         model: MuJoCo's, with what `add_gripper` adds.
         data: Its state.
-        seen: Called now and then while something moves, for a film.
     """
 
-    def __init__(self, model: mujoco.MjModel, data: mujoco.MjData, seen: Callable[[], object] | None = None) -> None:
-        self.model, self.data, self._seen = model, data, seen or (lambda: None)
+    def __init__(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
+        self.model, self.data = model, data
+        self._seen: Callable[[], object] = lambda: None
         model.opt.timestep = TIMESTEP_S
         # rooms settles things with a few iterations; with so few a squeezed object may fly off
         model.opt.iterations, model.opt.ls_iterations = 50, 50
         self.gripper = Gripper(model, data)
         self._kept = np.empty(mujoco.mj_stateSize(model, _STATE))
         self.keep()
+
+    def on_state(self, seen: Callable[[], object]) -> None:
+        """Calls this from now on after every 20 ms of physics, for a film."""
+        self._seen = seen
 
     def keep(self) -> None:
         """Remembers the state for `restore`."""

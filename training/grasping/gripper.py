@@ -96,6 +96,12 @@ class Gripper:
         """How far apart the pads are to be; they press with at most 20 N each."""
         self._data.ctrl[self._drives] = opening_m / 2, -opening_m / 2
 
+    @property
+    def opening_m(self) -> float:
+        """How far apart the pads are."""
+        left, right = self._data.qpos[self._fingers]
+        return float(left - right)
+
     def touches(self, body: int) -> bool:
         """Whether any part of the hand is in contact with a body."""
         pairs = self._model.geom_bodyid[self._data.contact.geom[: self._data.ncon]].tolist()
