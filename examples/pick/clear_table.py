@@ -108,6 +108,7 @@ def _run(args: argparse.Namespace, process: subprocess.Popen[bytes] | None) -> i
             raise RuntimeError(f"the node has ended with exit code {process.returncode}")
 
     table = Table(args.seed, args.things)
+    stood, _ = table.left_and_boxed()  # one that rolled off when it was put there is not counted
     film = Film(table, args.film is not None)
     table.bench.on_state(film.seen)
     rclpy.init()
@@ -116,7 +117,7 @@ def _run(args: argparse.Namespace, process: subprocess.Popen[bytes] | None) -> i
     finally:
         rclpy.shutdown()
     left, boxed = table.left_and_boxed()
-    print(f"{boxed} of {args.things} things lie in the box, {left} are on the table")
+    print(f"{boxed} of {stood} things lie in the box, {left} are on the table")
     if args.film and film.frames:
         film.write(args.film)
     return 0 if left == 0 else 1

@@ -43,11 +43,13 @@ class Robot(Node):
         self._alive, self._newest = alive, {}
         self._image = self.create_publisher(Image, "/camera/image_raw", qos_profile_sensor_data)
         self._depth = self.create_publisher(Image, "/camera/depth/image_raw", qos_profile_sensor_data)
-        self._info = self.create_publisher(CameraInfo, "/camera/camera_info", qos_profile_sensor_data)
+        self._info = self.create_publisher(CameraInfo, "/camera/camera_info", 10)  # reliable, as drivers send it
         k = [camera.fx, 0.0, camera.cx, 0.0, camera.fy, camera.cy, 0.0, 0.0, 1.0]
         self._intrinsics = CameraInfo(width=camera.width, height=camera.height, k=k)
         for topic, kind in TOPICS.items():
-            self.create_subscription(kind, topic, lambda message, topic=topic: self._keep(topic, message), 10)
+            self.create_subscription(
+                kind, topic, lambda message, topic=topic: self._keep(topic, message), qos_profile_sensor_data
+            )
         self._select = self.create_client(Select, "/saom/select")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
@@ -69,7 +71,7 @@ class Robot(Node):
                 self._executor.spin_once(timeout_sec=0.05)
                 answers = {topic: self._newest.get(topic) for topic in topics}
                 stamps = {_stamp(answer.header) if answer else None for answer in answers.values()}
-                if len(stamps) == 1 and stamps <= set(sent):
+                if len(stamps) == 1 and stamps <= set(sent) and _in_metres(answers):
                     return answers
         raise TimeoutError(f"expected an answer of the node on {', '.join(topics)} within {seconds:.0f} s, got none")
 
@@ -90,6 +92,12 @@ class Robot(Node):
 
     def _keep(self, topic: str, message: Any) -> None:
         self._newest[topic] = message
+
+
+def _in_metres(answers: dict[str, Any]) -> bool:
+    """Whether depth and intrinsics have arrived, too: then the node sees the table as a plane."""
+    instances = answers.get("/saom/instances")
+    return instances is None or len(instances.planes) > 0
 
 
 def _stamp(header: Header) -> tuple[int, int]:

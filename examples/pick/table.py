@@ -47,8 +47,9 @@ class Table:
     def __init__(self, seed: int, count: int) -> None:
         self._rng = rng = np.random.default_rng(seed)
         scene = Scene("table", make_room(rng, "table"))
-        while max((model := plain_table(rng)).size[:2]) > 1.6 or min(model.size[:2]) < 0.7 or model.size[2] < 0.6:
-            pass
+        model = plain_table(rng)
+        while not (0.75 < model.size[0] < 1.15 and 0.55 < model.size[1] < 0.9):
+            model = plain_table(rng)
         scene.objects.append(Placed(model, (0.0, 0.0, 0.0), np.eye(3), movable=False))
         self.height_m = model.size[2]
         self.bin_m = np.array([model.size[0] / 2 + BIN_M / 2 + 0.06, 0.0, self.height_m])
@@ -61,11 +62,11 @@ class Table:
         self.renderer = Renderer(SIZE_HW)
         self.renderer.load(self.world)
         height, width = SIZE_HW
-        lens = CameraIntrinsics(560.0, 560.0, (width - 1) / 2, (height - 1) / 2, width, height)
+        lens = CameraIntrinsics(740.0, 740.0, (width - 1) / 2, (height - 1) / 2, width, height)
         middle = np.array([0.0, 0.0, self.height_m])
         self.view = View(look_at(middle + (0.0, -0.55, 0.72), middle + (0.0, 0.02, 0.0), 0.0), lens)
         film = CameraIntrinsics(330.0, 330.0, 191.5, 143.5, 384, 288)
-        eye, looks_at = middle + (0.35, -1.05, 0.62), middle + (0.3, 0.05, 0.06)
+        eye, looks_at = middle + (0.2, -1.05, 0.62), middle + (0.22, 0.05, 0.04)
         self._film = View(look_at(eye, looks_at, 0.0), film)
         lamp, down = middle + (-0.3, -0.4, 1.1), np.array([0.2, 0.3, -1.0])
         self._lights = [Light(lamp, down / np.linalg.norm(down), np.full(3, 0.5), False, True, 75.0)]

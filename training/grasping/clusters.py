@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from saom_core.camera import CameraIntrinsics
-from saom_core.scene_planes import coarse_cloud, scene_normals
+from saom_core.scene_planes import coarse_cloud, scene_normals, surface_cells
 
 from .clouds import connected_parts
 
@@ -31,7 +31,7 @@ def cluster_labels(depth_m: np.ndarray, camera: CameraIntrinsics) -> np.ndarray:
     rows, columns = np.nonzero(depth_m > 0)
     points = (camera.rays(rows, columns) * depth_m[rows, columns, None]).astype(np.float64)
     left = np.ones(len(points), bool)
-    for normal in scene_normals(coarse_cloud(depth_m, camera.ray_maps)):
+    for normal in scene_normals(surface_cells(coarse_cloud(depth_m, camera.ray_maps))):
         left &= ~_largest_plane(points, normal)
     labels[rows[left], columns[left]] = euclidean_clusters(points[left])
     return labels

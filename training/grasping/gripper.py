@@ -15,6 +15,8 @@ import numpy as np
 
 from saom_core.errors import ConfigError
 
+from ..simulators.rooms.mujoco_world import COLLIDER_GROUP
+
 PAD_FRICTION = 1.0  # rubber on dry plastic or wood; robosuite's own pads have 2
 PAD_M = 0.0934  # from the hand's flange to the middle of the pads, along the approach
 PARKED_M = np.array([0.0, 0.0, 12.0])  # above every ceiling
@@ -51,6 +53,10 @@ def add_gripper(spec: mujoco.MjSpec) -> None:
     for geom in hand.geoms:
         if geom.name.endswith("pad_collision"):
             geom.friction = [PAD_FRICTION, 0.02, 0.0001]
+        if geom.name.endswith("_collision"):
+            geom.group = COLLIDER_GROUP
+    for site in hand.sites:
+        site.group = COLLIDER_GROUP  # axes and a long ray, which a person may want to see, and no camera
     spec.worldbody.add_body(name=_TARGET, mocap=True, pos=PARKED_M)
     wrist = spec.worldbody.add_body(name=_WRIST, pos=PARKED_M, gravcomp=1.0)
     wrist.add_freejoint()
