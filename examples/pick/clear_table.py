@@ -65,9 +65,10 @@ def clear(table: Table, robot: Robot, film: Film, most: int) -> None:
         if refusal:
             print(f"{number}: the node refuses: {refusal}")
             continue
-        told = robot.look(shot, "/saom/target", "/saom/target_points", "/saom/target_mask", "/saom/overlay")
+        told = robot.look(shot, "/saom/target", "/saom/target_points", "/saom/target_mask")
         mask = mask_of(told["/saom/target_mask"])
-        film.left = picture_of(told["/saom/overlay"], mask)
+        if robot.overlay is not None:
+            film.left = picture_of(robot.overlay, mask)
         target = points_of(told["/saom/target_points"]) @ pose[:3, :3].T + pose[:3, 3]
         scene = world_points(shot.depth_m, table.view.camera, pose)
         rest = scene[~mask & np.isfinite(scene[..., 2])]
@@ -112,10 +113,12 @@ def _run(args: argparse.Namespace, process: subprocess.Popen[bytes] | None) -> i
     film = Film(table, args.film is not None)
     table.bench.on_state(film.seen)
     rclpy.init()
+    robot = Robot(table.view.camera, alive)
     try:
-        clear(table, Robot(table.view.camera, alive), film, args.most)
+        clear(table, robot, film, args.most)
     finally:
-        rclpy.shutdown()
+        robot.close()
+        rclpy.try_shutdown()
     left, boxed = table.left_and_boxed()
     print(f"{boxed} of {stood} things lie in the box, {left} are on the table")
     if args.film and film.frames:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -51,8 +52,17 @@ class Robot(Node):
                 kind, topic, lambda message, topic=topic: self._keep(topic, message), qos_profile_sensor_data
             )
         self._select = self.create_client(Select, "/saom/select")
+        self._arrived = threading.Condition()
+        # in the background: who does not listen while the hand moves makes the node wait with publishing
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
+        self._listener = threading.Thread(target=self._executor.spin, daemon=True)
+        self._listener.start()
+
+    def close(self) -> None:
+        """Ends the listener."""
+        self._executor.shutdown()
+        self._listener.join()
 
     def look(self, shot: Shot, *topics: str, seconds: float = 90.0) -> dict[str, Any]:
         """Shows a picture until the node has answered it on all these topics; the messages by topic.
@@ -66,20 +76,23 @@ class Robot(Node):
         while time.monotonic() < end:
             self._alive()
             sent.append(self._show(shot))
-            again = time.monotonic() + 0.5
-            while time.monotonic() < again:
-                self._executor.spin_once(timeout_sec=0.05)
-                answers = {topic: self._newest.get(topic) for topic in topics}
-                stamps = {_stamp(answer.header) if answer else None for answer in answers.values()}
-                if len(stamps) == 1 and stamps <= set(sent) and _in_metres(answers):
+            with self._arrived:
+                if self._arrived.wait_for(lambda: self._answers(topics, set(sent)) is not None, timeout=0.5):
+                    answers = self._answers(topics, set(sent))
+                    assert answers is not None
                     return answers
         raise TimeoutError(f"expected an answer of the node on {', '.join(topics)} within {seconds:.0f} s, got none")
 
+    @property
+    def overlay(self) -> Image | None:
+        """The newest picture with what the node sees drawn over it."""
+        return self._newest.get("/saom/overlay")
+
     def select(self, track_id: int, seconds: float = 20.0) -> str:
         """Chooses the target; an empty text, or why the node refuses."""
-        answer = self._select.call_async(Select.Request(track_id=track_id))
-        self._executor.spin_until_future_complete(answer, timeout_sec=seconds)
-        result = answer.result()
+        answer, done = self._select.call_async(Select.Request(track_id=track_id)), threading.Event()
+        answer.add_done_callback(lambda _: done.set())
+        result = answer.result() if done.wait(seconds) else None
         return "no answer" if result is None else "" if result.success else str(result.message)
 
     def _show(self, shot: Shot) -> tuple[int, int]:
@@ -91,13 +104,24 @@ class Robot(Node):
         return _stamp(header)
 
     def _keep(self, topic: str, message: Any) -> None:
-        self._newest[topic] = message
+        with self._arrived:
+            self._newest[topic] = message
+            self._arrived.notify_all()
+
+    def _answers(self, topics: tuple[str, ...], sent: set[tuple[int, int]]) -> dict[str, Any] | None:
+        """The newest message of each topic, if all of them are about one of these pictures.
+
+        Not about the same one: a node that is short of time leaves out a topic now and then, each for itself.
+        """
+        answers = {topic: self._newest.get(topic) for topic in topics}
+        stamps = {_stamp(answer.header) if answer else None for answer in answers.values()}
+        return answers if stamps <= sent and _useful(answers) else None
 
 
-def _in_metres(answers: dict[str, Any]) -> bool:
-    """Whether depth and intrinsics have arrived, too: then the node sees the table as a plane."""
-    instances = answers.get("/saom/instances")
-    return instances is None or len(instances.planes) > 0
+def _useful(answers: dict[str, Any]) -> bool:
+    """Whether depth and intrinsics have arrived (then the node sees the table as a plane), and the target is seen."""
+    instances, target = answers.get("/saom/instances"), answers.get("/saom/target")
+    return (instances is None or len(instances.planes) > 0) and (target is None or target.seen)
 
 
 def _stamp(header: Header) -> tuple[int, int]:
