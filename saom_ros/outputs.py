@@ -78,7 +78,10 @@ class Outputs:
             if not wanted:
                 self.pace.forget(name)
                 continue
-            message = self._makers[name](answer) if self.pace.due(name) else None
+            due = self.pace.due(name)
+            message = self._makers[name](answer) if due else None
+            if due and message is None:
+                self.pace.forget(name)  # it would keep its turn, and all other slow outputs would wait for it in vain
             with self._lock:
                 if message is not None and name in self._publishers:
                     started = time.monotonic()

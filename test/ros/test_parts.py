@@ -20,6 +20,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from saom_core.errors import ConfigError
+from saom_ros import outputs as outputs_module
 from saom_ros.diagnostics import AGAIN_S, CALM_S, ERROR, OK, WARN, Problem, Problems, Statistics, status_message
 from saom_ros.executor import NodeExecutor
 from saom_ros.inputs import Input, image_kinds
@@ -341,6 +342,43 @@ def test_an_output_that_waits_does_not_hold_up_the_others() -> None:
     fast.frames(2.0)  # until its next turn
     again = fast.frames(60.0)
     assert again["overlay"] == again["instances"] and not fast.pace.slow(0.0)
+
+
+class SlowPublishers:
+    """A node whose publishers take 0.1 s of a clock for each message, and count what is sent."""
+
+    def __init__(self) -> None:
+        self.now_s, self.sent = 0.0, Counter[str]()
+
+    def create_lifecycle_publisher(self, kind: type, topic: str, qos: QoSProfile) -> SimpleNamespace:
+        def publish(message: object) -> None:
+            self.now_s += 0.1
+            self.sent[topic] += 1
+
+        return SimpleNamespace(publish=publish, get_subscription_count=lambda: int(topic != "~/class_image"))
+
+
+def test_a_slow_output_that_has_nothing_to_say_does_not_keep_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All are slow, as on an overloaded machine; the target goes out of sight, and with it the messages about it."""
+    node = SlowPublishers()
+    sent = outputs_module.Outputs(node)
+    monkeypatch.setattr(outputs_module, "time", SimpleNamespace(monotonic=lambda: node.now_s))
+    sent.pace = Pace(lambda: node.now_s)
+    seen = {"target_points": True}
+    sent._makers = {
+        name: lambda answer, name=name: "a message" if seen.get(name, True) else None for name in sent._makers
+    }
+    for _ in range(200):
+        node.now_s += 1.0
+        sent.publish(None)
+    assert min(node.sent[f"~/{name}"] for name in ("instances", "target_points", "overlay")) > 5
+    seen["target_points"] = False
+    node.sent.clear()
+    for _ in range(200):
+        node.now_s += 1.0
+        sent.publish(None)
+    assert node.sent["~/target_points"] == 0
+    assert min(node.sent[f"~/{name}"] for name in ("instances", "target_mask", "overlay")) > 5
 
 
 @pytest.mark.parametrize(("camera_hz", "most_hz", "wanted_hz"), [(30, 10, 10), (30, 20, 20), (30, 7, 7), (5, 10, 5)])
