@@ -154,7 +154,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     axes.set_yticks(places, [row.title for row in rows])
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
-    axes.set_xlabel("grasps that lift the chosen object by 15 cm and hold it for 2 s (95 % intervals)")
+    axes.set_xlabel("share of objects lifted by 15 cm and held for 2 s, with 95 % intervals")
     picture = BytesIO()
     FigureCanvasAgg(figure).print_png(picture)
     write_atomically(path, picture.getvalue())
