@@ -100,6 +100,7 @@ def options(out: Path, *more: str) -> argparse.Namespace:
     return parser.parse_args(["--out", str(out), "--scenes", "1", "--seed", "5", *more])
 
 
+@pytest.mark.slow
 def test_a_bench_that_died_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One real scene; the process dies in the second method, and the next run does that one alone."""
     try:

@@ -65,6 +65,7 @@ def test_a_thing_goes_from_the_table_into_the_box(pick: Any) -> None:
     assert not pick.picking.carry(table, empty)
 
 
+@pytest.mark.slow
 def test_the_nearest_thing_on_the_table_comes_first_and_what_failed_last(pick: Any) -> None:
     table = pick.table
     turn, eye = table.view.pose[:3, :3], table.view.pose[:3, 3]
