@@ -1,7 +1,7 @@
 """`saom bench-grasp`: how often a simulated gripper lifts the chosen object, by the masks that told it what to grasp.
 
     pip install --no-deps robosuite==1.5.2           # the model of the gripper, 157 MB
-    saom bench-grasp --out runs/grasp --scenes 200   # resumes; prints the table, draws runs/grasp/success.png
+    saom bench-grasp --out runs/grasp --tables 200   # resumes; prints the table, draws runs/grasp/success.png
 
 Cluttered tables of the simulator `rooms` with its noisy depth; one planner for all; the Panda's hand with contacts, on
 no arm. An object is chosen by one pixel, as by a click, and the same one for all methods. A grasp counts if the object
@@ -15,12 +15,11 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from saom_core.arguments import at_least
+from saom_core.arguments import add_out, at_least
 from saom_core.files import check_output, write_atomically
 
 from ..grasping.clouds import world_points
@@ -82,8 +81,8 @@ def run_scenes(store: Store, seed: int, scenes: int, methods: Sequence[Known], o
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `saom bench-grasp`."""
     names = [known.name for known in METHODS]
-    parser.add_argument("--out", type=Path, required=True, help="folder of the results; the same command resumes")
-    parser.add_argument("--scenes", type=at_least(1), default=200, help="(default: 200)")
+    add_out(parser, "folder of the results; the same command resumes")
+    parser.add_argument("--tables", dest="scenes", type=at_least(1), default=200, help="scenes (default: 200)")
     parser.add_argument("--seed", type=int, default=0, help="another number gives other scenes (default: 0)")
     parser.add_argument("--methods", nargs="+", choices=names, default=names, help="(default: all)")
     parser.add_argument("--model", default="", help="a saom-*.onnx file; empty: bundled saom-tiny")

@@ -97,7 +97,7 @@ def test_the_table_is_taken_away_and_two_boxes_on_it_are_left() -> None:
 def options(out: Path, *more: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     grasp.add_arguments(parser)
-    return parser.parse_args(["--out", str(out), "--scenes", "1", "--seed", "5", *more])
+    return parser.parse_args(["--out", str(out), "--tables", "1", "--seed", "5", *more])
 
 
 @pytest.mark.slow
