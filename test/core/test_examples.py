@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from doc_examples import ROOT, RUN_BY, all_examples, example
 
-from examples import ROOT, RUN_BY, all_examples, example
 from saom_core.videos import VideoWriter
 
 SEQUENCE = ROOT / "demo" / "sequence"

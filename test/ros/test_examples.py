@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from examples import example
+from doc_examples import example
 from geometry_msgs.msg import Point
 from rclpy.qos import qos_profile_sensor_data
 from robot import Robot

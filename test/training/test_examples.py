@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from examples import example
+from doc_examples import example
 
 from saom_training.data.frames import Frame, FrameObject
 from saom_training.dataset import Dataset
