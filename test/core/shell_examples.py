@@ -24,7 +24,7 @@ NOT_RUN = {
     r"ray start": "several machines",
     r"saom collect (?!--help|--out data/few)": "thousands of pictures; test/training/simulators collects some",
     r"(OMP_NUM_THREADS=1 )?(torchrun .*|saom )finetune\b(?!.*data/few)": "hours; test/training/recipes trains small",
-    r"saom (reproduce|bench-collect|bench-teach)\b": "hours or minutes; test/training has small ones",
+    r"saom (reproduce|bench-collect|bench-teach|bench-grasp)\b": "hours or minutes; test/training has small ones",
     r"saom (export|evaluate)\b(?!.*few).* (runs/|sam_vit_b|MODEL)": "a network that hours of training made",
     r"saom \S+ (.*)?saom-fast.onnx|saom segment .*sam_vit_b": "weights that are not in the repository",
     r"saom dataset import ": "annotations of the reader's own; test/training/dataset_tools imports each format",
