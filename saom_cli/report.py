@@ -141,7 +141,7 @@ def blurred(image_rgb: npt.NDArray[np.uint8], depth_m: npt.NDArray[np.float32] |
     part = image_rgb[window]
     few = [max(1, round(BLOCKS * side / max(part.shape[:2]))) for side in part.shape[:2]]
     small = cv2.resize(part, few[::-1], interpolation=cv2.INTER_AREA)
-    image_rgb[window] = cv2.resize(small, part.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    image_rgb[window] = cv2.resize(small, part.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)
     if depth_m is not None and depth_m.shape == image_rgb.shape[:2]:
         depth_m[window] = 0.0
     return [left, top, right, bottom]

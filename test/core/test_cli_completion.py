@@ -50,7 +50,7 @@ def test_bash_completes_commands_options_choices_and_files(script: Path) -> None
 def test_zsh_takes_its_script_of_all_commands(tmp_path: Path) -> None:
     done = saom("completion", "zsh")
     assert done.returncode == 0 and done.stdout.startswith("#compdef saom")
-    assert all(f'"{name}:' in done.stdout for name in COMMANDS)
+    assert all(f"{name}:" in done.stdout for name in COMMANDS)
     if shutil.which("zsh"):
         (tmp_path / "_saom").write_text(done.stdout)
         subprocess.run(["zsh", "-n", str(tmp_path / "_saom")], check=True)

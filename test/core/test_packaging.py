@@ -18,6 +18,7 @@ STAND_INS = {
     # package -> what it installs, and what that says of itself; names and files collide as the real ones' do
     "numpy": ("numpy", "NUMPY"),
     "tqdm": ("tqdm", "TQDM"),
+    "scipy": ("scipy", "SCIPY"),
     "OpenEXR": ("OpenEXR", "EXR"),
     "opencv-python": ("cv2", "WINDOWS"),
     "opencv-python-headless": ("cv2", "HEADLESS"),
@@ -48,10 +49,16 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
         base = package.replace("-", "_")
         info = f"{base}-99.0.dist-info"
         with zipfile.ZipFile(folder / f"{base}-99.0-py3-none-any.whl", "w") as wheel:
-            wheel.writestr(f"{module}/__init__.py", f"KIND = {name!r}\n")
+            # what commands import before OpenCV is there: tqdm.tqdm and numpy.typing
+            wheel.writestr(f"{module}/__init__.py", f"KIND = {name!r}\n{module} = None\n")
+            wheel.writestr(f"{module}/typing.py", "")
             wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {package}\nVersion: 99.0\n")
             wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-            files = [f"{module}/__init__.py", *(f"{info}/{one}" for one in ("METADATA", "WHEEL", "RECORD"))]
+            files = [
+                f"{module}/__init__.py",
+                f"{module}/typing.py",
+                *(f"{info}/{one}" for one in ("METADATA", "WHEEL", "RECORD")),
+            ]
             wheel.writestr(f"{info}/RECORD", "".join(f"{one},,\n" for one in files))
     return folder
 
@@ -77,7 +84,7 @@ def test_what_somebody_has_stays(install: Callable[..., Path], opencv: str, runt
     kinds = run(python, "-c", "import cv2, onnxruntime; print(cv2.KIND, onnxruntime.KIND)").split()
     assert kinds == [STAND_INS[opencv][1], STAND_INS[runtime][1]]
     listed = run(*PIP, "--python", python, "list", "--format=freeze").split()
-    expected = ["numpy", "tqdm", "OpenEXR", "saom", opencv, runtime]
+    expected = ["numpy", "scipy", "tqdm", "OpenEXR", "saom", opencv, runtime]
     assert sorted(one.partition("==")[0] for one in listed) == sorted(expected)
 
 
