@@ -5,6 +5,7 @@ Where Fast DDS cannot reserve the memory it sends everything over UDP, at the ra
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -18,8 +19,11 @@ PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES
 
 FOLDER = Path("/dev/shm")
 MAPPINGS = Path("/proc/self/maps")
-_SEGMENT = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) .* /dev/shm/fast(?:dds|rtps)_[0-9a-f]+$", re.MULTILINE)
+FILES = Path("/proc/self/fd")
+_SEGMENT = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) .* (/dev/shm/fast(?:dds|rtps)_[0-9a-f]+)$", re.MULTILINE)
 """A mapped segment; the files of ports and locks have other names."""
+LOCK = "_el"
+"""Ends the name of the file that the owner of a segment holds open; who merely reads the segment does not."""
 
 
 def shared_memory_trouble() -> str:
@@ -34,8 +38,7 @@ def shared_memory_trouble() -> str:
             "subscribers, too"
         )
     wanted = segment_bytes(Path(profile))
-    mapped = [int(end, 16) - int(begin, 16) for begin, end in _SEGMENT.findall(MAPPINGS.read_text())]
-    if not wanted or max(mapped, default=0) >= wanted:
+    if not wanted or max(_own_segments(), default=0) >= wanted:
         return ""
     size = shutil.disk_usage(FOLDER)
     return (
@@ -44,6 +47,16 @@ def shared_memory_trouble() -> str:
         "more (docker run --shm-size=512m, or --ipc=host), remove what ended processes left there (fastdds shm clean), "
         "or make segment_size in the profile smaller"
     )
+
+
+def _own_segments() -> list[int]:
+    """Bytes of each segment that this process has made; those of processes that it listens to are mapped as well."""
+    opened = set()
+    for file in FILES.iterdir():
+        with contextlib.suppress(OSError):  # closed in the meantime
+            opened.add(os.readlink(file))
+    mapped = _SEGMENT.findall(MAPPINGS.read_text())
+    return [int(end, 16) - int(begin, 16) for begin, end, name in mapped if name + LOCK in opened]
 
 
 def segment_bytes(profile: Path) -> int:
