@@ -90,7 +90,7 @@ def lost_by_kills(options: CollectOptions, out: Path, count: int, kills: int, qu
     Returns:
         How many finished episodes a kill lost, changed, or left without a picture that can be read.
     """
-    command = [sys.executable, "-m", collect.__module__, "--out", str(out), "--simulator", options.simulator]
+    command = [sys.executable, "-m", "saom_cli", "collect", "--out", str(out), "--simulator", options.simulator]
     command += ["--seed", str(options.seed), "--size", f"{options.size_hw[1]}x{options.size_hw[0]}", "--workers", "2"]
     command += ["--frames-per-scene", str(options.frames_per_scene), "--frames", str(count * options.frames_per_scene)]
     rng = random.Random(0)

@@ -133,6 +133,7 @@ class Page(HTMLParser):
         self.figures: list[tuple[str, str, list[tuple[str, float]]]] = []
         self.options: list[str] = []
         self._visible: float | None = None
+        self._option = False
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
