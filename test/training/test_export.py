@@ -29,18 +29,23 @@ from saom_training.onnx_files.precision import TOLERANCES
 pytestmark = pytest.mark.slow
 
 
+@torch.no_grad()
+def spread(network: SaomTiny) -> None:
+    """Spread the scores of random weights over 0..1."""
+    network.quality_head[-1].weight *= 30
+    network.mask_head[-1].weight *= 10
+    for module in network.modules():  # equal values would be stored once, under one name
+        if isinstance(module, torch.nn.BatchNorm2d | torch.nn.LayerNorm):
+            module.weight.uniform_(0.9, 1.1)
+            module.bias.uniform_(-0.1, 0.1)
+
+
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random weights whose scores spread over 0..1, so that thresholds and duplicates have something to decide."""
     torch.manual_seed(0)
     network = SaomTiny(TinyConfig(CLASSES_AND_OTHER, object_width=16))
-    with torch.no_grad():
-        network.quality_head[-1].weight *= 30
-        network.mask_head[-1].weight *= 10
-        for module in network.modules():  # equal values would be stored once, under one name
-            if isinstance(module, torch.nn.BatchNorm2d | torch.nn.LayerNorm):
-                module.weight.uniform_(0.9, 1.1)
-                module.bias.uniform_(-0.1, 0.1)
+    spread(network)
     folder = tmp_path_factory.mktemp("checkpoint")
     save_network(network.eval(), folder, {"steps": 0})
     return folder
@@ -212,13 +217,7 @@ def test_exported_file_can_be_trained_on(checkpoint: Path, tmp_path: Path) -> No
 def test_a_depth_branch_comes_back_from_a_file(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = SaomTiny(TinyConfig(("Mug", "Other"), encoder="efficientnet_lite0", depth_width=8, object_width=16))
-    with torch.no_grad():
-        network.quality_head[-1].weight *= 30
-        network.mask_head[-1].weight *= 10
-        for module in network.modules():  # equal values would be stored once, under one name
-            if isinstance(module, torch.nn.BatchNorm2d | torch.nn.LayerNorm):
-                module.weight.uniform_(0.9, 1.1)
-                module.bias.uniform_(-0.1, 0.1)
+    spread(network)
     save_network(network.eval(), tmp_path / "checkpoint", {})
     export(tmp_path / "checkpoint", tmp_path / "model.onnx", ExportOptions(name="test", grid=(8, 8)))
     found, _ = network_from_onnx(tmp_path / "model.onnx")

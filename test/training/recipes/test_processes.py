@@ -27,7 +27,8 @@ TINY = ["--size", "96x64", "--warmup-steps", "1"]
 RECIPES = {
     "tiny": TINY,
     "names": ["--classes-only", "--init", str(BUNDLED_MODEL), "--dropout", "0", "--warmup-steps", "1"],
-    "base": ["--recipe", "base", "--image-size", "64", "--dim", "64", "--decoder-heads", "4", "--warmup-steps", "1"],
+    "base": ["--recipe", "base", "--image-size", "64", "--dim", "64", "--decoder-heads", "4", "--warmup-steps", "1"]
+    + ["--learning-rate", "1e-3"],  # the usual half of it hardly moves the dice loss in three steps
 }
 
 
@@ -55,7 +56,7 @@ def test_two_processes_learn_what_one_learns_with_twice_the_batch(tmp_path: Path
     for name in ("total", term):
         expected = losses(tmp_path / "alone", name)
         assert losses(tmp_path / "two", name) == pytest.approx(expected, rel=1e-4), name
-        assert expected[1] != pytest.approx(expected[0], rel=1.5e-4), "weights have changed"
+        assert expected[1] != pytest.approx(expected[0], rel=2e-4), "weights have changed"
     assert alone.keys() == two.keys()
     for name, value in alone.items():
         torch.testing.assert_close(two[name], value, rtol=1e-3, atol=3e-4, msg=name)

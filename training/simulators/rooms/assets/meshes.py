@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 
 from ..catalogue.kits.draft import Draft
 from ..geometry.model import Look, LookKind, ObjectModel
 from ..geometry.triangles import Mesh
+from ..looks.pictures import no_larger
 from .hulls import colliders
 
 SMALLEST_M, LARGEST_M = 0.008, 3.5
@@ -64,8 +64,5 @@ def _look(mesh: Any) -> tuple[Look, np.ndarray]:
         across = np.linalg.svd(flat, full_matrices=False)[2][:2] if len(flat) > 2 else np.eye(3)[:2]
         kind: LookKind = "glass" if alpha < 0.95 else "plastic"
         return Look(kind, rgb, rgb, alpha=max(0.25, float(alpha))), flat @ across.T
-    picture = np.asarray(image.convert("RGB"), np.uint8)
-    scale = MAX_TEXTURE_PX / max(picture.shape[:2])
-    if scale < 1:
-        picture = np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    picture = no_larger(np.asarray(image.convert("RGB"), np.uint8), MAX_TEXTURE_PX)
     return Look("picture", rgb, rgb, picture=picture), np.asarray(uv, float)

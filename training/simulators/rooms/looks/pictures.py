@@ -50,10 +50,14 @@ class Pictures:
         return np.ascontiguousarray(np.vstack([half, half[::-1]]))
 
 
+def no_larger(picture: Picture, longest_px: int) -> Picture:
+    """The picture itself, or shrunk to this many pixels along its longer edge."""
+    scale = longest_px / max(picture.shape[:2])
+    if scale >= 1:
+        return picture
+    return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+
+
 @lru_cache(maxsize=256)
 def _read(path: Path) -> Picture:
-    picture = read_photo(path)
-    scale = LONGEST_PX / max(picture.shape[:2])
-    if scale < 1:
-        picture = np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-    return picture
+    return no_larger(read_photo(path), LONGEST_PX)
