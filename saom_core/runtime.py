@@ -33,6 +33,8 @@ _PROVIDERS = {
     "cuda": "CUDAExecutionProvider",
     "tensorrt": "TensorrtExecutionProvider",
 }
+_BELOW = {"cpu": (), "cuda": ("cpu",), "tensorrt": ("cuda", "cpu")}
+"""What runs the operators that a provider lacks, in this order."""
 
 
 @dataclass(frozen=True)
@@ -191,19 +193,27 @@ def _open_session(file: Path, provider: str, threads: int) -> tuple[ort.Inferenc
 
 
 def _started(file: Path, options: ort.SessionOptions, wish: str) -> ort.InferenceSession:
-    """A session with that provider; operators that it lacks run on the CPU."""
-    names = list(dict.fromkeys([_PROVIDERS[wish], _PROVIDERS["cpu"]]))
+    """A session with that provider; what it lacks is run by those `_BELOW` it."""
     if wish != "tensorrt":
-        return ort.InferenceSession(str(file), options, providers=names)
-    settings = [tensorrt_cache.cache_options(file), {}]
+        return _session(file, options, wish, {})
     try:
-        return ort.InferenceSession(str(file), options, providers=names, provider_options=settings)
+        return _session(file, options, wish, tensorrt_cache.cache_options(file))
     except Exception as error:  # see `_open_session`
         if not tensorrt_cache.clear(file):
             raise
         logger.warning("TensorRT cannot use the engine that it kept (%s): it builds it anew", _first_line(error))
-    settings = [tensorrt_cache.cache_options(file), {}]
-    return ort.InferenceSession(str(file), options, providers=names, provider_options=settings)
+    return _session(file, options, wish, tensorrt_cache.cache_options(file))
+
+
+def _session(file: Path, options: ort.SessionOptions, wish: str, settings: dict[str, object]) -> ort.InferenceSession:
+    """A session whose first provider has these settings; it raises where that provider cannot start.
+
+    Left to itself, onnxruntime prints some failures to the standard output and goes on with another provider.
+    """
+    available = ort.get_available_providers()
+    below = [_PROVIDERS[name] for name in _BELOW[wish] if _PROVIDERS[name] in available]
+    providers = [(_PROVIDERS[wish], settings), *((name, {}) for name in below)]
+    return ort.InferenceSession(str(file), options, providers=providers, enable_fallback=0)
 
 
 def _first_line(error: Exception) -> str:

@@ -25,10 +25,11 @@ def cache_folder(model: Path) -> Path:
     return user_cache() / "tensorrt" / f"{sha256_without_entry(model, TAUGHT_KEY)[:16]}-{ort.__version__}"
 
 
-def cache_options(model: Path) -> dict[str, str]:
+def cache_options(model: Path) -> dict[str, object]:
     """Options of onnxruntime's TensorRT provider that keep the engines of a model file; none where no file can be kept.
 
-    Tells once what is waited for.
+    Tells once what is waited for. Names and types are those of
+    https://onnxruntime.ai/docs/execution-providers/TensorRT-ExecutionProvider.html.
     """
     try:
         folder = cache_folder(model)
@@ -39,8 +40,12 @@ def cache_options(model: Path) -> dict[str, str]:
         return {}
     if not any(folder.glob("*.engine")):
         logger.info("TensorRT builds its engine for this model, once, for minutes; it is kept in %s", folder)
-    kept = ("trt_engine_cache", "trt_timing_cache")
-    return {f"{one}_enable": "True" for one in kept} | {f"{one}_path": str(folder) for one in kept}
+    return {
+        "trt_engine_cache_enable": True,
+        "trt_engine_cache_path": str(folder),
+        "trt_timing_cache_enable": True,
+        "trt_timing_cache_path": str(folder),
+    }
 
 
 def clear(model: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from saom_core.model_format import METADATA_KEY, OUTPUTS
 from saom_core.onnx_metadata import with_entry, without_entry
 from saom_core.runtime import BUNDLED_MODEL, OnnxModel
 from saom_core.taxonomy import OTHER, PAPER_CLASSES
+from saom_core.tensorrt_cache import cache_folder, cache_options
 
 OTHER_SIGNATURE = bytes.fromhex(
     "08083a370a100a017812017922084964656e746974791201675a0f0a0178120a0a08080112040a020801620f0a0179120a0a08080112040a02080142040a00100d"
@@ -128,28 +130,35 @@ class TensorRt:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.built = 0
-        self.settings: list[dict[str, str]] = []
+        self.providers: list[tuple[str, dict[str, object]]] = []
         real = runtime.ort.InferenceSession
         rt = self
 
         class Session(real):  # type: ignore[misc, valid-type]
-            def __init__(self, path: str, options: object, providers: list[str], **more: list[dict[str, str]]) -> None:
+            def __init__(self, path: str, options: object, *, providers: list[Any], enable_fallback: int = 1) -> None:
                 super().__init__(path, options, providers=["CPUExecutionProvider"])
-                if more:
-                    rt.start(providers, more["provider_options"])
+                try:
+                    rt.start(providers)
+                except (ValueError, RuntimeError):  # onnxruntime's own wrapper prints these and goes on
+                    if enable_fallback:
+                        rt.providers = []
+                        return
+                    raise
 
             def get_providers(self) -> list[str]:
-                return ["TensorrtExecutionProvider", "CPUExecutionProvider"]
+                return [name for name, _ in rt.providers] or ["CPUExecutionProvider"]
 
         monkeypatch.setattr(runtime.ort, "InferenceSession", Session)
-        monkeypatch.setattr(runtime.ort, "get_available_providers", lambda: ["TensorrtExecutionProvider"])
+        monkeypatch.setattr(runtime.ort, "get_available_providers", lambda: list(self.available))
 
-    def start(self, providers: list[str], settings: list[dict[str, str]]) -> None:
-        assert providers[0] == "TensorrtExecutionProvider" and len(settings) == len(providers)
-        self.settings = settings
-        folder = settings[0].get("trt_engine_cache_path")
-        kept = folder and settings[0]["trt_engine_cache_enable"] == "True"
-        engine = Path(folder) / "graph_sm90.engine" if folder and kept else None
+    available = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")  # as onnxruntime-gpu has
+
+    def start(self, providers: list[tuple[str, dict[str, object]]]) -> None:
+        self.providers = providers
+        name, settings = providers[0]
+        assert name == "TensorrtExecutionProvider"
+        folder = str(settings["trt_engine_cache_path"]) if settings.get("trt_engine_cache_enable") else ""
+        engine = Path(folder) / "graph_sm90.engine" if folder else None
         if engine is None or not engine.exists():
             self.built += 1
             if engine is not None:
@@ -165,7 +174,19 @@ def test_tensorrt_builds_its_engine_once(tmp_path: Path, monkeypatch: pytest.Mon
         assert OnnxModel(provider="tensorrt").info.provider == "tensorrt"
     assert stand_in.built == 1
     [engine] = (tmp_path / "cache").rglob("*.engine")
-    assert stand_in.settings[0]["trt_timing_cache_path"] == str(engine.parent)
+    assert stand_in.providers == [
+        (
+            "TensorrtExecutionProvider",
+            {
+                "trt_engine_cache_enable": True,
+                "trt_engine_cache_path": str(engine.parent),
+                "trt_timing_cache_enable": True,
+                "trt_timing_cache_path": str(engine.parent),
+            },
+        ),
+        ("CUDAExecutionProvider", {}),
+        ("CPUExecutionProvider", {}),
+    ]
     other = tmp_path / "other.onnx"  # other weights, or metadata, are another model
     other.write_bytes(with_entry(BUNDLED_MODEL.read_bytes(), "more", "text"))
     OnnxModel(str(other), "tensorrt")
@@ -192,7 +213,36 @@ def test_without_a_place_for_engines_tensorrt_still_runs(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     stand_in = TensorRt(monkeypatch)
     assert OnnxModel(provider="tensorrt").info.provider == "tensorrt"
-    assert stand_in.settings[0] == {} and "at every start" in caplog.text
+    assert stand_in.providers[0][1] == {} and "at every start" in caplog.text
+
+
+def test_tensorrt_without_cuda_leaves_the_rest_to_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    stand_in = TensorRt(monkeypatch)
+    stand_in.available = ("TensorrtExecutionProvider", "CPUExecutionProvider")
+    assert OnnxModel(provider="tensorrt").info.provider == "tensorrt"
+    assert [name for name, _ in stand_in.providers] == ["TensorrtExecutionProvider", "CPUExecutionProvider"]
+
+
+def test_onnxruntime_takes_the_options_as_texts_that_it_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own reader of `providers` turns them into what its C++ side compares with "True"."""
+    from onnxruntime.capi.onnxruntime_inference_collection import check_and_normalize_provider_args
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    options = cache_options(BUNDLED_MODEL)
+    names, texts = check_and_normalize_provider_args(
+        [("TensorrtExecutionProvider", options)], None, ["TensorrtExecutionProvider"]
+    )
+    folder = str(cache_folder(BUNDLED_MODEL))
+    assert names == ["TensorrtExecutionProvider"] and Path(folder).is_dir()
+    assert texts == [
+        {
+            "trt_engine_cache_enable": "True",
+            "trt_engine_cache_path": folder,
+            "trt_timing_cache_enable": "True",
+            "trt_timing_cache_path": folder,
+        }
+    ]
 
 
 def test_a_tensorrt_that_fails_without_kept_engines_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
