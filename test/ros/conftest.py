@@ -88,8 +88,8 @@ def start(robot: Robot, log: Path) -> Iterator[StartNode]:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
-    """A robot whose node is up and active; shared by the tests of a module, which leave it as they found it."""
+def _up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
+    """A robot whose node is up and active."""
     with Robot() as made:
         process = start_in(made.domain, tmp_path_factory.mktemp("node") / "node.log", input_timeout_s=1.0)
         try:
@@ -97,3 +97,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
             yield made
         finally:
             stop(process)
+
+
+@pytest.fixture
+def running(_up: Robot) -> Iterator[Robot]:
+    """A robot whose node is up and active; shared by the tests of a module, each of which finds it as the first did.
+
+    What a test listens to or publishes beyond that ends with it, also where it fails: others must not fail with it.
+    """
+    yield _up
+    _up.as_at_first()

@@ -24,6 +24,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from saom_ros.msg import InstanceArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
 
 from saom_ros.conversions import image_message
 
@@ -129,6 +130,17 @@ class Robot:
         if self.status is not None:
             self.until(lambda: self.fresh_value(f"{name}_publishers") == "0", f"the node to miss {name}")
 
+    def as_at_first(self) -> None:
+        """Ends all topics but those of a new robot."""
+        self.deaf(*(self.subscriptions.keys() - {"instances"}))
+        for name in self.publishers.keys() - {"image", "camera_info"}:
+            self.withdraw(name)
+        for name, kind in (("image", Image), ("camera_info", CameraInfo)):
+            if name not in self.publishers:
+                self.publishers[name] = self.node.create_publisher(kind, name, self._qos)
+        if "instances" not in self.subscriptions:
+            self.listen(instances=InstanceArray)
+
     def until(self, done: Callable[[], object], what: str, process: subprocess.Popen[Any] | None = None) -> None:
         """Lets messages in until something is the case; fails at once where the process that is to do it has ended."""
         end = time.monotonic() + TIMEOUT_S
@@ -170,7 +182,7 @@ class Robot:
         self.publishers[name].publish(message)
 
     def answer_to(self, header: Header, topic: str = "instances") -> Any:
-        """Waits for the message with just that header.
+        """Waits for the message with just that header, which an array of markers has in its first one.
 
         The node takes frames at best effort, and a busy machine loses some: they are sent again, as a camera sends the
         next one.
@@ -185,7 +197,7 @@ class Robot:
                 for name, message in self._sent:
                     if message.header == header:
                         self.publishers[name].publish(message)
-            found.extend(message for message in self.received[topic] if message.header == header)
+            found.extend(message for message in self.received[topic] if _header_of(message) == header)
             return bool(found)
 
         self.until(there, f"the answer on {topic} to {header.stamp}")
@@ -247,6 +259,11 @@ class Robot:
         """The descriptors of parameters."""
         request = DescribeParameters.Request(names=list(names))
         return self.call(DescribeParameters, "/saom/describe_parameters", request).descriptors
+
+
+def _header_of(message: Any) -> Header:
+    """The header of an answer on any topic."""
+    return message.markers[0].header if isinstance(message, MarkerArray) else message.header
 
 
 def jpeg_message(image_rgb: np.ndarray, header: Header) -> CompressedImage:

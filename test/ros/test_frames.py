@@ -54,7 +54,6 @@ def test_label_image_and_overlay_belong_to_the_instances(running: Robot, image_r
     assert drawn.shape == image_rgb.shape
     changed = (drawn != image_rgb).any(axis=-1)
     assert changed[labels > 0].mean() > 0.9
-    running.deaf("label_image", "overlay", "class_image")
 
 
 def test_depth_of_the_same_moment_gives_metres(running: Robot, image_rgb: np.ndarray) -> None:
@@ -96,14 +95,11 @@ def test_depth_of_the_same_moment_gives_metres(running: Robot, image_rgb: np.nda
     np.testing.assert_array_equal(np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=-1), image_rgb)
     label = data[..., fields["instance"] : fields["instance"] + 2].copy().view("<u2")[..., 0]
     np.testing.assert_array_equal(label, instances_from_message(answer).label_image())
-    running.until(lambda: running.received["markers"], "markers")
-    markers = running.received["markers"][-1].markers
+    markers = running.answer_to(header, "markers").markers
     assert markers[0].action == Marker.DELETEALL
     of_instances = [marker for marker in markers[1:] if marker.ns != "planes"]
     assert of_instances and len(of_instances) % 2 == 0
     assert any(marker.ns == "planes" and marker.points for marker in markers), "the table"
-    running.deaf("points", "markers")
-    running.withdraw("depth")
 
 
 def test_only_the_newest_of_a_burst_is_answered(running: Robot, image_rgb: np.ndarray) -> None:
@@ -318,7 +314,6 @@ def test_a_selected_class_gets_a_mask_of_its_own(running: Robot, image_rgb: np.n
     best = instances.class_names.index(chosen)
     np.testing.assert_array_equal(mask > 0, instances.masks[best].dense((480, 640)))
     assert running.call(Select, "/saom/select", Select.Request()).success
-    running.deaf("target_mask")
 
 
 def test_objects_keep_their_track_ids_and_can_be_selected_by_them(running: Robot, image_rgb: np.ndarray) -> None:

@@ -58,8 +58,6 @@ def test_the_table_is_a_plane_and_no_object(running: Robot) -> None:
     assert surfaces and len(with_table.instances) == len(answer.instances) + len(surfaces)
     assert max(item.mask.area for item in with_table.instances) == max(item.mask.area for item in surfaces)
     assert running.set_parameter("drop_surfaces", True).successful
-    running.deaf("planes")
-    running.withdraw("depth")
 
 
 @pytest.mark.skipif(CollisionObject is None, reason="needs moveit_msgs and shape_msgs")
@@ -86,8 +84,6 @@ def test_moveit_is_told_and_told_again_when_the_camera_stops(running: Robot) -> 
     running.until(lambda: not kept(), "an empty scene after the camera has stopped")
     assert {m.id.rsplit("_", 1)[0] for m in told} >= {"saom_track", "saom_plane"}
     assert running.set_parameter("collision_ttl_s", 2.0).successful
-    running.deaf("collision_objects")
-    running.withdraw("depth")
 
 
 def test_classes_and_the_rate_change_while_the_node_runs(running: Robot) -> None:

@@ -25,7 +25,6 @@ WARN = b"\x01"
 def with_depth(running: Robot) -> Iterator[Robot]:
     running.advertise("depth", Image)
     yield running
-    running.withdraw("depth")
 
 
 def show_rgbd(robot: Robot, depth: np.ndarray, depth_header: Header | None = None) -> Header:

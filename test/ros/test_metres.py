@@ -84,4 +84,3 @@ def test_what_the_name_does_not_tell_is_asked_for(running: Robot) -> None:
         running.until(lambda: "cannot tell" not in running.status.message, "the doubt to be over")
     assert "one of auto, true, false" in running.set_parameter("rectified", "maybe").reason
     assert running.set_parameter("rectified", "auto").successful
-    running.withdraw("depth")

@@ -87,7 +87,6 @@ def test_a_recording_that_begins_again(running: Robot) -> None:
     for one in rounds:
         assert all(ids == one[0] for ids in one)
     assert not rounds[0][0] & rounds[1][0] and not rounds[1][0] & rounds[2][0]
-    running.withdraw("depth")
 
 
 def test_a_camera_without_stamps(running: Robot) -> None:
@@ -99,7 +98,6 @@ def test_a_camera_without_stamps(running: Robot) -> None:
         seen.append(running.answer_to(running.show(picture()[0], header_at(0))))
     assert all(answer.has_depth for answer in seen)
     assert ids_of(seen[-1]) & ids_of(seen[-2])
-    running.withdraw("depth")
 
 
 def test_the_image_size_changes_and_changes_back(running: Robot) -> None:
@@ -130,7 +128,6 @@ def test_the_image_size_changes_and_changes_back(running: Robot) -> None:
     assert answer.width == 640 and not answer.has_depth
     newest_answer(running, lambda: show(image, depth, camera_info(Header())), located)
     running.until(lambda: running.fresh_value("state") and not running.status.message.count("expected"), "no trouble")
-    running.withdraw("depth")
 
 
 def test_depth_stops_and_comes_back(running: Robot) -> None:

@@ -8,6 +8,7 @@ from conftest import StartNode
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from robot import Robot, camera_info, picture
 from sensor_msgs.msg import Image
+from std_msgs.msg import Header
 
 from saom_ros.conversions import image_message
 from saom_ros.messages import instances_from_message
@@ -23,14 +24,16 @@ def test_detections_say_the_same_as_the_instances(start: StartNode, robot: Robot
     image_rgb, depth_mm = picture()
     robot.publish("camera_info", camera_info(robot.header()))
 
+    headers: list[Header] = []
+
     def answered() -> bool:
-        header = robot.header()
-        robot.publish("depth", image_message(depth_mm, "16UC1", header))
-        robot.show(image_rgb, header)
-        return bool(robot.answer_to(header, "detections_3d").detections)
+        headers.append(robot.header())
+        robot.publish("depth", image_message(depth_mm, "16UC1", headers[-1]))
+        robot.show(image_rgb, headers[-1])
+        return bool(robot.answer_to(headers[-1], "detections_3d").detections)
 
     robot.until(answered, "boxes in space")
-    flat, deep, whole = (robot.received[name][-1] for name in ("detections", "detections_3d", "instances"))
+    flat, deep, whole = (robot.answer_to(headers[-1], name) for name in ("detections", "detections_3d", "instances"))
     instances = instances_from_message(whole)
     assert len(flat.detections) == len(instances)
     for detection, item in zip(flat.detections, whole.instances, strict=True):
