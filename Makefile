@@ -44,7 +44,7 @@ test: env env-train
 # what is tested in the training side's environment; the quick round leaves what needs neither torch nor onnx to the node's
 TRAINING_TESTS := test/core test/training
 test-fast: SELECT := -m 'not slow'
-test-fast: TRAINING_TESTS := test/core/sam test/core/test_model_format.py test/training
+test-fast: TRAINING_TESTS := test/core/sam test/core/model_file/test_contract.py test/training
 test-fast: test
 
 node-tests:

@@ -14,11 +14,11 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from saom_core.camera import CameraIntrinsics
-from saom_core.depth_checks import depth_in_metres
 from saom_core.errors import InputError
+from saom_core.geometry.support import Plane, Support
 from saom_core.instances import Instances, MaskCrop
+from saom_core.places.depth_checks import depth_in_metres
 from saom_core.runtime import ModelInfo
-from saom_core.support import Plane, Support
 
 INSTANCES = "saom_ros/msg/InstanceArray"
 IMAGE, COMPRESSED, CAMERA_INFO = (f"sensor_msgs/msg/{name}" for name in ("Image", "CompressedImage", "CameraInfo"))

@@ -17,11 +17,11 @@ from tqdm import tqdm
 
 from saom_core.arguments import add_config_arguments, at_least, config_from, pair
 from saom_core.camera import CameraIntrinsics
-from saom_core.depth_files import read_depth
 from saom_core.files import check_outputs, write_atomically
 from saom_core.loading import load_segmenter
 from saom_core.memory import peak_memory_mb
-from saom_core.photos import read_photo
+from saom_core.pictures.depth_files import read_depth
+from saom_core.pictures.photos import read_photo
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

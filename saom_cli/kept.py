@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from saom_core.depth import Boxes3d
+from saom_core.geometry.depth import Boxes3d
+from saom_core.geometry.support import SUPPORT_ARRAYS, Plane, Support
 from saom_core.instances import Instances, MaskCrop
-from saom_core.support import SUPPORT_ARRAYS, Plane, Support
 
 
 def packed(instances: Instances) -> bytes:

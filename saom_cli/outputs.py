@@ -20,7 +20,7 @@ from saom_core.errors import InputError
 from saom_core.files import check_not_read, check_output, write_atomically
 from saom_core.instances import Instances
 from saom_core.overlay import draw_overlay
-from saom_core.photos import write_photo
+from saom_core.pictures.photos import write_photo
 from saom_core.runtime import ModelInfo
 
 FORMATS = {

@@ -29,7 +29,7 @@ from saom_core.files import check_output, move_into_place, write_atomically
 from saom_core.loading import load_segmenter
 from saom_core.runtime import ModelInfo
 from saom_core.segmenter import Segmenter
-from saom_core.tracker import Tracker
+from saom_core.tracking.tracker import Tracker
 
 TOPICS = {"/saom/instances": INSTANCES, "/saom/label_image": IMAGE}
 """What is written."""

@@ -28,13 +28,13 @@ from saom_cli.segment import add_depth_arguments, camera_of, numbers
 from saom_core import __version__
 from saom_core.arguments import add_config_arguments, config_from
 from saom_core.config import SaomConfig
-from saom_core.depth_files import read_depth
 from saom_core.errors import InputError, SaomError
 from saom_core.files import check_output, write_atomically
 from saom_core.instances import Instances
 from saom_core.loading import load_segmenter
 from saom_core.overlay import draw_overlay
-from saom_core.photos import read_photo
+from saom_core.pictures.depth_files import read_depth
+from saom_core.pictures.photos import read_photo
 from saom_core.segmenter import Segmentation, Segmenter
 
 BLOCKS = 6

@@ -26,11 +26,11 @@ from saom_cli.table import Table, prompt_of
 from saom_core.arguments import add_config_arguments, at_least, config_from
 from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
-from saom_core.depth_files import DEPTH_SUFFIXES, find_depth, read_checked_depth
 from saom_core.errors import InputError
 from saom_core.loading import load_segmenter
-from saom_core.photos import find_photos, read_photo
-from saom_core.prompts import Prompts
+from saom_core.pictures.depth_files import DEPTH_SUFFIXES, find_depth, read_checked_depth
+from saom_core.pictures.photos import find_photos, read_photo
+from saom_core.prompting.prompts import Prompts
 from saom_core.segmenter import Segmentation, Segmenter
 
 WHITE = 128

@@ -25,9 +25,9 @@ from saom_core.files import check_output
 from saom_core.instances import Instances
 from saom_core.loading import load_segmenter
 from saom_core.overlay import draw_overlay
+from saom_core.pictures.videos import Frame, Video, VideoWriter, check_video_output
 from saom_core.segmenter import Segmenter
-from saom_core.tracker import Tracker
-from saom_core.videos import Frame, Video, VideoWriter, check_video_output
+from saom_core.tracking.tracker import Tracker
 
 MOST_ROWS = 20
 """Objects that are listed in the end, those that were seen longest."""

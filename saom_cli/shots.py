@@ -14,10 +14,10 @@ import numpy.typing as npt
 from saom_cli.segment import camera_of
 from saom_cli.sources import check_photos, is_bag, is_video, source_of
 from saom_core.camera import CameraIntrinsics
-from saom_core.depth_files import find_depth, read_depth
 from saom_core.errors import InputError
-from saom_core.photos import find_photos, read_photo
-from saom_core.videos import Video
+from saom_core.pictures.depth_files import find_depth, read_depth
+from saom_core.pictures.photos import find_photos, read_photo
+from saom_core.pictures.videos import Video
 
 if TYPE_CHECKING:
     from saom_cli.bags import Bag

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from saom_core.errors import InputError
-from saom_core.photos import SUFFIXES
-from saom_core.videos import VIDEO_SUFFIXES
+from saom_core.pictures.photos import SUFFIXES
+from saom_core.pictures.videos import VIDEO_SUFFIXES
 
 BAG_SUFFIXES = (".mcap", ".db3", ".bag")
 """Recordings of ROS."""

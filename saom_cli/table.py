@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from saom_core.instances import Instances
-from saom_core.prompts import Prompts
+from saom_core.prompting.prompts import Prompts
 from saom_core.segmenter import Segmentation
 from saom_core.taxonomy import OTHER
 

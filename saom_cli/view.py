@@ -21,13 +21,13 @@ from saom_cli.segment import add_depth_arguments
 from saom_cli.shots import Shot, shots_of
 from saom_cli.sources import add_topic_arguments
 from saom_core.arguments import add_config_arguments, at_least, config_from
-from saom_core.depth import back_project
 from saom_core.errors import InputError
 from saom_core.files import check_output, move_into_place
+from saom_core.geometry.depth import back_project
 from saom_core.instances import Instances
 from saom_core.loading import load_segmenter
 from saom_core.overlay import color_of
-from saom_core.tracker import Tracker
+from saom_core.tracking.tracker import Tracker
 
 WORLD, CAMERA, IMAGE = "world", "world/camera", "world/camera/image"
 """Entities: everything in 3D is in the camera's optical frame, x right, y down, z forward, metres."""

@@ -14,18 +14,18 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from saom_core.asking import Answers, Asking
 from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
-from saom_core.grid import grid_points
 from saom_core.instances import Instances, MaskCrop
 from saom_core.letterbox import Letterbox, without_islands
-from saom_core.measure import measure
-from saom_core.model_format import OUTPUTS_OF_THE_IMAGE
-from saom_core.prompts import MAX_PROMPTS, OPEN, Prompts
+from saom_core.model_file.contract import OUTPUTS_OF_THE_IMAGE
+from saom_core.model_file.taught import descriptors, match
+from saom_core.places.measure import measure
+from saom_core.prompting.asking import Answers, Asking
+from saom_core.prompting.grid import grid_points
+from saom_core.prompting.prompts import MAX_PROMPTS, OPEN, Prompts
 from saom_core.runtime import ModelInfo, OnnxModel
 from saom_core.segmenter import Segmentation, check_frame, named, prompt_count_of
-from saom_core.taught import descriptors, match
 
 logger = logging.getLogger("saom")
 

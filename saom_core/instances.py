@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from saom_core.depth import Boxes3d
 from saom_core.errors import InputError
+from saom_core.geometry.depth import Boxes3d
+from saom_core.geometry.support import SUPPORT_ARRAYS, Support
 from saom_core.masks import box_of_mask, rle_counts
 from saom_core.overlay import draw_overlay
-from saom_core.support import SUPPORT_ARRAYS, Support
 
 if TYPE_CHECKING:
     import supervision

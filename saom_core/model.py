@@ -21,15 +21,15 @@ import numpy.typing as npt
 
 from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
-from saom_core.depth_files import read_depth
 from saom_core.errors import InputError
 from saom_core.instances import Instances
 from saom_core.loading import load_segmenter
-from saom_core.photos import read_photo
-from saom_core.prompts import Prompts
+from saom_core.pictures.depth_files import read_depth
+from saom_core.pictures.photos import read_photo
+from saom_core.pictures.videos import VIDEO_SUFFIXES, Frame, Video
+from saom_core.prompting.prompts import Prompts
 from saom_core.runtime import ModelInfo
 from saom_core.segmenter import Segmenter
-from saom_core.videos import VIDEO_SUFFIXES, Frame, Video
 
 
 class Model:
@@ -91,7 +91,7 @@ class Model:
             negative_points_xy: pixels that are not on the object; all that is given then shows one object. For SAM
                 checkpoints, as the next two.
             one_object: all that is given shows one object.
-            mask: about where the one object is; see `saom_core.prompts.ObjectPrompt.mask`.
+            mask: about where the one object is; see `saom_core.prompting.prompts.ObjectPrompt.mask`.
             depth: as `segment`.
             camera: as `segment`.
             bgr: as `segment`.
@@ -138,7 +138,7 @@ class Model:
         Raises:
             InputError: no such file or camera, or none that OpenCV can open.
         """
-        from saom_core.tracker import Tracker  # photos do without
+        from saom_core.tracking.tracker import Tracker  # photos do without
 
         tracker = Tracker()
         with Video(source) as video:

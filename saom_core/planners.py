@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from saom_core.camera import CameraIntrinsics
-from saom_core.depth import back_project
 from saom_core.errors import InputError
+from saom_core.geometry.depth import back_project
 from saom_core.instances import Instances
 
 FloatArray = npt.NDArray[np.float32]

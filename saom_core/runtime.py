@@ -1,7 +1,7 @@
 """Runs a saom-*.onnx file with onnxruntime: it chooses the provider, checks the file, and makes one call per image.
 
 The file contains all of everything mode: encoder, grid prompts, decoder, filters, removal of duplicates. Only its
-inputs, outputs and metadata are known here; `saom_core/model_format.py` lists them.
+inputs, outputs and metadata are known here; `saom_core/model_file/contract.py` lists them.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from saom_core import tensorrt_cache
 from saom_core.errors import ModelError
-from saom_core.model_format import OUTPUTS, check_signature, read_metadata
-from saom_core.onnx_metadata import sha256_without_entry
-from saom_core.reference import REFERENCE_KEY, ReferenceObjects
-from saom_core.taught import TAUGHT_KEY, TaughtClass, descriptor_size, from_json
+from saom_core.model_file import tensorrt_cache
+from saom_core.model_file.contract import OUTPUTS, check_signature, read_metadata
+from saom_core.model_file.metadata import sha256_without_entry
+from saom_core.model_file.reference import REFERENCE_KEY, ReferenceObjects
+from saom_core.model_file.taught import TAUGHT_KEY, TaughtClass, descriptor_size, from_json
 
 logger = logging.getLogger("saom")
 

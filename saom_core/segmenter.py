@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
-from saom_core.depth import clean_depth
 from saom_core.errors import InputError, ModelError
+from saom_core.geometry.depth import clean_depth
 from saom_core.instances import Instances
-from saom_core.prompts import Prompts
+from saom_core.prompting.prompts import Prompts
 from saom_core.runtime import ModelInfo
 from saom_core.taxonomy import OTHER
 

@@ -10,7 +10,7 @@ from std_msgs.msg import Header
 
 from saom_core.camera import CameraIntrinsics
 from saom_core.instances import Instances
-from saom_core.rigid import RigidTransform
+from saom_core.places.rigid import RigidTransform
 from saom_core.runtime import ModelInfo
 from saom_ros.target import TargetInFrame
 

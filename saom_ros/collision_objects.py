@@ -16,7 +16,7 @@ import numpy as np
 from geometry_msgs.msg import Point, Pose, Quaternion
 from std_msgs.msg import Header
 
-from saom_core.support import Plane
+from saom_core.geometry.support import Plane
 from saom_ros.answer import Answer
 from saom_ros.messages import instance_message
 from saom_ros.output import Output

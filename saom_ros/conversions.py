@@ -17,8 +17,8 @@ import numpy.typing as npt
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from saom_core.depth_checks import depth_in_metres
 from saom_core.errors import InputError
+from saom_core.places.depth_checks import depth_in_metres
 
 MAX_SIDE_PX = 32_767
 """OpenCV's own limit for the functions used here."""

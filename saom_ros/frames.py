@@ -14,7 +14,7 @@ from rclpy.time import Time
 from std_msgs.msg import Header
 
 from saom_core.errors import InputError, SaomError
-from saom_core.rigid import RigidTransform
+from saom_core.places.rigid import RigidTransform
 
 try:
     import tf2_ros

@@ -7,8 +7,8 @@ from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
+from saom_core.geometry.support import Plane
 from saom_core.overlay import color_of
-from saom_core.support import Plane
 from saom_ros.answer import Answer
 
 

@@ -10,10 +10,10 @@ import numpy.typing as npt
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from std_msgs.msg import Header
 
-from saom_core.depth import Boxes3d
+from saom_core.geometry.depth import Boxes3d
+from saom_core.geometry.support import Plane, Support
 from saom_core.instances import Instances, MaskCrop
 from saom_core.runtime import ModelInfo
-from saom_core.support import Plane, Support
 from saom_ros.msg import Instance, InstanceArray, Mask
 from saom_ros.msg import Plane as PlaneMessage
 

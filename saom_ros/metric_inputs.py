@@ -16,11 +16,11 @@ from std_msgs.msg import Header
 
 from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
-from saom_core.depth_checks import DepthProblem, depth_problem, depth_scale_of, size_problem
 from saom_core.errors import InputError
 from saom_core.instances import Instances
-from saom_core.registration import Registration
-from saom_core.rigid import IDENTITY, RigidTransform
+from saom_core.places.depth_checks import DepthProblem, depth_problem, depth_scale_of, size_problem
+from saom_core.places.registration import Registration
+from saom_core.places.rigid import IDENTITY, RigidTransform
 from saom_ros.camera_info import CameraOfStream, kind_of_picture
 from saom_ros.compressed_depth import raw_depth
 from saom_ros.conversions import depth_from_image, depth_type

@@ -29,7 +29,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from saom_core.errors import SaomError
 from saom_core.loading import load_segmenter
-from saom_core.tracker import Tracker
+from saom_core.tracking.tracker import Tracker
 from saom_ros.diagnostics import ERROR, Problems, Statistics, status_message
 from saom_ros.executor import NodeExecutor
 from saom_ros.frames import Frames

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from std_msgs.msg import Header
 
-from saom_core.depth import clean_depth
 from saom_core.errors import InputError
-from saom_core.measure import BoxMemory
+from saom_core.geometry.depth import clean_depth
+from saom_core.places.measure import BoxMemory
 from saom_ros.answer import Answer
 from saom_ros.frames import Frames
 from saom_ros.parameters import Parameters, listed

@@ -11,7 +11,7 @@ from std_srvs.srv import SetBool
 
 from saom_core.errors import InputError, SaomError
 from saom_core.instances import Instances
-from saom_core.prompts import Prompts
+from saom_core.prompting.prompts import Prompts
 from saom_ros.answer import Answer
 from saom_ros.conversions import image_message
 from saom_ros.messages import instances_message

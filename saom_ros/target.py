@@ -9,7 +9,7 @@ import numpy as np
 
 from saom_core.errors import InputError
 from saom_core.instances import Instances
-from saom_core.tracker import Tracker
+from saom_core.tracking.tracker import Tracker
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,11 @@ from std_msgs.msg import Header
 
 from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
-from saom_core.depth import clean_depth
+from saom_core.geometry.depth import clean_depth
 from saom_core.loading import load_segmenter
-from saom_core.registration import Registration
-from saom_core.rigid import RigidTransform
-from saom_core.standing import Scene
+from saom_core.places.registration import Registration
+from saom_core.places.rigid import RigidTransform
+from saom_core.places.standing import Scene
 from saom_ros.answer import Answer
 from saom_ros.output import PER_FRAME
 from saom_ros.outputs import OUTPUTS

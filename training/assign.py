@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from saom_core.grid import grid_points
+from saom_core.prompting.grid import grid_points
 
 BACKGROUND = -1
 

@@ -29,7 +29,7 @@ from saom_core.config import SaomConfig
 from saom_core.errors import ConfigError, InputError
 from saom_core.files import check_outputs, move_into_place
 from saom_core.memory import peak_memory_mb
-from saom_core.model_format import THRESHOLDS
+from saom_core.model_file.contract import THRESHOLDS
 
 from .dataset import Dataset
 from .networks.everything import grid_prompts_xy

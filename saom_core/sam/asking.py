@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from saom_core.errors import InputError
 from saom_core.instances import MaskCrop
-from saom_core.prompts import ObjectPrompt
+from saom_core.prompting.prompts import ObjectPrompt
 from saom_core.sam.encoder import encode, network_input
 from saom_core.sam.network import SamModel
 

@@ -18,8 +18,8 @@ from torch.nn import functional as F
 from torchvision.ops import nms
 
 from saom_core.config import SaomConfig
-from saom_core.grid import grid_points
-from saom_core.model_format import OUTPUTS, THRESHOLDS
+from saom_core.model_file.contract import OUTPUTS, THRESHOLDS
+from saom_core.prompting.grid import grid_points
 from saom_core.runtime import ModelInfo
 from saom_core.sam.decoder import DecodedPrompts, ImageTokens, PointDecoder
 from saom_core.sam.encoder import encode

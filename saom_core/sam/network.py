@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from saom_core.errors import ModelError
 from saom_core.feature_pyramid import PyramidEncoder
-from saom_core.grid import trained_grid
+from saom_core.prompting.grid import trained_grid
 
 DECODER_HEADS = 8
 """Attention heads of the official networks' decoders. No weight's shape tells their number, so it stands in the header

@@ -26,10 +26,10 @@ from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
 from saom_core.errors import ModelError
 from saom_core.everything import OnnxSegmenter
-from saom_core.grid import grid_points
 from saom_core.instances import Instances
-from saom_core.measure import measure
-from saom_core.prompts import ObjectPrompt, Prompts
+from saom_core.places.measure import measure
+from saom_core.prompting.grid import grid_points
+from saom_core.prompting.prompts import ObjectPrompt, Prompts
 from saom_core.runtime import ModelInfo
 from saom_core.sam.asking import AskedImage, ObjectAnswer
 from saom_core.sam.candidates import Candidates, ImageCrop, PromptLabels, filtered, without_small_regions

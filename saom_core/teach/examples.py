@@ -19,9 +19,9 @@ from saom_core.errors import InputError
 from saom_core.everything import EverythingModel, run_on_picture
 from saom_core.instances import BoolArray
 from saom_core.letterbox import Letterbox
-from saom_core.prompts import OPEN
+from saom_core.model_file.taught import descriptors
+from saom_core.prompting.prompts import OPEN
 from saom_core.segmenter import check_frame, prompt_count_of
-from saom_core.taught import descriptors
 
 AGREES_IOU = 0.5
 """Least IoU of the model's mask with the example's."""

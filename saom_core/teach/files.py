@@ -9,14 +9,14 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from saom_core.depth_files import read_depth
 from saom_core.errors import InputError
 from saom_core.files import write_atomically
 from saom_core.instances import BoolArray
-from saom_core.onnx_metadata import sha256_without_entry, with_entry
-from saom_core.photos import find_photos, read_photo
+from saom_core.model_file.metadata import sha256_without_entry, with_entry
+from saom_core.model_file.taught import TAUGHT_KEY, TaughtClass, to_json
+from saom_core.pictures.depth_files import read_depth
+from saom_core.pictures.photos import find_photos, read_photo
 from saom_core.runtime import OnnxModel
-from saom_core.taught import TAUGHT_KEY, TaughtClass, to_json
 from saom_core.teach.examples import Example, Sight, surroundings
 from saom_core.teach.teaching import OtherObjects
 

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from saom_core.errors import ModelError, SaomError
-from saom_core.reference import ReferenceObjects
-from saom_core.taught import TaughtClass, normalised
+from saom_core.model_file.reference import ReferenceObjects
+from saom_core.model_file.taught import TaughtClass, normalised
 from saom_core.teach.examples import Sight
 
 MIN_EXAMPLES = 3

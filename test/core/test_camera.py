@@ -9,10 +9,10 @@ import pytest
 from lens import LENSES, project
 
 from saom_core.camera import CameraIntrinsics
-from saom_core.depth import back_project
 from saom_core.errors import InputError
+from saom_core.geometry.depth import back_project
 from saom_core.instances import Instances, MaskCrop
-from saom_core.measure import measure
+from saom_core.places.measure import measure
 
 SIZE = 640, 480
 

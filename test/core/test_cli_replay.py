@@ -16,10 +16,10 @@ from test_cli_guard import in_one_line, saom
 
 from saom_cli.main import main
 from saom_core.camera import CameraIntrinsics
-from saom_core.depth import Boxes3d
+from saom_core.geometry.depth import Boxes3d
 from saom_core.instances import Instances, MaskCrop
 from saom_core.model import Model, load
-from saom_core.tracker import Tracker
+from saom_core.tracking.tracker import Tracker
 
 pytest.importorskip("rosbags")
 pytest.importorskip("mcap_ros2")

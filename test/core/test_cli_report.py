@@ -19,7 +19,7 @@ from saom_cli.main import main
 from saom_core import __version__
 from saom_core.camera import CameraIntrinsics
 from saom_core.model import load
-from saom_core.photos import read_photo
+from saom_core.pictures.photos import read_photo
 from saom_core.runtime import BUNDLED_MODEL
 
 SEQUENCE = Path(__file__).resolve().parents[2] / "test" / "sequence"

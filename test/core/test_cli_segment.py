@@ -19,8 +19,8 @@ from saom_cli.main import main
 from saom_cli.outputs import picture_paths
 from saom_cli.table import NAME_WIDTH, Table
 from saom_core.instances import Instances, MaskCrop
-from saom_core.photos import write_photo
-from saom_core.prompts import Prompts
+from saom_core.pictures.photos import write_photo
+from saom_core.prompting.prompts import Prompts
 from saom_core.segmenter import Segmentation
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,9 +17,9 @@ from saom_cli.main import main
 from saom_cli.sources import source_of
 from saom_core.errors import InputError
 from saom_core.model import load
-from saom_core.photos import read_photo
-from saom_core.tracker import Tracker
-from saom_core.videos import Video, VideoWriter
+from saom_core.pictures.photos import read_photo
+from saom_core.pictures.videos import Video, VideoWriter
+from saom_core.tracking.tracker import Tracker
 
 ROOT = Path(__file__).resolve().parents[2]
 LOW = ["--threads", "1", "--score-threshold", "0.3"]

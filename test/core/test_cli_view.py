@@ -17,8 +17,8 @@ from test_cli_guard import in_one_line, saom
 from saom_cli.main import main
 from saom_core.camera import CameraIntrinsics
 from saom_core.model import load
-from saom_core.photos import read_photo
-from saom_core.tracker import Tracker
+from saom_core.pictures.photos import read_photo
+from saom_core.tracking.tracker import Tracker
 
 rr = pytest.importorskip("rerun")
 chunks = pytest.importorskip("rerun.chunk")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from doc_examples import ROOT, RUN_BY, all_examples, example
 
-from saom_core.videos import VideoWriter
+from saom_core.pictures.videos import VideoWriter
 
 SEQUENCE = ROOT / "demo" / "sequence"
 HARD = ("as it is", "nothing in the picture", "no depth on anything", "another size")

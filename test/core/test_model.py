@@ -12,8 +12,8 @@ import pytest
 
 import saom_core
 from saom_core.camera import CameraIntrinsics
-from saom_core.depth_files import read_depth
-from saom_core.photos import read_photo
+from saom_core.pictures.depth_files import read_depth
+from saom_core.pictures.photos import read_photo
 
 SEQUENCE = Path(__file__).resolve().parents[2] / "test" / "sequence"
 PHOTO, DEPTH = SEQUENCE / "image_008.jpg", SEQUENCE / "depth_008.png"

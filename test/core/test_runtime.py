@@ -13,11 +13,11 @@ import saom_core.runtime as runtime
 from saom_core.config import SaomConfig
 from saom_core.errors import ModelError
 from saom_core.loading import load_segmenter
-from saom_core.model_format import METADATA_KEY, OUTPUTS
-from saom_core.onnx_metadata import with_entry, without_entry
+from saom_core.model_file.contract import METADATA_KEY, OUTPUTS
+from saom_core.model_file.metadata import with_entry, without_entry
+from saom_core.model_file.tensorrt_cache import cache_folder, cache_options
 from saom_core.runtime import BUNDLED_MODEL, OnnxModel
 from saom_core.taxonomy import OTHER, PAPER_CLASSES
-from saom_core.tensorrt_cache import cache_folder, cache_options
 
 OTHER_SIGNATURE = bytes.fromhex(
     "08083a370a100a017812017922084964656e746974791201675a0f0a0178120a0a08080112040a020801620f0a0179120a0a08080112040a02080142040a00100d"

@@ -8,8 +8,8 @@ from std_msgs.msg import Header
 
 from saom_core.camera import CameraIntrinsics
 from saom_core.instances import Instances, MaskCrop
+from saom_core.model_file.taught import TaughtClass
 from saom_core.runtime import ModelInfo
-from saom_core.taught import TaughtClass
 from saom_ros.answer import Answer
 from saom_ros.clouds import POINT_FIELDS, points
 from saom_ros.outputs import class_image, instance_array, target_mask

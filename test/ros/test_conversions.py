@@ -8,8 +8,8 @@ import pytest
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from saom_core.depth import Boxes3d
 from saom_core.errors import InputError
+from saom_core.geometry.depth import Boxes3d
 from saom_core.instances import Instances, MaskCrop
 from saom_core.runtime import ModelInfo
 from saom_ros.conversions import depth_from_image, image_message, rgb_from_image

@@ -12,8 +12,8 @@ from saom_ros.msg import InstanceArray
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from saom_core.depth import clean_depth
-from saom_core.measure import measure
+from saom_core.geometry.depth import clean_depth
+from saom_core.places.measure import measure
 from saom_ros.camera_info import camera_from_info
 from saom_ros.conversions import image_message
 from saom_ros.messages import instances_from_message

@@ -11,9 +11,9 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from saom_core.config import SaomConfig
-from saom_core.depth import Boxes3d
+from saom_core.geometry.depth import Boxes3d
 from saom_core.instances import Instances, MaskCrop
-from saom_core.rigid import RigidTransform
+from saom_core.places.rigid import RigidTransform
 from saom_core.runtime import ModelInfo
 from saom_ros.answer import Answer
 from saom_ros.conversions import image_message

@@ -17,12 +17,12 @@ from std_msgs.msg import Header
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.instances import Instances, MaskCrop
-from saom_core.measure import measure
-from saom_core.prompts import Prompts
-from saom_core.rigid import RigidTransform
+from saom_core.places.measure import measure
+from saom_core.places.rigid import RigidTransform
+from saom_core.prompting.prompts import Prompts
 from saom_core.runtime import ModelInfo
 from saom_core.segmenter import Segmentation
-from saom_core.tracker import Tracker
+from saom_core.tracking.tracker import Tracker
 from saom_ros.answer import Answer
 from saom_ros.conversions import image_message
 from saom_ros.diagnostics import Problems, Statistics

@@ -15,8 +15,8 @@ from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.instances import Instances, MaskCrop
-from saom_core.measure import measure
-from saom_core.rigid import RigidTransform
+from saom_core.places.measure import measure
+from saom_core.places.rigid import RigidTransform
 from saom_core.runtime import ModelInfo
 from saom_ros.answer import Answer
 from saom_ros.clouds import POINT_FIELDS, points

@@ -15,10 +15,10 @@ pytest.importorskip("rosbags")
 from saom_ros.msg import InstanceArray  # noqa: E402
 
 from saom_cli.bag_messages import IMAGE, INSTANCES, answer_types, instances_message, label_message, made  # noqa: E402
-from saom_core.depth import Boxes3d  # noqa: E402
+from saom_core.geometry.depth import Boxes3d  # noqa: E402
+from saom_core.geometry.support import Plane, Support  # noqa: E402
 from saom_core.instances import Instances, MaskCrop  # noqa: E402
 from saom_core.runtime import BUNDLED_MODEL, ModelInfo  # noqa: E402
-from saom_core.support import Plane, Support  # noqa: E402
 from saom_ros import messages  # noqa: E402
 from saom_ros.conversions import image_message  # noqa: E402
 

@@ -15,7 +15,7 @@ from robot import Robot, camera_info, picture
 from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import Header
 
-from saom_core.rigid import RigidTransform
+from saom_core.places.rigid import RigidTransform
 from saom_ros.clouds import POINT_FIELDS
 from saom_ros.conversions import image_message
 

@@ -14,7 +14,7 @@ import saom_training.export as export_module
 from saom_core.config import SaomConfig
 from saom_core.errors import ModelError
 from saom_core.everything import OnnxSegmenter
-from saom_core.model_format import OUTPUTS
+from saom_core.model_file.contract import OUTPUTS
 from saom_core.taxonomy import CLASSES_AND_OTHER
 from saom_training.export import ExportOptions, export
 from saom_training.networks.checkpoint import load_network_and_record, save_network

@@ -20,8 +20,8 @@ from saom_core.config import SaomConfig
 from saom_core.errors import InputError, ModelError
 from saom_core.everything import EverythingModel, OnnxSegmenter
 from saom_core.instances import Instances
+from saom_core.model_file.taught import TaughtClass, match, normalised
 from saom_core.runtime import OnnxModel
-from saom_core.taught import TaughtClass, match, normalised
 from saom_core.teach.examples import Example, answers, look, surroundings
 from saom_training.data.frames import Frame, FrameObject
 from saom_training.dataset import Dataset, DatasetWriter

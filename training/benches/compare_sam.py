@@ -25,7 +25,7 @@ from saom_core.arguments import at_least, pair
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.files import check_outputs, write_atomically
-from saom_core.photos import read_photo
+from saom_core.pictures.photos import read_photo
 from saom_core.sam.checkpoints import read_checkpoint, write_checkpoint
 from saom_core.sam.options import SamEverythingOptions
 from saom_core.sam.segmenter import SamSegmenter, load_sam, segmenter_of

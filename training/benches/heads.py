@@ -25,7 +25,7 @@ from saom_core.arguments import at_least, pair
 from saom_core.errors import ConfigError, InputError
 from saom_core.files import check_outputs, write_atomically
 from saom_core.memory import peak_memory_mb
-from saom_core.prompts import OPEN
+from saom_core.prompting.prompts import OPEN
 from saom_core.sam.checkpoints import read_checkpoint
 from saom_core.sam.network import SamModel, build_sam
 from saom_core.taxonomy import CLASSES

@@ -9,7 +9,7 @@ import numpy as np
 
 from saom_core.instances import Instances, MaskCrop
 from saom_core.masks import match
-from saom_core.track_evidence import mask_ious
+from saom_core.tracking.evidence import mask_ious
 
 LEAST_IOU, LOST_IOU = 0.2, 0.5
 """Least IoU of a track with an instance; the same where the last frame does not show the track."""

@@ -30,8 +30,8 @@ from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.everything import OnnxSegmenter
 from saom_core.files import check_outputs, write_atomically
+from saom_core.model_file.taught import TaughtClass
 from saom_core.runtime import OnnxModel
-from saom_core.taught import TaughtClass
 from saom_core.teach.examples import Example, Sight, look
 from saom_core.teach.files import others_of, write
 from saom_core.teach.teaching import TeachingError, learn

@@ -24,13 +24,13 @@ from tqdm import tqdm
 from saom_core.arguments import at_least, pair
 from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
-from saom_core.depth import clean_depth
 from saom_core.everything import OnnxSegmenter
 from saom_core.files import check_outputs, write_atomically
+from saom_core.geometry.depth import clean_depth
 from saom_core.instances import Instances, MaskCrop
-from saom_core.measure import measure
-from saom_core.track_evidence import mask_ious
-from saom_core.tracker import Tracker
+from saom_core.places.measure import measure
+from saom_core.tracking.evidence import mask_ious
+from saom_core.tracking.tracker import Tracker
 
 from ..data.frames import Frame
 from ..figures.identity import FOUND_IOU, IdentityFigures, TrackedFrame, identity_figures

@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from saom_core.files import check_output, write_atomically
-from saom_core.photos import write_photo
+from saom_core.pictures.photos import write_photo
 from saom_core.web_page import page
 
 from ..data.frames import Split

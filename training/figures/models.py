@@ -15,7 +15,7 @@ from saom_core.config import SaomConfig
 from saom_core.errors import ConfigError, ModelError
 from saom_core.everything import OnnxSegmenter
 from saom_core.loading import load_segmenter
-from saom_core.model_format import THRESHOLDS
+from saom_core.model_file.contract import THRESHOLDS
 from saom_core.runtime import ModelInfo
 from saom_core.sam.segmenter import SamSegmenter, everything_options
 from saom_core.segmenter import Segmenter

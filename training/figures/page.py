@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from saom_core.photos import write_photo
+from saom_core.pictures.photos import write_photo
 from saom_core.web_page import page
 
 from ..dataset import Dataset

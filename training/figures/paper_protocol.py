@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from torch.nn import functional as F
 
-from saom_core.grid import grid_points
+from saom_core.prompting.grid import grid_points
 
 from ..prompts.location_prior import nearest_grid_points
 from .class_figures import ClassRegions, resampled_regions

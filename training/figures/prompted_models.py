@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from saom_core.config import SaomConfig
 from saom_core.everything import EverythingModel, run_on_picture
 from saom_core.letterbox import Letterbox
-from saom_core.prompts import OPEN
+from saom_core.prompting.prompts import OPEN
 from saom_core.sam.decoder import PointDecoder
 from saom_core.sam.encoder import encode, network_input
 from saom_core.sam.masks import MaskEnlarger

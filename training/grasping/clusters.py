@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from saom_core.camera import CameraIntrinsics
-from saom_core.scene_planes import coarse_cloud, scene_normals, surface_cells
+from saom_core.geometry.scene_planes import coarse_cloud, scene_normals, surface_cells
 
 from .clouds import connected_parts
 

@@ -11,8 +11,8 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from saom_core.grid import grid_points
-from saom_core.model_format import REQUIRED_OUTPUTS
+from saom_core.model_file.contract import REQUIRED_OUTPUTS
+from saom_core.prompting.grid import grid_points
 from saom_core.sam.low_masks import MOST_BOX_IOU, stability_score
 
 from .chunks import in_chunks

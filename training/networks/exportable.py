@@ -16,7 +16,7 @@ from timm.utils import reparameterize_model
 from torch import nn
 
 from saom_core.errors import ConfigError
-from saom_core.grid import trained_grid
+from saom_core.prompting.grid import trained_grid
 from saom_core.sam.checkpoints import read_checkpoint
 from saom_core.sam.network import SamModel, SamSizes
 

@@ -19,8 +19,8 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from saom_core.errors import ModelError
-from saom_core.grid import grid_points
-from saom_core.model_format import METADATA_KEY
+from saom_core.model_file.contract import METADATA_KEY
+from saom_core.prompting.grid import grid_points
 
 from .tiny import SaomTiny, TinyConfig, batch_norm_pairs
 

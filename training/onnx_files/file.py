@@ -19,7 +19,7 @@ from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 from onnxscript import opset18
 
 from saom_core.files import write_atomically
-from saom_core.model_format import FORMAT, METADATA_KEY, THRESHOLDS
+from saom_core.model_file.contract import FORMAT, METADATA_KEY, THRESHOLDS
 
 from ..networks.everything import EverythingGraph
 from ..networks.sam_everything import BOX_NMS, SamEverythingGraph

@@ -16,8 +16,8 @@ from onnx import numpy_helper
 from saom_core.config import SaomConfig
 from saom_core.errors import ConfigError
 from saom_core.files import write_atomically
-from saom_core.model_format import METADATA_KEY
-from saom_core.onnx_metadata import with_entry
+from saom_core.model_file.contract import METADATA_KEY
+from saom_core.model_file.metadata import with_entry
 
 from ..dataset import Dataset, evenly_spread
 from ..evaluate import evaluate

@@ -16,8 +16,8 @@ from torch import Tensor
 from saom_core.errors import SaomError
 from saom_core.everything import FURTHER_INPUTS
 from saom_core.letterbox import Letterbox
-from saom_core.model_format import OUTPUTS_OF_THE_IMAGE
-from saom_core.prompts import OPEN
+from saom_core.model_file.contract import OUTPUTS_OF_THE_IMAGE
+from saom_core.prompting.prompts import OPEN
 
 from ..networks.everything import EverythingGraph
 from ..networks.sam_everything import SamEverythingGraph

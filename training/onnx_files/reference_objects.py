@@ -14,10 +14,10 @@ from tqdm import tqdm
 
 from saom_core.errors import InputError
 from saom_core.files import write_atomically
-from saom_core.onnx_metadata import with_entry
-from saom_core.reference import REFERENCE_KEY, ReferenceObjects
+from saom_core.model_file.metadata import with_entry
+from saom_core.model_file.reference import REFERENCE_KEY, ReferenceObjects
+from saom_core.model_file.taught import normalised
 from saom_core.runtime import OnnxModel
-from saom_core.taught import normalised
 from saom_core.teach.examples import AGREES_IOU, answers
 
 from ..dataset import Dataset, evenly_spread

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from saom_core.grid import grid_points
+from saom_core.prompting.grid import grid_points
 
 BoolArray = npt.NDArray[np.bool_]
 _PRIOR_STEP = 4  # the similarity map is enlarged by it before it is un-padded (as SAM's masks are finer than tokens)

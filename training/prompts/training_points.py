@@ -16,7 +16,7 @@ from torch import Tensor
 
 from saom_core.config import check_options, option_field
 from saom_core.errors import ConfigError
-from saom_core.grid import grid_points
+from saom_core.prompting.grid import grid_points
 
 from ..assign import BACKGROUND, Prompts
 from .location_prior import AssignedPoints, nearest_grid_points, nearest_of

@@ -15,7 +15,7 @@ from segment_anything import SamPredictor  # noqa: E402
 
 from saom_core.config import SaomConfig  # noqa: E402
 from saom_core.errors import InputError  # noqa: E402
-from saom_core.prompts import ObjectPrompt, Prompts  # noqa: E402
+from saom_core.prompting.prompts import ObjectPrompt, Prompts  # noqa: E402
 from saom_core.sam.asking import MASK_LOGIT, AskedImage  # noqa: E402
 from saom_core.sam.checkpoints import write_checkpoint  # noqa: E402
 from saom_core.sam.network import SamModel  # noqa: E402

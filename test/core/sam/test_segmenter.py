@@ -21,9 +21,9 @@ from segment_anything.utils.amg import calculate_stability_score  # noqa: E402
 from saom_core.camera import CameraIntrinsics  # noqa: E402
 from saom_core.config import SaomConfig  # noqa: E402
 from saom_core.errors import ConfigError, InputError, ModelError  # noqa: E402
-from saom_core.grid import grid_points  # noqa: E402
 from saom_core.instances import Instances  # noqa: E402
 from saom_core.loading import load_segmenter  # noqa: E402
+from saom_core.prompting.grid import grid_points  # noqa: E402
 from saom_core.sam.checkpoints import write_checkpoint  # noqa: E402
 from saom_core.sam.network import SamModel  # noqa: E402
 from saom_core.sam.options import SamEverythingOptions  # noqa: E402

@@ -12,14 +12,14 @@ import pytest
 from saom_cli.main import main
 from saom_cli.teach import check_name
 from saom_core.config import SaomConfig
-from saom_core.depth_files import read_depth
 from saom_core.errors import InputError, ModelError
 from saom_core.everything import OnnxSegmenter
-from saom_core.onnx_metadata import with_entry
-from saom_core.photos import read_photo
-from saom_core.reference import REFERENCE_KEY, ReferenceObjects
+from saom_core.model_file.metadata import with_entry
+from saom_core.model_file.reference import REFERENCE_KEY, ReferenceObjects
+from saom_core.model_file.taught import TaughtClass, normalised
+from saom_core.pictures.depth_files import read_depth
+from saom_core.pictures.photos import read_photo
 from saom_core.runtime import BUNDLED_MODEL, OnnxModel
-from saom_core.taught import TaughtClass, normalised
 from saom_core.teach.examples import Example, Sight, answers, look, points_inside, views
 from saom_core.teach.files import find_pictures, read_example, write
 from saom_core.teach.teaching import PASSED, STRANGE, OtherObjects, TeachingError, agreements, learn

@@ -12,7 +12,7 @@ import pytest
 from saom_cli.main import main
 from saom_core.camera import CameraIntrinsics
 from saom_core.instances import Instances, MaskCrop
-from saom_core.tracker import Tracker
+from saom_core.tracking.tracker import Tracker
 from saom_training.benches.overlap_tracker import MEMORY_FRAMES, OverlapTracker
 from saom_training.benches.tracks import SEEN_PX, Watched, tracked_frames, true_instances
 from saom_training.data.frames import Frame, FrameObject

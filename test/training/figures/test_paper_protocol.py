@@ -14,8 +14,8 @@ from segment_anything import SamPredictor
 
 from saom_core.config import SaomConfig
 from saom_core.errors import ConfigError, ModelError
-from saom_core.grid import grid_points
 from saom_core.letterbox import Letterbox
+from saom_core.prompting.grid import grid_points
 from saom_core.runtime import BUNDLED_MODEL, ModelInfo
 from saom_core.sam.checkpoints import write_checkpoint
 from saom_training.figures.comparison import GroundTruth

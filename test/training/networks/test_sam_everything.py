@@ -12,7 +12,7 @@ import torch
 from sam_scenes import TINY, one_thread  # noqa: F401
 from torch import Tensor, nn
 
-from saom_core.model_format import OUTPUTS
+from saom_core.model_file.contract import OUTPUTS
 from saom_core.sam.decoder import PointDecoder
 from saom_core.sam.low_masks import MOST_BOX_IOU
 from saom_core.sam.network import SamModel

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from saom_core.model_format import OUTPUTS
+from saom_core.model_file.contract import OUTPUTS
 from saom_core.taxonomy import CLASSES_AND_OTHER
 from saom_training.networks.encoder import input_channels, local_mean
 from saom_training.networks.everything import EverythingGraph, grid_prompts_xy, stability_score, suppress_duplicates

@@ -13,7 +13,7 @@ from sam_scenes import one_thread, tiny_model  # noqa: F401
 from saom_cli.main import main
 from saom_core.config import SaomConfig
 from saom_core.everything import OnnxSegmenter
-from saom_core.model_format import OUTPUTS
+from saom_core.model_file.contract import OUTPUTS
 from saom_training.networks.checkpoint import save_network
 from saom_training.networks.everything import EverythingGraph
 from saom_training.networks.exportable import load_exportable

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from saom_core import everything, model_format, runtime
+from saom_core import everything, runtime
 from saom_core.everything import run_on_picture
 from saom_core.letterbox import Letterbox
+from saom_core.model_file import contract
 from saom_core.runtime import OnnxModel
 from saom_training.export import _defaults
 from saom_training.networks.everything import EverythingGraph, grid_prompts_xy
@@ -46,8 +47,8 @@ class Grown(EverythingGraph):
 
 @pytest.mark.slow
 def test_one_more_output_and_one_more_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(model_format.OPTIONAL_OUTPUTS, "width", 1)
-    monkeypatch.setattr(runtime, "OUTPUTS", (*model_format.OUTPUTS, "width"))
+    monkeypatch.setitem(contract.OPTIONAL_OUTPUTS, "width", 1)
+    monkeypatch.setattr(runtime, "OUTPUTS", (*contract.OUTPUTS, "width"))
     monkeypatch.setitem(
         everything.FURTHER_INPUTS, "gain", lambda box: np.array([box.inner_hw[0] / box.target_hw[0]], np.float32)
     )

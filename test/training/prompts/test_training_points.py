@@ -12,7 +12,7 @@ import torch
 from sam_scenes import COLOURS, frame, open_data, tiny_model
 
 from saom_core.errors import ConfigError
-from saom_core.grid import grid_points
+from saom_core.prompting.grid import grid_points
 from saom_core.sam.encoder import encode, network_input
 from saom_training.assign import BACKGROUND
 from saom_training.networks.fingerprints import encoder_hash

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
 from saom_core.instances import MaskCrop
-from saom_core.photos import read_picture
+from saom_core.pictures.photos import read_picture
 from saom_core.taxonomy import CLASSES, OTHER
 
 from ...data.frames import SPLITS, MaskedFrame, MaskedObject, Split

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from saom_core.errors import InputError
-from saom_core.photos import SUFFIXES
+from saom_core.pictures.photos import SUFFIXES
 
 from ...data.frames import Split
 from ..importing import Drawn, Listed, Source

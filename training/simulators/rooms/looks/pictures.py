@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from saom_core.photos import read_photo
+from saom_core.pictures.photos import read_photo
 
 from .textures import Picture
 

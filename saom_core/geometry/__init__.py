@@ -1,0 +1,1 @@
+"""Shapes in metres from arrays alone: depth, oriented boxes, planes."""

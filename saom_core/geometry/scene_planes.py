@@ -1,0 +1,198 @@
+"""The planes of a scene, from its depth: what things stand on, and which way is upright for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from saom_core.geometry.support import Plane
+
+FloatArray = npt.NDArray[np.float32]
+Matrix = npt.NDArray[np.float64]
+
+_CELL_PX = 8
+_MOST_NORMALS = 1000
+_MOST_CELLS = 2500
+_HYPOTHESES = 64
+_AGREES_DEG = 10.0
+_APART_DEG = 50.0  # two planes of a scene are at least so far from parallel
+_BEND = 0.02  # of the distance; where two steps of depth differ by more, there is an edge
+_LEAST_SHARE = 0.05  # of the surface belongs to a plane that counts
+
+UPRIGHT = 0.25
+"""Least cosine between a plane's normal and the image's upward direction for things to stand on it: a camera looks down
+by up to 75 degrees on the table, and a wall has about 0. Where nothing is upright in this sense, the camera may look
+straight down, and a plane that faces it is taken."""
+FACING = 0.9
+SMALLEST_PLANE_M2 = 0.03
+"""Of what is seen of a plane: a larger one carries things, a smaller one is the top of a thing."""
+SMALLEST_FURTHER_M2 = 0.25
+"""Of a plane beside the largest one, such as a shelf or the floor; the top of a carton is smaller."""
+MOST_PLANES = 4
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Pieces of a scene's surface.
+
+    Attributes:
+        points_m: (M, 3), optical frame.
+        normals: (M, 3), unit length, towards the camera.
+        areas_m2: (M,), of the surface that each piece stands for.
+        pixels: of the image that each piece stands for.
+    """
+
+    points_m: Matrix
+    normals: Matrix
+    areas_m2: Matrix
+    pixels: float = float(_CELL_PX**2)
+
+    def some(self, most: int) -> Cells:
+        """At most so many of them, evenly spread."""
+        chosen = np.linspace(0, len(self.points_m) - 1, min(len(self.points_m), most)).astype(np.intp)
+        each = len(self.points_m) / max(1, len(chosen))
+        return Cells(self.points_m[chosen], self.normals[chosen], self.areas_m2[chosen] * each, self.pixels * each)
+
+
+def surface_cells(points_m: FloatArray) -> Cells:
+    """The smooth pieces of an organised cloud (h, w, 3), NaN where there is no point."""
+    across = points_m[1:-1, 2:] - points_m[1:-1, :-2]
+    down = points_m[2:, 1:-1] - points_m[:-2, 1:-1]
+    z = points_m[..., 2]
+    middle = z[1:-1, 1:-1]
+    with np.errstate(invalid="ignore"):
+        # a slope goes on, an edge does not; on a table seen from low down the slope itself is steep
+        bends = np.abs(z[1:-1, 2:] + z[1:-1, :-2] - 2 * middle), np.abs(z[2:, 1:-1] + z[:-2, 1:-1] - 2 * middle)
+        smooth = np.maximum(*bends) < _BEND * middle
+    points = points_m[1:-1, 1:-1][smooth].astype(np.float64)
+    normals = np.cross(across[smooth], down[smooth]).astype(np.float64)
+    lengths = np.linalg.norm(normals, axis=1)
+    normals /= np.maximum(lengths, 1e-12)[:, None]
+    normals[np.einsum("ij,ij->i", normals, points) > 0] *= -1
+    return Cells(points, normals, lengths / 4)  # the two differences span four cells
+
+
+def scene_normals(cells: Cells) -> Sequence[Matrix]:
+    """Normals of the planes that most of a scene's surface belongs to, the largest first, at most three."""
+    normals = cells.some(_MOST_NORMALS).normals
+    found: list[Matrix] = []
+    left, total = normals, len(normals)
+    while len(left) >= max(_LEAST_SHARE * total, 30) and len(found) < 3:
+        tried = left[np.linspace(0, len(left) - 1, _HYPOTHESES).astype(np.intp)]
+        agrees = np.abs(left @ tried.T) > np.cos(np.radians(_AGREES_DEG))
+        best = int(agrees.sum(axis=0).argmax())
+        members = left[agrees[:, best]]
+        if len(members) < _LEAST_SHARE * total:
+            break
+        # the direction that is nearest to all of them, whichever way each of them points
+        normal = np.linalg.eigh(members.T @ members)[1][:, 2]
+        found.append(normal)
+        left = left[np.abs(left @ normal) < np.cos(np.radians(_APART_DEG))]
+    return found
+
+
+def noise_m(depths_m: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """How far a point of a plane may lie off it: depth cameras err by the square of the distance."""
+    return 0.005 + 0.004 * depths_m**2
+
+
+def support_planes(cells: Cells, normals: Sequence[Matrix]) -> tuple[Plane, ...]:
+    """The planes of a scene that things can stand on, the largest one first.
+
+    Planes come from the peaks of the surface's offsets along each of the scene's normals, and are then fitted to their
+    points by least squares. Which of them are upright is told by the image, see `UPRIGHT`.
+
+    Args:
+        cells: of the scene.
+        normals: see `scene_normals`.
+    """
+    some = cells.some(_MOST_CELLS)
+    found = [plane for normal in normals for plane in _planes_along(some, normal) if plane.area_m2 >= SMALLEST_PLANE_M2]
+    upright = [plane for plane in found if -plane.normal[1] > UPRIGHT]
+    if not upright:
+        upright = [plane for plane in found if -plane.normal[2] > FACING]
+    upright.sort(key=lambda plane: -plane.pixels)
+    # all that things stand on is parallel to the largest plane
+    further = [
+        plane
+        for plane in upright[1:]
+        if plane.area_m2 >= SMALLEST_FURTHER_M2 and plane.normal @ upright[0].normal > np.cos(np.radians(_AGREES_DEG))
+    ]
+    return (*upright[:1], *further)[:MOST_PLANES]
+
+
+def _planes_along(cells: Cells, direction: Matrix) -> list[Plane]:
+    """The planes with about this normal, whichever way it points."""
+    along = np.abs(cells.normals @ direction) > np.cos(np.radians(2 * _AGREES_DEG))
+    points, normals, areas = cells.points_m[along], cells.normals[along], cells.areas_m2[along]
+    found: list[Plane] = []
+    while len(points) >= max(_LEAST_SHARE * len(cells.points_m), 30) and len(found) < MOST_PLANES:
+        normal = direction if np.sum(normals @ direction) > 0 else -direction
+        offsets = np.sort(points @ normal)
+        window = 2 * float(noise_m(np.median(points[:, 2])))
+        ends = np.searchsorted(offsets, offsets + window, side="right")
+        most = int((ends - np.arange(len(offsets))).argmax())
+        offset = -float(np.median(offsets[most : ends[most]]))
+        inside = np.zeros(len(points), np.bool_)
+        for _ in range(3):
+            inside = np.abs(points @ normal + offset) < noise_m(points[:, 2])
+            if inside.sum() < 30:
+                break
+            normal, offset = _least_squares(points[inside], normal)
+        else:
+            plane = Plane(
+                (float(normal[0]), float(normal[1]), float(normal[2]), offset),
+                _outline(points[inside], normal, offset),
+                float(areas[inside].sum()),
+                int(inside.sum() * cells.pixels),
+            )
+            found.append(plane)
+        if inside.sum() < _LEAST_SHARE * len(cells.points_m):
+            break
+        left = np.abs(points @ normal + offset) > 2 * noise_m(points[:, 2])
+        points, normals, areas = points[left], normals[left], areas[left]
+    return [plane for plane in found if plane.pixels >= _LEAST_SHARE * len(cells.points_m) * cells.pixels]
+
+
+def _least_squares(points: Matrix, like: Matrix) -> tuple[Matrix, float]:
+    """Normal, on the side of another one, and offset of the plane that is nearest to points (P, 3)."""
+    mean = points.mean(axis=0)
+    centered = points - mean
+    normal = np.linalg.eigh(centered.T @ centered)[1][:, 0]
+    normal = normal if normal @ like > 0 else -normal
+    return normal, -float(normal @ mean)
+
+
+def _outline(points: Matrix, normal: Matrix, offset: float) -> FloatArray:
+    """The convex hull (V, 3) of points (P, 3) that lie on a plane, counterclockwise as seen from its upper side."""
+    right = np.cross([0.0, 0.0, 1.0] if abs(normal[2]) < 0.9 else [0.0, 1.0, 0.0], normal)
+    right /= np.linalg.norm(right)
+    axes = np.column_stack([right, np.cross(normal, right)])
+    hull = cv2.convexHull((points @ axes).astype(np.float32), clockwise=False).reshape(-1, 2)
+    return np.asarray(hull @ axes.T - offset * normal, np.float32)
+
+
+def coarse_cloud(depth_m: FloatArray, ray_maps: tuple[FloatArray, FloatArray, FloatArray]) -> FloatArray:
+    """An organised cloud of one point for every 8 x 8 pixels that all have depth, (h, w, 3); NaN for the others.
+
+    Args:
+        depth_m: (H, W) float32, metres, 0 = invalid.
+        ray_maps: of the camera, see `CameraIntrinsics.ray_maps`.
+    """
+    height, width = depth_m.shape[0] // _CELL_PX, depth_m.shape[1] // _CELL_PX
+    whole = depth_m[: height * _CELL_PX, : width * _CELL_PX]
+    if height < 3 or width < 3:
+        return np.full((3, 3, 3), np.nan, np.float32)
+    valid = cv2.resize((whole > 0).astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    means = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
+    depths = np.where(valid > 0.999, means, np.float32(np.nan))
+    middle = np.s_[_CELL_PX // 2 :: _CELL_PX]
+    cloud = np.empty((height, width, 3), np.float32)
+    for axis, ray_map in enumerate(ray_maps):
+        rows = ray_map[middle][:height] if ray_map.shape[0] > 1 else ray_map
+        cloud[..., axis] = depths * (rows[:, middle][:, :width] if rows.shape[1] > 1 else rows)
+    return cloud

@@ -1,0 +1,1 @@
+"""Photographs, depth pictures and videos in files."""

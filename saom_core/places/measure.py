@@ -1,0 +1,127 @@
+"""Instances in metres: valid depth, distance, centroid and oriented box of each mask."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+
+from saom_core.camera import CameraIntrinsics
+from saom_core.errors import InputError
+from saom_core.geometry.depth import Boxes3d, FloatArray, back_project, inlier_depths
+from saom_core.geometry.oriented_box import LastBox, fit_box
+from saom_core.geometry.support import Support
+from saom_core.instances import Instances, MaskCrop
+from saom_core.places.standing import Scene
+
+MIN_POINTS_3D = 16
+MAX_POINTS_3D = 1000
+"""Points of an instance that its 3D box is measured from; more change it by less than the sensor's noise."""
+
+FORGOTTEN_AFTER = 300
+"""Frames without an object after which its box is remembered no more."""
+
+
+def measure(instances: Instances, depth_m: npt.NDArray[np.float32], camera: CameraIntrinsics | None) -> Instances:
+    """Instances with their depth: valid ratio, distance, and with intrinsics centroid, oriented box and support.
+
+    Args:
+        instances: N instances of the image.
+        depth_m: (H, W) float32, metres, 0 = invalid.
+        camera: of the image, or None.
+    """
+    n = len(instances)
+    ratio, distance = np.zeros(n, np.float32), np.full(n, np.nan, np.float32)
+    for k, mask in enumerate(instances.masks):
+        depths, valid = _valid(mask, depth_m)
+        ratio[k] = valid.size / mask.area
+        if valid.size:
+            distance[k] = np.median(depths[valid])
+    measured = dataclasses.replace(instances, valid_depth_ratio=ratio, distances_m=distance)
+    return measured if camera is None else BoxMemory().locate(measured, depth_m, camera)
+
+
+class BoxMemory:
+    """Measures the places of things in a stream of frames; a thing's box keeps its axes from frame to frame.
+
+    Things are known by their track ids. Those without one are measured each time as if never seen before.
+    """
+
+    def __init__(self) -> None:
+        self._boxes: dict[int, tuple[LastBox, int]] = {}  # ... and the frame in which it was seen last
+        self._surfaces: set[int] = set()  # of the last frame, by track id
+        self._frame = 0
+
+    def locate(
+        self, instances: Instances, depth_m: npt.NDArray[np.float32], camera: CameraIntrinsics, *, remember: bool = True
+    ) -> Instances:
+        """Instances with centroid, oriented box and what they stand on, in the camera's optical frame.
+
+        Args:
+            instances: N instances of the image, with their track ids.
+            depth_m: (H, W) float32, metres, 0 = invalid.
+            camera: of the image.
+            remember: take this as the next frame of the stream.
+
+        Raises:
+            InputError: the camera is that of pictures of another size.
+        """
+        if (camera.height, camera.width) != instances.size_hw:
+            height, width = instances.size_hw
+            raise InputError(
+                f"expected intrinsics of pictures of {width}x{height}, got those of {camera.width}x{camera.height}: "
+                "positions in metres would be wrong, give the camera of this picture"
+            )
+        n = len(instances)
+        centroids = np.full((n, 3), np.nan, np.float32)
+        boxes = Boxes3d(np.full((n, 3), np.nan, np.float32), np.full((n, 4), np.nan, np.float32), centroids.copy())
+        scene = Scene(depth_m, camera)
+        support = Support.unknown(n, scene.planes)
+        found: dict[int, LastBox] = {}
+        for k, mask in enumerate(instances.masks):
+            points, pixels = _points(mask, depth_m, camera)
+            if len(points) < MIN_POINTS_3D:
+                continue
+            track_id = int(instances.track_ids[k])
+            standing = scene.standing(mask, points, pixels, was_surface=track_id in self._surfaces)
+            support.supported_by[k], support.is_surface[k] = standing.supported_by, standing.is_surface
+            support.bottoms_m[k], support.tops_m[k] = standing.bottom_m, standing.top_m
+            before = self._boxes.get(track_id)
+            floor = scene.planes[standing.supported_by].coefficients if standing.supported_by >= 0 else None
+            box, found[track_id] = fit_box(points, lambda: scene.normals, None if before is None else before[0], floor)
+            centroids[k] = points.mean(axis=0)
+            boxes.centers_m[k], boxes.quaternions_xyzw[k], boxes.sizes_m[k] = (
+                box.center_m,
+                box.quaternion_xyzw,
+                box.sizes_m,
+            )
+        if remember:
+            self._remember(found)
+            self._surfaces = {int(track_id) for track_id in instances.track_ids[support.is_surface] if track_id >= 0}
+        return dataclasses.replace(instances, centroids_m=centroids, boxes3d=boxes, support=support)
+
+    def _remember(self, found: dict[int, LastBox]) -> None:
+        self._frame += 1
+        self._boxes |= {track_id: (box, self._frame) for track_id, box in found.items() if track_id >= 0}
+        self._boxes = {k: one for k, one in self._boxes.items() if self._frame - one[1] <= FORGOTTEN_AFTER}
+
+
+def _valid(mask: MaskCrop, depth_m: FloatArray) -> tuple[FloatArray, npt.NDArray[np.intp]]:
+    """Depths of a mask's rectangle in one row, and which of them are valid and of the mask."""
+    depths = depth_m[mask.window].ravel()
+    # one index a pixel is half the work of rows and columns
+    return depths, np.flatnonzero(mask.crop.ravel() & (depths > 0))
+
+
+def _points(mask: MaskCrop, depth_m: FloatArray, camera: CameraIntrinsics) -> tuple[FloatArray, int]:
+    """Some points (P, 3) of a mask's surface, without strays, and how many of its pixels have depth."""
+    depths, valid = _valid(mask, depth_m)
+    pixels = valid.size
+    if valid.size > MAX_POINTS_3D:
+        # a whole step could divide the row's length, and then only one side of every row would be sampled
+        valid = valid[np.linspace(0, valid.size - 1, MAX_POINTS_3D).astype(np.intp)]
+    rows, columns = np.divmod(valid, mask.crop.shape[1])
+    points = back_project(depths[valid], rows + mask.y, columns + mask.x, camera)
+    points = points[np.isfinite(points[:, 0])]  # a wide lens has pixels without a ray
+    return inlier_depths(points) if len(points) else points, pixels

@@ -1,0 +1,1 @@
+"""What stays the same from frame to frame: ids and names."""

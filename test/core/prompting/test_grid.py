@@ -1,0 +1,20 @@
+"""The point grid."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from saom_core.errors import InputError
+from saom_core.prompting.grid import grid_points
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(1, 1), (32, 32), (320, 64), (3, 5)])
+def test_against_naive_loop(columns: int, rows: int) -> None:
+    naive = [((i + 0.5) / columns, (j + 0.5) / rows) for j in range(rows) for i in range(columns)]
+    np.testing.assert_allclose(grid_points(columns, rows), naive)
+
+
+def test_no_points_is_refused() -> None:
+    with pytest.raises(InputError, match="at least 1x1"):
+        grid_points(0, 4)
