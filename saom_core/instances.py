@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,7 +49,7 @@ class MaskCrop:
         crop = np.ascontiguousarray(mask[top:bottom, left:right])
         return MaskCrop(left + offset_xy[0], top + offset_xy[1], crop)
 
-    @property
+    @cached_property
     def area(self) -> int:
         """Pixels of the mask."""
         return int(np.count_nonzero(self.crop))

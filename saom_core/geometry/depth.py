@@ -42,7 +42,7 @@ def clean_depth(depth_m: npt.NDArray[np.floating], min_m: float, max_m: float) -
         )
     with np.errstate(invalid="ignore"):
         valid = (depth_m >= max(min_m, 1e-6)) & (depth_m <= max_m)
-    return np.where(valid, depth_m, 0.0).astype(np.float32)
+    return np.where(valid, depth_m, depth_m.dtype.type(0)).astype(np.float32, copy=False)
 
 
 def back_project(
@@ -62,6 +62,14 @@ def back_project(
     return camera.rays(rows, columns) * depths_m[:, None]
 
 
+def median(values: npt.NDArray[np.floating]) -> float:
+    """The median of P >= 1 finite numbers: `np.median` looks for NaN, which costs more than the rest on so few."""
+    upper = values.size // 2
+    lower = (values.size - 1) // 2
+    parted = np.partition(values, (lower, upper))
+    return (float(parted[lower]) + float(parted[upper])) / 2
+
+
 def inlier_depths(points_m: FloatArray) -> FloatArray:
     """Points of one object without the stray depths of its border.
 
@@ -75,7 +83,7 @@ def inlier_depths(points_m: FloatArray) -> FloatArray:
         (Q, 3) float32, Q <= P.
     """
     z = points_m[:, 2]
-    deviation = np.abs(z - np.median(z))
-    spread = max(1.4826 * float(np.median(deviation)), 0.01)
+    deviation = np.abs(z - median(z))
+    spread = max(1.4826 * median(deviation), 0.01)
     kept: FloatArray = points_m[deviation <= 3.0 * spread]
     return kept

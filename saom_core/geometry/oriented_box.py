@@ -7,6 +7,7 @@ turns until its footprint is smallest, and it reaches down to the plane, whose e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import permutations, product
@@ -65,12 +66,18 @@ class OrientedBox:
 
     @property
     def quaternion_xyzw(self) -> FloatArray:
-        """(4,) float32, turns the box's axes into the camera's; w >= 0."""
-        vector = cv2.Rodrigues(self.axes)[0].ravel()
-        angle = float(np.linalg.norm(vector))
-        if angle < 1e-9:
-            return np.array([0, 0, 0, 1], np.float32)
-        return np.append(vector / angle * np.sin(angle / 2), np.cos(angle / 2)).astype(np.float32)
+        """(4,) float32, turns the box's axes into the camera's; w >= 0. Scalars, as arrays cost more on nine numbers."""
+        (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = self.axes.tolist()
+        # four times the products of each component with all of them; the row with the largest square is exact
+        rows = (
+            (1 + xx - yy - zz, yx + xy, xz + zx, zy - yz),
+            (yx + xy, 1 - xx + yy - zz, zy + yz, xz - zx),
+            (xz + zx, zy + yz, 1 - xx - yy + zz, yx - xy),
+            (zy - yz, xz - zx, yx - xy, 1 + xx + yy + zz),
+        )
+        row = rows[max(range(4), key=lambda k: rows[k][k])]
+        scale = math.copysign(1 / math.hypot(*row), row[3])
+        return np.array([scale * value for value in row], np.float32)
 
     @property
     def bulk(self) -> float:
@@ -152,8 +159,9 @@ def _best(thing: _Thing, normals: Iterable[npt.NDArray[np.floating]]) -> Oriente
 
 def nearest_axes(axes: Matrix, goal: Matrix) -> Matrix:
     """The same box's axes in the order and with the signs that bring them nearest to others; all (3, 3)."""
-    turned: Matrix = max((axes @ symmetry for symmetry in _SYMMETRIES), key=lambda turned: float(np.sum(turned * goal)))
-    return turned
+    # the sum of the products of (axes @ symmetry) with the goal is that of the symmetry with (axes.T @ goal)
+    nearest = int((_SYMMETRIES.reshape(-1, 9) @ (axes.T @ goal).ravel()).argmax())
+    return np.asarray(axes @ _SYMMETRIES[nearest])
 
 
 def angle_between(one: Matrix, other: Matrix) -> float:
@@ -161,15 +169,15 @@ def angle_between(one: Matrix, other: Matrix) -> float:
     return float(np.degrees(np.arccos(np.clip((np.sum(one * other) - 1) / 2, -1, 1))))
 
 
-def _symmetries() -> list[Matrix]:
-    """The 24 rotations that bring a box's axes onto each other."""
+def _symmetries() -> Matrix:
+    """The 24 rotations (24, 3, 3) that bring a box's axes onto each other."""
     found = []
     for order, signs in product(permutations(range(3)), product((1.0, -1.0), repeat=3)):
         matrix = np.zeros((3, 3))
         matrix[list(order), range(3)] = signs
         if np.linalg.det(matrix) > 0:
             found.append(matrix)
-    return found
+    return np.array(found)
 
 
 _SYMMETRIES = _symmetries()
@@ -218,7 +226,7 @@ def _upright_axes(centered: Matrix, normal: Matrix) -> Matrix:
     some = centered[:: max(1, len(centered) // MOST_OF_FOOTPRINT)]
     hull = _inner_hull((some @ np.column_stack([right, down])).astype(np.float32))
     turn = np.radians(cv2.minAreaRect(hull)[2]) if len(hull) > 2 else 0.0
-    smallest, plain = (_area(hull, angle) for angle in (turn, 0.0))
+    smallest, plain = _area(hull, turn), float(np.prod(np.ptp(hull, axis=0)))
     if plain <= PLAIN_TURN * smallest + NOISE_M**2:
         turn = 0.0
     first = np.cos(turn) * right + np.sin(turn) * down

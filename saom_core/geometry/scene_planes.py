@@ -187,9 +187,9 @@ def coarse_cloud(depth_m: FloatArray, ray_maps: tuple[FloatArray, FloatArray, Fl
     whole = depth_m[: height * _CELL_PX, : width * _CELL_PX]
     if height < 3 or width < 3:
         return np.full((3, 3, 3), np.nan, np.float32)
-    valid = cv2.resize((whole > 0).astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    valid = cv2.resize(cv2.compare(whole, 0, cv2.CMP_GT), (width, height), interpolation=cv2.INTER_AREA)
     means = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
-    depths = np.where(valid > 0.999, means, np.float32(np.nan))
+    depths = np.where(valid == 255, means, np.float32(np.nan))  # one pixel without depth makes it 251
     middle = np.s_[_CELL_PX // 2 :: _CELL_PX]
     cloud = np.empty((height, width, 3), np.float32)
     for axis, ray_map in enumerate(ray_maps):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ class Plane:
     area_m2: float
     pixels: int
 
-    @property
+    @cached_property
     def normal(self) -> npt.NDArray[np.float64]:
         """(3,), unit length, upwards."""
         return np.array(self.coefficients[:3])
@@ -42,11 +43,15 @@ class Plane:
 
     def covers(self, points_m: npt.NDArray[np.floating], margin_m: float = 0.0) -> BoolArray:
         """Which of some points (P, 3) lie above or below the seen part of the plane, or at most so far beside it."""
-        edges = np.roll(self.outline_m, -1, axis=0) - self.outline_m
-        inwards = np.cross(self.normal, edges)
+        inwards, offsets = self._sides
+        return np.asarray((points_m @ inwards.T - offsets >= -margin_m).all(axis=1), np.bool_)
+
+    @cached_property
+    def _sides(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Of the outline: directions inwards (V, 3), and how far along them each side is (V,)."""
+        inwards = np.cross(self.normal, np.roll(self.outline_m, -1, axis=0) - self.outline_m)
         inwards /= np.maximum(np.linalg.norm(inwards, axis=1, keepdims=True), 1e-12)
-        depths = points_m @ inwards.T - np.sum(inwards * self.outline_m, axis=1)
-        return np.asarray((depths >= -margin_m).all(axis=1), np.bool_)
+        return inwards, np.sum(inwards * self.outline_m, axis=1)
 
     def moved(self, rotation: npt.NDArray[np.float64], translation_m: npt.NDArray[np.float64]) -> Plane:
         """The same plane in another frame, whose points are rotation (3, 3) @ point + translation (3,)."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
-from saom_core.geometry.depth import Boxes3d, FloatArray, back_project, inlier_depths
+from saom_core.geometry.depth import Boxes3d, FloatArray, back_project, inlier_depths, median
 from saom_core.geometry.oriented_box import LastBox, fit_box
 from saom_core.geometry.support import Support
 from saom_core.instances import Instances, MaskCrop
@@ -34,10 +35,11 @@ def measure(instances: Instances, depth_m: npt.NDArray[np.float32], camera: Came
     n = len(instances)
     ratio, distance = np.zeros(n, np.float32), np.full(n, np.nan, np.float32)
     for k, mask in enumerate(instances.masks):
-        depths, valid = _valid(mask, depth_m)
-        ratio[k] = valid.size / mask.area
-        if valid.size:
-            distance[k] = np.median(depths[valid])
+        depths = depth_m[mask.window][mask.crop]
+        depths = depths[depths > 0]
+        ratio[k] = depths.size / mask.area
+        if depths.size:
+            distance[k] = median(depths)
     measured = dataclasses.replace(instances, valid_depth_ratio=ratio, distances_m=distance)
     return measured if camera is None else BoxMemory().locate(measured, depth_m, camera)
 
@@ -85,11 +87,12 @@ class BoxMemory:
                 continue
             track_id = int(instances.track_ids[k])
             standing = scene.standing(mask, points, pixels, was_surface=track_id in self._surfaces)
-            support.supported_by[k], support.is_surface[k] = standing.supported_by, standing.is_surface
+            support.supported_by[k], support.is_surface[k] = standing.supported_by, standing.surface >= 0
             support.bottoms_m[k], support.tops_m[k] = standing.bottom_m, standing.top_m
             before = self._boxes.get(track_id)
             floor = scene.planes[standing.supported_by].coefficients if standing.supported_by >= 0 else None
-            box, found[track_id] = fit_box(points, lambda: scene.normals, None if before is None else before[0], floor)
+            last, upright = None if before is None else before[0], partial(scene.normals, standing)
+            box, found[track_id] = fit_box(points, upright, last, floor)
             centroids[k] = points.mean(axis=0)
             boxes.centers_m[k], boxes.quaternions_xyzw[k], boxes.sizes_m[k] = (
                 box.center_m,
@@ -107,21 +110,22 @@ class BoxMemory:
         self._boxes = {k: one for k, one in self._boxes.items() if self._frame - one[1] <= FORGOTTEN_AFTER}
 
 
-def _valid(mask: MaskCrop, depth_m: FloatArray) -> tuple[FloatArray, npt.NDArray[np.intp]]:
-    """Depths of a mask's rectangle in one row, and which of them are valid and of the mask."""
-    depths = depth_m[mask.window].ravel()
-    # one index a pixel is half the work of rows and columns
-    return depths, np.flatnonzero(mask.crop.ravel() & (depths > 0))
-
-
 def _points(mask: MaskCrop, depth_m: FloatArray, camera: CameraIntrinsics) -> tuple[FloatArray, int]:
     """Some points (P, 3) of a mask's surface, without strays, and how many of its pixels have depth."""
-    depths, valid = _valid(mask, depth_m)
-    pixels = valid.size
-    if valid.size > MAX_POINTS_3D:
+    depths = depth_m[mask.window]
+    has_depth = mask.crop & (depths > 0)
+    pixels = int(np.count_nonzero(has_depth))
+    # Every second, third, ... row and column of what is large, so that no index is made for pixels that are left out.
+    step = max(1, int(np.sqrt(pixels / MAX_POINTS_3D)))
+    rows, columns = np.nonzero(has_depth[::step, ::step])
+    if step > 1 and rows.size < MIN_POINTS_3D:  # a thing thinner than a step
+        rows, columns, step = *np.nonzero(has_depth), 1
+    if rows.size > MAX_POINTS_3D:
         # a whole step could divide the row's length, and then only one side of every row would be sampled
-        valid = valid[np.linspace(0, valid.size - 1, MAX_POINTS_3D).astype(np.intp)]
-    rows, columns = np.divmod(valid, mask.crop.shape[1])
-    points = back_project(depths[valid], rows + mask.y, columns + mask.x, camera)
-    points = points[np.isfinite(points[:, 0])]  # a wide lens has pixels without a ray
+        chosen = np.linspace(0, rows.size - 1, MAX_POINTS_3D).astype(np.intp)
+        rows, columns = rows[chosen], columns[chosen]
+    rows, columns = rows * step, columns * step
+    points = back_project(depths[rows, columns], rows + mask.y, columns + mask.x, camera)
+    if not camera.is_pinhole:
+        points = points[np.isfinite(points[:, 0])]  # a wide lens has pixels without a ray
     return inlier_depths(points) if len(points) else points, pixels

@@ -37,6 +37,7 @@ FLOATS = 0.6
 does in views from less than 60 degrees above. In steeper ones a thing hides its own foot."""
 _EDGE_PX = 3  # the depth of the very edge is mixed
 _MOST_COLUMNS = 48
+_SAME = float(np.cos(np.radians(3)))  # directions that are less than this apart are one
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Standing:
     supported_by: int = -1
     bottom_m: float = np.nan
     top_m: float = np.nan
-    is_surface: bool = False
+    surface: int = -1  # the plane that it is itself
 
 
 class Scene:
@@ -61,10 +62,17 @@ class Scene:
         self._depth_m, self._camera = depth_m, camera
         self._cells = surface_cells(coarse_cloud(depth_m, camera.ray_maps))
 
-    @cached_property
-    def normals(self) -> list[Matrix]:
-        """Directions that may be upright for things, the likeliest first: of the planes, then of all that is flat."""
-        return [*(plane.normal for plane in self.planes), *self._directions]
+    def normals(self, standing: Standing) -> list[Matrix]:
+        """Directions that may be upright for a thing, the likeliest first.
+
+        That of the plane that it stands on, or that it is; for other things those of all planes, then of all that is
+        flat.
+        """
+        if max(standing.supported_by, standing.surface) >= 0:
+            return [self.planes[max(standing.supported_by, standing.surface)].normal]
+        upright = [plane.normal for plane in self.planes]
+        others = [one for one in self._directions if all(abs(one @ normal) < _SAME for normal in upright)]
+        return upright + others
 
     @cached_property
     def _directions(self) -> list[Matrix]:
@@ -84,19 +92,21 @@ class Scene:
             pixels: of the mask that have depth.
             was_surface: whether it was a surface a moment ago.
         """
-        tolerance = noise_m(points_m[:, 2])
-        heights = [plane.heights_m(points_m) for plane in self.planes]
+        if not self.planes:
+            return Standing()
+        count, tolerance = len(points_m), noise_m(points_m[:, 2])
+        heights = np.stack([plane.heights_m(points_m) for plane in self.planes])
         eased = STILL_SURFACE if was_surface else 1.0
-        for plane, above in zip(self.planes, heights, strict=True):
-            on = float(np.mean(np.abs(above) < tolerance))
-            if on >= SURFACE_SHARE * eased and on * pixels >= SURFACE_COVER * eased * plane.pixels:
-                return Standing(is_surface=True)
+        for k, on in enumerate((np.count_nonzero(np.abs(heights) < tolerance, axis=1) / count).tolist()):
+            if on >= SURFACE_SHARE * eased and on * pixels >= SURFACE_COVER * eased * self.planes[k].pixels:
+                return Standing(surface=k)
         middle, lifted = points_m.mean(axis=0, keepdims=True), LIFTED_M + float(tolerance.mean())
-        cut = len(points_m) // 50  # strays
+        heights.sort(axis=1)
+        cut = count // 50  # strays
         under = [
-            (float(above[cut]), float(above[-1 - cut]), k)
-            for k, (plane, above) in enumerate(zip(self.planes, map(np.sort, heights), strict=True))
-            if above[cut] > -lifted and plane.covers(middle, BESIDE_M)[0]
+            (bottom, top, k)
+            for k, (bottom, top) in enumerate(heights[:, [cut, count - 1 - cut]].tolist())
+            if bottom > -lifted and self.planes[k].covers(middle, BESIDE_M)[0]
         ]
         if not under:
             return Standing()
