@@ -66,9 +66,10 @@ class OrientedBox:
 
     @property
     def quaternion_xyzw(self) -> FloatArray:
-        """(4,) float32, turns the box's axes into the camera's; w >= 0. Scalars, as arrays cost more on nine numbers."""
+        """(4,) float32, turns the box's axes into the camera's; w >= 0."""
         (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = self.axes.tolist()
-        # four times the products of each component with all of them; the row with the largest square is exact
+        # Scalars, as arrays cost more on nine numbers. A row is four times the products of one component with all of
+        # them; that with the largest square is exact.
         rows = (
             (1 + xx - yy - zz, yx + xy, xz + zx, zy - yz),
             (yx + xy, 1 - xx + yy - zz, zy + yz, xz - zx),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -33,6 +34,13 @@ SMALLEST_PLANE_M2 = 0.03
 SMALLEST_FURTHER_M2 = 0.25
 """Of a plane beside the largest one, such as a shelf or the floor; the top of a carton is smaller."""
 MOST_PLANES = 4
+
+SEARCH_EVERY = 15
+"""Frames after which planes are looked for anew, whatever is seen of the known ones."""
+CHANGED = 0.1
+"""A known plane that has won or lost more of its pixels is looked for anew."""
+_SAME = float(np.cos(np.radians(5)))
+_FEWEST = 30  # pieces of surface that make a plane
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,7 @@ def scene_normals(cells: Cells) -> Sequence[Matrix]:
     normals = cells.some(_MOST_NORMALS).normals
     found: list[Matrix] = []
     left, total = normals, len(normals)
-    while len(left) >= max(_LEAST_SHARE * total, 30) and len(found) < 3:
+    while len(left) >= max(_LEAST_SHARE * total, _FEWEST) and len(found) < 3:
         tried = left[np.linspace(0, len(left) - 1, _HYPOTHESES).astype(np.intp)]
         agrees = np.abs(left @ tried.T) > np.cos(np.radians(_AGREES_DEG))
         best = int(agrees.sum(axis=0).argmax())
@@ -130,32 +138,96 @@ def _planes_along(cells: Cells, direction: Matrix) -> list[Plane]:
     along = np.abs(cells.normals @ direction) > np.cos(np.radians(2 * _AGREES_DEG))
     points, normals, areas = cells.points_m[along], cells.normals[along], cells.areas_m2[along]
     found: list[Plane] = []
-    while len(points) >= max(_LEAST_SHARE * len(cells.points_m), 30) and len(found) < MOST_PLANES:
+    while len(points) >= max(_LEAST_SHARE * len(cells.points_m), _FEWEST) and len(found) < MOST_PLANES:
         normal = direction if np.sum(normals @ direction) > 0 else -direction
         offsets = np.sort(points @ normal)
         window = 2 * float(noise_m(np.median(points[:, 2])))
         ends = np.searchsorted(offsets, offsets + window, side="right")
         most = int((ends - np.arange(len(offsets))).argmax())
         offset = -float(np.median(offsets[most : ends[most]]))
-        inside = np.zeros(len(points), np.bool_)
-        for _ in range(3):
-            inside = np.abs(points @ normal + offset) < noise_m(points[:, 2])
-            if inside.sum() < 30:
-                break
-            normal, offset = _least_squares(points[inside], normal)
-        else:
-            plane = Plane(
-                (float(normal[0]), float(normal[1]), float(normal[2]), offset),
-                _outline(points[inside], normal, offset),
-                float(areas[inside].sum()),
-                int(inside.sum() * cells.pixels),
-            )
-            found.append(plane)
-        if inside.sum() < _LEAST_SHARE * len(cells.points_m):
+        plane = _fitted(points, areas, normal, offset, cells.pixels)
+        if plane is None:
             break
-        left = np.abs(points @ normal + offset) > 2 * noise_m(points[:, 2])
+        found.append(plane)
+        if plane.pixels < _LEAST_SHARE * len(cells.points_m) * cells.pixels:
+            break
+        left = np.abs(plane.heights_m(points)) > 2 * noise_m(points[:, 2])
         points, normals, areas = points[left], normals[left], areas[left]
     return [plane for plane in found if plane.pixels >= _LEAST_SHARE * len(cells.points_m) * cells.pixels]
+
+
+def _fitted(points: Matrix, areas: Matrix, normal: Matrix, offset: float, pixels: float) -> Plane | None:
+    """The plane near a first guess through some pieces of surface; None where hardly any of them lie on it.
+
+    Args:
+        points: (P, 3).
+        areas: (P,), m2.
+        normal: (3,), unit length, first guess.
+        offset: of the first guess.
+        pixels: that each piece stands for.
+    """
+    inside, noise = np.zeros(len(points), np.bool_), noise_m(points[:, 2])
+    for _ in range(3):
+        inside = np.abs(points @ normal + offset) < noise
+        if np.count_nonzero(inside) < _FEWEST:
+            return None
+        normal, offset = _least_squares(points[inside], normal)
+    a, b, c = normal.tolist()
+    on_it = points[inside]
+    count = int(len(on_it) * pixels)
+    return Plane((a, b, c, offset), _outline(on_it, normal, offset), float(areas[inside].sum()), count)
+
+
+@dataclass(frozen=True)
+class SeenPlanes:
+    """The planes of a frame, to be found again in the next one.
+
+    To fit known planes anew takes far less work than to look for some. They are looked for anew when one of them has
+    changed its size or direction, when more or less of the surface lies on none of them, and every so many frames in
+    any case.
+
+    Attributes:
+        planes: of the last frame.
+        searched: the same planes when they were looked for.
+        elsewhere_px: how many pixels' surface lay on none of them then.
+        age: frames since then.
+    """
+
+    planes: tuple[Plane, ...]
+    searched: tuple[Plane, ...]
+    elsewhere_px: float
+    age: int = 0
+
+    @staticmethod
+    def of(planes: tuple[Plane, ...], cells: Cells) -> SeenPlanes:
+        """Planes that were looked for among some pieces of surface."""
+        return SeenPlanes(planes, planes, _elsewhere_px(planes, cells))
+
+    def again(self, cells: Cells) -> SeenPlanes | None:
+        """The same planes as the next frame shows them; None where they must be looked for."""
+        if not self.planes or self.age + 1 >= SEARCH_EVERY:
+            return None
+        some, found = cells.some(_MOST_CELLS), []
+        for before, first in zip(self.planes, self.searched, strict=True):
+            along = np.abs(some.normals @ before.normal) > np.cos(np.radians(2 * _AGREES_DEG))
+            points, areas = some.points_m[along], some.areas_m2[along]
+            now = _fitted(points, areas, before.normal, before.coefficients[3], some.pixels)
+            if (
+                now is None
+                or abs(now.pixels - first.pixels) > CHANGED * first.pixels
+                or now.normal @ first.normal < _SAME
+            ):
+                return None
+            found.append(now)
+        planes, total_px = tuple(found), len(cells.points_m) * cells.pixels
+        grown = abs(_elsewhere_px(planes, cells) - self.elsewhere_px) > CHANGED / 2 * total_px
+        swapped = any(one.pixels < other.pixels for one, other in pairwise(planes))
+        return None if grown or swapped else replace(self, planes=planes, age=self.age + 1)
+
+
+def _elsewhere_px(planes: tuple[Plane, ...], cells: Cells) -> float:
+    """How many pixels' surface lies on none of some planes, about."""
+    return len(cells.points_m) * cells.pixels - sum(plane.pixels for plane in planes)
 
 
 def _least_squares(points: Matrix, like: Matrix) -> tuple[Matrix, float]:
@@ -187,7 +259,8 @@ def coarse_cloud(depth_m: FloatArray, ray_maps: tuple[FloatArray, FloatArray, Fl
     whole = depth_m[: height * _CELL_PX, : width * _CELL_PX]
     if height < 3 or width < 3:
         return np.full((3, 3, 3), np.nan, np.float32)
-    valid = cv2.resize(cv2.compare(whole, 0, cv2.CMP_GT), (width, height), interpolation=cv2.INTER_AREA)
+    has_depth = (whole > 0).view(np.uint8) * np.uint8(255)
+    valid = cv2.resize(has_depth, (width, height), interpolation=cv2.INTER_AREA)
     means = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
     depths = np.where(valid == 255, means, np.float32(np.nan))  # one pixel without depth makes it 251
     middle = np.s_[_CELL_PX // 2 :: _CELL_PX]

@@ -12,6 +12,7 @@ from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
 from saom_core.geometry.depth import Boxes3d, FloatArray, back_project, inlier_depths, median
 from saom_core.geometry.oriented_box import LastBox, fit_box
+from saom_core.geometry.scene_planes import SeenPlanes
 from saom_core.geometry.support import Support
 from saom_core.instances import Instances, MaskCrop
 from saom_core.places.standing import Scene
@@ -53,6 +54,7 @@ class BoxMemory:
     def __init__(self) -> None:
         self._boxes: dict[int, tuple[LastBox, int]] = {}  # ... and the frame in which it was seen last
         self._surfaces: set[int] = set()  # of the last frame, by track id
+        self._planes: SeenPlanes | None = None
         self._frame = 0
 
     def locate(
@@ -78,7 +80,7 @@ class BoxMemory:
         n = len(instances)
         centroids = np.full((n, 3), np.nan, np.float32)
         boxes = Boxes3d(np.full((n, 3), np.nan, np.float32), np.full((n, 4), np.nan, np.float32), centroids.copy())
-        scene = Scene(depth_m, camera)
+        scene = Scene(depth_m, camera, self._planes)
         support = Support.unknown(n, scene.planes)
         found: dict[int, LastBox] = {}
         for k, mask in enumerate(instances.masks):
@@ -101,6 +103,7 @@ class BoxMemory:
             )
         if remember:
             self._remember(found)
+            self._planes = scene.seen
             self._surfaces = {int(track_id) for track_id in instances.track_ids[support.is_surface] if track_id >= 0}
         return dataclasses.replace(instances, centroids_m=centroids, boxes3d=boxes, support=support)
 

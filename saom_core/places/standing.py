@@ -9,7 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from saom_core.camera import CameraIntrinsics
-from saom_core.geometry.scene_planes import Matrix, coarse_cloud, noise_m, scene_normals, support_planes, surface_cells
+from saom_core.geometry.scene_planes import (
+    Matrix,
+    SeenPlanes,
+    coarse_cloud,
+    noise_m,
+    scene_normals,
+    support_planes,
+    surface_cells,
+)
 from saom_core.geometry.support import Plane
 from saom_core.instances import MaskCrop
 
@@ -56,10 +64,11 @@ class Scene:
     Args:
         depth_m: (H, W) float32, metres, 0 = invalid.
         camera: of the image.
+        before: `seen` of the frame before, where this is the next one of a stream.
     """
 
-    def __init__(self, depth_m: FloatArray, camera: CameraIntrinsics) -> None:
-        self._depth_m, self._camera = depth_m, camera
+    def __init__(self, depth_m: FloatArray, camera: CameraIntrinsics, before: SeenPlanes | None = None) -> None:
+        self._depth_m, self._camera, self._before = depth_m, camera, before
         self._cells = surface_cells(coarse_cloud(depth_m, camera.ray_maps))
 
     def normals(self, standing: Standing) -> list[Matrix]:
@@ -78,10 +87,16 @@ class Scene:
     def _directions(self) -> list[Matrix]:
         return list(scene_normals(self._cells))
 
-    @cached_property
+    @property
     def planes(self) -> tuple[Plane, ...]:
         """The planes that things can stand on, the largest first."""
-        return support_planes(self._cells, self._directions)
+        return self.seen.planes
+
+    @cached_property
+    def seen(self) -> SeenPlanes:
+        """The same, with what is remembered of them for the next frame."""
+        again = None if self._before is None else self._before.again(self._cells)
+        return again or SeenPlanes.of(support_planes(self._cells, self._directions), self._cells)
 
     def standing(self, mask: MaskCrop, points_m: FloatArray, pixels: int, *, was_surface: bool = False) -> Standing:
         """How an instance stands.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from itertools import pairwise
+from itertools import pairwise, permutations, product
 
 import numpy as np
 import pytest
 
 from saom_core.camera import CameraIntrinsics
-from saom_core.geometry.oriented_box import LastBox, angle_between, fit_box, nearest_axes
+from saom_core.geometry.oriented_box import LastBox, OrientedBox, angle_between, fit_box, nearest_axes
 from saom_core.geometry.scene_planes import coarse_cloud, scene_normals, surface_cells
 from saom_core.instances import Instances, MaskCrop
 from saom_core.places.measure import BoxMemory, measure
@@ -241,6 +241,16 @@ def test_the_quaternion_turns_the_axes() -> None:
         cloud = rng.normal(size=(100, 3)) @ rng.normal(size=(3, 3)) * 0.1 + [0, 0, 2]
         box, _ = fit_box(cloud.astype(np.float32))
         np.testing.assert_allclose(rotation_of(box.quaternion_xyzw), box.axes, atol=1e-5)
+
+
+def test_quaternions_of_quarter_and_half_turns() -> None:
+    sizes = np.array([3.0, 2.0, 1.0])
+    for order, signs in product(permutations(range(3)), product((1.0, -1.0), repeat=3)):
+        axes = np.eye(3)[list(order)] * signs
+        if np.linalg.det(axes) > 0:
+            quaternion = OrientedBox(np.zeros(3), axes, sizes).quaternion_xyzw
+            np.testing.assert_allclose(rotation_of(quaternion), axes, atol=1e-6)
+            assert quaternion.dtype == np.float32 and quaternion[3] >= 0
 
 
 def test_nearest_axes_against_all_signed_orders() -> None:

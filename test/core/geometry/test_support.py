@@ -16,9 +16,11 @@ from saom_cli.kept import packed, unpacked
 from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
 from saom_core.everything import OnnxSegmenter
+from saom_core.geometry.scene_planes import SEARCH_EVERY, support_planes
 from saom_core.geometry.support import SUPPORT_ARRAYS, Plane, Support
 from saom_core.instances import Instances, MaskCrop
 from saom_core.loading import load_segmenter
+from saom_core.places import standing
 from saom_core.places.measure import BoxMemory, measure
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -146,6 +148,62 @@ def test_a_surface_that_is_half_hidden_stays_one_for_its_track() -> None:
         assert support is not None and support.is_surface.tolist() == [wanted]
     fresh = BoxMemory().locate(left, depth, CAMERA).support
     assert fresh is not None and not fresh.is_surface[0]
+
+
+def planes_of(memory: BoxMemory, scene: Tabletop, seed: int) -> tuple[Plane, ...]:
+    depth, _ = scene.drawn(NOISE_M, seed)
+    support = memory.locate(Instances.empty(SIZE_HW), depth, CAMERA).support
+    assert support is not None
+    return support.planes
+
+
+def assert_alike(found: tuple[Plane, ...], expected: tuple[Plane, ...]) -> None:
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert np.degrees(np.arccos(min(1.0, one.normal @ other.normal))) < 0.3
+        assert np.abs(one.heights_m(other.outline_m)).max() < 0.01
+        assert one.pixels == pytest.approx(other.pixels, rel=0.05) and one.area_m2 == pytest.approx(
+            other.area_m2, rel=0.05
+        )
+
+
+def test_known_planes_are_those_that_a_search_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The camera tilts and comes nearer; each frame is compared with a search, which the stream itself seldom makes."""
+    searches = 0
+
+    def search(*arguments: object) -> tuple[Plane, ...]:
+        nonlocal searches
+        searches += 1
+        return support_planes(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(standing, "support_planes", search)
+    memory, frames, in_stream = BoxMemory(), 2 * SEARCH_EVERY, 0
+    for k in range(frames):
+        scene = Tabletop(45.0 - 0.3 * k, distance_m=1.6 - 0.01 * k, table_m=0.45, floor_m=-0.7)
+        before = searches
+        found = planes_of(memory, scene, seed=k)
+        in_stream += searches - before
+        assert_alike(found, planes_of(BoxMemory(), scene, seed=k))
+    assert frames / SEARCH_EVERY <= in_stream < frames / 3
+
+
+def test_planes_that_come_and_go_are_noticed_at_once() -> None:
+    memory = BoxMemory()
+    table = Tabletop(45.0, distance_m=1.6, table_m=0.45)
+    both = Tabletop(45.0, distance_m=1.6, table_m=0.45, floor_m=-0.7)
+    nothing = Tabletop(45.0, distance_m=1.6, table_m=0.01)
+    lowered = Tabletop(45.0, distance_m=1.6, table_m=0.01, floor_m=-0.1)
+    for k, (scene, count) in enumerate(
+        [(table, 1), (both, 2), (both, 2), (table, 1), (nothing, 0), (table, 1), (lowered, 1), (both, 2)]
+    ):
+        found = planes_of(memory, scene, seed=k)
+        assert len(found) == count, k
+        assert_alike(found, planes_of(BoxMemory(), scene, seed=k))
+    before = memory.locate(Instances.empty(SIZE_HW), table.drawn()[0], CAMERA, remember=False).support
+    assert (
+        before is not None and len(before.planes) == 1
+    )  # a picture of its own among the frames, as ~/segment has them
+    assert len(planes_of(memory, both, seed=9)) == 2
 
 
 def test_a_moved_plane_has_the_heights_that_it_had() -> None:
