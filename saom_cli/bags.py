@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -14,10 +15,13 @@ import numpy as np
 import numpy.typing as npt
 from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.typesys import Stores, get_typestore
+from tqdm import tqdm
 
-from saom_cli.bag_messages import CAMERA_INFO, COMPRESSED, IMAGE, camera_of_info, depth_of, rgb_of, stamp_ns
+from saom_cli.bag_messages import CAMERA_INFO, COMPRESSED, IMAGE, camera_info_of, stamp_ns
 from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
+from saom_core.messages.cameras import CameraOfStream, kind_of_picture
+from saom_core.messages.pictures import depth_from_image, rgb_from_image
 
 TOLERANCE_NS = 20_000_000
 """Stamps of a picture and of its depth differ by so much at most, as in the node."""
@@ -86,7 +90,7 @@ class Bag:
         except InputError:
             self.close()
             raise
-        self._camera: CameraIntrinsics | None = None
+        self._camera, self._doubt = CameraOfStream(), ""
         self.count = sum(one.msgcount for one in self.reader.connections if one.topic == self.image)
 
     def __enter__(self) -> Bag:
@@ -134,8 +138,8 @@ class Bag:
             nearest = None
 
         def decode() -> Decoded:
-            rgb = rgb_of(image)
-            depth_m = None if nearest is None else depth_of(nearest)
+            rgb = rgb_from_image(image)
+            depth_m = None if nearest is None else depth_from_image(nearest)
             if depth_m is not None and depth_m.shape != rgb.shape[:2]:
                 raise InputError(
                     f"expected depth of the picture's size {rgb.shape[1]}x{rgb.shape[0]} on {self.depth}, got "
@@ -146,13 +150,15 @@ class Bag:
         return BagFrame(number, image, log_ns, decode, lambda size_hw: self._camera_of(info, size_hw))
 
     def _camera_of(self, info: Any, size_hw: tuple[int, int]) -> CameraIntrinsics | None:
-        """The same object for the same camera: it keeps the rays of its pixels, which are costly for a real lens."""
+        """The camera of the pictures; tells once where it is a guess whether they are rectified."""
         if info is None:
             return None
-        camera = camera_of_info(info, size_hw, str(self.image), self._rectified)
-        if camera != self._camera:
-            self._camera = camera
-        return self._camera
+        info = camera_info_of(info)
+        kind = kind_of_picture(self._rectified, str(self.image), info)
+        if kind.doubt and not self._doubt:
+            tqdm.write(f"WARNING: {kind.doubt}", file=sys.stderr)
+        self._doubt = self._doubt or kind.doubt
+        return self._camera.of(info, size_hw, rectified=kind.rectified)
 
     def _first_info(self) -> Any:
         """Many drivers send it once, and after the first picture."""

@@ -13,13 +13,14 @@ import json
 import shutil
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rosbags.rosbag2 import StoragePlugin, Writer
 from tqdm import tqdm
 
-from saom_cli.bag_messages import IMAGE, INSTANCES, answer_types, instances_message, label_message, made
+from saom_cli.bag_messages import IMAGE, INSTANCES, answer_types, made
 from saom_cli.bags import Bag, BagFrame
 from saom_cli.kept import packed, unpacked
 from saom_cli.sources import add_topic_arguments
@@ -27,6 +28,7 @@ from saom_core.arguments import add_config_arguments, at_least, config_from
 from saom_core.errors import InputError
 from saom_core.files import check_output, move_into_place, write_atomically
 from saom_core.loading import load_segmenter
+from saom_core.messages.answers import image_message, instances_message
 from saom_core.runtime import ModelInfo
 from saom_core.segmenter import Segmenter
 from saom_core.tracking.tracker import Tracker
@@ -123,6 +125,7 @@ def _answer_all(bag: Bag, segmenter: Segmenter, draft: Draft, total: int) -> int
 def _write(output: Path, bag: Bag, model: ModelInfo, draft: Draft, total: int) -> int:
     """Makes the recording of the answers; returns of how many pictures."""
     store, tracker, written = answer_types(), Tracker(), 0
+    make = partial(made, store)
     folder = Path(tempfile.mkdtemp(dir=output.resolve().parent, prefix=f".{output.name}."))
     try:
         # a library that writes folders, of which the one file is taken: an .mcap says all that the folder would
@@ -138,8 +141,8 @@ def _write(output: Path, bag: Bag, model: ModelInfo, draft: Draft, total: int) -
                 camera = frame.camera(found.size_hw)
                 instances = tracker.update(found, header.stamp.sec + header.stamp.nanosec / 1e9, camera)
                 answers = {
-                    INSTANCES: instances_message(store, instances, header, model, depth=bag.depth is not None),
-                    IMAGE: label_message(store, instances, header),
+                    INSTANCES: instances_message(make, instances, header, model, has_depth=bag.depth is not None),
+                    IMAGE: image_message(make, instances.label_image(), "mono16", header),
                 }
                 for kind, message in answers.items():
                     writer.write(topics[kind], frame.log_ns, store.serialize_cdr(message, kind))

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from sensor_msgs.msg import CompressedImage, Image
 
 from saom_core.errors import InputError
-from saom_ros.conversions import MAX_SIDE_PX, image_message
+from saom_core.messages.pictures import MAX_SIDE_PX
+from saom_ros.conversions import image_message
 
 HEADER_BYTES = 12
 

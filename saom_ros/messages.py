@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import array
-import math
-
 import numpy as np
 import numpy.typing as npt
-from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from std_msgs.msg import Header
 
 from saom_core.geometry.depth import Boxes3d
 from saom_core.geometry.support import Plane, Support
 from saom_core.instances import Instances, MaskCrop
+from saom_core.messages import answers
 from saom_core.runtime import ModelInfo
+from saom_ros.conversions import ros_message
 from saom_ros.msg import Instance, InstanceArray, Mask
 from saom_ros.msg import Plane as PlaneMessage
 
@@ -21,28 +19,25 @@ from saom_ros.msg import Plane as PlaneMessage
 def instances_message(
     instances: Instances, header: Header, model: ModelInfo, *, has_depth: bool, metric_frame_id: str = ""
 ) -> InstanceArray:
-    """All instances of one image as a message.
+    """See `saom_core.messages.answers.instances_message`."""
+    return answers.instances_message(
+        ros_message, instances, header, model, has_depth=has_depth, metric_frame_id=metric_frame_id
+    )
 
-    Args:
-        instances: N instances, best first.
-        header: of the source image; taken as it is.
-        model: what found them.
-        has_depth: whether depth of the same moment was used.
-        metric_frame_id: frame of their positions; "": the header's.
-    """
-    message = InstanceArray(header=header, model=model.name, class_names=list(model.class_names), has_depth=has_depth)
-    message.height, message.width = instances.size_hw
-    message.metric_frame_id = metric_frame_id or header.frame_id
-    message.planes = [] if instances.support is None else [plane_message(plane) for plane in instances.support.planes]
-    message.instances = [instance_message(instances, k) for k in range(len(instances))]
-    return message
+
+def instance_message(instances: Instances, k: int) -> Instance:
+    """Instance k of an image as a message."""
+    return answers.instance_message(ros_message, instances, k)
 
 
 def plane_message(plane: Plane) -> PlaneMessage:
     """A plane that things stand on."""
-    message = PlaneMessage(coefficients=plane.coefficients, area=plane.area_m2)
-    message.outline = [Point(x=x, y=y, z=z) for x, y, z in plane.outline_m.tolist()]
-    return message
+    return answers.plane_message(ros_message, plane)
+
+
+def mask_message(mask: MaskCrop) -> Mask:
+    """A mask as run lengths, row by row, beginning with background."""
+    return answers.mask_message(ros_message, mask)
 
 
 def plane_from_message(message: PlaneMessage) -> Plane:
@@ -50,19 +45,6 @@ def plane_from_message(message: PlaneMessage) -> Plane:
     a, b, c, d = (float(value) for value in message.coefficients)
     outline = np.array([(p.x, p.y, p.z) for p in message.outline], np.float32).reshape(-1, 3)
     return Plane((a, b, c, d), outline, message.area, 0)
-
-
-def mask_message(mask: MaskCrop) -> Mask:
-    """A mask as run lengths, row by row, beginning with background."""
-    flat = mask.crop.ravel()
-    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    runs = np.diff(changes, prepend=0, append=flat.size).astype(np.uint32)
-    if flat[0]:
-        runs = np.concatenate((np.zeros(1, np.uint32), runs))
-    message = Mask(x_offset=mask.x, y_offset=mask.y, area=mask.area)
-    message.height, message.width = mask.crop.shape
-    message.counts = array.array("I", runs.tobytes())
-    return message
 
 
 def mask_from_message(message: Mask) -> MaskCrop:
@@ -106,41 +88,6 @@ def instances_from_message(message: InstanceArray) -> Instances:
         if located
         else None,
     )
-
-
-def instance_message(instances: Instances, k: int) -> Instance:
-    """Instance k of an image as a message."""
-    message = Instance(
-        label=k + 1,
-        track_id=int(instances.track_ids[k]),
-        class_id=int(instances.class_ids[k]),
-        class_name=instances.class_names[k],
-        class_score=float(instances.class_scores[k]),
-        score=float(instances.scores[k]),
-        stability=float(instances.stability[k]),
-        mask=mask_message(instances.masks[k]),
-        touches_border=bool(instances.touches_border[k]),
-        valid_depth_ratio=float(instances.valid_depth_ratio[k]),
-        distance=float(instances.distances_m[k]),
-    )
-    message.box_xyxy = instances.boxes_xyxy[k]
-    message.point_xy = instances.points_xy[k]
-    nowhere = (math.nan,) * 3
-    centroid = nowhere if instances.centroids_m is None else instances.centroids_m[k].tolist()
-    message.centroid = Point(x=centroid[0], y=centroid[1], z=centroid[2])
-    boxes = instances.boxes3d
-    center = nowhere if boxes is None else boxes.centers_m[k].tolist()
-    turn = (math.nan,) * 4 if boxes is None else boxes.quaternions_xyzw[k].tolist()
-    size = nowhere if boxes is None else boxes.sizes_m[k].tolist()
-    message.box_pose = Pose(
-        position=Point(x=center[0], y=center[1], z=center[2]),
-        orientation=Quaternion(x=turn[0], y=turn[1], z=turn[2], w=turn[3]),
-    )
-    message.box_size = Vector3(x=size[0], y=size[1], z=size[2])
-    support = Support.unknown(len(instances)) if instances.support is None else instances.support
-    message.supported_by, message.is_surface = int(support.supported_by[k]), bool(support.is_surface[k])
-    message.bottom_above_plane, message.top_above_plane = float(support.bottoms_m[k]), float(support.tops_m[k])
-    return message
 
 
 def _points(items: list[Instance], name: str) -> npt.NDArray[np.float32]:

@@ -18,12 +18,12 @@ from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.instances import Instances
+from saom_core.messages.cameras import CameraOfStream, kind_of_picture
+from saom_core.messages.pictures import depth_from_image, depth_type
 from saom_core.places.depth_checks import DepthProblem, depth_problem, depth_scale_of, size_problem
 from saom_core.places.registration import Registration
 from saom_core.places.rigid import IDENTITY, RigidTransform
-from saom_ros.camera_info import CameraOfStream, kind_of_picture
 from saom_ros.compressed_depth import raw_depth
-from saom_ros.conversions import depth_from_image, depth_type
 from saom_ros.frames import Frames
 from saom_ros.parameters import NodeConfig
 

@@ -15,12 +15,12 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from saom_core.errors import InputError, SaomError
+from saom_core.messages.pictures import rgb_from_image
 from saom_core.prompting.prompts import Prompts
 from saom_core.segmenter import Segmentation, Segmenter
 from saom_core.tracking.evidence import mask_ious
 from saom_core.tracking.tracker import Tracker
 from saom_ros.answer import Answer
-from saom_ros.conversions import rgb_from_image
 from saom_ros.diagnostics import ERROR, Problems, Statistics
 from saom_ros.frames import Frames
 from saom_ros.matcher import Frame, stamp_ns

@@ -1,9 +1,10 @@
-"""The node's services: ~/segment, ~/select, ~/enable."""
+"""The node's services: ~/segment, ~/select, ~/get_cloud, ~/enable."""
 
 from __future__ import annotations
 
 import concurrent.futures
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from rclpy.callback_groups import CallbackGroup
@@ -15,12 +16,14 @@ from saom_core.prompting.prompts import Prompts
 from saom_ros.answer import Answer
 from saom_ros.conversions import image_message
 from saom_ros.messages import instances_message
+from saom_ros.msg import InstanceArray
 from saom_ros.parameters import Parameters
 from saom_ros.pipeline import Pipeline
 from saom_ros.srv import GetCloud, Segment, Select
 from saom_ros.targets import instance_points
 
 NEXT_FRAME_TIMEOUT_S = 10.0
+_Response = TypeVar("_Response", SetBool.Response, Select.Response, Segment.Response, GetCloud.Response)
 
 
 class ServingNode(Protocol):
@@ -66,90 +69,85 @@ class Services:
         node.create_service(GetCloud, "~/get_cloud", self._get_cloud, callback_group=node.waiting_group)
 
     def _enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        self._node.enable(request.data)
-        told = "paused" if not request.data else "answering frames" if self._node.active else self._node.why_no_frame()
-        response.success, response.message = True, told
-        return response
+        def pause_or_resume() -> str:
+            self._node.enable(request.data)
+            if not request.data:
+                return "paused"
+            return "answering frames" if self._node.active else self._node.why_no_frame()
+
+        return self._told(response, pause_or_resume)
 
     def _select(self, request: Select.Request, response: Select.Response) -> Select.Response:
-        pipeline = self._node.pipeline
-        if pipeline is None:
-            response.message = f"no model is loaded: {self._node.why_no_model()}"
-            return response
-        known = {name.casefold() for name in pipeline.segmenter.info.class_names}
-        if request.class_name and request.class_name.casefold() not in known:
-            names = ", ".join(pipeline.segmenter.info.class_names)
-            response.message = f"expected one of the model's classes, got {request.class_name!r}: {names}"
-            return response
-        if request.track_id < 0 or (request.track_id and request.class_name):
-            got = f"{request.track_id} and {request.class_name!r}"
-            response.message = f"expected a class_name, or a track_id from 1 on, got {got}: give one of them"
-            return response
-        if request.track_id and not self._node.options.node.tracking:
-            response.message = (
-                "tracking is off, so no object has a track_id: set the parameter tracking, or give a class"
-            )
-            return response
-        try:
-            response.message = pipeline.target.choose(request.class_name, request.track_id)
-        except InputError as error:
-            response.message = str(error)
-            return response
-        response.success = True
-        return response
+        def select() -> str:
+            pipeline = self._pipeline()
+            names = pipeline.segmenter.info.class_names
+            if request.class_name and request.class_name.casefold() not in {name.casefold() for name in names}:
+                raise InputError(f"expected one of the model's classes, got {request.class_name!r}: {', '.join(names)}")
+            if request.track_id < 0 or (request.track_id and request.class_name):
+                got = f"{request.track_id} and {request.class_name!r}"
+                raise InputError(f"expected a class_name, or a track_id from 1 on, got {got}: give one of them")
+            if request.track_id and not self._node.options.node.tracking:
+                raise InputError(
+                    "tracking is off, so no object has a track_id: set the parameter tracking, or give a class"
+                )
+            return pipeline.target.choose(request.class_name, request.track_id)
+
+        return self._told(response, select)
 
     def _segment(self, request: Segment.Request, response: Segment.Response) -> Segment.Response:
-        try:
+        def segment() -> str:
             asked = Prompts.from_flat(
                 request.points_xy, request.boxes_xyxy, request.negative_points_xy, one_object=request.one_object
             )
             answer = self._answer(request, asked)
-        except SaomError as error:
-            response.message = str(error)
-            return response
-        except concurrent.futures.TimeoutError:
-            response.message = f"no answer within {NEXT_FRAME_TIMEOUT_S:.0f} s: {self._node.why_no_frame()}"
-            return response
-        except Exception as error:  # a network may raise anything, and the caller must get an answer
-            response.message = f"{type(error).__name__}: {error}"
-            return response
-        found, has_depth = answer.instances, answer.has_depth
-        response.instances = instances_message(
-            found, answer.header, answer.model, has_depth=has_depth, metric_frame_id=answer.frame_id
-        )
-        response.label_image = image_message(found.label_image(), "mono16", answer.header)
-        response.prompts = list(answer.prompts)
-        empty = sorted(set(range(len(asked))) - set(answer.prompts)) if len(asked) else []
-        nothing = [f"nothing at the prompts {', '.join(map(str, empty))}"] if empty else []
-        response.success, response.message = True, "; ".join((f"{len(found)} instances", *nothing, *answer.notes))
-        return response
+            found = answer.instances
+            response.instances = _instances_of(answer)
+            response.label_image = image_message(found.label_image(), "mono16", answer.header)
+            response.prompts = list(answer.prompts)
+            empty = sorted(set(range(len(asked))) - set(answer.prompts)) if len(asked) else []
+            nothing = [f"nothing at the prompts {', '.join(map(str, empty))}"] if empty else []
+            return "; ".join((f"{len(found)} instances", *nothing, *answer.notes))
+
+        return self._told(response, segment)
 
     def _get_cloud(self, request: GetCloud.Request, response: GetCloud.Response) -> GetCloud.Response:
-        try:
+        def get_cloud() -> str:
             answer = self._answer(Segment.Request(), Prompts())
-            k = wanted_index(answer.instances, request.track_id, request.class_name)
+            found = answer.instances
+            k = wanted_index(found, request.track_id, request.class_name)
             cloud = instance_points(answer, k)
             if cloud is None:
                 raise InputError("no points without depth and camera_info of the same moment: /diagnostics tells why")
+            response.instances, response.label, response.cloud = _instances_of(answer), k + 1, cloud
+            return f"{found.class_names[k] or 'object'}, track {found.track_ids[k]}: {cloud.width} points"
+
+        return self._told(response, get_cloud)
+
+    def _told(self, response: _Response, action: Callable[[], str]) -> _Response:
+        """The response to a call, after its action has filled it; the caller hears why an action cannot be done.
+
+        Args:
+            response: any with `success` and `message`.
+            action: returns the message of a success.
+        """
+        try:
+            response.message, response.success = action(), True
         except SaomError as error:
             response.message = str(error)
-            return response
         except concurrent.futures.TimeoutError:
             response.message = f"no answer within {NEXT_FRAME_TIMEOUT_S:.0f} s: {self._node.why_no_frame()}"
-            return response
-        found = answer.instances
-        response.instances = instances_message(
-            found, answer.header, answer.model, has_depth=answer.has_depth, metric_frame_id=answer.frame_id
-        )
-        name = found.class_names[k] or "object"
-        response.success, response.label, response.cloud = True, k + 1, cloud
-        response.message = f"{name}, track {found.track_ids[k]}: {cloud.width} points"
+        except Exception as error:  # a network may raise anything, and without an answer the caller would wait forever
+            response.message = f"{type(error).__name__}: {error}"
         return response
 
-    def _answer(self, request: Segment.Request, asked: Prompts) -> Answer:
-        pipeline = self._node.pipeline
-        if pipeline is None:
+    def _pipeline(self) -> Pipeline:
+        """The node's pipeline; an `InputError` where there is none."""
+        if self._node.pipeline is None:
             raise InputError(f"no model is loaded: {self._node.why_no_model()}")
+        return self._node.pipeline
+
+    def _answer(self, request: Segment.Request, asked: Prompts) -> Answer:
+        pipeline = self._pipeline()
         if not request.image.data:
             if not self._node.active or not self._node.enabled:
                 raise InputError(f"no frame of the camera is answered: {self._node.why_no_frame()}; or send an image")
@@ -158,6 +156,12 @@ class Services:
         depth = request.depth if request.depth.data else None
         info = request.camera_info if request.camera_info.width else None
         return pipeline.answer(request.image, depth, info, asked)
+
+
+def _instances_of(answer: Answer) -> InstanceArray:
+    return instances_message(
+        answer.instances, answer.header, answer.model, has_depth=answer.has_depth, metric_frame_id=answer.frame_id
+    )
 
 
 def wanted_index(instances: Instances, track_id: int, class_name: str) -> int:

@@ -30,7 +30,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from tqdm import tqdm
 
-from saom_ros.conversions import rgb_from_image
+from saom_core.messages.pictures import rgb_from_image
 from tools.demo_camera import read_pictures
 from tools.demo_page import Shot, Summary, print_tables, write_page
 

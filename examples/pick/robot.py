@@ -19,7 +19,8 @@ from std_msgs.msg import Header
 from table import Shot
 
 from saom_core.camera import CameraIntrinsics
-from saom_ros.conversions import image_message, rgb_from_image
+from saom_core.messages.pictures import rgb_from_image
+from saom_ros.conversions import image_message
 
 FRAME_ID = "camera_color_optical_frame"
 TOPICS = {

@@ -9,7 +9,7 @@ from sensor_msgs.msg import CameraInfo
 
 from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
-from saom_ros.camera_info import CameraOfStream, camera_from_info, kind_of_picture
+from saom_core.messages.cameras import CameraOfStream, camera_from_info, kind_of_picture
 
 SIZE_HW = (480, 640)
 K = [520.0, 0, 322.3, 0, 515.0, 238.1, 0, 0, 1.0]
@@ -140,7 +140,7 @@ def test_the_topic_tells_what_picture_it_carries(topic: str, rectified: bool) ->
 @pytest.mark.parametrize("topic", ["/image", "/direct/image", "/camera/rectangle", "/drawing"])
 def test_what_cannot_be_known_is_told(topic: str) -> None:
     kind = kind_of_picture("auto", topic, info_with())
-    assert not kind.rectified and "set the parameter `rectified`" in kind.doubt and topic in kind.doubt
+    assert not kind.rectified and "set `rectified`" in kind.doubt and topic in kind.doubt
     assert not kind_of_picture("true", topic, info_with()).doubt
     both = CameraInfo(height=480, width=640, k=K, p=[*K[:3], 0, *K[3:6], 0, *K[6:], 0], d=[0.0] * 5)
     assert not kind_of_picture("auto", topic, both).doubt  # the two pictures are the same one

@@ -12,8 +12,8 @@ from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
 from saom_core.errors import InputError
+from saom_core.messages.pictures import depth_from_image
 from saom_ros.compressed_depth import raw_depth
-from saom_ros.conversions import depth_from_image
 
 QUANTA = 100.0, 10.0
 """depth_quantization, depth_max: defaults of the plugin."""

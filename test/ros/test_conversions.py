@@ -11,8 +11,9 @@ from std_msgs.msg import Header
 from saom_core.errors import InputError
 from saom_core.geometry.depth import Boxes3d
 from saom_core.instances import Instances, MaskCrop
+from saom_core.messages.pictures import depth_from_image, rgb_from_image
 from saom_core.runtime import ModelInfo
-from saom_ros.conversions import depth_from_image, image_message, rgb_from_image
+from saom_ros.conversions import image_message
 from saom_ros.messages import instances_from_message, instances_message, mask_from_message, mask_message
 
 RNG = np.random.default_rng(7)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import Image
 
-from saom_ros.conversions import depth_from_image, rgb_from_image
+from saom_core.messages.pictures import depth_from_image, rgb_from_image
 
 cv_bridge = pytest.importorskip("cv_bridge", reason="cv_bridge is not on PyPI; it is in every ROS")
 SHAPES = {

@@ -15,8 +15,9 @@ from std_srvs.srv import SetBool
 from visualization_msgs.msg import Marker, MarkerArray
 
 from saom_core.geometry.depth import back_project
-from saom_ros.camera_info import camera_from_info
-from saom_ros.conversions import image_message, rgb_from_image
+from saom_core.messages.cameras import camera_from_info
+from saom_core.messages.pictures import rgb_from_image
+from saom_ros.conversions import image_message
 from saom_ros.messages import instances_from_message
 
 

@@ -15,7 +15,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 from test_compressed_depth import packed
 
-from saom_ros.conversions import depth_from_image, image_message
+from saom_core.messages.pictures import depth_from_image
+from saom_ros.conversions import image_message
 from saom_ros.messages import instances_from_message
 
 WARN = b"\x01"

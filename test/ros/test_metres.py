@@ -13,8 +13,8 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from saom_core.geometry.depth import clean_depth
+from saom_core.messages.cameras import camera_from_info
 from saom_core.places.measure import measure
-from saom_ros.camera_info import camera_from_info
 from saom_ros.conversions import image_message
 from saom_ros.messages import instances_from_message
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,10 +15,11 @@ pytest.importorskip("rosbags")
 
 from saom_ros.msg import InstanceArray  # noqa: E402
 
-from saom_cli.bag_messages import IMAGE, INSTANCES, answer_types, instances_message, label_message, made  # noqa: E402
+from saom_cli.bag_messages import IMAGE, INSTANCES, answer_types, made  # noqa: E402
 from saom_core.geometry.depth import Boxes3d  # noqa: E402
 from saom_core.geometry.support import Plane, Support  # noqa: E402
 from saom_core.instances import Instances, MaskCrop  # noqa: E402
+from saom_core.messages import answers  # noqa: E402
 from saom_core.runtime import BUNDLED_MODEL, ModelInfo  # noqa: E402
 from saom_ros import messages  # noqa: E402
 from saom_ros.conversions import image_message  # noqa: E402
@@ -66,9 +68,11 @@ def test_ros_reads_what_the_node_would_have_published(depth: bool) -> None:
     header = made(store, "std_msgs/msg/Header", stamp=stamp, frame_id="camera")
     of_ros = Header(frame_id="camera")
     of_ros.stamp.sec, of_ros.stamp.nanosec = 7, 8
-    raw = store.serialize_cdr(instances_message(store, found, header, MODEL, depth=depth), INSTANCES)
+    make = partial(made, store)
+    raw = store.serialize_cdr(answers.instances_message(make, found, header, MODEL, has_depth=depth), INSTANCES)
     wanted = messages.instances_message(found, of_ros, MODEL, has_depth=depth)
     read = deserialize_message(bytes(raw), InstanceArray)
     assert str(read) == str(wanted), "as text, in which NaN equals NaN"
-    labels = deserialize_message(bytes(store.serialize_cdr(label_message(store, found, header), IMAGE)), Image)
+    picture = answers.image_message(make, found.label_image(), "mono16", header)
+    labels = deserialize_message(bytes(store.serialize_cdr(picture, IMAGE)), Image)
     assert str(labels) == str(image_message(found.label_image(), "mono16", of_ros))

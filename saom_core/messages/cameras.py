@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from sensor_msgs.msg import CameraInfo
 
 from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
@@ -28,11 +28,11 @@ class PictureKind:
     doubt: str = ""
 
 
-def kind_of_picture(setting: str, topic: str, info: CameraInfo) -> PictureKind:
+def kind_of_picture(setting: str, topic: str, info: Any) -> PictureKind:
     """Whether the pictures of a topic are rectified.
 
     Args:
-        setting: the parameter `rectified`: "true", "false", or "auto", which goes by the topic's name. By the habit of
+        setting: `rectified`: "true", "false", or "auto", which goes by the topic's name. By the habit of
             ROS drivers that is image_rect, image_rect_color or image_raw; image_rect_raw is rectified.
         topic: resolved name of the image topic.
         info: of its camera.
@@ -50,11 +50,11 @@ def kind_of_picture(setting: str, topic: str, info: CameraInfo) -> PictureKind:
         False,
         f"camera_info: cannot tell whether the pictures on {topic} are rectified, because its name has neither 'rect' "
         "nor 'raw' and K with D describes another picture than P does; taken as raw, which moves positions in metres "
-        "if it is wrong: set the parameter `rectified` to true or false",
+        "if it is wrong: set `rectified` to true or false",
     )
 
 
-def camera_from_info(info: CameraInfo, size_hw: tuple[int, int], *, rectified: bool = False) -> CameraIntrinsics:
+def camera_from_info(info: Any, size_hw: tuple[int, int], *, rectified: bool = False) -> CameraIntrinsics:
     """The camera of an image that belongs to a camera_info message.
 
     Positions come out in the frame of the rectified picture, as image_geometry's do, so that raw and rectified pictures
@@ -77,7 +77,7 @@ def camera_from_info(info: CameraInfo, size_hw: tuple[int, int], *, rectified: b
     if (height, width) != tuple(size_hw):
         raise InputError(
             f"camera_info: expected the image's size {size_hw[1]}x{size_hw[0]}, got {width}x{height}: "
-            "connect the camera_info of the same stream"
+            "take the camera_info of the same stream"
         )
     turned = not rectified and any(info.r) and not _is_identity(info)
     rows = np.asarray(info.r, np.float64).reshape(3, 3).tolist()
@@ -107,7 +107,7 @@ class CameraOfStream:
         # in one piece, as the worker and a service may ask at the same time
         self._kept: tuple[object, CameraIntrinsics] | None = None
 
-    def of(self, info: CameraInfo, size_hw: tuple[int, int], *, rectified: bool) -> CameraIntrinsics:
+    def of(self, info: Any, size_hw: tuple[int, int], *, rectified: bool) -> CameraIntrinsics:
         """See `camera_from_info`."""
         roi = info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height
         sizes = *size_hw, info.height, info.width, info.binning_x, info.binning_y, *roi
@@ -119,7 +119,7 @@ class CameraOfStream:
         return kept[1]
 
 
-def _matrix_of(info: CameraInfo, rectified: bool) -> tuple[float, float, float, float]:
+def _matrix_of(info: Any, rectified: bool) -> tuple[float, float, float, float]:
     """Focal lengths and principal point at full resolution: of P, or of K."""
     of_p = float(info.p[0]), float(info.p[5]), float(info.p[2]), float(info.p[6])
     of_k = float(info.k[0]), float(info.k[4]), float(info.k[2]), float(info.k[5])
@@ -137,7 +137,7 @@ def _matrix_of(info: CameraInfo, rectified: bool) -> tuple[float, float, float, 
     return of_k  # simulators without a lens fill K alone, and then both pictures are the same
 
 
-def _same_picture(info: CameraInfo) -> bool:
+def _same_picture(info: Any) -> bool:
     """Whether K with D describes the picture that P does, or P is empty, so that only a raw picture can be meant."""
     if info.p[0] <= 0:
         return True
@@ -146,5 +146,5 @@ def _same_picture(info: CameraInfo) -> bool:
     return bool(same) and not any(info.d) and (not any(info.r) or _is_identity(info))
 
 
-def _is_identity(info: CameraInfo) -> bool:
+def _is_identity(info: Any) -> bool:
     return bool(np.allclose(np.asarray(info.r, np.float64), np.eye(3).ravel(), atol=1e-6))
