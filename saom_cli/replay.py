@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rosbags.rosbag2 import StoragePlugin, Writer
 from tqdm import tqdm
 
@@ -140,8 +141,9 @@ def _write(output: Path, bag: Bag, model: ModelInfo, draft: Draft, total: int) -
                 found = unpacked(draft.path(frame.number).read_bytes())
                 camera = frame.camera(found.size_hw)
                 instances = tracker.update(found, header.stamp.sec + header.stamp.nanosec / 1e9, camera)
+                has_depth = bag.depth is not None and bool(np.isfinite(instances.distances_m).any())
                 answers = {
-                    INSTANCES: instances_message(make, instances, header, model, has_depth=bag.depth is not None),
+                    INSTANCES: instances_message(make, instances, header, model, has_depth=has_depth),
                     IMAGE: image_message(make, instances.label_image(), "mono16", header),
                 }
                 for kind, message in answers.items():

@@ -37,7 +37,7 @@ def instances_message(
         instances: N instances, best first.
         header: of the source image; taken as it is.
         model: what found them.
-        has_depth: whether depth of the same moment was used; the message says so only where an instance has some.
+        has_depth: whether depth of the same moment was used, and an instance has a valid pixel of it.
         metric_frame_id: frame of their positions; "": the header's.
     """
     height, width = instances.size_hw
@@ -49,7 +49,7 @@ def instances_message(
         width=width,
         model=model.name,
         class_names=list(model.class_names),
-        has_depth=has_depth and bool(np.isfinite(instances.distances_m).any()),
+        has_depth=has_depth,
         metric_frame_id=metric_frame_id or header.frame_id,
         planes=[plane_message(make, plane) for plane in planes],
         instances=[instance_message(make, instances, k) for k in range(len(instances))],
