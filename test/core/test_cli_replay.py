@@ -177,7 +177,7 @@ def test_one_bad_picture_costs_itself_alone(tmp_path: Path, capsys: pytest.Captu
     bag = record(tmp_path / "in.mcap", broken=[1], depth=False)
     assert main(["replay", str(bag), "-o", str(tmp_path / "out.mcap"), *THREADS]) == 1
     said = capsys.readouterr()
-    assert "picture 1: failed: image: expected 921600 bytes (step 1920 x height 480)" in in_one_line(said.err)
+    assert "picture 1: failed: image: expected 923520 bytes (step 1924 x height 480)" in in_one_line(said.err)
     assert "2 of 3 pictures done" in said.out
     stamps = [told.header.stamp.nanosec for _, told in answers_of(tmp_path / "out.mcap")["/saom/instances"]]
     assert stamps == [0, 2 * STEP_NS]

@@ -123,7 +123,15 @@ class Index:
         found: Mapping[str, tuple[int, int]],
         read: ReadShard,
     ) -> None:
-        with tqdm(total=len(new), unit="scene", desc="index", disable=len(new) < MANY) as bar:
+        many = len(new) >= MANY
+        if many:
+            log.info(
+                "%d scenes in %s are new: they are read once, into %s, so that later openings take seconds",
+                len(new),
+                path,
+                self.path.name,
+            )
+        with tqdm(total=len(new), unit="scene", desc="index", disable=not many) as bar:
             for begin in range(0, len(new), SHARDS_AT_ONCE):
                 names = new[begin : begin + SHARDS_AT_ONCE]
                 rows = [(name, *read(path / "shards" / name)) for name in names]  # before the file is locked

@@ -93,6 +93,19 @@ def test_only_what_is_new_is_read(
     assert names[5:] == ["00000002.json"] and read(data) == naive(path) and "renamed" in data.scenes()
 
 
+def test_reading_many_shards_is_told_once_and_shown(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(index_module, "MANY", 4)
+    caplog.set_level("INFO")
+    Dataset.open(path)
+    [told] = caplog.messages
+    assert "4 scenes" in told and "read once" in told and INDEX in told
+    assert "index: 100%" in capsys.readouterr().err
+    Dataset.open(path)
+    assert len(caplog.messages) == 1 and not capsys.readouterr().err
+
+
 def test_same_content_in_another_folder_is_the_same_data_set(path: Path, make_frame: Callable[..., Frame]) -> None:
     before = Dataset.open(path, "train").fingerprint()
     shutil.copytree(path, path.parent / "copy", ignore=shutil.ignore_patterns(INDEX))
