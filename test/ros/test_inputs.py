@@ -154,6 +154,7 @@ def test_no_frames(running: Robot) -> None:
     running.until(over, "the trouble to be over")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transport", ["auto", "compressed"])
 def test_compressed_images(start: StartNode, robot: Robot, transport: str) -> None:
     robot.withdraw("image")
@@ -173,6 +174,7 @@ def test_compressed_images(start: StartNode, robot: Robot, transport: str) -> No
     assert (answer.width, answer.height) == (7680, 4320)
 
 
+@pytest.mark.slow
 def test_compressed_depth_simply_works(start: StartNode, robot: Robot) -> None:
     process = start()
     robot.wait_active(process)
@@ -191,6 +193,7 @@ def test_compressed_depth_simply_works(start: StartNode, robot: Robot) -> None:
             assert not valid.size or item.distance == pytest.approx(np.median(valid), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_camera_info_that_was_published_once_before_the_node_came(start: StartNode, robot: Robot) -> None:
     robot.withdraw("camera_info")
     latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -231,6 +234,7 @@ def test_the_terminal_tells_what_is_missing_once_and_when_it_is_over(start: Star
     assert 1 <= len(lines(log, "no image on /image: nobody")) <= 2  # once as a trouble, perhaps once as over
 
 
+@pytest.mark.slow
 def test_depth_that_comes_late_gets_the_advice_that_helps(start: StartNode, robot: Robot) -> None:
     process = start()
     robot.wait_active(process)
@@ -247,6 +251,7 @@ def test_depth_that_comes_late_gets_the_advice_that_helps(start: StartNode, robo
     assert "sync_tolerance_s" not in robot.status.message
 
 
+@pytest.mark.slow
 def test_two_cameras_have_diagnostics_of_their_own(start: StartNode, robot: Robot) -> None:
     names: set[str] = set()
     robot.node.create_subscription(

@@ -33,6 +33,17 @@ def test_rviz_shows_topics_of_the_node_in_their_types() -> None:
         assert display["Topic"].get("Durability Policy", "Volatile") == "Volatile"
 
 
+def need_launch() -> None:
+    """Skips a test where `ros2 launch` is not installed."""
+    for package in ("launch_ros", "ros2launch"):
+        pytest.importorskip(
+            package,
+            reason=f"needs {package}: apt install ros-$ROS_DISTRO-ros2launch. PyPI has none: without ROS put launch, "
+            "launch_ros and ros2cli of github.com/ros2, and osrf_pycommon of PyPI, on PYTHONPATH",
+        )
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("distribution", "variable"),
     [
@@ -43,7 +54,7 @@ def test_rviz_shows_topics_of_the_node_in_their_types() -> None:
 def test_the_launch_file_starts_a_node_that_answers(
     robot: Robot, tmp_path: Path, distribution: str, variable: str
 ) -> None:
-    pytest.importorskip("launch_ros", reason="launch is not on PyPI; it is in every ROS")
+    need_launch()
     log, profile = tmp_path / "launch.log", str(ROOT / "config" / "fastdds.xml")
     command = ["ros2", "launch", "saom_ros", "saom.launch.py", "image:=/image", "camera_info:=/camera_info"]
     environment = [f"ROS_DOMAIN_ID={robot.domain}", f"ROS_DISTRO={distribution}"]
@@ -72,7 +83,7 @@ Launch = Callable[..., "subprocess.Popen[str]"]
 @pytest.fixture
 def launch(robot: Robot, tmp_path: Path) -> Iterator[Launch]:
     """Runs `ros2 launch` with some arguments; what it says goes to `launch.log`."""
-    pytest.importorskip("launch_ros", reason="launch is not on PyPI; it is in every ROS")
+    need_launch()
     started: list[subprocess.Popen[str]] = []
 
     def run(*arguments: str) -> subprocess.Popen[str]:
@@ -98,6 +109,7 @@ def names_in_diagnostics(robot: Robot) -> dict[str, DiagnosticStatus]:
     return kept
 
 
+@pytest.mark.slow
 def test_namespace_log_level_and_simulated_time_reach_the_node(robot: Robot, launch: Launch, tmp_path: Path) -> None:
     process = launch("namespace:=/robot1", "log_level:=debug", "use_sim_time:=yes", "autostart:=1", "image:=/image")
     seen = names_in_diagnostics(robot)
@@ -108,6 +120,7 @@ def test_namespace_log_level_and_simulated_time_reach_the_node(robot: Robot, lau
     robot.until(lambda: "[DEBUG]" in (tmp_path / "launch.log").read_text(), "debug lines", process)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("word", "state"), [("yes", "active"), ("1", "active"), ("False", "unconfigured")])
 def test_autostart_in_the_words_of_yaml(robot: Robot, launch: Launch, word: str, state: str) -> None:
     process = launch(f"autostart:={word}", "image:=/image")
@@ -118,6 +131,7 @@ def test_autostart_in_the_words_of_yaml(robot: Robot, launch: Launch, word: str,
         assert {robot.fresh_value("lifecycle") for _ in range(4)} == {state}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("argument", "reason"),
     [
@@ -132,6 +146,7 @@ def test_arguments_without_a_meaning_end_the_launch(launch: Launch, tmp_path: Pa
     assert reason in (tmp_path / "launch.log").read_text()
 
 
+@pytest.mark.slow
 def test_what_is_ignored_is_told(robot: Robot, launch: Launch, tmp_path: Path) -> None:
     parameters = tmp_path / "other.yaml"
     parameters.write_text("camera:\n  ros__parameters:\n    nms_iou: 0.7\n")

@@ -96,6 +96,7 @@ def test_a_model_that_cannot_be_used_leaves_a_node_that_can_be_tried_again(
     assert "Traceback" not in log.read_text()
 
 
+@pytest.mark.slow
 def test_a_fall_back_to_the_cpu_is_told(start: StartNode, robot: Robot, log: Path) -> None:
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("onnxruntime-gpu is installed here")
@@ -108,6 +109,7 @@ def test_a_fall_back_to_the_cpu_is_told(start: StartNode, robot: Robot, log: Pat
     assert "RUNNING ON THE CPU" in log.read_text() and "running on cpu: cuda" in log.read_text()
 
 
+@pytest.mark.slow
 def test_a_bad_value_at_the_start_is_told_and_can_be_set_right(start: StartNode, robot: Robot, log: Path) -> None:
     process = start(nms_iou=7.0, max_instances="many")
     robot.until_status("not configured", "nms_iou", "max_instances", level=b"\x02")
@@ -119,6 +121,7 @@ def test_a_bad_value_at_the_start_is_told_and_can_be_set_right(start: StartNode,
     robot.wait_active(process)
 
 
+@pytest.mark.slow
 def test_whole_numbers_are_taken_for_floats(start: StartNode, robot: Robot) -> None:
     process = start(nms_iou=1, max_depth_m=4)
     robot.wait_active(process)
@@ -129,6 +132,7 @@ def test_whole_numbers_are_taken_for_floats(start: StartNode, robot: Robot) -> N
     assert not robot.set_parameter("max_instances", 5.0).successful  # not the other way round
 
 
+@pytest.mark.slow
 def test_a_misspelt_parameter_is_told(start: StartNode, robot: Robot, log: Path) -> None:
     process = start(score_treshold=0.9, use_sim_time=False)
     robot.wait_active(process)
@@ -137,6 +141,7 @@ def test_a_misspelt_parameter_is_told(start: StartNode, robot: Robot, log: Path)
     assert sum("did you mean" in line for line in log.read_text().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_callers_hear_why_no_model_is_loaded(start: StartNode, robot: Robot, tmp_path: Path) -> None:
     start(model=tmp_path / "missing.onnx")
     robot.until_status("not configured", "missing.onnx", level=b"\x02")
@@ -183,6 +188,7 @@ def test_a_signal_ends_the_node_cleanly_while_it_works(
     assert "Traceback" not in log.read_text() and "rror" not in log.read_text()
 
 
+@pytest.mark.slow
 def test_a_service_call_that_waits_is_answered_when_the_node_ends(start: StartNode, robot: Robot, log: Path) -> None:
     process = start()
     robot.wait_active(process)
@@ -217,6 +223,7 @@ def test_more_signals_do_not_cut_the_end(start: StartNode, robot: Robot, log: Pa
     assert "Traceback" not in log.read_text() and "rror" not in log.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_node_that_never_saw_a_frame(
     start: StartNode, robot: Robot, log: Path, number: signal.Signals

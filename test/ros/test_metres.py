@@ -58,6 +58,7 @@ def located(robot: Robot) -> InstanceArray:
     return answers[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("topic", "rectified"), [("/cam/image_rect", True), ("/cam/image_raw", False)])
 def test_the_name_of_the_topic_tells(start: StartNode, robot: Robot, topic: str, rectified: bool) -> None:
     robot.withdraw("image")

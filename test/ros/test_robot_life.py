@@ -12,6 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 from conftest import MODEL, StartNode
 from lifecycle_msgs.msg import Transition
 from robot import ROOT, Robot, camera_info, picture
@@ -189,6 +190,7 @@ def test_a_listener_that_hangs(running: Robot, tmp_path: Path) -> None:
     running.answer_to(running.show(picture()[0]))
 
 
+@pytest.mark.slow
 def test_a_camera_that_is_killed_and_started_again(start: StartNode, robot: Robot, tmp_path: Path) -> None:
     for name in ("image", "camera_info"):
         robot.withdraw(name)
@@ -208,6 +210,7 @@ def test_a_camera_that_is_killed_and_started_again(start: StartNode, robot: Robo
         robot.until_status("no image on")
 
 
+@pytest.mark.slow
 def test_simulated_time_that_stands_still_and_jumps_back(start: StartNode, robot: Robot) -> None:
     process = start(use_sim_time=True)
     robot.wait_active(process)  # without any /clock
@@ -223,6 +226,7 @@ def test_simulated_time_that_stands_still_and_jumps_back(start: StartNode, robot
         assert not robot.answer_to(robot.show(picture()[0])).has_depth
 
 
+@pytest.mark.slow
 def test_another_model_at_run_time_gives_no_track_id_again(start: StartNode, robot: Robot, tmp_path: Path) -> None:
     process = start()
     robot.wait_active(process)
@@ -241,6 +245,7 @@ def test_another_model_at_run_time_gives_no_track_id_again(start: StartNode, rob
     assert before and after and max(before) < min(after)
 
 
+@pytest.mark.slow
 def test_a_driver_that_hangs_is_told_and_does_not_keep_the_node_from_ending(
     start: StartNode, robot: Robot, log: Path
 ) -> None:

@@ -72,6 +72,7 @@ def test_segments_of_any_profile(tmp_path: Path, text: str, size: int) -> None:
     assert segment_bytes(tmp_path / "none.xml") == 0
 
 
+@pytest.mark.slow
 def test_a_profile_that_fast_dds_refuses_is_told(start: StartNode, robot: Robot, tmp_path: Path) -> None:
     broken = tmp_path / "fastdds.xml"  # messages that are larger than the segment: no shared memory at all
     broken.write_text(PROFILE.read_text().replace("<maxMessageSize>2097152<", "<maxMessageSize>67108864<"))
@@ -80,6 +81,7 @@ def test_a_profile_that_fast_dds_refuses_is_told(start: StartNode, robot: Robot,
     robot.until_status("shared memory", "over UDP", "--shm-size", str(broken), level=b"\x01")
 
 
+@pytest.mark.slow
 def test_no_profile_is_told(start: StartNode, robot: Robot) -> None:
     first = "; ".join(f"__import__('os').environ.pop('{name}', None)" for name in PROFILE_VARIABLES)
     start(first=first, autostart=False)

@@ -23,6 +23,7 @@ has_tf2 = importlib.util.find_spec("tf2_ros") is not None
 TURN = np.array([0.5, -0.5, 0.5, -0.5])  # of an optical frame in one with x forward and z up
 
 
+@pytest.mark.slow
 def test_without_tf2_ros_a_target_frame_is_refused_with_the_reason(robot: Robot, start: StartNode) -> None:
     start(target_frame="base_link", first="sys.modules['tf2_ros'] = None")
     robot.until_status("not configured: expected the Python package tf2_ros")
@@ -36,6 +37,7 @@ def transform(child: str, parent: str, stamp: Time, x: float, turn: np.ndarray) 
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not has_tf2, reason="needs tf2_ros")
 def test_positions_are_those_at_the_stamp_of_the_image(robot: Robot, start: StartNode) -> None:
     """The camera drives along x from 0 m at 1 s to 10 m at 11 s; a picture of 6.25 s was taken at 5.25 m."""

@@ -16,6 +16,7 @@ from saom_ros.messages import instances_from_message
 vision_msgs = pytest.importorskip("vision_msgs.msg", reason="vision_msgs is not on PyPI; it is in every ROS")
 
 
+@pytest.mark.slow
 def test_detections_say_the_same_as_the_instances(start: StartNode, robot: Robot) -> None:
     process = start()
     robot.listen(detections=vision_msgs.Detection2DArray, detections_3d=vision_msgs.Detection3DArray)
@@ -48,6 +49,7 @@ def test_detections_say_the_same_as_the_instances(start: StartNode, robot: Robot
     assert len(deep.detections) == np.isfinite(instances.centroids_m[:, 0]).sum()
 
 
+@pytest.mark.slow
 def test_class_names_come_also_to_those_who_subscribe_late(start: StartNode, robot: Robot) -> None:
     robot.wait_active(start())
     got: list[object] = []
