@@ -26,7 +26,7 @@ from ..dataset import Dataset
 from ..networks.checkpoint import save_network
 from ..networks.fast_head import SamFast, fast_on
 from ..running.loop import train
-from ..running.step import Term, Terms, sums_of
+from ..running.step import Term, Terms, of_each_image
 from ..running.validation import Validation
 from ..running.workers import StreamBatches
 from ..samples.augment import IGNORED
@@ -139,9 +139,7 @@ def finetune(
         save_network(whole, out / "last", {"steps": step, **facts})
         return out / "last"
 
-    def terms_of(answers: list[FastAnswers], items: list[SamItem]) -> Terms:
-        return sums_of([fast_terms(one, item, config) for one, item in zip(answers, items, strict=True)])
-
+    terms_of = of_each_image(fast_terms, config)
     trainee = FastTrainee(SamFast(whole.config))
     batches = StreamBatches(stream, config, config.total_steps(len(data), processes.count), processes)
     measured = Validation.of(validation, out, config)

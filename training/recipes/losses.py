@@ -83,6 +83,11 @@ def mask_iou(masks: Tensor, truth: Tensor) -> Tensor:
     return overlap / union.clamp(min=1e-6)
 
 
+def of_chosen(values: Tensor, chosen: Tensor) -> Tensor:
+    """The chosen one (P,) of the M values of each prompt (P, M)."""
+    return values.gather(1, chosen[:, None])[:, 0]
+
+
 def wanted_scores(iou: Tensor, chosen: Tensor, suppress_duplicates: bool) -> Tensor:
     """What the IoU head is to say of each mask, (P, M): the IoU that the mask has.
 

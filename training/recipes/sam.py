@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from saom_core.config import option_field, other_default
 from saom_core.errors import ConfigError
@@ -27,14 +27,14 @@ from ..assign import BACKGROUND
 from ..dataset import Dataset
 from ..running.config import EpochConfig
 from ..running.loop import train
-from ..running.step import Term, Terms, sums_of
+from ..running.step import Term, Terms, of_each_image
 from ..running.validation import Validation
 from ..running.workers import StreamBatches
 from ..samples.embedded_pictures import NO_CLASS, EmbeddedConfig, SamItem
 from ..samples.embedding_cache import embedded_stream
 from ..trainees.sam import WEIGHTS, SamAnswers, SamTrainee, write_model
 from ..trainees.sam_start import begin_on, with_class_head
-from .losses import mask_iou, mask_losses, wanted_scores
+from .losses import mask_iou, mask_losses, of_chosen, wanted_scores
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,9 @@ class SamTuneConfig(EmbeddedConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.suppress_duplicates and not self.quality_weight:
-            raise ConfigError("suppress_duplicates: expected a quality_weight above 0 with it, got 0: set one")
-        if self.background_prompts and not self.quality_weight:
-            raise ConfigError("background_prompts: expected a quality_weight above 0 with them, got 0: set one")
+        for name in ("suppress_duplicates", "background_prompts"):
+            if getattr(self, name) and not self.quality_weight:
+                raise ConfigError(f"{name}: expected a quality_weight above 0 with it, got 0: set one")
 
 
 PAPER = SamTuneConfig()
@@ -114,29 +113,22 @@ def image_terms(answers: SamAnswers, item: SamItem, config: SamTuneConfig) -> Te
     iou = mask_iou(logits.detach() > 0, truth[:, None])
     masks = min(1, len(rows)) if config.image_losses else len(rows)
     terms = {
-        "dice": Term(_of(dice, chosen).sum(), masks, config.dice_weight),
-        "focal": Term(_of(focal, chosen).sum(), masks, config.focal_weight),
-        "iou": Term(_of(iou, chosen).sum(), len(rows), 0.0),  # to look at
+        "dice": Term(of_chosen(dice, chosen).sum(), masks, config.dice_weight),
+        "focal": Term(of_chosen(focal, chosen).sum(), masks, config.focal_weight),
+        "iou": Term(of_chosen(iou, chosen).sum(), len(rows), 0.0),  # to look at
     }
     if answers.class_logits is not None and config.class_weight:
         labels = item.class_ids[rows]
         loss = F.cross_entropy(answers.class_logits.float(), labels, reduction="sum", ignore_index=NO_CLASS)
         named = int((labels != NO_CLASS).sum())
-        if config.image_losses:
-            terms["class"] = Term(loss / max(1, named), min(1, named), config.class_weight)
-        else:
-            terms["class"] = Term(loss, named, config.class_weight)
+        per, cases = (max(1, named), min(1, named)) if config.image_losses else (1, named)
+        terms["class"] = Term(loss / per, cases, config.class_weight)
     if config.quality_weight:
         wanted = torch.zeros_like(answers.predicted_iou, dtype=torch.float32)
         wanted[on_object] = wanted_scores(iou, chosen, config.suppress_duplicates)
         error = F.mse_loss(answers.predicted_iou.float(), wanted, reduction="sum")
         terms["quality"] = Term(error, wanted.numel(), config.quality_weight)
     return terms
-
-
-def _of(values: Tensor, chosen: Tensor) -> Tensor:
-    """The chosen one (P,) of the M values of each prompt (P, M)."""
-    return values.gather(1, chosen[:, None])[:, 0]
 
 
 def finetune(
@@ -178,9 +170,7 @@ def finetune(
     def save(trained: nn.Module, step: int) -> Path:
         return write_model(model, trained, out, f"SAOM ({model.sizes.name})", {"steps": step, **facts})
 
-    def terms_of(answers: list[SamAnswers], items: list[SamItem]) -> Terms:
-        return sums_of([image_terms(one, item, config) for one, item in zip(answers, items, strict=True)])
-
+    terms_of = of_each_image(image_terms, config)
     batches = StreamBatches(stream, config, config.total_steps(len(data), processes.count), processes)
     measured = Validation.of(validation, out, config)
     train(trainee, terms_of, batches, config, out=out, save=save, processes=processes, validation=measured)

@@ -6,7 +6,6 @@ process, so in several processes give each of them enough images (`--batch`).
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,19 +19,16 @@ from ..assign import BACKGROUND
 from ..dataset import Dataset
 from ..networks.checkpoint import save_network
 from ..networks.encoder import Pyramid
-from ..running.checks import begin_together, beginning, check_data
 from ..running.config import RunConfig
 from ..running.loop import train as run
-from ..running.precision import keep_depthwise_exact
-from ..running.processes import Processes
 from ..running.step import Term, Terms
 from ..running.validation import Validation
 from ..running.workers import StreamBatches
 from ..samples.augment import AugmentedStream, TrainingItem
 from ..samples.class_weights import class_weights
-from ..trainees.distill import FeaturesFirst, FeaturesOnly, check_features_first
+from ..trainees.distill import FeaturesFirst, FeaturesOnly
 from ..trainees.tiny import TinyAnswers, TinyTrainee
-from ..trainees.tiny_start import TinyStartConfig, initial_network, teacher_of
+from ..trainees.tiny_start import TinyStartConfig, begin_tiny
 from .losses import box_losses, compiled_mask_terms, mask_terms, semantic_losses
 
 
@@ -132,20 +128,10 @@ def train(
         ConfigError: `out` holds a run with other options, data or beginning; or options that do not go together.
         ModelError: `init`, the teacher, or the encoder's file cannot be used.
     """
-    check_data(data)
-    processes = Processes.join()
-    check_features_first(config.features_first, config.teacher, processes)
-    torch.manual_seed(config.seed)
-    network, before, taught = initial_network(data, config, init)
-    teacher = teacher_of(config, network, config.loss.features, processes.device)
-    known = beginning(data, init, *(Path(file) if file else None for file in (config.pretrained, config.teacher)))
-    ended = begin_together(out, data, config, processes, known)
-    facts = {"images": len(data), "data": data.info, "config": dataclasses.asdict(config), **ended}
-    record = {**facts, "names_taught": taught, "init": before}
+    network, teacher, processes, record = begin_tiny(
+        data, out, config, init, features_first=config.features_first, feature_weight=config.loss.features
+    )
     trainee = TinyTrainee(network, config.frozen_stages, config.keep_norms)
-    if processes.device.type == "cpu":
-        keep_depthwise_exact(network)
-    network.to(processes.device, memory_format=torch.channels_last)
     weights = class_weights(torch.from_numpy(data.class_counts(sub_objects=True))).to(processes.device)
 
     def terms_of(answers: TinyAnswers | Pyramid, batch: list[TrainingItem] | FeaturesOnly) -> Terms:

@@ -48,6 +48,15 @@ def sums_of(per_image: Sequence[Terms]) -> Terms:
     }
 
 
+def of_each_image(
+    image_terms: Callable[[Any, Any, Any], Terms], config: RunConfig
+) -> Callable[[Sequence[Any], Sequence[Any]], Terms]:
+    """The terms of a batch, from a recipe's (answers to an image, its item, config) -> terms."""
+    return lambda answers, items: sums_of(
+        [image_terms(one, item, config) for one, item in zip(answers, items, strict=True)]
+    )
+
+
 def train_step(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,

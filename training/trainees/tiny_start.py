@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,9 +20,12 @@ from ..networks.checkpoint import load_network_and_record
 from ..networks.onnx_weights import network_from_onnx, restore_batch_norms
 from ..networks.pretrained import SOURCES, TIMM, check_encoder, load_pretrained
 from ..networks.tiny import SaomTiny, TinyConfig, with_classes
+from ..running.checks import begin_together, beginning, check_data
 from ..running.config import RunConfig
+from ..running.precision import keep_depthwise_exact
+from ..running.processes import Processes
 from ..samples.augment import AugmentConfig, AugmentedStream
-from .distill import Teacher, student_of
+from .distill import Teacher, check_features_first, student_of
 
 logger = logging.getLogger("saom")
 
@@ -46,6 +50,49 @@ class TinyStartConfig(RunConfig):
         "", "Checkpoint folder or saom-*.onnx whose features are learned; a new network takes over its decoder"
     )
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+
+def begin_tiny(
+    data: Dataset,
+    out: Path,
+    config: TinyStartConfig,
+    init: Path | None,
+    *,
+    features_first: int,
+    feature_weight: float,
+) -> tuple[SaomTiny, Teacher | None, Processes, dict[str, Any]]:
+    """What a training of all of saom-tiny begins with.
+
+    Args:
+        data: training split.
+        out: folder of the run.
+        config: of the run.
+        init: checkpoint folder, or exported file, to begin from.
+        features_first: number of first steps that learn the teacher's features alone.
+        feature_weight: of the teacher's term in the loss.
+
+    Returns:
+        The network, on its device; the teacher, if the configuration names one; the processes of the run; and what a
+        checkpoint tells of it beside its step.
+
+    Raises:
+        TrainingError: no objects to train on.
+        ConfigError: as `initial_network`, `check_features_first` and `begin_together`.
+        ModelError: as `initial_network`.
+    """
+    check_data(data)
+    processes = Processes.join()
+    check_features_first(features_first, config.teacher, processes)
+    torch.manual_seed(config.seed)
+    network, before, taught = initial_network(data, config, init)
+    teacher = teacher_of(config, network, feature_weight, processes.device)
+    known = beginning(data, init, *(Path(file) if file else None for file in (config.pretrained, config.teacher)))
+    ended = begin_together(out, data, config, processes, known)
+    facts = {"images": len(data), "data": data.info, "config": dataclasses.asdict(config), **ended}
+    if processes.device.type == "cpu":
+        keep_depthwise_exact(network)
+    network.to(processes.device, memory_format=torch.channels_last)
+    return network, teacher, processes, {**facts, "names_taught": taught, "init": before}
 
 
 def initial_network(data: Dataset, config: TinyStartConfig, init: Path | None) -> tuple[SaomTiny, dict[str, Any], bool]:
