@@ -48,10 +48,10 @@ test-fast: TRAINING_TESTS := test/core/sam test/core/model_file/test_contract.py
 test-fast: test
 
 node-tests:
-	@$(ROS) pytest -o cache_dir=.pytest_cache/node test/core test/ros $(SELECT)
+	@$(ROS) pytest -o cache_dir=.pytest_cache/node --durations=15 test/core test/ros $(SELECT)
 
 training-tests:
-	@OMP_NUM_THREADS=1 .venv-train/bin/python -m pytest -o cache_dir=.pytest_cache/training $(TRAINING_TESTS) $(SELECT)
+	@OMP_NUM_THREADS=1 .venv-train/bin/python -m pytest -o cache_dir=.pytest_cache/training --durations=15 $(TRAINING_TESTS) $(SELECT)
 
 check: env
 	@.venv/bin/ruff check .
