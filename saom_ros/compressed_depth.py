@@ -16,6 +16,9 @@ from saom_core.messages.pictures import MAX_SIDE_PX
 from saom_ros.conversions import image_message
 
 HEADER_BYTES = 12
+MOST_PIXELS = 2**25
+"""Of an RVL image, whose few bytes may claim to be 32767 x 32767 pixels and would take 10 GB of memory; no depth camera
+comes near it."""
 
 
 def raw_depth(message: CompressedImage) -> Image:
@@ -72,7 +75,7 @@ def _rvl(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
     if data.size < 8:
         raise damaged
     columns, rows = data[:8].view("<i4").tolist()
-    if not (1 <= columns <= MAX_SIDE_PX and 1 <= rows <= MAX_SIDE_PX):
+    if not (1 <= columns <= MAX_SIDE_PX and 1 <= rows <= MAX_SIDE_PX) or rows * columns > MOST_PIXELS:
         raise damaged
     words = data[8 : 8 + (data.size - 8) // 4 * 4].view("<u4")
     digits = ((words[:, None] >> np.arange(28, -1, -4, dtype=np.uint32)) & 15).astype(np.uint8).ravel()

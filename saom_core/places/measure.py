@@ -129,6 +129,7 @@ def _points(mask: MaskCrop, depth_m: FloatArray, camera: CameraIntrinsics) -> tu
         rows, columns = rows[chosen], columns[chosen]
     rows, columns = rows * step, columns * step
     points = back_project(depths[rows, columns], rows + mask.y, columns + mask.x, camera)
-    if not camera.is_pinhole:
-        points = points[np.isfinite(points[:, 0])]  # a wide lens has pixels without a ray
+    points = points[
+        np.isfinite(points).all(axis=1)
+    ]  # a wide lens has pixels without a ray, and a broken one no numbers
     return inlier_depths(points) if len(points) else points, pixels

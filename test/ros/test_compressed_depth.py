@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 
 import cv2
 import numpy as np
@@ -114,6 +115,22 @@ def test_a_png_of_the_plain_transport_is_taken_too() -> None:
 def test_what_is_no_depth_is_refused(format_: str, data: bytes, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         raw_depth(message(format_, data))
+
+
+def test_a_few_bytes_do_not_fill_the_memory() -> None:
+    side = 32_767
+    digits = []
+    for number in (side * side, 0):  # all of it invalid, which takes two numbers
+        octal = f"{number:o}"[::-1]
+        digits += [int(digit) | (8 if k + 1 < len(octal) else 0) for k, digit in enumerate(octal)]
+    words = [digits[k : k + 8] + [0] * (8 - len(digits[k : k + 8])) for k in range(0, len(digits), 8)]
+    packed = np.array([sum(d << (28 - 4 * k) for k, d in enumerate(word)) for word in words], "<u4").tobytes()
+    data = bytes(12) + np.array([side, side], "<i4").tobytes() + packed
+    tracemalloc.start()
+    with pytest.raises(InputError, match="do not decode"):
+        raw_depth(message("16UC1; compressedDepth rvl", data))
+    assert tracemalloc.get_traced_memory()[1] < 1e6
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize("seed", range(20))
