@@ -50,7 +50,9 @@ def write_large(out: Path, frames: int, frames_per_scene: int, objects: int) -> 
     for index in tqdm(range(-(-frames // frames_per_scene)), unit="scene", desc="write"):
         if index not in done:
             shard = _numbered(models[index % VARIETY], index)
-            (out / shard_name(index)).write_text(json.dumps(shard, separators=(",", ":")))
+            part = out / "part"
+            part.write_text(json.dumps(shard, separators=(",", ":")))
+            part.replace(out / shard_name(index))  # a killed run leaves no half of one
 
 
 def _frame(rng: np.random.Generator, objects: int) -> Frame:
