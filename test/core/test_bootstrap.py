@@ -75,6 +75,7 @@ def test_a_python_without_wheels_is_refused(
         assert "expected Python 3.10 to 3.13" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(Path(sys.prefix) != ROOT / ".venv", reason="not the environment that make env makes")
 def test_a_second_run_does_nothing() -> None:
     assert run_bootstrap("node").returncode == 0  # builds, where a file has come since

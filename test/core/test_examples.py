@@ -122,7 +122,7 @@ def test_grasping(tmp_path: Path, kind: str) -> None:
     assert (points > 0) == (kind == "as it is")
 
 
-@pytest.mark.parametrize("kind", HARD[:3])
+@pytest.mark.parametrize("kind", [HARD[0], *(pytest.param(kind, marks=pytest.mark.slow) for kind in HARD[1:3])])
 def test_tutorials(tmp_path: Path, kind: str) -> None:
     make_files(tmp_path, kind)
     segmented = run_in(tmp_path, example("docs/tutorials/segment.md"))

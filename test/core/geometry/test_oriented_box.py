@@ -171,7 +171,7 @@ def test_order_and_signs_of_a_box_that_was_not_seen_before() -> None:
         np.testing.assert_allclose(np.linalg.det(axes[k]), 1.0, atol=1e-5)
 
 
-@pytest.mark.parametrize("step", [3.0, -5.0])
+@pytest.mark.parametrize("step", [pytest.param(3.0, marks=pytest.mark.slow), -5.0])
 def test_a_thing_that_turns_is_followed(step: float) -> None:
     """Over half a turn, without a jump, and the box lags behind by no more than two frames."""
     memory, rng = BoxMemory(), np.random.default_rng(0)

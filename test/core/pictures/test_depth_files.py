@@ -138,6 +138,7 @@ def table(output: str) -> list[str]:
     return [line for line in output.splitlines() if " mask " in line]
 
 
+@pytest.mark.slow
 def test_saom_segment_answers_the_same_for_each_kind(tmp_path: Path) -> None:
     png = SEQUENCE / "depth_008.png"
     expected = segment("--depth", png)
@@ -153,6 +154,7 @@ def test_saom_segment_answers_the_same_for_each_kind(tmp_path: Path) -> None:
     assert table(scaled.stdout) == table(expected.stdout) and json.loads((tmp_path / "out.json").read_text())
 
 
+@pytest.mark.slow
 def test_saom_segment_doubts_objects_of_the_size_of_houses(tmp_path: Path) -> None:
     millimetres = cv2.imread(str(SEQUENCE / "depth_008.png"), cv2.IMREAD_UNCHANGED)
     cv2.imwrite(str(tmp_path / "tenths.png"), (millimetres * 10.0).clip(0, 65535).astype(np.uint16))

@@ -261,6 +261,7 @@ def boxes_on_a_table() -> tuple[np.ndarray, np.ndarray]:
     return image, depth
 
 
+@pytest.mark.slow
 def test_the_bundled_model_names_what_it_was_taught_and_nothing_else_changes(tmp_path: Path) -> None:
     image, depth = boxes_on_a_table()
     bundled = OnnxSegmenter(SaomConfig(threads=1))
