@@ -50,6 +50,10 @@ COMMANDS = {
         "the paper's claim: gain over a base, worth of each step [train]",
     ),
     "export": ("saom_training.export", "checkpoint to one ONNX file [train]"),
+    "export-names": (
+        "saom_training.onnx_files.photo_names",
+        "classifier that knows photographs, as a file [train]",
+    ),
 }
 """Command -> module with `add_arguments(parser)` and `run(args) -> int`; [train]: needs the training packages."""
 RESUMED = {"collect", "finetune", "replay", "reproduce", "bench-grasp"}

@@ -24,10 +24,10 @@ from saom_core.errors import InputError
 from saom_core.files import check_output
 from saom_core.instances import Instances
 from saom_core.loading import load_segmenter
+from saom_core.naming.track_looks import NamedStream
 from saom_core.overlay import draw_overlay
 from saom_core.pictures.videos import Frame, Video, VideoWriter, check_video_output
 from saom_core.segmenter import Segmenter
-from saom_core.tracking.tracker import Tracker
 
 MOST_ROWS = 20
 """Objects that are listed in the end, those that were seen longest."""
@@ -64,10 +64,10 @@ def run_video(args: argparse.Namespace, source: Path | int) -> int:
 
 
 def _answered(args: argparse.Namespace, video: Video, segmenter: Segmenter) -> Iterator[tuple[Frame, Instances]]:
-    tracker = Tracker()
+    stream = NamedStream(segmenter)
     total = video.frame_count if args.limit is None else min(args.limit, video.frame_count or args.limit)
     for frame in tqdm(video, total=total, unit="frame", disable=None, dynamic_ncols=True):
-        yield frame, tracker.update(segmenter.segment(frame.image_rgb).instances, frame.stamp_s)
+        yield frame, stream.update(frame.image_rgb, frame.stamp_s)
         if frame.index + 1 == args.limit:
             return
 

@@ -26,8 +26,8 @@ from saom_core.files import check_output, move_into_place
 from saom_core.geometry.depth import back_project
 from saom_core.instances import Instances
 from saom_core.loading import load_segmenter
+from saom_core.naming.track_looks import NamedStream
 from saom_core.overlay import color_of
-from saom_core.tracking.tracker import Tracker
 
 WORLD, CAMERA, IMAGE = "world", "world/camera", "world/camera/image"
 """Entities: everything in 3D is in the camera's optical frame, x right, y down, z forward, metres."""
@@ -64,12 +64,11 @@ def run(args: argparse.Namespace) -> int:
     print(f"{segmenter.info.name} on {segmenter.info.provider}")
     recording = rr.RecordingStream("saom")
     draft = _open(args, recording)
-    tracker, done = Tracker(), 0
+    stream, done = NamedStream(segmenter), 0
     total = count if args.limit is None else min(args.limit, count or args.limit)
     try:
         for shot in tqdm(shots, total=total, unit="frame", disable=None, dynamic_ncols=True):
-            instances = segmenter.segment(shot.image_rgb, shot.depth_m, shot.camera).instances
-            show(recording, done, shot, tracker.update(instances, shot.stamp_s, shot.camera))
+            show(recording, done, shot, stream.update(shot.image_rgb, shot.stamp_s, shot.depth_m, shot.camera))
             done += 1
             if done == args.limit:
                 break

@@ -75,7 +75,18 @@ class SaomConfig:
         0.5, "Least stability of a mask: IoU of the mask cut a bit higher and a bit lower", minimum=0.0, maximum=1.0
     )
     class_score_threshold: float = option_field(
-        0.35, "Below this probability the class is reported as Other", minimum=0.0, maximum=1.0
+        0.5, "Below this probability the class is reported as Other", minimum=0.0, maximum=1.0
+    )
+    photo_names: bool = option_field(
+        True,
+        "Ask a classifier of photographs and the size of things for their names, too; serves models of the 55 classes",
+        read_only=True,
+    )
+    vocabulary: str = option_field(
+        "thor",
+        "Names that are given: thor, the 55 of the simulators; household, some 160 more things (needs photo_names)",
+        choices=("thor", "household"),
+        read_only=True,
     )
     nms_iou: float = option_field(
         0.4, "Of two masks that overlap more than this (IoU), the better one stays", minimum=0.05, maximum=1.0

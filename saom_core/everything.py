@@ -20,6 +20,7 @@ from saom_core.instances import Instances, MaskCrop
 from saom_core.letterbox import Letterbox, without_islands
 from saom_core.model_file.contract import OUTPUTS_OF_THE_IMAGE
 from saom_core.model_file.taught import descriptors, match
+from saom_core.naming.photo_names import PhotoNames, knows_names, with_vocabulary
 from saom_core.places.measure import measure
 from saom_core.prompting.asking import Answers, Asking
 from saom_core.prompting.grid import grid_points
@@ -108,7 +109,8 @@ class OnnxSegmenter:
     def __init__(self, config: SaomConfig, model: EverythingModel | None = None) -> None:
         self.config = config
         self.model: EverythingModel = model or OnnxModel(config.model, config.provider, config.threads)
-        self.info = self.model.info
+        self.info = with_vocabulary(self.model.info, config)
+        self.photo_names = PhotoNames(self.info, config) if knows_names(self.info, config) else None
         self._told = False  # whether it was told that the file has fewer rows than are wanted
 
     def segment(
@@ -134,6 +136,7 @@ class OnnxSegmenter:
             instances = measure(instances, depth, camera)
         if self.config.drop_surfaces:
             instances = instances.without_surfaces()
+        instances = self._second_opinion(image_rgb, instances, camera)
         return Segmentation(instances, _timings_ms(started, prepared, answered))
 
     def ask(
@@ -175,6 +178,7 @@ class OnnxSegmenter:
         instances, kept = self._instances(chosen, box, image_in, config)
         if depth is not None:
             instances = measure(instances, depth, camera)
+        instances = self._second_opinion(image_rgb, instances, camera)
         return Segmentation(instances, _timings_ms(started, prepared, answered), tuple(found[k][0] for k in kept))
 
     def _tell_if_full(self, outputs: dict[str, npt.NDArray[Any]]) -> None:
@@ -234,12 +238,22 @@ class OnnxSegmenter:
         )
         return instances, kept
 
+    def _second_opinion(
+        self, image_rgb: npt.NDArray[np.uint8], instances: Instances, camera: CameraIntrinsics | None
+    ) -> Instances:
+        """Instances with names that hold on photographs, where they are wanted and can be had."""
+        if self.photo_names is None or not self.config.photo_names:
+            return instances
+        return self.photo_names.named(image_rgb, instances, self.config.class_score_threshold, camera)
+
     def _named(
         self, outputs: dict[str, npt.NDArray[Any]], kept: list[int], described: npt.NDArray[np.float32] | None
     ) -> tuple[npt.NDArray[np.int32], list[str], npt.NDArray[np.float32]]:
         """Class ids, names and scores of the kept rows: the model's, or those of the taught class that they match."""
         model, scores = self.info, outputs["class_scores"][kept].astype(np.float32)
-        ids, names = named(outputs["class_ids"][kept], scores, model.class_names, self.config.class_score_threshold)
+        config = self.config  # photographs have a say in the names that the model is unsure of, too
+        threshold = 0.0 if self.photo_names and config.photo_names else config.class_score_threshold
+        ids, names = named(outputs["class_ids"][kept], scores, model.class_names, threshold)
         if model.taught and described is not None:
             reference = model.reference.described if model.reference else None
             matched, similarity = match(described, model.taught, reference)

@@ -138,12 +138,12 @@ class Model:
         Raises:
             InputError: no such file or camera, or none that OpenCV can open.
         """
-        from saom_core.tracking.tracker import Tracker  # photos do without
+        from saom_core.naming.track_looks import NamedStream  # photos do without
 
-        tracker = Tracker()
+        stream = NamedStream(self.segmenter)
         with Video(source) as video:
             for frame in video:
-                yield frame, tracker.update(self.segmenter.segment(frame.image_rgb).instances, frame.stamp_s)
+                yield frame, stream.update(frame.image_rgb, frame.stamp_s)
 
 
 def load(model: str | os.PathLike[str] = "", **options: Any) -> Model:

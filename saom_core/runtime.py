@@ -89,8 +89,8 @@ class OnnxModel:
 
     def __init__(self, path: str = "", provider: str = "auto", threads: int = 0) -> None:
         file = Path(path).expanduser() if path else BUNDLED_MODEL
-        _check_file(file, bundled=not path)
-        self._session, in_use, reason = _open_session(file, provider, threads)
+        check_file(file, bundled=not path)
+        self._session, in_use, reason = open_session(file, provider, threads)
         size_hw, inputs = check_signature(self._session, file)
         self._inputs = frozenset(inputs)
         metadata = read_metadata(self._session, file)
@@ -148,19 +148,34 @@ class OnnxModel:
         return dict(zip(names, self._session.run(list(names), feed), strict=True))
 
 
-def _check_file(file: Path, *, bundled: bool) -> None:
+def check_file(file: Path, *, bundled: bool) -> None:
+    """Checks that a model file is there, and that a bundled one is as its line in SHA256SUMS says.
+
+    Raises:
+        ModelError: it is missing or damaged.
+    """
     if not file.is_file():
         remedy = "reinstall the package" if bundled else "check the parameter `model`, or leave it empty for saom-tiny"
         raise ModelError(f"expected a model file at {file}, got none: {remedy}")
     if bundled:
-        expected = (file.parent / "SHA256SUMS").read_text(encoding="utf-8").split()[0]
+        lines = (file.parent / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+        expected = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}.get(file.name)
         actual = hashlib.sha256(file.read_bytes()).hexdigest()
         if actual != expected:
             raise ModelError(f"{file}: expected SHA-256 {expected}, got {actual}: the file is damaged, reinstall")
 
 
-def _open_session(file: Path, provider: str, threads: int) -> tuple[ort.InferenceSession, str, str]:
-    """The session, the provider in use, and why it fell back ("" if it did not)."""
+def open_session(file: Path, provider: str, threads: int) -> tuple[ort.InferenceSession, str, str]:
+    """The session, the provider in use, and why it fell back ("" if it did not).
+
+    Args:
+        file: the model.
+        provider: see `OnnxModel`.
+        threads: see `OnnxModel`.
+
+    Raises:
+        ModelError: the file cannot be loaded, or the provider cannot be used.
+    """
     available = ort.get_available_providers()
     if provider != "auto" and _PROVIDERS[provider] not in available:
         raise ModelError(

@@ -16,6 +16,7 @@ from std_msgs.msg import Header
 
 from saom_core.errors import InputError, SaomError
 from saom_core.messages.pictures import rgb_from_image
+from saom_core.naming.track_looks import StreamNames
 from saom_core.prompting.prompts import Prompts
 from saom_core.segmenter import Segmentation, Segmenter
 from saom_core.tracking.evidence import mask_ious
@@ -74,6 +75,7 @@ class Pipeline:
         frames: Frames | None = None,
     ) -> None:
         self.segmenter = segmenter
+        self._names = StreamNames(segmenter)
         self.target = Target(tracker)
         self._options = options
         self._outputs = outputs
@@ -202,7 +204,7 @@ class Pipeline:
             self._tell(name, None if trouble is not None and trouble.kind == NO_INFO else trouble)
         decoded = time.monotonic()
         # Places in metres come later: a box continues that of its track, and the tracks are not known yet.
-        segmentation = self._segmented(image_rgb, Geometry(geometry.depth_m, None), Prompts())
+        segmentation = self._segmented(image_rgb, Geometry(geometry.depth_m, None), Prompts(), tracks_are_named=True)
         answer = self._made(header, image_rgb, geometry, segmentation)
         answer, unplaced = self._tracked(answer, request.frame.received_s)
         tracked = time.monotonic()
@@ -228,10 +230,19 @@ class Pipeline:
         options = self._options
         return self._metric_inputs.of(header, size_hw, messages, options.core, options.node, depth_info)
 
-    def _segmented(self, image_rgb: npt.NDArray[np.uint8], geometry: Geometry, asked: Prompts) -> Segmentation:
+    def _segmented(
+        self,
+        image_rgb: npt.NDArray[np.uint8],
+        geometry: Geometry,
+        asked: Prompts,
+        *,
+        tracks_are_named: bool = False,
+    ) -> Segmentation:
         depth_m, camera = geometry.depth_m, geometry.camera
+        options = self._options
         with self._turns:
-            self.segmenter.config = self._options.core
+            named_later = tracks_are_named and options.node.tracking
+            self.segmenter.config = self._names.config(options.core) if named_later else options.core
             if len(asked):
                 # Frames of the camera are answered between the runs, so that none waits for more than one of them.
                 return self.segmenter.ask(image_rgb, asked, depth_m, camera, self._turns.give_way)
@@ -258,7 +269,7 @@ class Pipeline:
         )
 
     def _tracked(self, answer: Answer, received_s: float) -> tuple[Answer, str]:
-        """An answer of the camera's stream with track ids and the target among them, and why tf gave no pose ("").
+        """An answer of the camera's stream with track ids, names and the target, and why tf gave no pose ("").
 
         The time of a frame is its image's stamp, because recordings are played at any pace.
         """
@@ -270,6 +281,7 @@ class Pipeline:
             geometry_known = answer.camera is not None and answer.depth_m is not None
             pose, unplaced = self._places.camera_pose(answer.header) if geometry_known else (None, "")
             instances = self._tracker.update(instances, taken_s, answer.camera, pose)
+            instances = self._names.named(answer.image_rgb, instances, self._options.core, answer.camera)
         else:
             self._tracker.forget()
         return dataclasses.replace(answer, instances=instances, target=self.target.find(instances)), unplaced

@@ -114,7 +114,7 @@ class SamSegmenter:
         known = {**info.metadata, "grid": model.grid}
         columns, rows = model.grid
         as_file = dataclasses.replace(info, metadata=known, prompt_count=columns * rows)
-        self._engine = OnnxSegmenter(config, SamNetwork(model, as_file, model.grid))
+        self._engine = OnnxSegmenter(config.replace(photo_names=False), SamNetwork(model, as_file, model.grid))
 
     def segment(
         self,

@@ -45,7 +45,7 @@ class EvaluatedModel:
 def load_model(
     config: SaomConfig, grid: tuple[int, int] | None = None, masks_per_prompt: str | None = None
 ) -> EvaluatedModel:
-    """The model that `config.model` names.
+    """The model that `config.model` names, by itself: photographs have no say in the names of simulated pictures.
 
     Args:
         config: the model, where it runs, thresholds.
@@ -56,6 +56,7 @@ def load_model(
         ModelError: the model cannot be loaded.
         ConfigError: an exported file has another grid, or its number of masks cannot be chosen.
     """
+    config = config.replace(photo_names=False)
     if (Path(config.model) / WEIGHTS).is_file():
         network = CheckpointNetwork(Path(config.model), config.provider, config.threads, grid)
         return _of_file(OnnxSegmenter(config, network), grid, masks_per_prompt)

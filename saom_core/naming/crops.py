@@ -1,0 +1,53 @@
+"""Squares of a picture round its things, as a classifier of photographs wants to see them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from saom_core.instances import MaskCrop
+
+MARGIN = 1.2
+"""Side of a square, in longer edges of the mask's box: surroundings help, but not those of other things."""
+
+
+def square_crops(
+    image_rgb: npt.NDArray[np.uint8], masks: Sequence[MaskCrop], side_px: int, margin: float = MARGIN
+) -> npt.NDArray[np.uint8]:
+    """Squares round the middle of each mask's box, with the surroundings that photographs have, too.
+
+    Beyond the picture's edge its outermost pixels go on.
+
+    Args:
+        image_rgb: (H, W, 3) uint8.
+        masks: N.
+        side_px: S.
+        margin: side in the picture, in longer edges of the mask's box.
+
+    Returns:
+        (N, S, S, 3) uint8.
+    """
+    crops = np.empty((len(masks), side_px, side_px, 3), np.uint8)
+    for k, mask in enumerate(masks):
+        left, top, right, bottom = mask.box_xyxy
+        side = max(2, round(margin * max(right - left, bottom - top)))
+        crops[k] = _resized(_cut(image_rgb, (left + right - side) // 2, (top + bottom - side) // 2, side), side_px)
+    return crops
+
+
+def _cut(image_rgb: npt.NDArray[np.uint8], left: int, top: int, side: int) -> npt.NDArray[np.uint8]:
+    """The square of the picture that begins there, which may reach beyond the edges."""
+    height, width = image_rgb.shape[:2]
+    inside = image_rgb[max(top, 0) : top + side, max(left, 0) : left + side]
+    missing = max(-top, 0), max(top + side - height, 0), max(-left, 0), max(left + side - width, 0)
+    if not any(missing):
+        return inside
+    return np.asarray(cv2.copyMakeBorder(inside, *missing, cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _resized(picture_rgb: npt.NDArray[np.uint8], side_px: int) -> npt.NDArray[np.uint8]:
+    how = cv2.INTER_AREA if picture_rgb.shape[0] > side_px else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture_rgb, (side_px, side_px), interpolation=how), np.uint8)

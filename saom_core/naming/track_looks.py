@@ -1,0 +1,189 @@
+"""`TrackLooks`: names of tracked things, of which only new ones, and now and then known ones, are looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from saom_core.camera import CameraIntrinsics
+from saom_core.config import SaomConfig
+from saom_core.instances import Instances
+from saom_core.naming.photo_names import PhotoNames
+from saom_core.segmenter import Segmenter
+from saom_core.tracking.tracker import Tracker
+
+LOOKS_A_FRAME = 3
+"""Most crops of a frame, which bounds the time; new things come first, the largest of them first."""
+LOOK_AGAIN = 15
+"""Frames after which a known thing is looked at again."""
+MOST_LOOKS = 8
+"""After so many looks, from as many sides, a thing is known."""
+FORGOTTEN_AFTER = 300
+"""Frames without a thing after which its looks are remembered no more."""
+KEEPS = 0.8
+"""A name that a thing has is given until its probability falls below this share of the threshold."""
+SWITCH = 1.25
+"""Another name must be likelier by this factor: two names that are level do not alternate."""
+
+
+@dataclass
+class _Known:
+    """What is known of a track."""
+
+    likely: npt.NDArray[np.float32]  # (K + 1,) sum of the probabilities that the looks gave
+    looks: int
+    looked: int  # the frame of the last look
+    seen: int  # the last frame with the thing
+    class_id: int = -1  # the name that it has; -1: none yet
+
+
+class TrackLooks:
+    """Names the tracked instances of a stream; what a thing looked like in several frames is averaged.
+
+    Args:
+        names: of the model.
+        looks_a_frame: most crops of a frame.
+    """
+
+    def __init__(self, names: PhotoNames, looks_a_frame: int = LOOKS_A_FRAME) -> None:
+        self._names, self._looks_a_frame = names, looks_a_frame
+        self._known: dict[int, _Known] = {}  # by track id
+        self._frame = 0
+
+    def named(
+        self,
+        image_rgb: npt.NDArray[np.uint8],
+        instances: Instances,
+        threshold: float,
+        camera: CameraIntrinsics | None = None,
+    ) -> Instances:
+        """The instances of the next frame with names; until a thing was looked at, model and size alone name it.
+
+        Args:
+            image_rgb: (H, W, 3) uint8.
+            instances: N tracked ones, with the names that the model itself gives their tracks.
+            threshold: least probability of a name that is given.
+            camera: of the picture.
+        """
+        self._frame += 1
+        self._look(image_rgb, instances)
+        width = self._names.width
+        looks = np.full((len(instances), width), 1 / width, np.float32)
+        for k, track_id in enumerate(instances.track_ids.tolist()):
+            known = self._known.get(track_id)
+            if known is not None:
+                known.seen = self._frame
+                looks[k] = known.likely / known.looks
+        self._forget()
+        return self._steady(instances, looks, threshold, camera)
+
+    def _look(self, image_rgb: npt.NDArray[np.uint8], instances: Instances) -> None:
+        """Looks at those things of which least is known."""
+        waiting = []
+        for k, track_id in enumerate(instances.track_ids.tolist()):
+            known = self._known.get(track_id)
+            if track_id < 0:
+                continue
+            if known is None:
+                waiting.append((0, -instances.masks[k].area, k))
+            elif known.looks < MOST_LOOKS and self._frame - known.looked >= LOOK_AGAIN:
+                waiting.append((known.looks, known.looked, k))
+        chosen = sorted(k for _, _, k in sorted(waiting)[: self._looks_a_frame])
+        if not chosen:
+            return
+        seen = self._names.look(image_rgb, instances.select(chosen))
+        for k, likely in zip(chosen, seen, strict=True):
+            new = _Known(np.zeros_like(likely), looks=0, looked=0, seen=self._frame)
+            known = self._known.setdefault(int(instances.track_ids[k]), new)
+            known.likely, known.looks, known.looked = known.likely + likely, known.looks + 1, self._frame
+
+    def _steady(
+        self,
+        instances: Instances,
+        looks: npt.NDArray[np.floating],
+        threshold: float,
+        camera: CameraIntrinsics | None,
+    ) -> Instances:
+        """Instances with names that do not flicker."""
+        if not len(instances):
+            return instances
+        likely = self._names.probabilities(instances, looks, camera)
+        held = np.array([self._held(track_id) for track_id in instances.track_ids.tolist()])
+        rows = np.arange(len(instances))
+        own = np.where(held >= 0, likely[rows, held], 0)
+        stays = (own >= KEEPS * threshold) & (SWITCH * own >= likely.max(axis=1))
+        named = self._names.given(instances, likely, threshold, np.where(stays, held, -1))
+        for track_id, class_id in zip(instances.track_ids.tolist(), named.class_ids.tolist(), strict=True):
+            if track_id in self._known:
+                self._known[track_id].class_id = class_id
+        return named
+
+    def _held(self, track_id: int) -> int:
+        known = self._known.get(track_id)
+        return -1 if known is None else known.class_id
+
+    def _forget(self) -> None:
+        self._known = {k: one for k, one in self._known.items() if self._frame - one.seen <= FORGOTTEN_AFTER}
+
+
+class StreamNames:
+    """Leaves the names of a stream's things to their tracks, where photographs have a say in names.
+
+    Args:
+        segmenter: of the stream.
+    """
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        names = getattr(segmenter, "photo_names", None)  # models of other kinds have none
+        self._looks = TrackLooks(names) if isinstance(names, PhotoNames) else None
+
+    def config(self, config: SaomConfig) -> SaomConfig:
+        """The options with which the segmenter answers a frame: names come later, from all that the model says."""
+        if self._looks is None or not config.photo_names:
+            return config
+        return config.replace(photo_names=False, class_score_threshold=0.0)
+
+    def named(
+        self,
+        image_rgb: npt.NDArray[np.uint8],
+        instances: Instances,
+        config: SaomConfig,
+        camera: CameraIntrinsics | None = None,
+    ) -> Instances:
+        """See `TrackLooks.named`; `config` has the stream's own options."""
+        if self._looks is None or not config.photo_names:
+            return instances
+        return self._looks.named(image_rgb, instances, config.class_score_threshold, camera)
+
+
+class NamedStream:
+    """A stream of frames, segmented, tracked and named.
+
+    Args:
+        segmenter: whose options are those of the stream; they stay as they are.
+    """
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        self._segmenter, self._tracker, self._names = segmenter, Tracker(), StreamNames(segmenter)
+
+    def update(
+        self,
+        image_rgb: npt.NDArray[np.uint8],
+        stamp_s: float,
+        depth_m: npt.NDArray[np.floating] | None = None,
+        camera: CameraIntrinsics | None = None,
+    ) -> Instances:
+        """The tracked instances of the next frame; arguments as of `Segmenter.segment` and `Tracker.update`.
+
+        Raises:
+            InputError: see there.
+        """
+        config = self._segmenter.config
+        self._segmenter.config = self._names.config(config)
+        try:
+            found = self._segmenter.segment(image_rgb, depth_m, camera).instances
+        finally:
+            self._segmenter.config = config
+        return self._names.named(image_rgb, self._tracker.update(found, stamp_s, camera), config, camera)

@@ -1,0 +1,38 @@
+"""Squares round things, against a loop over pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from saom_core.instances import MaskCrop
+from saom_core.naming.crops import square_crops
+
+
+@pytest.mark.parametrize(("x", "y"), [(20, 15), (0, 0), (50, 30), (52, 0)])
+def test_a_square_of_the_crops_own_size_is_the_picture_and_its_edge_goes_on(x: int, y: int) -> None:
+    image = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
+    mask = MaskCrop(x, y, np.ones((10, 8), np.bool_))
+    (crop,) = square_crops(image, [mask], 20, margin=2.0)
+    left, top = (x + x + 8 - 20) // 2, (y + y + 10 - 20) // 2
+    for row in range(20):
+        for column in range(20):
+            inside = image[min(max(top + row, 0), 39), min(max(left + column, 0), 59)]
+            np.testing.assert_array_equal(crop[row, column], inside)
+
+
+def test_a_thing_is_in_the_middle_at_every_scale() -> None:
+    image = np.zeros((300, 400, 3), np.uint8)
+    image[100:140, 200:280] = 255
+    for scale in (16, 64, 224):
+        (crop,) = square_crops(image, [MaskCrop(200, 100, np.ones((40, 80), np.bool_))], scale)
+        weights = crop[..., 0].astype(float)
+        middle = (np.indices(weights.shape) * weights).sum(axis=(1, 2)) / weights.sum()
+        np.testing.assert_allclose(middle, (scale - 1) / 2, atol=0.02 * scale)
+        assert weights.mean() / 255 == pytest.approx(0.5 / 1.2**2, rel=0.1)
+
+
+def test_no_things_and_one_pixel() -> None:
+    image = np.full((4, 4, 3), 7, np.uint8)
+    assert square_crops(image, [], 8).shape == (0, 8, 8, 3)
+    assert (square_crops(image, [MaskCrop(3, 3, np.ones((1, 1), np.bool_))], 8) == 7).all()
