@@ -46,7 +46,7 @@ def words_to_names(words: Sequence[str], meanings: Sequence[Meaning] = MEANINGS)
                 raise ModelError(f"expected the word {word!r} ({meaning.name}) among the classifier's, got none")
             shares[rows[word], column] = 1
     shares[~shares.any(axis=1), -1] = 1
-    return shares / shares.sum(axis=1, keepdims=True)
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float32)
 
 
 class PhotoClassifier:
