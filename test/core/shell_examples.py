@@ -16,6 +16,7 @@ _ASSIGNMENT = re.compile(r"[A-Z_]+=")
 NOT_RUN = {
     r"make demo\b": "test/ros/test_demo.py runs it",
     r"make (check|test|docs)$": "CI runs them: .ci/run",
+    r"source tools/env.sh && python -m tools.endurance": "twenty minutes; test/ros/test_reliability.py has a short one",
     r"make (env|env-train|test-fast|train|reproduce)\b": "minutes to hours, and gigabytes",
     r"(source tools/env.sh && )?(\S+/python -m )?pytest\b": "CI runs all tests",
     r"pip install|python3.11 -m venv": "installs packages; test/core/test_wheel.py installs the wheel",
@@ -31,7 +32,7 @@ NOT_RUN = {
     r"saom dataset \S+ data/(parts|thor)": "a data set of the reader's own",
     r"saom segment (clip|PHOTO)|saom teach mug_blue": "pictures of the reader's own",
     r"saom replay bag.mcap": "a recording of the reader's own; test/core/test_cli_replay.py makes some",
-    r"WEIGHTS=": "weights from an index of packages",
+    r"WEIGHTS=|saom export-names": "weights from an index of packages",
 }
 """Start of a line -> why no test runs it as it stands; what it names is looked up all the same."""
 FOREIGN = ("mkdir", "ln", "cd", "rosdep", "colcon", "ray", "source", "pre-commit", "python3.11")
