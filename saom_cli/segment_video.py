@@ -64,7 +64,7 @@ def run_video(args: argparse.Namespace, source: Path | int) -> int:
 
 
 def _answered(args: argparse.Namespace, video: Video, segmenter: Segmenter) -> Iterator[tuple[Frame, Instances]]:
-    stream = NamedStream(segmenter)
+    stream = NamedStream(segmenter, live=video.is_camera)
     total = video.frame_count if args.limit is None else min(args.limit, video.frame_count or args.limit)
     for frame in tqdm(video, total=total, unit="frame", disable=None, dynamic_ncols=True):
         yield frame, stream.update(frame.image_rgb, frame.stamp_s)

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from saom_cli.segment import add_depth_arguments
 from saom_cli.shots import Shot, shots_of
-from saom_cli.sources import add_topic_arguments
+from saom_cli.sources import add_topic_arguments, source_of
 from saom_core.arguments import add_config_arguments, at_least, config_from
 from saom_core.errors import InputError
 from saom_core.files import check_output, move_into_place
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"{segmenter.info.name} on {segmenter.info.provider}")
     recording = rr.RecordingStream("saom")
     draft = _open(args, recording)
-    stream, done = NamedStream(segmenter), 0
+    stream, done = NamedStream(segmenter, live=isinstance(source_of(args.input), int)), 0
     total = count if args.limit is None else min(args.limit, count or args.limit)
     try:
         for shot in tqdm(shots, total=total, unit="frame", disable=None, dynamic_ncols=True):

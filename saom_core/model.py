@@ -140,8 +140,8 @@ class Model:
         """
         from saom_core.naming.track_looks import NamedStream  # photos do without
 
-        stream = NamedStream(self.segmenter)
         with Video(source) as video:
+            stream = NamedStream(self.segmenter, live=video.is_camera)
             for frame in video:
                 yield frame, stream.update(frame.image_rgb, frame.stamp_s)
 

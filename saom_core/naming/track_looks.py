@@ -44,10 +44,10 @@ class TrackLooks:
 
     Args:
         names: of the model.
-        looks_a_frame: most crops of a frame.
+        looks_a_frame: most crops of a frame; None: as many as there are new things.
     """
 
-    def __init__(self, names: PhotoNames, looks_a_frame: int = LOOKS_A_FRAME) -> None:
+    def __init__(self, names: PhotoNames, looks_a_frame: int | None = LOOKS_A_FRAME) -> None:
         self._names, self._looks_a_frame = names, looks_a_frame
         self._known: dict[int, _Known] = {}  # by track id
         self._frame = 0
@@ -133,11 +133,12 @@ class StreamNames:
 
     Args:
         segmenter: of the stream.
+        looks_a_frame: see `TrackLooks`.
     """
 
-    def __init__(self, segmenter: Segmenter) -> None:
+    def __init__(self, segmenter: Segmenter, looks_a_frame: int | None = LOOKS_A_FRAME) -> None:
         names = getattr(segmenter, "photo_names", None)  # models of other kinds have none
-        self._looks = TrackLooks(names) if isinstance(names, PhotoNames) else None
+        self._looks = TrackLooks(names, looks_a_frame) if isinstance(names, PhotoNames) else None
 
     def config(self, config: SaomConfig) -> SaomConfig:
         """The options with which the segmenter answers a frame: names come later, from all that the model says."""
@@ -163,10 +164,13 @@ class NamedStream:
 
     Args:
         segmenter: whose options are those of the stream; they stay as they are.
+        live: nothing waits for the frames of a file, so that all new things in them are looked at at once; those of a
+            camera (true) must be done in time, see `LOOKS_A_FRAME`.
     """
 
-    def __init__(self, segmenter: Segmenter) -> None:
-        self._segmenter, self._tracker, self._names = segmenter, Tracker(), StreamNames(segmenter)
+    def __init__(self, segmenter: Segmenter, live: bool = False) -> None:
+        self._segmenter, self._tracker = segmenter, Tracker()
+        self._names = StreamNames(segmenter, LOOKS_A_FRAME if live else None)
 
     def update(
         self,

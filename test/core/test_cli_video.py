@@ -17,6 +17,7 @@ from saom_cli.main import main
 from saom_cli.sources import source_of
 from saom_core.errors import InputError
 from saom_core.model import load
+from saom_core.naming.track_looks import NamedStream
 from saom_core.pictures.photos import read_photo
 from saom_core.pictures.videos import Video, VideoWriter
 from saom_core.tracking.tracker import Tracker
@@ -94,13 +95,13 @@ def test_all_formats_of_a_video_tell_the_same(clip: Path, tmp_path: Path) -> Non
 def test_ctrl_c_keeps_what_was_done(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class Interrupted(Tracker):
-        def update(self, instances, stamp_s, *rest, **more):  # type: ignore[no-untyped-def]
+    class Interrupted(NamedStream):
+        def update(self, image_rgb, stamp_s, *rest, **more):  # type: ignore[no-untyped-def]
             if stamp_s > 0.15:
                 raise KeyboardInterrupt
-            return super().update(instances, stamp_s, *rest, **more)
+            return super().update(image_rgb, stamp_s, *rest, **more)
 
-    monkeypatch.setattr(segment_video, "Tracker", Interrupted)
+    monkeypatch.setattr(segment_video, "NamedStream", Interrupted)
     film, listing = tmp_path / "out.mp4", tmp_path / "out.json"
     command = ["segment", str(clip), "-o", str(film), "--json", str(listing), *LOW]
     assert main(command) == 130
@@ -136,11 +137,11 @@ def test_a_killed_run_leaves_the_lines_of_the_frames_before(clip: Path, tmp_path
     film.write_bytes(b"an older one")
     program = (
         "import os, signal\nfrom saom_cli import segment_video\nfrom saom_cli.main import main\n"
-        "class Dying(segment_video.Tracker):\n"
-        "    def update(self, instances, stamp_s, *rest):\n"
+        "class Dying(segment_video.NamedStream):\n"
+        "    def update(self, image_rgb, stamp_s, *rest):\n"
         "        if stamp_s > 0.15: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "        return super().update(instances, stamp_s, *rest)\n"
-        "segment_video.Tracker = Dying\n"
+        "        return super().update(image_rgb, stamp_s, *rest)\n"
+        "segment_video.NamedStream = Dying\n"
         f"main(['segment', {str(clip)!r}, '-o', {str(film)!r}, '--json', {str(listing)!r}, *{LOW!r}])"
     )
     died = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode

@@ -17,8 +17,9 @@ from test_cli_guard import in_one_line, saom
 from saom_cli.main import main
 from saom_core.camera import CameraIntrinsics
 from saom_core.model import load
+from saom_core.naming.track_looks import NamedStream
+from saom_core.pictures.depth_files import read_depth
 from saom_core.pictures.photos import read_photo
-from saom_core.tracking.tracker import Tracker
 
 rr = pytest.importorskip("rerun")
 chunks = pytest.importorskip("rerun.chunk")
@@ -63,10 +64,10 @@ def test_the_viewer_gets_what_was_found(scene: Path, tmp_path: Path) -> None:
     depth = ["--depth", str(scene / "depth"), "--intrinsics", "525", "525", "319.5", "239.5"]
     assert main(["view", str(scene / "photos"), *depth, "-o", str(out), "--threads", "1"]) == 0
     shown = recorded(out)
-    model, tracker = load(threads=1), Tracker()
+    stream = NamedStream(load(threads=1).segmenter)
     for k in range(FRAMES):
         image = read_photo(scene / "photos" / f"{k}.jpg")
-        found = tracker.update(model.segment(image, scene / "depth" / f"{k}.png", CAMERA), k / 10, CAMERA)
+        found = stream.update(image, k / 10, read_depth(scene / "depth" / f"{k}.png"), CAMERA)
         assert len(found) > 3 and found.boxes3d is not None
         names = [f"{track} {name or 'object'}" for track, name in zip(found.track_ids, found.class_names, strict=True)]
         boxes = shown["/world/camera/image/boxes"]
