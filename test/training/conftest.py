@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
-
-os.environ.setdefault("MUJOCO_GL", "egl")  # before any test module imports mujoco, which looks once
 
 import numpy as np
 import pytest

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +47,17 @@ def test_figures_are_taken_over_the_scenes_that_all_methods_have_tried() -> None
     assert other.of_truth == 0.5 and other.failures == {"no mask": 1, "no grasp": 1}
     assert "2/4" in table([truth, other]) and "1 no mask" in table([truth, other])
     assert rows_of([], TITLES) == []
+
+
+def test_it_draws_without_a_screen() -> None:
+    """MuJoCo looks for its OpenGL library once, when it is first imported: here long before the simulator."""
+    program = (
+        "from saom_training.benches import grasp\nfrom saom_training.grasping import execution\n"
+        "from mujoco.rendering.classic import gl_context\nprint(gl_context.GLContext.__module__)"
+    )
+    plain = {name: value for name, value in os.environ.items() if name not in ("MUJOCO_GL", "DISPLAY")}
+    ran = subprocess.run([sys.executable, "-c", program], env=plain, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip().endswith("egl")
 
 
 def test_results_of_other_settings_are_not_mixed(tmp_path: Path) -> None:

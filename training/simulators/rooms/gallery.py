@@ -1,7 +1,7 @@
 """A contact sheet of the catalogue: every builder once, in plain colours, each with its name.
 
-MUJOCO_GL=egl python -m saom_training.simulators.rooms.gallery gallery.png            # all classes
-MUJOCO_GL=egl python -m saom_training.simulators.rooms.gallery mugs.png --only Mug --each 12
+python -m saom_training.simulators.rooms.gallery gallery.png            # all classes
+python -m saom_training.simulators.rooms.gallery mugs.png --only Mug --each 12
 """
 
 from __future__ import annotations
