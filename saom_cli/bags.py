@@ -20,7 +20,7 @@ from tqdm import tqdm
 from saom_cli.bag_messages import CAMERA_INFO, COMPRESSED, IMAGE, camera_info_of, stamp_ns
 from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
-from saom_core.messages.cameras import CameraOfStream, kind_of_picture
+from saom_core.messages.cameras import CameraOfStream, info_topic_beside, kind_of_picture
 from saom_core.messages.pictures import depth_from_image, rgb_from_image
 
 TOLERANCE_NS = 20_000_000
@@ -82,9 +82,7 @@ class Bag:
                 if args.depth_topic == "none"
                 else self._topic("--depth-topic", wanted, (IMAGE,), _is_depth, needed=False)
             )
-            beside = f"{self.image.rsplit('/', 1)[0]}/camera_info"  # type: ignore[union-attr]
-            if self.image is not None and self.image.endswith("/compressed"):
-                beside = f"{self.image.removesuffix('/compressed').rsplit('/', 1)[0]}/camera_info"
+            beside = info_topic_beside(str(self.image))
             given = args.camera_info_topic or (beside if self._has(beside, CAMERA_INFO) else "")
             self.info = self._topic("--camera-info-topic", given, (CAMERA_INFO,), lambda _: True, needed=False)
         except InputError:

@@ -34,6 +34,7 @@ _PACKAGES = {
     "shtab": "shtab: pip install shtab",
     "rosbags": "rosbags: pip install rosbags",
     "rerun": "Rerun: pip install rerun-sdk",
+    "rclpy": "ROS 2 for this version of Python: source it first, as with `source /opt/ros/jazzy/setup.bash`",
 }
 """What a command needs that is not among the training packages, and how to get it."""
 _OWN = ("saom_core", "saom_cli", "saom_training", "training")

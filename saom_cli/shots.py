@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import importlib
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
 from saom_cli.segment import camera_of
-from saom_cli.sources import check_photos, is_bag, is_video, source_of
+from saom_cli.sources import ROS_SCHEME, check_photos, is_bag, is_video, source_of
 from saom_core.camera import CameraIntrinsics
+from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.pictures.depth_files import find_depth, read_depth
 from saom_core.pictures.photos import find_photos, read_photo
@@ -37,30 +41,77 @@ class Shot:
     camera: CameraIntrinsics | None = None
 
 
-def shots_of(args: argparse.Namespace) -> tuple[int | None, Iterator[Shot]]:
-    """How many pictures the source has, where that is known, and the pictures.
+@dataclass(frozen=True)
+class Shots:
+    """A source's pictures."""
+
+    each: Iterator[Shot]
+    count: int | None = None  # where it is known
+    live: bool = False  # a camera, which does not wait
+
+    def __iter__(self) -> Iterator[Shot]:
+        return self.each
+
+
+def shots_of(args: argparse.Namespace, config: Callable[[], SaomConfig]) -> Shots:
+    """The pictures of a source.
 
     Args:
-        args: parsed `input`, and the options of `add_depth_arguments`.
+        args: parsed `input`, and the options of `add_depth_arguments` and `add_topic_arguments`.
+        config: gives the options of now; live depth is judged by its range.
 
     Raises:
         InputError: a source that is not there, or depth for one that cannot have it.
+        ModuleNotFoundError: ROS, for a topic.
     """
+    if args.input.startswith(ROS_SCHEME):
+        return Shots(_of_topics(args, config), live=True)
     source = source_of(args.input)
     if is_video(source):
         if args.depth is not None:
             raise InputError("expected no --depth with a video, got one: give a folder of pictures and one of depth")
         video = Video(source)
-        return video.frame_count, _of_video(video)
+        return Shots(_of_video(video), video.frame_count, live=isinstance(source, int))
     assert isinstance(source, Path)
     if is_bag(source):
         from saom_cli.bags import Bag  # the package rosbags, which the others do without
 
         bag = Bag(source, args)
-        return bag.count, _of_bag(bag)
+        return Shots(_of_bag(bag), bag.count)
     check_photos(source)
     photos = find_photos(source)
-    return len(photos), _of_photos(args, photos)
+    return Shots(_of_photos(args, photos), len(photos))
+
+
+def _of_topics(args: argparse.Namespace, config: Callable[[], SaomConfig]) -> Iterator[Shot]:
+    topic = args.input.removeprefix(ROS_SCHEME)
+    if not topic or args.image_topic:
+        raise InputError(
+            f"expected a topic of pictures as ros:/camera/color/image_raw, and no --image-topic, got {args.input} and "
+            f"{args.image_topic or 'none'}: `ros2 topic list -t` shows topics with their types"
+        )
+    if args.depth is not None or args.intrinsics is not None:
+        raise InputError(
+            "expected neither --depth nor --intrinsics with a topic, got one: name topics, with --depth-topic and "
+            "--camera-info-topic"
+        )
+    watching = importlib.import_module("saom_ros.watch")  # by its name: this package runs where there is no ROS, too
+    depth = None if args.depth_topic == "none" else args.depth_topic
+    topics = watching.Topics(topic, depth, args.camera_info_topic)
+    settings = watching.NodeConfig(rectified=args.rectified, depth_scale=args.depth_scale)
+
+    def shots() -> Iterator[Shot]:
+        begun_s = None
+        with watching.Watch(topics, config, settings, _tell) as watch:
+            for number, seen in enumerate(watch):
+                begun_s = seen.received_s if begun_s is None else begun_s
+                yield Shot(f"{topic} {number}", seen.image_rgb, seen.received_s - begun_s, seen.depth_m, seen.camera)
+
+    return shots()
+
+
+def _tell(text: str) -> None:
+    tqdm.write(f"WARNING: {text}", file=sys.stderr)
 
 
 def _of_video(video: Video) -> Iterator[Shot]:

@@ -9,6 +9,8 @@ from saom_core.errors import InputError
 from saom_core.pictures.photos import SUFFIXES
 from saom_core.pictures.videos import VIDEO_SUFFIXES
 
+ROS_SCHEME = "ros:"
+"""Begins the name of a topic that is being published: ros:/camera/color/image_raw."""
 BAG_SUFFIXES = (".mcap", ".db3", ".bag")
 """Recordings of ROS."""
 
@@ -23,6 +25,12 @@ def source_of(word: str) -> Path | int:
         return int(word)
     if word == "-":
         raise InputError("expected a file, a folder or the number of a camera, got `-`: write it to a file first")
+    if word.startswith(ROS_SCHEME):
+        topic = word.removeprefix(ROS_SCHEME)
+        raise InputError(
+            f"expected a file, a folder or the number of a camera, got the topic {topic}: `saom view {word}` shows it; "
+            f"or record it first, as with `ros2 bag record {topic}`"
+        )
     if "://" in word:
         scheme = word.partition("://")[0].lower()
         remedy = (
@@ -68,11 +76,13 @@ def check_photos(path: Path) -> None:
 
 
 def add_topic_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options that say what of a recording is taken."""
-    group = parser.add_argument_group("recordings of ROS")
+    """The options that say what of a recording, or of live topics, is taken."""
+    group = parser.add_argument_group("recordings and topics of ROS")
     group.add_argument("--image-topic", default="", help="its pictures, raw or compressed (default: the only ones)")
     group.add_argument(
-        "--depth-topic", default="", help="depth aligned to them (default: the only one; none: no depth)"
+        "--depth-topic",
+        default="",
+        help="depth aligned to them (default: the only one of a recording, none of live topics; none: no depth)",
     )
     group.add_argument("--camera-info-topic", default="", help="their camera (default: that beside the pictures)")
     group.add_argument(

@@ -1,7 +1,8 @@
 """`saom view SOURCE`: picture, masks, names, depth, 3D boxes and cloud in the Rerun viewer, frame by frame.
 
-The source is a photo, a folder, a video or the number of a camera. The viewer opens in a window, with `--web` in a
-browser, which may be that of another machine; `-o out.rrd` keeps what it would show in a file, for `rerun out.rrd`.
+The source is a photo, a folder, a video, a recording of ROS, the number of a camera or a topic that is being
+published. The viewer opens in a window, with `--web` in a browser, which may be that of another machine; `-o out.rrd`
+keeps what it would show in a file, for `rerun out.rrd`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from tqdm import tqdm
 
 from saom_cli.segment import add_depth_arguments
 from saom_cli.shots import Shot, shots_of
-from saom_cli.sources import add_topic_arguments, source_of
+from saom_cli.sources import add_topic_arguments
 from saom_core.arguments import add_config_arguments, at_least, config_from
 from saom_core.errors import InputError
 from saom_core.files import check_output, move_into_place
@@ -40,7 +41,10 @@ JPEG_QUALITY = 85
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `saom view`."""
     parser.add_argument(
-        "input", metavar="SOURCE", help="photo, folder, video, recording of ROS, or number of a camera (0: the first)"
+        "input",
+        metavar="SOURCE",
+        help="photo, folder, video, recording of ROS, number of a camera (0: the first), or topic of ROS, as "
+        "ros:/camera/color/image_raw",
     )
     parser.add_argument("--web", action="store_true", help="show it in a browser, at an address that is printed")
     parser.add_argument(
@@ -59,13 +63,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """`saom view`."""
     _check(args)
-    count, shots = shots_of(args)
-    segmenter = load_segmenter(config_from(args))
+    config = config_from(args)
+    shots = shots_of(args, lambda: config)
+    segmenter = load_segmenter(config)
     print(f"{segmenter.info.name} on {segmenter.info.provider}")
     recording = rr.RecordingStream("saom")
     draft = _open(args, recording)
-    stream, done = NamedStream(segmenter, live=isinstance(source_of(args.input), int)), 0
-    total = count if args.limit is None else min(args.limit, count or args.limit)
+    stream, done = NamedStream(segmenter, live=shots.live), 0
+    total = shots.count if args.limit is None else min(args.limit, shots.count or args.limit)
     try:
         for shot in tqdm(shots, total=total, unit="frame", disable=None, dynamic_ncols=True):
             show(recording, done, shot, stream.update(shot.image_rgb, shot.stamp_s, shot.depth_m, shot.camera))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from rclpy.lifecycle import LifecycleNode
+from rclpy.node import Node
 from rclpy.qos import (
     DurabilityPolicy,
     QoSCompatibility,
@@ -49,7 +49,7 @@ class Input:
         reliable: whether lost messages are asked for again; only a publisher that offers it then fits.
     """
 
-    node: LifecycleNode
+    node: Node
     name: str
     kinds: tuple[type[Any], ...]
     callback: Callable[[Any], None]
@@ -179,7 +179,7 @@ class Inputs:
         take: their messages.
     """
 
-    def __init__(self, node: LifecycleNode, transport: str, reliable: Collection[str], take: Callbacks) -> None:
+    def __init__(self, node: Node, transport: str, reliable: Collection[str], take: Callbacks) -> None:
         def one(name: str, kinds: tuple[type[Any], ...], callback: Callable[[Any], None], latched: bool) -> Input:
             return Input(node, name, kinds, callback, latched, reliable=name in reliable)
 

@@ -54,6 +54,11 @@ def kind_of_picture(setting: str, topic: str, info: Any) -> PictureKind:
     )
 
 
+def info_topic_beside(image_topic: str) -> str:
+    """The topic where, by the habit of ROS drivers, the camera_info of pictures comes: `camera_info` beside them."""
+    return f"{image_topic.removesuffix('/compressed').rpartition('/')[0]}/camera_info"
+
+
 def camera_from_info(info: Any, size_hw: tuple[int, int], *, rectified: bool = False) -> CameraIntrinsics:
     """The camera of an image that belongs to a camera_info message.
 

@@ -32,6 +32,7 @@ NOT_RUN = {
     r"saom dataset \S+ data/(parts|thor)": "a data set of the reader's own",
     r"saom segment (clip|PHOTO)|saom teach mug_blue": "pictures of the reader's own",
     r"saom replay bag.mcap": "a recording of the reader's own; test/core/test_cli_replay.py makes some",
+    r"saom view ros:": "a camera of the reader's own; test/ros/test_watch.py has one",
     r"WEIGHTS=|saom export-names": "weights from an index of packages",
 }
 """Start of a line -> why no test runs it as it stands; what it names is looked up all the same."""

@@ -205,6 +205,6 @@ def test_a_cut_video_is_told_after_its_frames(tmp_path: Path, capsys: pytest.Cap
 def test_a_number_is_a_camera_and_a_path_is_a_path() -> None:
     assert source_of("0") == 0 and source_of("12") == 12
     assert source_of("./0") == Path("0") and source_of("a 1.mp4") == Path("a 1.mp4") and source_of("-1") == Path("-1")
-    for word in ("-", "http://a", "udp://@:1234"):
+    for word in ("-", "http://a", "udp://@:1234", "ros:/camera/image_raw"):
         with pytest.raises(InputError):
             source_of(word)

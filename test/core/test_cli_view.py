@@ -161,3 +161,9 @@ def test_rerun_is_only_needed_for_this(tmp_path: Path) -> None:
     done = saom("view", "photo.jpg", path=tmp_path)
     assert done.returncode == 2 and in_one_line(done.stderr).endswith("pip install rerun-sdk")
     assert json.loads(saom("info", "--json", path=tmp_path).stdout)["name"]
+
+
+def test_ros_is_only_needed_for_topics(tmp_path: Path) -> None:
+    (tmp_path / "rclpy.py").write_text("raise ModuleNotFoundError(\"No module named 'rclpy'\", name='rclpy')")
+    done = saom("view", "ros:/camera/image_raw", "-o", str(tmp_path / "out.rrd"), path=tmp_path)
+    assert done.returncode == 2 and "source /opt/ros/jazzy/setup.bash" in in_one_line(done.stderr)
