@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,7 +45,7 @@ class Shot:
 class Shots:
     """A source's pictures."""
 
-    each: Iterator[Shot]
+    each: Generator[Shot, None, None]
     count: int | None = None  # where it is known
     live: bool = False  # a camera, which does not wait
 
@@ -83,7 +83,7 @@ def shots_of(args: argparse.Namespace, config: Callable[[], SaomConfig]) -> Shot
     return Shots(_of_photos(args, photos), len(photos))
 
 
-def _of_topics(args: argparse.Namespace, config: Callable[[], SaomConfig]) -> Iterator[Shot]:
+def _of_topics(args: argparse.Namespace, config: Callable[[], SaomConfig]) -> Generator[Shot, None, None]:
     topic = args.input.removeprefix(ROS_SCHEME)
     if not topic or args.image_topic:
         raise InputError(
@@ -100,7 +100,7 @@ def _of_topics(args: argparse.Namespace, config: Callable[[], SaomConfig]) -> It
     topics = watching.Topics(topic, depth, args.camera_info_topic)
     settings = watching.NodeConfig(rectified=args.rectified, depth_scale=args.depth_scale)
 
-    def shots() -> Iterator[Shot]:
+    def shots() -> Generator[Shot, None, None]:
         begun_s = None
         with watching.Watch(topics, config, settings, _tell) as watch:
             for number, seen in enumerate(watch):
@@ -114,13 +114,13 @@ def _tell(text: str) -> None:
     tqdm.write(f"WARNING: {text}", file=sys.stderr)
 
 
-def _of_video(video: Video) -> Iterator[Shot]:
+def _of_video(video: Video) -> Generator[Shot, None, None]:
     with video:
         for frame in video:
             yield Shot(f"{video.name} {frame.index}", frame.image_rgb, frame.stamp_s)
 
 
-def _of_bag(bag: Bag) -> Iterator[Shot]:
+def _of_bag(bag: Bag) -> Generator[Shot, None, None]:
     begun_ns = None
     with bag:
         for frame in bag.frames():
@@ -135,7 +135,7 @@ def _of_bag(bag: Bag) -> Iterator[Shot]:
             )
 
 
-def _of_photos(args: argparse.Namespace, photos: list[Path]) -> Iterator[Shot]:
+def _of_photos(args: argparse.Namespace, photos: list[Path]) -> Generator[Shot, None, None]:
     for number, photo in enumerate(photos):
         image = read_photo(photo)
         depth = read_depth(find_depth(photo, args.depth), args.depth_scale)

@@ -2,12 +2,14 @@
 
 The source is a photo, a folder, a video, a recording of ROS, the number of a camera or a topic that is being
 published. The viewer opens in a window, with `--web` in a browser, which may be that of another machine; `-o out.rrd`
-keeps what it would show in a file, for `rerun out.rrd`.
+keeps what it would show in a file, for `rerun out.rrd`. Thresholds are turned by typing them where it runs: the viewer
+has nothing to turn that would tell Python of it.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import threading
@@ -21,7 +23,9 @@ from tqdm import tqdm
 from saom_cli.segment import add_depth_arguments
 from saom_cli.shots import Shot, shots_of
 from saom_cli.sources import add_topic_arguments
+from saom_cli.turning import HINT, Turning, table_of
 from saom_core.arguments import add_config_arguments, at_least, config_from
+from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.files import check_output, move_into_place
 from saom_core.geometry.depth import back_project
@@ -29,9 +33,12 @@ from saom_core.instances import Instances
 from saom_core.loading import load_segmenter
 from saom_core.naming.track_looks import NamedStream
 from saom_core.overlay import color_of
+from saom_core.segmenter import Segmenter
 
 WORLD, CAMERA, IMAGE = "world", "world/camera", "world/camera/image"
 """Entities: everything in 3D is in the camera's optical frame, x right, y down, z forward, metres."""
+OPTIONS = "options"
+"""Entity: the options that the pictures from here on were answered with."""
 CLOUD_STEP = 2
 """Every so many pixels, across and down, one becomes a point of the cloud: a quarter of a million are slow to draw."""
 JPEG_QUALITY = 85
@@ -40,6 +47,7 @@ JPEG_QUALITY = 85
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `saom view`."""
+    parser.epilog = f"While it runs in a terminal: {HINT}."
     parser.add_argument(
         "input",
         metavar="SOURCE",
@@ -63,24 +71,75 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """`saom view`."""
     _check(args)
-    config = config_from(args)
-    shots = shots_of(args, lambda: config)
-    segmenter = load_segmenter(config)
+    turning = Turning(config_from(args))
+    shots = shots_of(args, turning.now)
+    segmenter = load_segmenter(turning.now())
     print(f"{segmenter.info.name} on {segmenter.info.provider}")
     recording = rr.RecordingStream("saom")
     draft = _open(args, recording)
-    stream, done = NamedStream(segmenter, live=shots.live), 0
+    player, done, interrupted = Player(recording, segmenter, turning, live=shots.live), 0, False
+    typing = turning.listen(sys.stdin)
+    if typing:
+        print(HINT)
     total = shots.count if args.limit is None else min(args.limit, shots.count or args.limit)
+    # a bar would write over what is being typed; beside a window it tells nothing new
+    no_bar = True if typing and args.output is None else None
     try:
-        for shot in tqdm(shots, total=total, unit="frame", disable=None, dynamic_ncols=True):
-            show(recording, done, shot, stream.update(shot.image_rgb, shot.stamp_s, shot.depth_m, shot.camera))
-            done += 1
-            if done == args.limit:
-                break
+        with contextlib.closing(shots.each):
+            for shot in tqdm(shots, total=total, unit="frame", disable=no_bar, dynamic_ncols=True):
+                player.show(shot)
+                done += 1
+                if done == args.limit:
+                    break
     except KeyboardInterrupt:
         print(f"{done} frames shown")  # for a camera that is how it ends
+        interrupted = True
+    if typing and args.output is None and (args.web or not interrupted):
+        print("the last picture stays, for other options; Ctrl-C ends it")
+        try:
+            player.stay()
+        except KeyboardInterrupt:
+            recording.flush()
+            return 0
     _close(args, recording, draft, done)
     return 0
+
+
+class Player:
+    """Shows pictures with what is found in them, by the options of the moment.
+
+    Args:
+        recording: where to.
+        segmenter: finds it.
+        turning: the options; each picture but those of a camera is shown again when they change meanwhile.
+        live: whether the pictures are those of a camera.
+    """
+
+    def __init__(self, recording: rr.RecordingStream, segmenter: Segmenter, turning: Turning, *, live: bool) -> None:
+        self._recording, self._segmenter, self._turning, self._live = recording, segmenter, turning, live
+        self._stream = NamedStream(segmenter, live=live)
+        self._step = 0
+        self._last: tuple[Shot, SaomConfig] | None = None
+
+    def show(self, shot: Shot) -> None:
+        """Shows a picture."""
+        self._show_once(shot)
+        while not self._live and self._last is not None and self._last[1] is not self._turning.now():
+            self._show_once(shot)
+
+    def stay(self) -> None:
+        """Shows the last picture again whenever the options change, until nothing can be typed any more."""
+        while self._last is not None and self._turning.wait(self._last[1]):
+            self._show_once(self._last[0])
+
+    def _show_once(self, shot: Shot) -> None:
+        config = self._segmenter.config = self._turning.now()
+        found = self._stream.update(shot.image_rgb, shot.stamp_s, shot.depth_m, shot.camera)
+        show(self._recording, self._step, shot, found)
+        if self._last is None or self._last[1] is not config:
+            self._recording.log(OPTIONS, rr.TextDocument(table_of(config), media_type=rr.MediaType.MARKDOWN))
+        self._last = shot, config
+        self._step += 1
 
 
 def show(recording: rr.RecordingStream, number: int, shot: Shot, instances: Instances) -> None:
@@ -88,7 +147,7 @@ def show(recording: rr.RecordingStream, number: int, shot: Shot, instances: Inst
 
     Args:
         recording: where to.
-        number: of the picture, from 0 on.
+        number: of the showing, from 0 on.
         shot: the picture.
         instances: N tracked objects in it.
     """
@@ -176,7 +235,11 @@ def _open(args: argparse.Namespace, recording: rr.RecordingStream) -> Path | Non
     layout = rrb.Blueprint(
         rrb.Horizontal(
             rrb.Spatial2DView(origin=IMAGE, name="picture"),
-            rrb.Spatial3DView(origin=WORLD, name="space"),
+            rrb.Vertical(
+                rrb.Spatial3DView(origin=WORLD, name="space"),
+                rrb.TextDocumentView(origin=OPTIONS, name="options"),
+                row_shares=[3, 1],
+            ),
             column_shares=[3, 2],
         ),
         collapse_panels=True,

@@ -199,7 +199,10 @@ class Watch:
         if self._topics.depth == "" and self._inputs.image.last_s is not None and "depth topics" not in self._told:
             of_pictures = {type_name(Image), type_name(CompressedImage)}
             known = self._node.get_topic_names_and_types()
-            found = sorted(name for name, kinds in known if "depth" in name and of_pictures & set(kinds))
+            published = [
+                name for name, kinds in known if of_pictures & set(kinds) and self._node.count_publishers(name)
+            ]
+            found = sorted(name for name in published if "depth" in name.lower())
             if found:
                 self._tell_once("depth topics", f"shown without depth: --depth-topic takes one of {', '.join(found)}")
 
