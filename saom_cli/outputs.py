@@ -57,8 +57,9 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json",
         type=Path,
-        help="file to write the objects to: one list of COCO results, or, of out.jsonl, a line for each picture; for "
-        "photos the same command continues an interrupted run",
+        help="file to write the objects to: one list of COCO results, or, of out.jsonl, a line for each picture; with "
+        "--depth each has its distance, with --intrinsics its place and its 3D box, too; for photos the same command "
+        "continues an interrupted run",
     )
 
 

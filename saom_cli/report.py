@@ -30,6 +30,7 @@ from saom_core.arguments import add_config_arguments, config_from
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError, SaomError
 from saom_core.files import check_output, write_atomically
+from saom_core.geometry.support import rounded
 from saom_core.instances import Instances
 from saom_core.loading import load_segmenter
 from saom_core.overlay import draw_overlay
@@ -173,23 +174,14 @@ def facts_of_answer(answer: Segmentation) -> dict[str, Any]:
     objects = instances.to_coco()
     for k, one in enumerate(objects):
         del one["image_id"]
-        one["stability"] = _number(instances.stability[k])
-        one["distance_m"] = _number(instances.distances_m[k])
-        one["valid_depth_ratio"] = _number(instances.valid_depth_ratio[k])
-        if instances.centroids_m is not None:
-            one["centroid_m"] = [_number(value) for value in instances.centroids_m[k]]
-        if instances.boxes3d is not None:
-            one["box3d"] = {
-                name: [_number(value) for value in getattr(instances.boxes3d, name)[k]]
-                for name in ("centers_m", "quaternions_xyzw", "sizes_m")
-            }
+        one["stability"] = rounded(instances.stability[k])
     return {"objects": objects, "timings_ms": answer.timings_ms}
 
 
 def facts_of_depth(depth_m: npt.NDArray[np.float32]) -> dict[str, Any]:
     """How much of the depth is there, and in what range: most wrong metres are wrong units."""
     valid = depth_m[np.isfinite(depth_m) & (depth_m > 0)]
-    spread = [_number(value) for value in np.percentile(valid, (0, 5, 50, 95, 100))] if valid.size else []
+    spread = [rounded(value) for value in np.percentile(valid, (0, 5, 50, 95, 100))] if valid.size else []
     return {"size_hw": list(depth_m.shape), "valid_share": valid.size / depth_m.size, "percentiles_m": spread}
 
 
@@ -252,8 +244,3 @@ def _npy(array: npt.NDArray[np.float32]) -> bytes:
     packed = io.BytesIO()
     np.save(packed, array, allow_pickle=False)
     return packed.getvalue()
-
-
-def _number(value: Any) -> float | None:
-    """JSON has no NaN."""
-    return round(float(value), 4) if np.isfinite(value) else None

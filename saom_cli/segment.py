@@ -24,7 +24,7 @@ from saom_cli.outputs import Places, add_output_arguments, check_places, places_
 from saom_cli.sources import check_photos, is_video, source_of
 from saom_cli.table import Table, prompt_of
 from saom_core.arguments import add_config_arguments, at_least, config_from
-from saom_core.camera import CameraIntrinsics
+from saom_core.camera import CameraIntrinsics, intrinsics_of
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.loading import load_segmenter
@@ -247,10 +247,7 @@ def numbers(count: int) -> Callable[[str], list[float]]:
 
 def camera_of(intrinsics: list[float] | None, image_rgb: npt.NDArray[np.uint8]) -> CameraIntrinsics | None:
     """The camera that `--intrinsics` tells of."""
-    if not intrinsics:
-        return None
-    fx, fy, cx, cy = intrinsics
-    return CameraIntrinsics(fx, fy, cx, cy, image_rgb.shape[1], image_rgb.shape[0])
+    return intrinsics_of(intrinsics, image_rgb.shape[:2]) if intrinsics else None
 
 
 def _segment(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -161,6 +163,37 @@ class CameraIntrinsics:
         with np.errstate(invalid="ignore", over="ignore"):
             missed = ~(np.abs(seen - pixels).max(axis=1) <= LARGEST_MISS_PX)
         return np.asarray(np.where(missed[:, None], np.nan, rays), np.float64)
+
+
+CameraLike: TypeAlias = "CameraIntrinsics | Sequence[float] | npt.NDArray[np.floating]"
+"""A camera, as programs tell of one: `CameraIntrinsics`, (fx, fy, cx, cy) in pixels, or the matrix K (3, 3)."""
+
+
+def intrinsics_of(camera: CameraLike, size_hw: tuple[int, ...]) -> CameraIntrinsics:
+    """The camera of a picture; numbers without a size are of a picture without distortion, and of its own size.
+
+    Args:
+        camera: see `CameraLike`.
+        size_hw: of the picture, pixels.
+
+    Raises:
+        InputError: none of these forms, or impossible numbers.
+    """
+    if isinstance(camera, CameraIntrinsics):
+        return camera
+    try:
+        numbers = np.asarray(camera, np.float64)
+    except (TypeError, ValueError):
+        numbers = np.empty(0)
+    if numbers.shape == (3, 3) and numbers[2, 2] == 1 and not numbers[[0, 1, 2, 2], [1, 0, 0, 1]].any():
+        numbers = numbers[[0, 1, 0, 1], [0, 1, 2, 2]]
+    if numbers.shape != (4,):
+        raise InputError(
+            "expected a camera as CameraIntrinsics, (fx, fy, cx, cy) in pixels, or K (3, 3) of the form "
+            f"[[fx, 0, cx], [0, fy, cy], [0, 0, 1]], got {camera!r}: CameraIntrinsics takes a lens with distortion, too"
+        )
+    fx, fy, cx, cy = numbers.tolist()
+    return CameraIntrinsics(fx, fy, cx, cy, width=size_hw[1], height=size_hw[0])
 
 
 def _undistort_points(

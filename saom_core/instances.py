@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from saom_core.errors import InputError
-from saom_core.geometry.depth import Boxes3d
-from saom_core.geometry.support import SUPPORT_ARRAYS, Support
+from saom_core.geometry.depth import BOX_ARRAYS, Boxes3d
+from saom_core.geometry.support import SUPPORT_ARRAYS, Support, rounded
 from saom_core.masks import box_of_mask, rle_counts
 from saom_core.overlay import draw_overlay
 
@@ -116,7 +116,7 @@ class Instances:
         if self.descriptors is not None:
             _check_array("descriptors", self.descriptors, (n, *self.descriptors.shape[-1:]), np.float32)
         if self.boxes3d is not None:
-            for name, width in (("centers_m", 3), ("quaternions_xyzw", 4), ("sizes_m", 3)):
+            for name, width in BOX_ARRAYS.items():
                 _check_array(f"boxes3d.{name}", getattr(self.boxes3d, name), (n, width), np.float32)
         if self.support is not None:
             for name, dtype in SUPPORT_ARRAYS.items():
@@ -261,9 +261,11 @@ class Instances:
     def to_coco(self, image_id: int = 0) -> list[dict[str, Any]]:
         """COCO results: one dict per instance with an uncompressed RLE (column-major, as COCO defines it).
 
-        With depth and intrinsics each says what it stands on, too: `supported_by`, the `plane` (a, b, c, d of
-        a x + b y + c z + d = 0, metres, optical frame; None for none), `bottom_above_plane_m`, `top_above_plane_m` and
-        `is_surface`; see `Support`.
+        With depth each says where it is, too: `distance_m` and `valid_depth_ratio`. With intrinsics as well,
+        `centroid_m` (x, y, z), `box3d` with `centers_m`, `quaternions_xyzw` and `sizes_m` (see `Boxes3d`), and what it
+        stands on: `supported_by`, the `plane` (a, b, c, d of a x + b y + c z + d = 0; None for none),
+        `bottom_above_plane_m`, `top_above_plane_m` and `is_surface` (see `Support`). All are metres in the optical
+        frame, and None where an instance has too little depth.
         """
         results: list[dict[str, Any]] = []
         for k, mask in enumerate(self.masks):
@@ -280,9 +282,24 @@ class Instances:
                     "segmentation": {"size": list(self.size_hw), "counts": rle_counts(mask.dense(self.size_hw))},
                 }
             )
-            if self.support is not None:
-                results[-1] |= self.support.as_dict(k)
+            results[-1] |= self._metres_of(k)
         return results
+
+    def _metres_of(self, k: int) -> dict[str, Any]:
+        """What is known of one instance in metres, for JSON."""
+        known: dict[str, Any] = {}
+        if np.isfinite(self.valid_depth_ratio[k]):  # the picture had depth
+            known |= {
+                "distance_m": rounded(self.distances_m[k]),
+                "valid_depth_ratio": rounded(self.valid_depth_ratio[k]),
+            }
+        if self.centroids_m is not None:
+            known["centroid_m"] = [rounded(value) for value in self.centroids_m[k]]
+        if self.boxes3d is not None:
+            known["box3d"] = self.boxes3d.as_dict(k)
+        if self.support is not None:
+            known |= self.support.as_dict(k)
+        return known
 
     def to_supervision(self) -> supervision.Detections:
         """The same as `supervision.Detections` (needs the package supervision)."""

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from saom_core.camera import CameraIntrinsics
+from saom_core.camera import CameraLike, intrinsics_of
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.instances import Instances
@@ -51,7 +51,7 @@ class Model:
         self,
         image: Any,
         depth: Any = None,
-        camera: CameraIntrinsics | None = None,
+        camera: CameraLike | None = None,
         *,
         bgr: bool = False,
     ) -> Instances:
@@ -61,13 +61,16 @@ class Model:
             image: (H, W, 3) uint8 RGB, the path of a photo, or a PIL image.
             depth: (H, W) floating, metres along the optical axis, aligned with the image, 0 or NaN = none; or the path
                 of a depth picture (see `depth_files.read_depth`); None: colour alone.
-            camera: of the image; with depth it gives centroids and boxes in metres.
+            camera: of the image, as `CameraIntrinsics`, (fx, fy, cx, cy) in pixels, or K (3, 3); with depth it gives
+                centroids and boxes in metres and tells what things stand on, and tables are no objects then.
             bgr: an array has its channels in OpenCV's order, blue first.
 
         Raises:
-            InputError: a picture that cannot be read, or an array of another shape or type.
+            InputError: a picture that cannot be read, an array of another shape or type, or no camera of this picture.
         """
-        return self.segmenter.segment(image_rgb_of(image, bgr=bgr), depth_m_of(depth), camera).instances
+        image_rgb = image_rgb_of(image, bgr=bgr)
+        known = None if camera is None else intrinsics_of(camera, image_rgb.shape[:2])
+        return self.segmenter.segment(image_rgb, depth_m_of(depth), known).instances
 
     def ask(
         self,
@@ -79,7 +82,7 @@ class Model:
         one_object: bool = False,
         mask: npt.NDArray[np.bool_] | npt.NDArray[np.float32] | None = None,
         depth: Any = None,
-        camera: CameraIntrinsics | None = None,
+        camera: CameraLike | None = None,
         bgr: bool = False,
     ) -> tuple[Instances, tuple[int, ...]]:
         """The whole object at each point and in each box, whatever its score.
@@ -106,7 +109,9 @@ class Model:
             [float(value) for row in rows for value in row] for rows in (points_xy, boxes_xyxy, negative_points_xy)
         )
         prompts = Prompts.from_flat(points, boxes, negative, one_object=one_object, mask=mask)
-        answer = self.segmenter.ask(image_rgb_of(image, bgr=bgr), prompts, depth_m_of(depth), camera)
+        image_rgb = image_rgb_of(image, bgr=bgr)
+        known = None if camera is None else intrinsics_of(camera, image_rgb.shape[:2])
+        answer = self.segmenter.ask(image_rgb, prompts, depth_m_of(depth), known)
         return answer.instances, answer.prompts
 
     def stream(self, images: Iterable[Any], *, bgr: bool = False) -> Iterator[Instances]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from saom_core.camera import CameraIntrinsics
+from saom_core.camera import CameraLike, intrinsics_of
 from saom_core.errors import InputError
 from saom_core.geometry.depth import back_project
 from saom_core.instances import Instances
@@ -66,12 +66,12 @@ def paired_segmap(instances: Instances) -> npt.NDArray[np.uint16]:
     return np.asarray(of_label[instances.label_image()], np.uint16)
 
 
-def scene_cloud(depth_m: FloatArray, camera: CameraIntrinsics, image_rgb: npt.NDArray[np.uint8]) -> Cloud:
+def scene_cloud(depth_m: FloatArray, camera: CameraLike, image_rgb: npt.NDArray[np.uint8]) -> Cloud:
     """All points of a picture, as AnyGrasp reads a scene (its colours are `colors_rgb / 255`).
 
     Args:
         depth_m: (H, W) float32, metres; 0, NaN and infinities = invalid.
-        camera: of the picture.
+        camera: of the picture; see `CameraLike`.
         image_rgb: (H, W, 3) uint8.
 
     Raises:
@@ -81,7 +81,7 @@ def scene_cloud(depth_m: FloatArray, camera: CameraIntrinsics, image_rgb: npt.ND
 
 
 def object_cloud(
-    instances: Instances, k: int, depth_m: FloatArray, camera: CameraIntrinsics, image_rgb: npt.NDArray[np.uint8]
+    instances: Instances, k: int, depth_m: FloatArray, camera: CameraLike, image_rgb: npt.NDArray[np.uint8]
 ) -> Cloud:
     """The points of instance k alone; arguments as `scene_cloud`.
 
@@ -108,9 +108,10 @@ def _label(instances: Instances, k: int) -> int:
 
 
 def _cloud(
-    wanted: npt.NDArray[np.bool_], depth_m: FloatArray, camera: CameraIntrinsics, image_rgb: npt.NDArray[np.uint8]
+    wanted: npt.NDArray[np.bool_], depth_m: FloatArray, camera: CameraLike, image_rgb: npt.NDArray[np.uint8]
 ) -> Cloud:
-    size_hw = camera.height, camera.width
+    known = intrinsics_of(camera, image_rgb.shape[:2])
+    size_hw = known.height, known.width
     if not wanted.shape == depth_m.shape == image_rgb.shape[:2] == size_hw:
         raise InputError(
             f"expected masks, depth and picture of the camera's size {size_hw}, got {wanted.shape}, {depth_m.shape} "
@@ -118,8 +119,8 @@ def _cloud(
         )
     with np.errstate(invalid="ignore"):
         pixels = np.flatnonzero(wanted & (depth_m > 0) & (depth_m < np.inf))
-    rows, columns = np.divmod(pixels, camera.width)
-    points = back_project(depth_m.ravel()[pixels], rows, columns, camera)
+    rows, columns = np.divmod(pixels, known.width)
+    points = back_project(depth_m.ravel()[pixels], rows, columns, known)
     seen = np.isfinite(points[:, 0])  # a wide lens has pixels without a ray
     pixels, points = pixels[seen], points[seen]
     return Cloud(points, image_rgb.reshape(-1, 3)[pixels], pixels.astype(np.int64))

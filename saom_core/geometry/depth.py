@@ -3,23 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
+from saom_core.geometry.support import rounded
 
 FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Boxes3d:
-    """Oriented boxes of N instances in the camera's optical frame; NaN where an instance has too little depth."""
+    """Oriented boxes of N instances in the camera's optical frame (REP 103: x right, y down, z forward), metres.
 
-    centers_m: FloatArray  # (N, 3)
-    quaternions_xyzw: FloatArray  # (N, 4), turns the box's axes into the camera's; see `oriented_box.fit_box`
-    sizes_m: FloatArray  # (N, 3), full edges along the box's axes, the longest first
+    An instance with too little depth has NaN in all three. The axes of a box are right-handed, and their order and
+    signs are fixed: the first lies along the longest edge and points to the right in the image, the third along the
+    shortest edge and towards the camera, the second along the middle one. A track of a video keeps its axes from frame
+    to frame while they fit. The box of what stands on a plane reaches down to it. See `oriented_box.fit_box`.
+
+    Attributes:
+        centers_m: (N, 3) float32, x y z of the middle of each box.
+        quaternions_xyzw: (N, 4) float32 of unit length, the scalar last and not negative. It turns the box's axes into
+            the camera's: the columns of its rotation matrix are the directions of the edges.
+        sizes_m: (N, 3) float32, full lengths of the edges along the three axes, the longest first.
+    """
+
+    centers_m: FloatArray
+    quaternions_xyzw: FloatArray
+    sizes_m: FloatArray
+
+    def as_dict(self, k: int) -> dict[str, Any]:
+        """Of one instance, for JSON; None stands for NaN."""
+        return {name: [rounded(value) for value in getattr(self, name)[k]] for name in BOX_ARRAYS}
+
+
+BOX_ARRAYS: dict[str, int] = {"centers_m": 3, "quaternions_xyzw": 4, "sizes_m": 3}
+"""What `Boxes3d` has of each instance, and how many numbers."""
 
 
 def clean_depth(depth_m: npt.NDArray[np.floating], min_m: float, max_m: float) -> FloatArray:

@@ -98,8 +98,8 @@ class Support:
         return {
             "supported_by": plane,
             "plane": None if plane < 0 else [round(value, 5) for value in self.planes[plane].coefficients],
-            "bottom_above_plane_m": _rounded(self.bottoms_m[k]),
-            "top_above_plane_m": _rounded(self.tops_m[k]),
+            "bottom_above_plane_m": rounded(self.bottoms_m[k]),
+            "top_above_plane_m": rounded(self.tops_m[k]),
             "is_surface": bool(self.is_surface[k]),
         }
 
@@ -113,6 +113,6 @@ SUPPORT_ARRAYS: dict[str, type] = {
 """What `Support` has of each instance."""
 
 
-def _rounded(metres: np.floating) -> float | None:
-    """To tenths of a millimetre; None for NaN, which JSON does not know."""
-    return round(float(metres), 4) if np.isfinite(metres) else None
+def rounded(number: float | np.floating) -> float | None:
+    """For JSON, to four digits behind the point; None for NaN and infinities, which it does not know."""
+    return round(float(number), 4) if np.isfinite(number) else None

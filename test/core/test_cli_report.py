@@ -79,11 +79,7 @@ def test_the_answer_comes_out_again_as_the_report_says(photo: Path, tmp_path: Pa
     wanted = load(threads=1, score_threshold=0.6).segment(photo, depth, known)
     assert [one["bbox"] for one in objects] == [one["bbox"] for one in wanted.to_coco()] and objects
     assert [one["distance_m"] for one in objects] == pytest.approx(wanted.distances_m.tolist(), abs=1e-3)
-    assert len(objects[0]["centroid_m"]) == 3 and set(objects[0]["box3d"]) == {
-        "centers_m",
-        "quaternions_xyzw",
-        "sizes_m",
-    }
+    assert len(objects[0]["centroid_m"]) == 3 and "sizes_m" in objects[0]["box3d"]
     assert np.array_equal(picture_of(files["image.png"])[:, :, ::-1], read_photo(photo)), "pixel by pixel"
     assert np.array_equal(picture_of(files["labels.png"]), wanted.label_image())
 
@@ -92,9 +88,10 @@ def test_the_answer_comes_out_again_as_the_report_says(photo: Path, tmp_path: Pa
     again = files["README.txt"].decode().splitlines()[-1].partition("saom ")[2]
     words = [str(tmp_path / word) if word in ("image.png", "depth_m.npy") else word for word in shlex.split(again)]
     assert main([*words, "--json", str(tmp_path / "again.json"), *THREADS]) == 0
-    assert [one["bbox"] for one in json.loads((tmp_path / "again.json").read_text())] == [
-        one["bbox"] for one in objects
-    ]
+    anew = json.loads((tmp_path / "again.json").read_text())
+    assert [one["bbox"] for one in anew] == [one["bbox"] for one in objects]
+    for one, reported in zip(anew, objects, strict=True):  # `saom segment` tells as much as `saom report`
+        assert set(reported) - set(one) == {"stability"} and len(one["box3d"]["quaternions_xyzw"]) == 4
 
 
 def test_nothing_but_the_picture_tells_whose_it_is(

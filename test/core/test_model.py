@@ -6,6 +6,7 @@ import importlib.util
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,6 +55,28 @@ def test_depth_of_a_file_gives_metres(model: saom_core.Model) -> None:
     found, expected = (model.segment(PHOTO, depth, camera) for depth in (str(DEPTH), read_depth(DEPTH)))
     assert found.centroids_m is not None and np.isfinite(found.centroids_m).any()
     np.testing.assert_array_equal(found.centroids_m, expected.centroids_m)
+
+
+def test_a_camera_may_be_given_as_four_numbers_or_as_k(model: saom_core.Model) -> None:
+    whole = CameraIntrinsics(525.0, 520.0, 319.5, 239.5, 640, 480)
+    k = np.array([[525.0, 0.0, 319.5], [0.0, 520.0, 239.5], [0.0, 0.0, 1.0]])
+    expected = model.segment(PHOTO, DEPTH, whole)
+    for camera in ((525.0, 520.0, 319.5, 239.5), [525, 520, 319.5, 239.5], k, k.tolist(), k.astype(np.float32)):
+        np.testing.assert_array_equal(model.segment(PHOTO, DEPTH, camera).centroids_m, expected.centroids_m)
+    asked, _ = model.ask(PHOTO, points_xy=[(320, 225)], depth=DEPTH, camera=k)
+    assert asked.boxes3d is not None and np.isfinite(asked.boxes3d.centers_m).all()
+
+
+@pytest.mark.parametrize(
+    "camera",
+    [(525.0, 525.0, 319.5), np.eye(4), np.full((3, 3), 2.0), "525", {"fx": 525.0}, np.zeros((3, 3)), object()],
+    ids=str,
+)
+def test_what_is_no_camera_is_refused_with_what_is_one(model: saom_core.Model, camera: Any) -> None:
+    with pytest.raises(saom_core.InputError, match=r"\(fx, fy, cx, cy\).*K \(3, 3\).*got "):
+        model.segment(PHOTO, DEPTH, camera)
+    with pytest.raises(saom_core.InputError, match="fx, fy > 0"):
+        model.segment(PHOTO, DEPTH, (0.0, 525.0, 319.5, 239.5))
 
 
 def test_points_and_boxes_are_answered_and_told_apart(model: saom_core.Model) -> None:

@@ -83,6 +83,12 @@ def test_anygrasp_reads_points_and_colours() -> None:
     np.testing.assert_allclose(colors, image[rows, columns] / 255, atol=1e-6)
 
 
+def test_a_camera_may_be_its_matrix() -> None:
+    _, depth, image = scene()
+    k = np.array([[CAMERA.fx, 0, CAMERA.cx], [0, CAMERA.fy, CAMERA.cy], [0, 0, 1]])
+    np.testing.assert_array_equal(scene_cloud(depth, k, image).points_m, scene_cloud(depth, CAMERA, image).points_m)
+
+
 def test_gpd_reads_a_cloud_and_the_indices_of_an_object_in_it() -> None:
     found, depth, image = scene()
     whole, table = scene_cloud(depth, CAMERA, image), object_cloud(found, TABLE, depth, CAMERA, image)

@@ -227,7 +227,20 @@ def test_selected_instances_keep_their_support_and_coco_tells_it() -> None:
     assert table["is_surface"] and table["plane"] is None and table["top_above_plane_m"] is None
     assert box["supported_by"] == 0 and box["top_above_plane_m"] == pytest.approx(0.1, abs=0.006)
     assert box["plane"] == pytest.approx(left.support.planes[0].coefficients, abs=1e-5)
-    assert "plane" not in json.loads(json.dumps(scene.instances(scene.drawn()[1], TABLE).to_coco()))[0]
+    assert box["centroid_m"] == pytest.approx(found.centroids_m[1], abs=1e-4)
+    assert box["distance_m"] == pytest.approx(found.distances_m[1], abs=1e-4) and 0 < box["valid_depth_ratio"] <= 1
+    for name in ("centers_m", "quaternions_xyzw", "sizes_m"):
+        assert box["box3d"][name] == pytest.approx(getattr(found.boxes3d, name)[1], abs=1e-4)
+    colour_alone = json.loads(json.dumps(scene.instances(scene.drawn()[1], TABLE).to_coco()))[0]
+    assert not {"plane", "distance_m", "centroid_m", "box3d"} & set(colour_alone)
+
+
+def test_coco_of_what_has_no_depth_is_valid_json() -> None:
+    scene = Tabletop(45.0, table_m=0.5).put((0.1, 0.0), (0.1, 0.1, 0.1))
+    found = measure(scene.instances(scene.drawn()[1], FIRST), np.zeros(SIZE_HW, np.float32), CAMERA)
+    [told] = json.loads(json.dumps(found.to_coco(), allow_nan=False))
+    assert told["distance_m"] is None and told["valid_depth_ratio"] == 0 and told["centroid_m"] == [None] * 3
+    assert told["box3d"] == {"centers_m": [None] * 3, "quaternions_xyzw": [None] * 4, "sizes_m": [None] * 3}
 
 
 @pytest.mark.parametrize("table_m", [0.5, 0.01], ids=["a plane", "no plane"])
