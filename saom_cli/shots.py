@@ -57,7 +57,7 @@ def shots_of(args: argparse.Namespace, config: Callable[[], SaomConfig]) -> Shot
     """The pictures of a source.
 
     Args:
-        args: parsed `input`, and the options of `add_depth_arguments` and `add_topic_arguments`.
+        args: parsed `input`, and the options of `add_depth_arguments`, `add_topic_arguments`, `add_frame_argument`.
         config: gives the options of now; live depth is judged by its range.
 
     Raises:
@@ -98,7 +98,9 @@ def _of_topics(args: argparse.Namespace, config: Callable[[], SaomConfig]) -> Ge
     watching = importlib.import_module("saom_ros.watch")  # by its name: this package runs where there is no ROS, too
     depth = None if args.depth_topic == "none" else args.depth_topic
     topics = watching.Topics(topic, depth, args.camera_info_topic)
-    settings = watching.NodeConfig(rectified=args.rectified, depth_scale=args.depth_scale)
+    settings = watching.NodeConfig(
+        rectified=args.rectified, depth_scale=args.depth_scale, check_frames=args.check_frames
+    )
 
     def shots() -> Generator[Shot, None, None]:
         begun_s = None

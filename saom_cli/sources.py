@@ -91,3 +91,13 @@ def add_topic_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="whether the pictures are rectified; auto: as the topic's name says (default: auto)",
     )
+
+
+def add_frame_argument(parser: argparse.ArgumentParser) -> None:
+    """The option that takes what would be of another camera; recordings are taken as they are."""
+    parser.add_argument(
+        "--check-frames",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="of live topics leave out depth and camera_info whose frame_id is not the pictures'",
+    )

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from saom_cli.segment import add_depth_arguments
 from saom_cli.shots import Shot, shots_of
-from saom_cli.sources import add_topic_arguments
+from saom_cli.sources import add_frame_argument, add_topic_arguments
 from saom_cli.turning import HINT, Turning, table_of
 from saom_core.arguments import add_config_arguments, at_least, config_from
 from saom_core.config import SaomConfig
@@ -65,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=at_least(1), metavar="N", help="so many photos or frames at most")
     add_depth_arguments(parser)
     add_topic_arguments(parser)
+    add_frame_argument(parser)
     add_config_arguments(parser)
 
 

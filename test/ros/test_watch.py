@@ -15,10 +15,11 @@ import cv2
 import numpy as np
 import pytest
 from robot import ROOT, Robot, camera_info, jpeg_message, picture
+from std_msgs.msg import Header
 
 from saom_cli.segment import add_depth_arguments
 from saom_cli.shots import Shot, shots_of
-from saom_cli.sources import add_topic_arguments
+from saom_cli.sources import add_frame_argument, add_topic_arguments
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_ros.conversions import image_message
@@ -59,6 +60,7 @@ def arguments(*words: str) -> argparse.Namespace:
     parser.add_argument("input")
     add_depth_arguments(parser)
     add_topic_arguments(parser)
+    add_frame_argument(parser)
     return parser.parse_args(words)
 
 
@@ -98,6 +100,27 @@ def test_a_compressed_rectified_picture(robot: Robot, camera: Camera) -> None:
     assert np.array_equal(shot.image_rgb, wanted) and shot.camera is not None and shot.depth_m is not None
     assert (shot.camera.fx, shot.camera.fy, shot.camera.cx, shot.camera.cy) == (400, 410, 300, 200), "P, not K"
     assert np.allclose(shot.depth_m, depth * 0.002, atol=1e-6)
+
+
+def test_depth_of_another_frame_is_told_and_taken_when_asked_for(
+    robot: Robot, camera: Camera, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image, depth = picture(8)
+    header = robot.header()
+    other = Header(frame_id="infrared", stamp=header.stamp)
+    camera.send((COLOR, image_message(image, "rgb8", header)), (DEPTH, image_message(depth, "16UC1", other)))
+    said: list[str] = []
+
+    def told(shot: Shot) -> bool:
+        said.extend(capsys.readouterr().err.splitlines())
+        assert shot.depth_m is None
+        return any("'infrared'" in line and "check_frames" in line for line in said)
+
+    camera.seen(shots(f"ros:{COLOR}", "--depth-topic", DEPTH), told)
+    assert camera.seen(
+        shots(f"ros:{COLOR}", "--depth-topic", DEPTH, "--no-check-frames"),
+        lambda shot: shot.camera is None and shot.depth_m is not None,
+    )
 
 
 def test_what_nobody_publishes_is_told_once_and_waited_for(
