@@ -35,6 +35,14 @@ class Boxes3d:
     quaternions_xyzw: FloatArray
     sizes_m: FloatArray
 
+    @property
+    def axes(self) -> npt.NDArray[np.float64]:
+        """(N, 3, 3): column j of axes[k] is the direction of edge j of box k, of length 1, in the camera's frame.
+
+        A point p of the camera's frame is at `axes[k].T @ (p - centers_m[k])` along the edges.
+        """
+        return rotations_of(self.quaternions_xyzw)
+
     def as_dict(self, k: int) -> dict[str, Any]:
         """Of one instance, for JSON; None stands for NaN."""
         return {name: [rounded(value) for value in getattr(self, name)[k]] for name in BOX_ARRAYS}
@@ -42,6 +50,17 @@ class Boxes3d:
 
 BOX_ARRAYS: dict[str, int] = {"centers_m": 3, "quaternions_xyzw": 4, "sizes_m": 3}
 """What `Boxes3d` has of each instance, and how many numbers."""
+
+
+def rotations_of(quaternions_xyzw: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Rotation matrices (N, 3, 3) of quaternions (N, 4) of unit length, the scalar last; NaN stays NaN."""
+    x, y, z, w = np.asarray(quaternions_xyzw, np.float64).T
+    rows = (
+        (1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)),
+        (2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)),
+        (2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)),
+    )
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
 def clean_depth(depth_m: npt.NDArray[np.floating], min_m: float, max_m: float) -> FloatArray:

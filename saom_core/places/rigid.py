@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saom_core.errors import InputError
-from saom_core.geometry.depth import Boxes3d
+from saom_core.geometry.depth import Boxes3d, rotations_of
 from saom_core.instances import Instances
 
 FloatArray = npt.NDArray[np.float32]
@@ -48,14 +48,7 @@ class RigidTransform:
     @property
     def rotation(self) -> Matrix:
         """(3, 3)."""
-        x, y, z, w = self.quaternion_xyzw
-        return np.array(
-            [
-                [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-                [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-                [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-            ]
-        )
+        return np.asarray(rotations_of(self.quaternion_xyzw[None])[0])
 
     @property
     def matrix(self) -> Matrix:

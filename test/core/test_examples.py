@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -61,7 +63,7 @@ def test_readme(tmp_path: Path, kind: str) -> None:
     printed = "\n".join(run_in(tmp_path, example("README.md")))
     assert printed.startswith("(") and "[" in printed  # names and distances, or none of both
     if kind == "as it is":
-        assert "Mug" in printed and "nan" not in printed
+        assert "Mug" in printed and "nan" not in printed and " m, box [" in printed
 
 
 def test_standalone_refuses_a_picture_that_its_camera_did_not_take(tmp_path: Path) -> None:
@@ -129,9 +131,29 @@ def test_tutorials(tmp_path: Path, kind: str) -> None:
     placed = run_in(tmp_path, example("docs/tutorials/depth.md"))
     asked = run_in(tmp_path, example("docs/tutorials/prompt.md"))
     assert " objects, " in segmented[-1] and all(line.startswith("prompt 0 ") for line in asked)
-    assert all(("nan m" in line) == (kind == "no depth on anything") for line in placed)
+    away = [line for line in placed if "m away" in line]
+    assert all(("nan m" in line) == (kind == "no depth on anything") for line in away)
+    assert bool(away) == any(line.startswith("box of the") for line in placed)
     if kind == "as it is":
-        assert len(segmented) > 5 and len(placed) > 5 and asked
+        assert len(segmented) > 5 and len(away) > 5 and asked
+
+
+def test_pages_give_the_demos_pictures_the_camera_that_took_them() -> None:
+    camera = json.loads((SEQUENCE / "camera.json").read_text())
+    taken_by = [camera[name] for name in ("fx", "fy", "cx", "cy")]
+    told = 0
+    for file in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        text = file.read_text(encoding="utf-8")
+        number = r"([\d.]+)"
+        for pattern in (
+            rf"--intrinsics {number} {number} {number} {number}",
+            rf"fx={number}, fy={number}, cx={number}, cy={number}",
+            rf"^camera = {number}, {number}, {number}, {number}",
+        ):
+            for found in re.findall(pattern, text, re.MULTILINE):
+                told += 1
+                assert [float(one) for one in found] == taken_by, f"{file}: {found}"
+    assert told >= 6
 
 
 def test_a_hard_file_is_really_hard(tmp_path: Path) -> None:

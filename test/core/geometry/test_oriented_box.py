@@ -115,7 +115,9 @@ def boxes_of(instances: Instances) -> tuple[np.ndarray, np.ndarray]:
     """Axes (N, 3, 3) and sizes (N, 3) of the instances' boxes."""
     assert instances.boxes3d is not None
     assert np.isfinite(instances.boxes3d.sizes_m).all()
-    return np.array([rotation_of(q) for q in instances.boxes3d.quaternions_xyzw]), instances.boxes3d.sizes_m
+    axes = np.array([rotation_of(q) for q in instances.boxes3d.quaternions_xyzw])
+    np.testing.assert_allclose(instances.boxes3d.axes, axes, atol=1e-6)
+    return axes, instances.boxes3d.sizes_m
 
 
 def trembling(depth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
