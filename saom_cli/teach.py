@@ -115,4 +115,10 @@ def _sights(model: OnnxModel, pictures: list[Path]) -> list[Sight]:
             tqdm.write(f"{picture}: refused: {error}", file=sys.stderr)
         else:
             tqdm.write(f"{picture}: {len(sights[-1].own)} views, mask IoU {sights[-1].iou:.2f}")
+            if sights[-1].covered > 1:
+                tqdm.write(
+                    f"{picture}: warning: expected a mask of one object, got one over {sights[-1].covered} things that "
+                    "the model tells apart: look at it, and mask one of them alone",
+                    file=sys.stderr,
+                )
     return sights

@@ -27,6 +27,10 @@ AGREES_IOU = 0.5
 """Least IoU of the model's mask with the example's."""
 APART = 0.2
 """An instance that shares at most this part of the smaller one's pixels with the object is another object."""
+INSIDE = 0.8
+"""An instance with at least this part of its pixels in the example's mask is covered by it."""
+SAME_IOU = 0.75
+"""An instance with at least this IoU with the mask is the object itself; what else lies in it is its parts."""
 CROPS = (2.5, 1.6)
 """Sizes of the crops about the object, relative to its box."""
 GAINS = (0.7, 1.3)
@@ -63,12 +67,14 @@ class Sight:
         own: (V, D) float32 descriptors of the object, one per view, length 1; the first is of the picture as it is.
         others: (M, D) float32 descriptors of the other objects in the picture, length 1.
         iou: of the model's mask with the example's.
+        covered: how many objects of everything mode the example's mask covers; more than one: it may be two things.
     """
 
     name: str
     own: npt.NDArray[np.float32]
     others: npt.NDArray[np.float32]
     iou: float
+    covered: int = 1
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,8 @@ def look(model: EverythingModel, example: Example) -> Sight:
                 f"expected the model to see the object as the mask shows it (IoU >= {AGREES_IOU}), got {iou:.2f}: "
                 "is the whole object masked, and nothing else? Else take the picture from nearer"
             )
-    return Sight(example.name, np.array([descriptor for _, descriptor in seen]), others, seen[0][0])
+    own = np.array([descriptor for _, descriptor in seen])
+    return Sight(example.name, own, others, seen[0][0], objects_under(mask, found))
 
 
 def surroundings(model: EverythingModel, example: Example) -> npt.NDArray[np.float32]:
@@ -170,6 +177,27 @@ def _central(example: Example, masks: list[BoolArray]) -> BoolArray:
             else "expected one clear object in the middle of the picture, got none: give its mask"
         )
     return min(clear, key=np.count_nonzero)
+
+
+def objects_under(mask: BoolArray, found: list[BoolArray]) -> int:
+    """How many objects that the model tells apart a mask (H, W) covers.
+
+    Args:
+        mask: of an example.
+        found: (H, W) each, of everything mode.
+
+    Returns:
+        0 or 1 where the mask shows one thing: an instance like the mask is that thing, and what lies inside another
+        instance is its part.
+    """
+    if any(np.count_nonzero(mask & one) >= SAME_IOU * np.count_nonzero(mask | one) for one in found):
+        return 1
+    covered: list[BoolArray] = []
+    for one in sorted(found, key=np.count_nonzero, reverse=True):
+        inside = np.count_nonzero(mask & one) >= INSIDE * np.count_nonzero(one)
+        if inside and all(_apart(one, other) for other in covered):
+            covered.append(one)
+    return len(covered)
 
 
 def _apart(mask: BoolArray, other: BoolArray) -> bool:

@@ -19,7 +19,7 @@ NOT_RUN = {
     r"source tools/env.sh && python -m tools.endurance": "twenty minutes; test/ros/test_reliability.py has a short one",
     r"make (env|env-train|test-fast|train|reproduce)\b": "minutes to hours, and gigabytes",
     r"(source tools/env.sh && )?(\S+/python -m )?pytest\b": "CI runs all tests",
-    r"pip install|python3.11 -m venv": "installs packages; test/core/test_wheel.py installs the wheel",
+    r"pip install|python3(.11)? -m venv": "installs packages; test/core/test_wheel.py installs the wheel",
     r"\S+ -m tools.make_demo_sequence": "Blender, 300 MB; minutes of rendering",
     r"ros2 |colcon|rosdep|mkdir -p ~/ros2_ws": "ROS; test/ros/test_launch.py starts the launch file",
     r"ray start": "several machines",
@@ -36,7 +36,7 @@ NOT_RUN = {
     r"WEIGHTS=|saom export-names": "weights from an index of packages",
 }
 """Start of a line -> why no test runs it as it stands; what it names is looked up all the same."""
-FOREIGN = ("mkdir", "ln", "cd", "rosdep", "colcon", "ray", "source", "pre-commit", "python3.11")
+FOREIGN = ("mkdir", "ln", "cd", "cp", "rosdep", "colcon", "ray", "source", "pre-commit", "python3", "python3.11")
 """Programs of others, whose options are not ours to check."""
 
 

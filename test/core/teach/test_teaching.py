@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from saom_cli import teach
 from saom_cli.main import main
 from saom_cli.teach import check_name
 from saom_core.config import SaomConfig
@@ -20,7 +21,7 @@ from saom_core.model_file.taught import TaughtClass, normalised
 from saom_core.pictures.depth_files import read_depth
 from saom_core.pictures.photos import read_photo
 from saom_core.runtime import BUNDLED_MODEL, OnnxModel
-from saom_core.teach.examples import Example, Sight, answers, look, points_inside, views
+from saom_core.teach.examples import Example, Sight, answers, look, objects_under, points_inside, views
 from saom_core.teach.files import find_pictures, read_example, write
 from saom_core.teach.teaching import PASSED, STRANGE, OtherObjects, TeachingError, agreements, learn
 
@@ -259,6 +260,38 @@ def boxes_on_a_table() -> tuple[np.ndarray, np.ndarray]:
         window = np.s_[top : top + 96, left : left + 91]
         image[window], depth[window] = rng.integers(0, 255, 3), depth[window].min() - 0.15
     return image, depth
+
+
+def box_of(top: int, left: int, bottom: int, right: int) -> np.ndarray:
+    mask = np.zeros((60, 80), bool)
+    mask[top:bottom, left:right] = True
+    return mask
+
+
+def test_a_mask_over_two_things_is_told_from_a_thing_with_parts() -> None:
+    mug, box, far = box_of(10, 10, 30, 30), box_of(10, 30, 30, 55), box_of(40, 60, 50, 70)
+    label, both = box_of(15, 12, 25, 22), box_of(10, 10, 30, 55)
+    assert objects_under(mug, [mug, box, far]) == 1
+    assert objects_under(mug, [mug, label, box]) == 1, "a label is a part of its mug"
+    assert objects_under(both, [mug, box, far]) == objects_under(both, [far, label, box, mug]) == 2
+    assert objects_under(both, [both, mug, box]) == 1, "the model sees one thing there, too"
+    assert objects_under(mug, []) == objects_under(mug, [far, both]) == 0
+    assert objects_under(box_of(10, 10, 30, 42), [mug, box]) == 1, "half of a neighbour is an inexact mask"
+
+
+def test_a_mask_over_two_things_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The model sees two boxes where the mask has both."""
+    picture(tmp_path / "one.png")
+    picture(tmp_path / "two.png")
+    unit = np.eye(4, dtype=np.float32)[:1]
+    seen = [Sight("one.png", unit, unit[:0], 0.9), Sight("two.png", unit, unit[:0], 0.6, covered=2)]
+    monkeypatch.setattr(teach, "look", lambda model, example: seen[example.name.endswith("two.png")])
+    assert main(["teach", "my mug", str(tmp_path), "-o", str(tmp_path / "a.onnx"), "--threads", "1"]) == 1, "too few"
+    said = capsys.readouterr()
+    warned = [line for line in said.err.splitlines() if "warning" in line]
+    assert len(warned) == 1 and "two.png" in warned[0] and "over 2 things" in warned[0]
 
 
 @pytest.mark.slow
