@@ -2,12 +2,18 @@
 
 ros2 launch saom_ros saom.launch.py image:=/camera/color/image_raw depth:=/camera/aligned_depth/image_raw \
         camera_info:=/camera/color/camera_info rviz:=true
+
+Several cameras in one process, which loads the model once; names of topics are then below those of the cameras:
+
+ros2 launch saom_ros saom.launch.py cameras:=[left,right] image:=color/image_raw depth:=aligned_depth/image_raw \
+        camera_info:=color/camera_info
 """
 
 import os
 import sys
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import yaml
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix, get_package_share_directory
@@ -18,6 +24,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 
 from launch import LaunchDescription
+from saom_ros.camera_names import camera_names
 
 SHARE = Path(get_package_share_directory("saom_ros"))
 # Fast DDS 3, from Kilted on, has another name for the variable and warns of the old one
@@ -25,11 +32,20 @@ FAST_DDS_2 = os.environ.get("ROS_DISTRO") in ("humble", "jazzy")
 DDS_PROFILE = "FASTRTPS_DEFAULT_PROFILES_FILE" if FAST_DDS_2 else "FASTDDS_DEFAULT_PROFILES_FILE"
 NAME = "saom"
 
+BESIDE_CAMERA = "/camera/"
+"""Topics begin so by default; those of several cameras stand below the names of these instead."""
+INPUTS = ("image", "depth", "camera_info", "depth_camera_info")
+
 ARGUMENTS = {
     "image": ("/camera/image_raw", "topic of the colour images"),
     "depth": ("/camera/depth/image_raw", "topic of the depth images that are aligned to colour; none: without depth"),
     "camera_info": ("/camera/camera_info", "topic of the colour camera's intrinsics"),
     "depth_camera_info": ("", "topic of the intrinsics of a depth camera that is not aligned; empty: it is aligned"),
+    "cameras": (
+        "",
+        "several cameras with one model in one process, such as [left,right]: nodes /left/saom and /right/saom, and "
+        "topics relative to /left and /right (image:=color/image_raw is /left/color/image_raw); empty: one camera",
+    ),
     "namespace": ("", "namespace of the node: its topics are /<namespace>/saom/..."),
     "params_file": (str(SHARE / "config" / "saom.yaml"), "YAML file of parameters"),
     "image_transport": ("", "auto, raw or compressed; empty: as in params_file"),
@@ -64,9 +80,30 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             raise ValueError(f"{name}:={given[name]}: expected a file, there is none: check the path")
     if given["log_level"].lower() not in LOG_LEVELS:
         raise ValueError(f"log_level:={given['log_level']}: expected one of {', '.join(LOG_LEVELS)}")
-    warnings = [LogInfo(msg=f"WARNING: {text}") for text in (*ignored_arguments(context), *ignored_sections(given))]
-    rviz = rviz_node(given) if truth("rviz", given["rviz"]) else []
-    return [*warnings, saom_node(given), *rviz]
+    cameras = camera_names(given["cameras"])
+    if cameras:
+        given |= topics_of_cameras(given)
+    base = given["namespace"].strip("/")
+    namespaces = ["/".join(filter(None, (base, camera))) for camera in cameras or ("",)]
+    warnings = [*ignored_arguments(context), *ignored_sections(given["params_file"], namespaces)]
+    told = [LogInfo(msg=f"WARNING: {text}") for text in warnings]
+    views = namespaces if truth("rviz", given["rviz"]) else []
+    rviz = [action for one in views for action in rviz_node(given, one, alone=not cameras)]
+    return [*told, saom_node(given, cameras, namespaces), *rviz]
+
+
+def topics_of_cameras(given: dict[str, str]) -> dict[str, str]:
+    """The topics of several cameras, relative to the names of these."""
+    topics = {name: given[name].removeprefix(BESIDE_CAMERA) for name in INPUTS if given[name] == ARGUMENTS[name][0]}
+    topics = {name: given[name] for name in INPUTS} | topics
+    for name, topic in topics.items():
+        if topic.startswith("/"):
+            raise ValueError(
+                f"{name}:={topic}: with cameras:= expected a name without / in front, which is relative to each "
+                f"camera's, as all of them would read the same topic: {name}:=color/{name} is "
+                f"/{camera_names(given['cameras'])[0]}/color/{name}"
+            )
+    return topics
 
 
 def truth(name: str, text: str) -> bool:
@@ -96,19 +133,21 @@ def ignored_arguments(context: LaunchContext) -> list[str]:
     return told
 
 
-def ignored_sections(given: dict[str, str]) -> list[str]:
-    """A warning about a parameter file that has nothing for this node; ROS itself ignores it."""
-    content = yaml.safe_load(Path(given["params_file"]).read_text(encoding="utf-8"))
-    whole = "/".join(["", *filter(None, [given["namespace"].strip("/")]), NAME])
-    if isinstance(content, dict) and not any("*" in key or key.strip("/") in (NAME, whole[1:]) for key in content):
-        names = ", ".join(map(str, content))
-        return [
-            f"nothing in {given['params_file']} is for this node: it has sections for {names}, not for {whole} or /**"
-        ]
-    return []
+def ignored_sections(params_file: str, namespaces: list[str]) -> list[str]:
+    """A warning about a parameter file that has nothing for a node; ROS itself ignores it."""
+    content = yaml.safe_load(Path(params_file).read_text(encoding="utf-8"))
+    told = []
+    for namespace in namespaces:
+        whole = "/".join(["", *filter(None, [namespace]), NAME])
+        if isinstance(content, dict) and not any("*" in key or key.strip("/") in (NAME, whole[1:]) for key in content):
+            names = ", ".join(map(str, content))
+            told.append(
+                f"nothing in {params_file} is for this node: it has sections for {names}, not for {whole} or /**"
+            )
+    return told
 
 
-def rviz_node(given: dict[str, str]) -> list[LaunchDescriptionEntity]:
+def rviz_node(given: dict[str, str], namespace: str, *, alone: bool) -> list[LaunchDescriptionEntity]:
     try:
         get_package_prefix("rviz2")
     except PackageNotFoundError:  # robots often have no rviz, and the node must run without it
@@ -118,14 +157,16 @@ def rviz_node(given: dict[str, str]) -> list[LaunchDescriptionEntity]:
         display["Topic"]["Value"]
         for display in yaml.safe_load(view.read_text(encoding="utf-8"))["Visualization Manager"]["Displays"]
     ]
-    namespace = given["namespace"].strip("/")
     moved = [(topic, f"/{namespace}{topic}") for topic in topics] if namespace else []
     simulated = {"use_sim_time": truth("use_sim_time", given["use_sim_time"])}
     arguments = ["-d", str(view), "-f", given["frame"]]
-    return [Node(package="rviz2", executable="rviz2", arguments=arguments, remappings=moved, parameters=[simulated])]
+    own = {} if alone else {"namespace": namespace}  # else the views of two cameras would have the same name
+    return [
+        Node(package="rviz2", executable="rviz2", arguments=arguments, remappings=moved, parameters=[simulated], **own)
+    ]
 
 
-def saom_node(given: dict[str, str]) -> LaunchDescriptionEntity:
+def saom_node(given: dict[str, str], cameras: tuple[str, ...], namespaces: list[str]) -> LaunchDescriptionEntity:
     # an argument that was not given must leave the value of the parameter file alone
     parameters: dict[str, object] = {
         name: given[name] for name in ("image_transport", "model", "provider") if given[name]
@@ -139,14 +180,16 @@ def saom_node(given: dict[str, str]) -> LaunchDescriptionEntity:
         parameters["use_depth"] = False
     if given["depth_camera_info"]:
         topics["depth_camera_info"] = given["depth_camera_info"]
-    logger = ".".join([*filter(None, given["namespace"].split("/")), NAME])
-    return LifecycleNode(
-        package="saom_ros",
-        executable="saom",
-        name=NAME,
-        namespace=given["namespace"],
-        output="screen",
-        parameters=[given["params_file"], parameters],
-        remappings=list(topics.items()),
-        ros_arguments=["--log-level", f"{logger}:={given['log_level'].lower()}"],
-    )
+    levels = [f"{'.'.join([*filter(None, one.split('/')), NAME])}:={given['log_level'].lower()}" for one in namespaces]
+    common: dict[str, Any] = {
+        "package": "saom_ros",
+        "executable": "saom",
+        "namespace": given["namespace"],
+        "output": "screen",
+        "parameters": [given["params_file"], parameters],
+        "remappings": list(topics.items()),
+        "ros_arguments": [word for level in levels for word in ("--log-level", level)],
+    }
+    if cameras:  # the process names its nodes itself, and the parameters are for all of them
+        return Node(arguments=["--cameras", ",".join(cameras)], **common)
+    return LifecycleNode(name=NAME, **common)

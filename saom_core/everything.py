@@ -20,6 +20,7 @@ from saom_core.instances import Instances, MaskCrop
 from saom_core.letterbox import Letterbox, without_islands
 from saom_core.model_file.contract import OUTPUTS_OF_THE_IMAGE
 from saom_core.model_file.taught import descriptors, match
+from saom_core.naming.classifier import PhotoClassifier
 from saom_core.naming.photo_names import PhotoNames, knows_names, with_vocabulary
 from saom_core.places.measure import measure
 from saom_core.prompting.asking import Answers, Asking
@@ -103,14 +104,22 @@ class OnnxSegmenter:
 
     Args:
         config: which file, where it runs, thresholds.
-        model: another network in the place of the file.
+        model: another network in the place of the file, or the file's own that is loaded already.
+        classifier: gives the classifier of photographs, where one is needed; None: it is loaded.
     """
 
-    def __init__(self, config: SaomConfig, model: EverythingModel | None = None) -> None:
+    def __init__(
+        self,
+        config: SaomConfig,
+        model: EverythingModel | None = None,
+        classifier: Callable[[], PhotoClassifier] | None = None,
+    ) -> None:
         self.config = config
         self.model: EverythingModel = model or OnnxModel(config.model, config.provider, config.threads)
         self.info = with_vocabulary(self.model.info, config)
-        self.photo_names = PhotoNames(self.info, config) if knows_names(self.info, config) else None
+        self.photo_names: PhotoNames | None = None
+        if knows_names(self.info, config):
+            self.photo_names = PhotoNames(self.info, config, classifier() if classifier else None)
         self._told = False  # whether it was told that the file has fewer rows than are wanted
 
     def segment(

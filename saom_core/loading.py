@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Hashable
 from pathlib import Path
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from saom_core.config import SaomConfig
 from saom_core.everything import OnnxSegmenter
+from saom_core.naming.classifier import NAMES_MODEL, PhotoClassifier
+from saom_core.runtime import BUNDLED_MODEL, OnnxModel
 from saom_core.segmenter import Segmenter
 
 CHECKPOINT_SUFFIXES = (".pth", ".pt", ".safetensors")
 """Files that hold a network of the SAM family for torch."""
+_Network = TypeVar("_Network")
 
 
 def load_segmenter(config: SaomConfig) -> Segmenter:
@@ -18,8 +25,38 @@ def load_segmenter(config: SaomConfig) -> Segmenter:
     Raises:
         ModelError: the model cannot be loaded.
     """
-    if Path(config.model).suffix in CHECKPOINT_SUFFIXES:
-        from saom_core.sam.segmenter import load_sam  # torch: not on the robot
+    return Models().segmenter(config)
 
-        return load_sam(config)
-    return OnnxSegmenter(config)
+
+class Models:
+    """Loads each network once for all the segmenters that use it; it leaves the memory with the last of them.
+
+    Segmenters of one network may differ in all options but `model`, `provider` and `threads`. Which of them runs when
+    is up to the caller.
+    """
+
+    def __init__(self) -> None:
+        self._networks: WeakValueDictionary[Hashable, Any] = WeakValueDictionary()
+        self._lock = threading.Lock()
+
+    def segmenter(self, config: SaomConfig) -> Segmenter:
+        """See `load_segmenter`."""
+        file = Path(config.model).expanduser() if config.model else BUNDLED_MODEL
+        where = config.provider, config.threads
+        with self._lock:
+            if file.suffix in CHECKPOINT_SUFFIXES:
+                from saom_core.sam.checkpoints import read_checkpoint  # torch: not on the robot
+                from saom_core.sam.segmenter import segmenter_of
+
+                return segmenter_of(self._once(file, where, lambda: read_checkpoint(file)), config)
+            model = self._once(file, where, lambda: OnnxModel(config.model, *where))
+            return OnnxSegmenter(config, model, lambda: self._once(NAMES_MODEL, where, lambda: PhotoClassifier(*where)))
+
+    def _once(self, file: Path, where: tuple[str, int], load: Callable[[], _Network]) -> _Network:
+        """The network of a file, loaded where it is not in memory yet, or where the file has changed since."""
+        state = file.stat() if file.is_file() else None  # where there is none, `load` says so
+        key = file.resolve(), where, state and (state.st_mtime_ns, state.st_size)
+        network: _Network | None = self._networks.get(key)
+        if network is None:
+            network = self._networks[key] = load()
+        return network

@@ -6,7 +6,7 @@
     for k, name in enumerate(model.segment("photo.jpg").class_names):
         print(k, name)
 
-The ROS node uses `saom_core.loading.load_segmenter`, which takes arrays only and tells times beside the instances.
+The ROS node uses `saom_core.loading.Models`, whose segmenters take arrays only and tell times beside the instances.
 """
 
 from __future__ import annotations

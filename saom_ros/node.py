@@ -8,30 +8,22 @@ parameter `autostart` is false. Callbacks only hand messages on; the work is don
 
 from __future__ import annotations
 
-import logging
-import os
-import signal
-import sys
-import threading
 import time
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.signals import SignalHandlerOptions
 from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from saom_core.errors import SaomError
-from saom_core.loading import load_segmenter
+from saom_core.loading import Models
 from saom_core.tracking.tracker import Tracker
 from saom_ros.diagnostics import ERROR, Problems, Statistics, status_message
-from saom_ros.executor import NodeExecutor
 from saom_ros.frames import Frames
 from saom_ros.health import ACTIVE, FINALIZED, INACTIVE, UNCONFIGURED, Health, logged
 from saom_ros.inputs import DEPTH_INFO, Callbacks, Inputs
@@ -40,24 +32,39 @@ from saom_ros.metric_inputs import SIZES, TROUBLES
 from saom_ros.outputs import Outputs
 from saom_ros.pace import RateLimit
 from saom_ros.parameters import Parameters, listed
-from saom_ros.pipeline import Pipeline, Request
+from saom_ros.pipeline import Found, Pipeline, Request
 from saom_ros.places import FRAME
-from saom_ros.process import SIGNALS, ForwardToRos, signal_pipe
 from saom_ros.services import Services
 from saom_ros.shared_memory import shared_memory_trouble
+from saom_ros.turns import Turns
 from saom_ros.worker import NewestWorker
 
+NAME = "saom"
 STOP_TIMEOUT_S = 4.0
 """Less than the 5 s after which `ros2 launch` sends the next, harder signal."""
 SLOW_OUTPUT_S = 3.0
 """Outputs whose publishing waits for longer than this are reported."""
 
 
-class SaomNode(LifecycleNode):
-    """The lifecycle node; docs/ros.md lists its topics, services and parameters."""
+@dataclass(frozen=True)
+class Shared:
+    """What the nodes of one process have in common."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__("saom", **kwargs)
+    models: Models = field(default_factory=Models)
+    turns: Turns = field(default_factory=Turns)
+
+
+class SaomNode(LifecycleNode):
+    """The lifecycle node of one camera; docs/ros.md lists its topics, services and parameters.
+
+    Args:
+        shared: with the nodes of other cameras; None: there are none.
+        kwargs: those of `LifecycleNode` but the name.
+    """
+
+    def __init__(self, shared: Shared | None = None, **kwargs: Any) -> None:
+        super().__init__(NAME, **kwargs)
+        self._shared = shared or Shared()
         self.options = Parameters(self)
         self.enabled = True
         self.pipeline: Pipeline | None = None
@@ -75,7 +82,7 @@ class SaomNode(LifecycleNode):
         self._expiry: Timer | None = None
         self._outputs: Outputs | None = None
         self._frames: Frames | None = None
-        self._worker: NewestWorker[Request] | None = None
+        self._worker: NewestWorker[Request, Found] | None = None
         self._replaced = 0  # frames that newer ones took the place of, in workers that have ended
         self._tracker = Tracker()
         # service calls in this group may wait for a frame, which other callbacks bring
@@ -88,8 +95,6 @@ class SaomNode(LifecycleNode):
         self.create_timer(1.0, self._publish_diagnostics, clock=self._steady)
         # A timer starts it once the node spins, so that parameter and lifecycle requests are answered before and after.
         self._starter = self.create_timer(0.0, self._autostart, clock=self._steady)
-        self._core_log = ForwardToRos(self.get_logger())
-        logging.getLogger("saom").addHandler(self._core_log)
 
     # --- lifecycle -------------------------------------------------------------------------------------------------
 
@@ -104,7 +109,7 @@ class SaomNode(LifecycleNode):
             if self.options.refused:
                 raise SaomError("; ".join(self.options.refused.values()))
             self._frames = self._make_frames()
-            segmenter = load_segmenter(self.options.core)
+            segmenter = self._shared.models.segmenter(self.options.core)
         except Exception as error:  # a broken model file may raise anything, and the node must go on running
             text = str(error) if isinstance(error, SaomError) else f"{type(error).__name__}: {error}"
             self._problems.set("model", f"not configured: {text}", ERROR)
@@ -127,8 +132,9 @@ class SaomNode(LifecycleNode):
             image_topic=self.resolve_topic_name("image"),
             depth_topic=self.resolve_topic_name("depth"),
             frames=self._frames,
+            turns=self._shared.turns,
         )
-        self._worker = NewestWorker(self.pipeline.process)
+        self._worker = NewestWorker(self.pipeline.look, self.pipeline.finish, self._shared.turns)
         self._health.lifecycle = INACTIVE
         return super().on_configure(state)
 
@@ -194,7 +200,7 @@ class SaomNode(LifecycleNode):
     def refuse_waiting(self, reason: str) -> None:
         """Ends the service calls that wait for the next frame."""
         if self.pipeline is not None:
-            self.pipeline.refuse_waiting(reason)
+            self.pipeline.waiting.refuse(f"no frame is answered: {reason}")
 
     def _make_frames(self) -> Frames | None:
         """Listens to tf where it is needed: a frame for the positions is set, or a depth camera of its own is named.
@@ -211,9 +217,9 @@ class SaomNode(LifecycleNode):
             self._frames.destroy()
         self._frames = None
 
-    def _release(self) -> bool:
+    def _release(self, timeout_s: float = STOP_TIMEOUT_S) -> bool:
         """Ends the worker and forgets the model; False where the worker is still at work after the timeout."""
-        stopped = self._worker is None or self._worker.stop(STOP_TIMEOUT_S)
+        stopped = self._worker is None or self._worker.stop(timeout_s)
         self._replaced += 0 if self._worker is None else self._worker.replaced
         if self._outputs is not None:
             self._outputs.destroy()
@@ -224,12 +230,11 @@ class SaomNode(LifecycleNode):
         self._problems.forget("provider")
         return stopped
 
-    def close(self) -> bool:
-        """Ends all work before the node is destroyed; False where the worker hangs."""
-        logging.getLogger("saom").removeHandler(self._core_log)
+    def close(self, timeout_s: float = STOP_TIMEOUT_S) -> bool:
+        """Ends all work before the node is destroyed; False where the worker still hangs after the timeout."""
         if self.active:
             self.trigger_deactivate()
-        return self._release()
+        return self._release(timeout_s)
 
     # --- inputs ----------------------------------------------------------------------------------------------------
 
@@ -263,7 +268,7 @@ class SaomNode(LifecycleNode):
             return
         if not self.pipeline.wanted():
             self._statistics.count("frames without subscriber")
-        elif self.pipeline.somebody_waits() or self._rate.passes(self.options.node.max_fps):
+        elif self.pipeline.waiting or self._rate.passes(self.options.node.max_fps):
             self._worker.submit(Request(frame, self._info, self._depth_info))
         else:
             self._statistics.count("frames above max fps")
@@ -291,44 +296,3 @@ class SaomNode(LifecycleNode):
         self._diagnostics.publish(message)
         values = ", ".join(f"{value.key} {value.value}" for value in message.status[0].values)
         self.get_logger().debug(f"{message.status[0].message}; {values}")
-
-
-def main(args: list[str] | None = None) -> int:
-    """Runs the node until SIGINT or SIGTERM; exit code 0 then, also when a frame is being answered.
-
-    The signals only wake this thread: no callback and no lock is ever interrupted by an exception.
-    """
-    signalled = signal_pipe()
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    node = SaomNode()
-    executor = NodeExecutor(slow=node.waiting_group)
-    executor.add_node(node)
-    failures: list[BaseException] = []
-    spinner = threading.Thread(target=_spin, args=(executor, failures), name="saom-executor", daemon=True)
-    spinner.start()
-    os.read(signalled, 1)
-    for number in SIGNALS:  # Ctrl-C comes twice, the second time from `ros2 launch`: it must not interrupt the end
-        signal.signal(number, signal.SIG_IGN)
-    node.refuse_waiting("the node is ending")
-    if not executor.stop(spinner, STOP_TIMEOUT_S) or not node.close():
-        node.get_logger().warning("the frame in work takes long; ending without it")
-        sys.stdout.flush()
-        os._exit(0)
-    node.destroy_node()
-    rclpy.shutdown()
-    return 1 if failures else 0
-
-
-def _spin(executor: NodeExecutor, failures: list[BaseException]) -> None:
-    try:
-        executor.spin()
-    except ExternalShutdownException:
-        pass
-    except BaseException as error:
-        failures.append(error)
-        logging.getLogger("saom").exception("the executor ended")
-        os.kill(os.getpid(), signal.SIGTERM)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -223,6 +223,8 @@ def _is_known(name: str) -> bool:
 
 
 def _unknown(name: str) -> str:
+    if name == "cameras":
+        return "parameter cameras: is ignored, as cameras are named before there are nodes: start it with --cameras a,b"
     near = difflib.get_close_matches(name, _fields(), n=1)
     meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(_fields()))}"
     return f"parameter {name}: the node has none of this name, so its value is ignored: {meant}"

@@ -1,12 +1,11 @@
-"""From a camera frame to an answer: decode, segment, publish; all of it in the worker's thread."""
+"""From a camera frame to an answer: decode and segment in turn, then track, place, publish; in the worker's thread."""
 
 from __future__ import annotations
 
-import concurrent.futures
 import dataclasses
-import math
-import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +30,7 @@ from saom_ros.parameters import Parameters
 from saom_ros.places import FRAME, TRACK_FRAME, Places
 from saom_ros.target import Target, TargetInFrame
 from saom_ros.turns import Turns
+from saom_ros.waiting import Waiting
 
 SAME_OBJECT_IOU = 0.5
 """The answer to a prompt is a tracked object if their masks overlap by at least this IoU."""
@@ -43,6 +43,16 @@ class Request:
     frame: Frame
     info: CameraInfo | None
     depth_info: CameraInfo | None = None  # of a depth camera of its own
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the network found in a frame of the camera."""
+
+    answer: Answer  # without ids, places and target
+    geometry: Geometry
+    received_s: float  # monotonic clock, when the frame came
+    stages_ms: dict[str, float]  # stage -> wall milliseconds
 
 
 class Pipeline:
@@ -60,6 +70,7 @@ class Pipeline:
         image_topic: resolved name of the camera's topic, which tells whether its pictures are rectified.
         depth_topic: the same of the depth's.
         frames: knows the way into the parameter `target_frame`; None where none is set.
+        turns: who runs the network next, worker or ~/segment, of this camera or another; None: there is no other one.
     """
 
     def __init__(
@@ -73,6 +84,7 @@ class Pipeline:
         image_topic: str = "",
         depth_topic: str = "",
         frames: Frames | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self.segmenter = segmenter
         self._names = StreamNames(segmenter)
@@ -81,75 +93,68 @@ class Pipeline:
         self._outputs = outputs
         self._statistics = statistics
         self._problems = problems
-        self._turns = Turns()  # the worker and the service ~/segment share the model
+        self.turns = turns or Turns()
+        self.waiting = Waiting()  # who waits for the next frame
         self._metric_inputs, self._troubles = MetricInputs(image_topic, depth_topic, frames), SteadyTroubles()
         self._places = Places(options, frames)
         self._tracker = tracker
-        self._waiting: list[
-            tuple[float, concurrent.futures.Future[Answer]]
-        ] = []  # who waits for a frame, and since when (monotonic seconds)
-        self._waiting_lock = threading.Lock()
 
     def wanted(self) -> bool:
         """Whether the answer to the next frame is of use to anybody."""
-        return self.somebody_waits() or self._outputs.wanted()
+        return bool(self.waiting) or self._outputs.wanted()
 
-    def somebody_waits(self) -> bool:
-        """Whether a service call waits for the next frame."""
-        return bool(self._waiting)
+    def look(self, request: Request) -> Found | None:
+        """Decodes a frame and runs the network on it; None where that failed, and was told; never raises.
 
-    def next_answer(self, timeout_s: float) -> Answer:
-        """The answer to the next frame that comes after this call.
-
-        The frame in work does not count, because it may show a scene that has changed.
-
-        Raises:
-            TimeoutError: of `concurrent.futures`: no frame was answered in time.
-            InputError: the frame cannot be answered, or none will be.
+        To be called by the thread whose turn it is; `finish` does the rest of the work on the frame after the turn.
         """
-        future: concurrent.futures.Future[Answer] = concurrent.futures.Future()
-        waiting = time.monotonic(), future
-        with self._waiting_lock:
-            self._waiting.append(waiting)
-        try:
-            return future.result(timeout_s)
-        finally:
-            with self._waiting_lock:
-                if waiting in self._waiting:
-                    self._waiting.remove(waiting)
-
-    def refuse_waiting(self, reason: str) -> None:
-        """Tells all who wait for the next frame that none will be answered."""
-        for future in self._take_waiting():
-            future.set_exception(InputError(f"no frame is answered: {reason}"))
-
-    def _take_waiting(self, until_s: float = math.inf) -> list[concurrent.futures.Future[Answer]]:
-        """Takes out of the list those who have waited since before a moment."""
-        with self._waiting_lock:
-            taken = [future for since_s, future in self._waiting if since_s <= until_s]
-            self._waiting = [(since_s, future) for since_s, future in self._waiting if since_s > until_s]
-        return taken
-
-    def process(self, request: Request) -> None:
-        """Answers a frame and publishes the answer; never raises."""
         started, received_s = time.monotonic(), request.frame.received_s
-        try:
-            answer, stages_ms = self._answer(request)
+        with self._failures_told(received_s):
+            image_rgb = rgb_from_image(request.frame.image)
+            header = request.frame.image.header
+            geometry = self._geometry(header, image_rgb, (request.frame.depth, request.info), request.depth_info)
+            for name, trouble in self._troubles.of_frame(geometry.troubles).items():
+                # A camera_info that does not come is reported by `Inputs`, which knows the cause.
+                self._tell(name, None if trouble is not None and trouble.kind == NO_INFO else trouble)
+            decoded = time.monotonic()
+            # Places in metres come later: a box continues that of its track, and the tracks are not known yet.
+            by_image = Geometry(geometry.depth_m, None)
+            segmentation = self._segmented(image_rgb, by_image, Prompts(), tracks_are_named=True)
+            answer = self._made(header, image_rgb, geometry, segmentation)
+            stages_ms = {"wait": 1000 * (started - received_s), "decode": 1000 * (decoded - started)}
+            return Found(answer, geometry, received_s, stages_ms | segmentation.timings_ms)
+        return None
+
+    def finish(self, found: Found) -> None:
+        """Completes the answer to a frame and publishes it; never raises."""
+        received_s = found.received_s
+        with self._failures_told(received_s):
+            answer, unplaced = self._tracked(found.answer, received_s)
+            tracked = time.monotonic()
+            answer = self._placed(answer, found.geometry, unplaced)
             self._problems.clear("frame")
             published = time.monotonic()
             self._outputs.publish(answer)
+            finished = time.monotonic()
+            stages_ms = found.stages_ms | {"places": 1000 * (published - tracked)}
+            stages_ms |= {"publish": 1000 * (finished - published), "total": 1000 * (finished - received_s)}
+            self._statistics.add_frame(stages_ms, finished)
+            self.waiting.answered(answer, received_s)
+
+    @contextmanager
+    def _failures_told(self, received_s: float) -> Iterator[None]:
+        """Tells everybody why the frame that came at that moment has no answer, those who wait for one included."""
+        reason = ""
+        try:
+            yield
         except SaomError as error:
-            self._fail(str(error), received_s)
-            return
+            reason = str(error)
         except Exception as error:  # neither a bad frame nor an error of a driver may end the node
-            self._fail(f"{type(error).__name__}: {error}", received_s)
-            return
-        finished = time.monotonic()
-        stages_ms = {"wait": 1000 * (started - received_s), **stages_ms}
-        stages_ms |= {"publish": 1000 * (finished - published), "total": 1000 * (finished - received_s)}
-        self._statistics.add_frame(stages_ms, finished)
-        for future in self._take_waiting(received_s):
-            future.set_result(answer)
+            reason = f"{type(error).__name__}: {error}"
+        if reason:
+            self._statistics.count("frames failed")
+            self._problems.set("frame", reason, ERROR)
+            self.waiting.refuse(f"the camera's frame could not be answered: {reason}", received_s)
 
     def answer(
         self, image: Image | CompressedImage, depth: Image | None, info: CameraInfo | None, asked: Prompts
@@ -171,7 +176,8 @@ class Pipeline:
         refused = [trouble.text for trouble in geometry.troubles if trouble.consequence and trouble.kind != NO_INFO]
         if refused:
             raise InputError("; ".join(refused))
-        segmentation = self._segmented(image_rgb, geometry, asked)
+        with self.turns:
+            segmentation = self._segmented(image_rgb, geometry, asked)
         notes = tuple(map(str, geometry.troubles))
         return self._places.in_target_frame(self._made(image.header, image_rgb, geometry, segmentation, notes))
 
@@ -182,7 +188,8 @@ class Pipeline:
             InputError: a prompt is outside the image.
             ModelError: the model takes no prompts.
         """
-        segmentation = self._segmented(answer.image_rgb, Geometry(answer.depth_m, None), asked)
+        with self.turns:
+            segmentation = self._segmented(answer.image_rgb, Geometry(answer.depth_m, None), asked)
         found = segmentation.instances
         ious = mask_ious(found.masks, answer.instances.masks, SAME_OBJECT_IOU)
         track_ids = found.track_ids.copy()
@@ -193,21 +200,14 @@ class Pipeline:
         answer = dataclasses.replace(answer, instances=found, prompts=segmentation.prompts)
         return self._places.in_target_frame(self._places.locate(answer, remember=False))
 
-    def _answer(self, request: Request) -> tuple[Answer, dict[str, float]]:
-        """The instances of a frame of the camera, and stage -> milliseconds; depth that does not fit is reported."""
-        started = time.monotonic()
-        image_rgb = rgb_from_image(request.frame.image)
-        header = request.frame.image.header
-        geometry = self._geometry(header, image_rgb, (request.frame.depth, request.info), request.depth_info)
-        for name, trouble in self._troubles.of_frame(geometry.troubles).items():
-            # A camera_info that does not come is reported by `Inputs`, which knows the cause.
-            self._tell(name, None if trouble is not None and trouble.kind == NO_INFO else trouble)
-        decoded = time.monotonic()
-        # Places in metres come later: a box continues that of its track, and the tracks are not known yet.
-        segmentation = self._segmented(image_rgb, Geometry(geometry.depth_m, None), Prompts(), tracks_are_named=True)
-        answer = self._made(header, image_rgb, geometry, segmentation)
-        answer, unplaced = self._tracked(answer, request.frame.received_s)
-        tracked = time.monotonic()
+    def _placed(self, answer: Answer, geometry: Geometry, unplaced: str) -> Answer:
+        """A tracked answer with its places, and without what is not wanted; what is wrong with them is told.
+
+        Args:
+            answer: see `_tracked`, as `unplaced`.
+            geometry: of its frame.
+            unplaced: why tf gave no pose.
+        """
         answer, unknown = self._places.wanted(self._places.locate(answer, remember=True))
         self._tell("classes", Trouble("classes", unknown, unknown) if unknown else None)
         self._tell(SIZES, self._troubles.of_answer(answer.instances, geometry, self._options.node))
@@ -216,8 +216,7 @@ class Pipeline:
         self._tell(FRAME, Trouble(FRAME, lost, lost) if lost else None)
         self._tell(TRACK_FRAME, Trouble(TRACK_FRAME, unplaced, unplaced) if unplaced and not lost else None)
         self._tell_target(answer.target)
-        places_ms = 1000 * (time.monotonic() - tracked)
-        return answer, {"decode": 1000 * (decoded - started), **segmentation.timings_ms, "places": places_ms}
+        return answer
 
     def _geometry(
         self,
@@ -238,15 +237,15 @@ class Pipeline:
         *,
         tracks_are_named: bool = False,
     ) -> Segmentation:
+        """What the network finds; to be called by the thread whose turn it is."""
         depth_m, camera = geometry.depth_m, geometry.camera
         options = self._options
-        with self._turns:
-            named_later = tracks_are_named and options.node.tracking
-            self.segmenter.config = self._names.config(options.core) if named_later else options.core
-            if len(asked):
-                # Frames of the camera are answered between the runs, so that none waits for more than one of them.
-                return self.segmenter.ask(image_rgb, asked, depth_m, camera, self._turns.give_way)
-            return self.segmenter.segment(image_rgb, depth_m, camera)
+        named_later = tracks_are_named and options.node.tracking
+        self.segmenter.config = self._names.config(options.core) if named_later else options.core
+        if len(asked):
+            # Frames of the cameras are answered between the runs, so that none waits for more than one of them.
+            return self.segmenter.ask(image_rgb, asked, depth_m, camera, self.turns.give_way)
+        return self.segmenter.segment(image_rgb, depth_m, camera)
 
     def _made(
         self,
@@ -297,10 +296,3 @@ class Pipeline:
             self._problems.clear(name)
         else:
             self._problems.set(name, str(trouble))
-
-    def _fail(self, reason: str, received_s: float) -> None:
-        """Tells everybody why the frame that came at that moment has no answer, those who wait for one included."""
-        self._statistics.count("frames failed")
-        self._problems.set("frame", reason, ERROR)
-        for future in self._take_waiting(received_s):
-            future.set_exception(InputError(f"the camera's frame could not be answered: {reason}"))

@@ -151,7 +151,7 @@ class Services:
         if not request.image.data:
             if not self._node.active or not self._node.enabled:
                 raise InputError(f"no frame of the camera is answered: {self._node.why_no_frame()}; or send an image")
-            answer = pipeline.next_answer(NEXT_FRAME_TIMEOUT_S)
+            answer = pipeline.waiting.next_answer(NEXT_FRAME_TIMEOUT_S)
             return pipeline.asked(answer, asked) if len(asked) else answer
         depth = request.depth if request.depth.data else None
         info = request.camera_info if request.camera_info.width else None

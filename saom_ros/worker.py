@@ -7,22 +7,29 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from saom_ros.turns import Turns
+
 T = TypeVar("T")
+R = TypeVar("R")
 
 
-class NewestWorker(Generic[T]):
+class NewestWorker(Generic[T, R]):
     """One thread, and one item that waits for it: a new item replaces the one that waits.
 
-    So the answer is never about an old picture, however slow the work is.
+    So the answer is never about an old picture, however slow the work is. Workers that share `turns` do the first part
+    of their work in turn, each on the item that is its newest when its turn comes.
 
     Args:
-        work: called in the thread with one item after the other; must not raise.
+        in_turn: called in the thread with one item after the other; must not raise.
+        after: called with what `in_turn` gives, unless that is None, when the turn is over; must not raise.
+        turns: who is next.
     """
 
-    def __init__(self, work: Callable[[T], None]) -> None:
+    def __init__(self, in_turn: Callable[[T], R | None], after: Callable[[R], None], turns: Turns) -> None:
         self.replaced = 0  # how many items were replaced before they were worked on
-        self.began_s: float | None = None  # monotonic clock, when work on the current item began; None: there is none
-        self._work = work
+        # monotonic clock, since when an item is in work, or waits for its turn; None: there is none
+        self.began_s: float | None = None
+        self._in_turn, self._after, self._turns = in_turn, after, turns
         self._waiting: T | None = None
         self._stopped = False
         self._changed = threading.Condition()
@@ -56,8 +63,16 @@ class NewestWorker(Generic[T]):
                 self._changed.wait_for(lambda: self._stopped or self._waiting is not None)
                 if self._stopped:
                     return
-                item, self._waiting = self._waiting, None
-            if item is not None:
-                self.began_s = time.monotonic()
-                self._work(item)
-                self.began_s = None
+            self.began_s = time.monotonic()
+            with self._turns:
+                item = self._newest()
+                done = None if item is None else self._in_turn(item)
+            if done is not None:
+                self._after(done)
+            self.began_s = None
+
+    def _newest(self) -> T | None:
+        """Takes the item that waits; None where it was discarded, or the worker stopped, before its turn came."""
+        with self._changed:
+            item, self._waiting = self._waiting, None
+            return None if self._stopped else item

@@ -89,7 +89,7 @@ def main() -> int:
     # in a ROS domain of its own, so that a robot or another demo on this network is not disturbed
     os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
     camera = [sys.executable, "-m", "tools.demo_camera", str(images), "--rate", str(arguments.rate)]
-    node = [sys.executable, "-m", "saom_ros.node", "--ros-args"]
+    node = [sys.executable, "-m", "saom_ros.process", "--ros-args"]
     for name, topic in (("image", "image_raw"), ("depth", "depth/image_raw"), ("camera_info", "camera_info")):
         node += ["-r", f"{name}:=/camera/{topic}"]
     if arguments.model:

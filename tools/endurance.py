@@ -135,7 +135,7 @@ def endure(
     """
     context = rclpy.Context()
     rclpy.init(context=context, domain_id=domain, signal_handler_options=SignalHandlerOptions.NO)
-    command = [sys.executable, "-m", "saom_ros.node", "--ros-args", "-p", "threads:=1", "-p", "drop_surfaces:=false"]
+    command = [sys.executable, "-m", "saom_ros.process", "--ros-args", "-p", "threads:=1", "-p", "drop_surfaces:=false"]
     with log.open("w") as file:
         process = subprocess.Popen(
             command, cwd=ROOT, env=os.environ | {"ROS_DOMAIN_ID": str(domain)}, stdout=file, stderr=subprocess.STDOUT

@@ -89,7 +89,7 @@ def main() -> int:
     parser.add_argument("--film", type=Path, help="an animated picture of it (.webp or .gif)")
     parser.add_argument("--no-node", action="store_true", help="a node is running that listens to /camera/...")
     args = parser.parse_args()
-    node = [sys.executable, "-m", "saom_ros.node", "--ros-args", "-p", "sync_tolerance_s:=0.01"]
+    node = [sys.executable, "-m", "saom_ros.process", "--ros-args", "-p", "sync_tolerance_s:=0.01"]
     for name, topic in (("image", "image_raw"), ("depth", "depth/image_raw"), ("camera_info", "camera_info")):
         node += ["-r", f"{name}:=/camera/{topic}"]
     if not args.no_node:  # in a domain of its own, so that no robot on this network is disturbed

@@ -16,6 +16,7 @@ _ASSIGNMENT = re.compile(r"[A-Z_]+=")
 NOT_RUN = {
     r"make demo\b": "test/ros/test_demo.py runs it",
     r"make (check|test|docs)$": "CI runs them: .ci/run",
+    r"source tools/env.sh && python -m tools.several_cameras": "minutes; test/ros/test_cameras.py has a short one",
     r"source tools/env.sh && python -m tools.endurance": "twenty minutes; test/ros/test_reliability.py has a short one",
     r"make (env|env-train|test-fast|train|reproduce)\b": "minutes to hours, and gigabytes",
     r"(source tools/env.sh && )?(\S+/python -m )?pytest\b": "CI runs all tests",

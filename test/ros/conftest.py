@@ -23,7 +23,12 @@ StartNode = Callable[..., "subprocess.Popen[str]"]
 
 
 def start_in(
-    domain: int, log: Path, remap: Sequence[str] = (), first: str = "", **parameters: object
+    domain: int,
+    log: Path,
+    remap: Sequence[str] = (),
+    first: str = "",
+    arguments: Sequence[str] = (),
+    **parameters: object,
 ) -> subprocess.Popen[str]:
     """The node in a process of its own, as its users run it.
 
@@ -32,11 +37,12 @@ def start_in(
         log: where it writes.
         remap: rules, old:=new.
         first: Python that the process runs before, to give the node a machine unlike this one.
+        arguments: words of the command line that stand before those of ROS.
         parameters: of the node.
     """
     given = {"model": MODEL, **parameters}
-    how = ["-c", f"import sys; {first}; from saom_ros.node import main; sys.exit(main())"]
-    command = [sys.executable, *(how if first else ["-m", "saom_ros.node"]), "--ros-args"]
+    how = ["-c", f"import sys; {first}; from saom_ros.process import main; sys.exit(main())"]
+    command = [sys.executable, *(how if first else ["-m", "saom_ros.process"]), *arguments, "--ros-args"]
     for name, value in given.items():
         if value != "":
             command += ["-p", f"{name}:={str(value).lower() if isinstance(value, bool) else value}"]

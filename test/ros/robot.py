@@ -70,14 +70,19 @@ def free_domain() -> int:
 class Robot:
     """Publishes frames, keeps all answers, calls services; everything is awaited, nothing is slept for.
 
-    Each has a ROS domain of its own: nodes in other domains are not there for it.
+    Each has a ROS domain of its own, unless one is given: nodes in other domains are not there for it.
+
+    Args:
+        camera: its name, in whose namespace the topics and the node are; "": there is one camera, without a name.
+        domain: of another camera's `Robot`.
     """
 
-    def __init__(self) -> None:
-        self.domain = free_domain()
+    def __init__(self, camera: str = "", domain: int | None = None) -> None:
+        self.domain = free_domain() if domain is None else domain
+        self._status_name = f"{camera}/saom: segmentation".lstrip("/")
         self._context = rclpy.Context()
         self._context.init(domain_id=self.domain)
-        self.node = rclpy.create_node("robot", context=self._context)
+        self.node = rclpy.create_node("robot", context=self._context, namespace=camera)
         self.executor = SingleThreadedExecutor(context=self._context)
         self.executor.add_node(self.node)
         self.received: dict[str, list[Any]] = {}
@@ -103,14 +108,14 @@ class Robot:
         self._context.shutdown()
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        self.status = next((status for status in message.status if status.name == "saom: segmentation"), self.status)
+        self.status = next((status for status in message.status if status.name == self._status_name), self.status)
 
     def listen(self, **topics: type) -> None:
         """Subscribes to topics of the node and waits for their publishers; `__` in a name stands for `/`."""
         for name, kind in topics.items():
             topic = name.replace("__", "/")
             kept = self.received.setdefault(topic, [])
-            self.subscriptions[topic] = self.node.create_subscription(kind, f"/saom/{topic}", kept.append, self._qos)
+            self.subscriptions[topic] = self.node.create_subscription(kind, f"saom/{topic}", kept.append, self._qos)
 
     def deaf(self, *topics: str) -> None:
         """Takes subscriptions back and waits until the node knows nothing of them."""
@@ -154,7 +159,7 @@ class Robot:
 
         def connected() -> bool:
             heard = all(publisher.get_subscription_count() for publisher in self.publishers.values())
-            return heard and all(self.node.count_publishers(f"/saom/{topic}") for topic in self.received)
+            return heard and all(self.node.count_publishers(f"saom/{topic}") for topic in self.received)
 
         self.until(connected, "an active node", process)
 
@@ -239,26 +244,26 @@ class Robot:
     def change_state(self, transition: int) -> bool:
         """Asks the node for a lifecycle transition."""
         request = ChangeState.Request(transition=Transition(id=transition))
-        return bool(self.call(ChangeState, "/saom/change_state", request).success)
+        return bool(self.call(ChangeState, "saom/change_state", request).success)
 
     def state(self) -> State:
         """The node's lifecycle state."""
-        return self.call(GetState, "/saom/get_state", GetState.Request()).current_state
+        return self.call(GetState, "saom/get_state", GetState.Request()).current_state
 
     def set_parameter(self, name: str, value: object) -> Any:
         """Sets a parameter; the result has `successful` and `reason`."""
         request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
-        return self.call(SetParameters, "/saom/set_parameters", request).results[0]
+        return self.call(SetParameters, "saom/set_parameters", request).results[0]
 
     def parameter(self, name: str) -> Any:
         """The value of a parameter."""
         request = GetParameters.Request(names=[name])
-        return parameter_value_to_python(self.call(GetParameters, "/saom/get_parameters", request).values[0])
+        return parameter_value_to_python(self.call(GetParameters, "saom/get_parameters", request).values[0])
 
     def describe(self, *names: str) -> Any:
         """The descriptors of parameters."""
         request = DescribeParameters.Request(names=list(names))
-        return self.call(DescribeParameters, "/saom/describe_parameters", request).descriptors
+        return self.call(DescribeParameters, "saom/describe_parameters", request).descriptors
 
 
 def _header_of(message: Any) -> Header:

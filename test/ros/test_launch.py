@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -139,11 +140,43 @@ def test_autostart_in_the_words_of_yaml(robot: Robot, launch: Launch, word: str,
         ("log_level:=loud", "expected one of debug"),
         ("params_file:=/no/where.yaml", "expected a file"),
         ("dds_profile:=/no/where.xml", "expected a file"),
+        ("cameras:=[left,left]", "expected each name once"),
+        ("cameras:=[left,right] image:=/camera/color/image", "expected a name without / in front"),
     ],
 )
 def test_arguments_without_a_meaning_end_the_launch(launch: Launch, tmp_path: Path, argument: str, reason: str) -> None:
-    assert launch(argument).wait(300) != 0
+    assert launch(*argument.split()).wait(300) != 0
     assert reason in (tmp_path / "launch.log").read_text()
+
+
+@pytest.mark.slow
+def test_several_cameras_are_nodes_of_one_process(robot: Robot, launch: Launch, tmp_path: Path) -> None:
+    parameters = tmp_path / "right.yaml"
+    parameters.write_text("/right/saom:\n  ros__parameters:\n    max_instances: 1\n")
+    topics = ("image:=image", "camera_info:=camera_info", "depth:=none")
+    process = launch("cameras:=[left, right]", *topics, f"params_file:={parameters}", "log_level:=debug")
+    with Robot("left", robot.domain) as left, Robot("right", robot.domain) as right:
+        for camera in (left, right):
+            camera.wait_active(process)
+            assert camera.value("provider_requested") == "cpu" and camera.parameter("use_depth") is False
+        assert len(right.answer_to(right.show(picture()[0])).instances) == 1
+        assert len(left.answer_to(left.show(picture()[0])).instances) > 1
+    assert len(psutil.Process(process.pid).children()) == 1
+    process.send_signal(signal.SIGINT)
+    assert process.wait(240) == 0
+    said = (tmp_path / "launch.log").read_text()
+    assert "process has finished cleanly" in said
+    assert f"nothing in {parameters} is for this node" in said and "not for /left/saom" in said
+    assert "[DEBUG] [" in said and "[left.saom]" in said and "[right.saom]" in said
+
+
+@pytest.mark.slow
+def test_topics_of_several_cameras_are_below_their_names(robot: Robot, launch: Launch) -> None:
+    process = launch("cameras:=left,arm/right", "depth:=aligned/image_raw", "namespace:=robot1")
+    for camera in ("/robot1/left", "/robot1/arm/right"):
+        for topic in ("image_raw", "aligned/image_raw", "camera_info"):
+            heard = partial(robot.node.count_subscribers, f"{camera}/{topic}")
+            robot.until(heard, f"a subscription to {camera}/{topic}", process)
 
 
 @pytest.mark.slow

@@ -27,6 +27,7 @@ from saom_ros.inputs import Input, image_kinds
 from saom_ros.matcher import KEPT, PATIENCE, Frame, FrameMatcher, stamp_ns
 from saom_ros.pace import Pace, RateLimit
 from saom_ros.parameters import NodeConfig
+from saom_ros.turns import Turns
 from saom_ros.worker import NewestWorker
 
 
@@ -127,6 +128,10 @@ def test_without_stamps_an_image_gets_the_newest_depth() -> None:
     assert frame is not None and frame.image is images[-1] and pairs.dropped == 1
 
 
+def done_with(_: object) -> None:
+    """What a worker does after its turn, in tests that look at the turn alone."""
+
+
 def test_the_worker_takes_the_newest_and_counts_the_others() -> None:
     begun: queue.Queue[int] = queue.Queue()
     go_on = threading.Semaphore(0)
@@ -135,7 +140,7 @@ def test_the_worker_takes_the_newest_and_counts_the_others() -> None:
         begun.put(item)
         go_on.acquire()
 
-    worker = NewestWorker(work)
+    worker = NewestWorker(work, done_with, Turns())
     worker.submit(0)
     assert begun.get(timeout=240) == 0
     for item in (1, 2, 3):
@@ -156,7 +161,7 @@ def test_a_stopped_or_emptied_worker_works_no_more() -> None:
         go_on.wait(240)
         done.append(item)
 
-    worker = NewestWorker(work)
+    worker = NewestWorker(work, done_with, Turns())
     worker.submit(1)
     assert begun.wait(240)
     worker.submit(2)

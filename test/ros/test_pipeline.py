@@ -96,6 +96,14 @@ def frame(encoding: str = "rgb8") -> Request:
     return Request(Frame(image, None, time.monotonic()), None)
 
 
+def process(pipeline: Pipeline, request: Request) -> None:
+    """What the worker does with a frame."""
+    with pipeline.turns:
+        found = pipeline.look(request)
+    if found is not None:
+        pipeline.finish(found)
+
+
 def wait_until(done: Callable[[], bool]) -> None:
     end = time.monotonic() + 60
     while not done():
@@ -113,13 +121,13 @@ def test_a_frame_waits_for_one_run_of_a_request_with_many_prompts() -> None:
 
     def stream() -> None:
         for _ in range(4):
-            pipeline.process(frame())
+            process(pipeline, frame())
 
     streaming = threading.Thread(target=stream)
     streaming.start()
     for k in range(1, 9):
         # whoever is next in turn must stand in line before this run ends
-        wait_until(lambda: pipeline._turns.waiting == 1)
+        wait_until(lambda: pipeline.turns.waiting == 1)
         segmenter.go_on.release()
         wait_until(lambda k=k: len(segmenter.runs) == k + 1)
     for _ in range(2):
@@ -156,15 +164,15 @@ def test_who_waits_for_a_frame_hears_why_it_failed(bad: int) -> None:
 
     def wait() -> None:
         try:
-            pipeline.next_answer(60.0)
+            pipeline.waiting.next_answer(60.0)
         except InputError as error:
             heard.append(error)
 
     waiting = threading.Thread(target=wait)
     waiting.start()
-    wait_until(pipeline.somebody_waits)
+    wait_until(lambda: bool(pipeline.waiting))
     for _ in range(bad):
-        pipeline.process(frame("rgb9"))
+        process(pipeline, frame("rgb9"))
     waiting.join(240)
     assert "could not be answered" in str(heard[0]) and "got 'rgb9'" in str(heard[0]) and not published
 
@@ -206,7 +214,7 @@ class Drive:
         info.k = [10.0, 0.0, 4.5, 0.0, 10.0, 3.5, 0.0, 0.0, 1.0]
         image = image_message(np.zeros((*SIZE, 3), np.uint8), "rgb8", header)
         depth = image_message(np.full(SIZE, 1000, np.uint16), "16UC1", header)
-        self.pipeline.process(Request(Frame(image, depth, time.monotonic()), info))
+        process(self.pipeline, Request(Frame(image, depth, time.monotonic()), info))
         return self.published[-1].instances.track_ids.tolist()
 
 

@@ -29,7 +29,9 @@ class Node:
         self.error = error
         info = SimpleNamespace(class_names=("Mug",))
         self.pipeline: Any = SimpleNamespace(
-            next_answer=self.fail, segmenter=SimpleNamespace(info=info), target=SimpleNamespace(choose=self.fail)
+            waiting=SimpleNamespace(next_answer=self.fail),
+            segmenter=SimpleNamespace(info=info),
+            target=SimpleNamespace(choose=self.fail),
         )
         if not loaded:
             self.pipeline = None

@@ -22,7 +22,7 @@ from saom_core.camera import CameraIntrinsics  # noqa: E402
 from saom_core.config import SaomConfig  # noqa: E402
 from saom_core.errors import ConfigError, InputError, ModelError  # noqa: E402
 from saom_core.instances import Instances  # noqa: E402
-from saom_core.loading import load_segmenter  # noqa: E402
+from saom_core.loading import Models, load_segmenter  # noqa: E402
 from saom_core.prompting.grid import grid_points  # noqa: E402
 from saom_core.sam.checkpoints import write_checkpoint  # noqa: E402
 from saom_core.sam.network import SamModel  # noqa: E402
@@ -240,3 +240,11 @@ def test_a_provider_that_is_not_there_is_refused(checkpoint: Path) -> None:
             load_sam(CONFIG.replace(model=str(checkpoint), provider="cuda"))
         automatic = load_sam(CONFIG.replace(model=str(checkpoint), provider="auto"))
         assert automatic.info.provider == "cpu" and "no usable GPU" in automatic.info.fallback_reason
+
+
+def test_segmenters_of_one_checkpoint_share_its_network(checkpoint: Path) -> None:
+    models, config = Models(), CONFIG.replace(model=str(checkpoint))
+    first, second = (models.segmenter(config.replace(score_threshold=threshold)) for threshold in (0.5, 0.9))
+    assert isinstance(first, SamSegmenter) and isinstance(second, SamSegmenter)
+    assert first.model.sam is second.model.sam
+    assert (first.config.score_threshold, second.config.score_threshold) == (0.5, 0.9)
