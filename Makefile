@@ -1,6 +1,6 @@
 # Targets for a machine without ROS (Debian, Ubuntu; Python 3.10 to 3.13). In a ROS workspace use colcon: see README.md.
 #
-#   make demo [IMAGES=folder]   the node at work on the bundled RGB-D sequence, or on your photos
+#   make demo [IMAGES=folder]   the node at work on the bundled RGB-D sequence, or on your photos (with depth: docs/ros.md)
 #   make test                   all tests, over real DDS between processes
 #   make test-fast              the same without the slow ones
 #   make env                    ROS 2 and the node's libraries in .venv, the built package in install/

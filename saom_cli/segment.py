@@ -29,7 +29,7 @@ from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.loading import load_segmenter
 from saom_core.pictures.depth_files import DEPTH_SUFFIXES, find_depth, read_checked_depth
-from saom_core.pictures.photos import find_photos, read_photo
+from saom_core.pictures.photos import find_photos, maps_beside, read_photo
 from saom_core.prompting.prompts import Prompts
 from saom_core.segmenter import Segmentation, Segmenter
 
@@ -140,7 +140,8 @@ def _run_photos(args: argparse.Namespace, source: Path) -> int:
         raise
     if answers is not None:
         answers.finish(names, complete=True)
-    for line in [*work.table.legend(), *([work.summary(len(photos))] if folder else [])]:
+    closing = [work.summary(len(photos), len(maps_beside(source)))] if folder else []
+    for line in [*work.table.legend(), *closing]:
         print(line)
     return 1 if work.failed else 0
 
@@ -183,8 +184,8 @@ class _Work:
                 result["prompt"] = prompt_of(self._asked, prompt)
             self._answers.add(photo.name, files, answer.instances.size_hw, results)
 
-    def summary(self, count: int) -> str:
-        """The closing line of a folder."""
+    def summary(self, count: int, maps: int) -> str:
+        """The closing line of a folder of `count` photos, beside which there are `maps` depth and label maps."""
         line = f"{count - len(self.failed)} of {count} done"
         if self._done_before:
             line += f" ({self._done_before} of them before)"
@@ -192,6 +193,8 @@ class _Work:
             names = ", ".join(photo.name for photo in self.failed[:5])
             line += f", {len(self.failed)} failed: {names}"
             line += f" and {len(self.failed) - 5} more" if len(self.failed) > 5 else ""
+        if maps:
+            line += f"; left out {maps} PNG of one channel with 16 bits, which hold depth or labels"
         return line
 
 

@@ -28,7 +28,23 @@ from saom_core.errors import ConfigError
 from saom_ros.camera_names import camera_names
 from saom_ros.executor import NodeExecutor
 from saom_ros.node import STOP_TIMEOUT_S, SaomNode, Shared
+from saom_ros.parameters import defaults_yaml
 
+ABOUT = """\
+The node of SAOM: whole objects of a camera's pictures, on topics of ROS 2. (For pictures in files there is `saom segment`
+of the Python package, in the repository as .venv/bin/saom.)"""
+ROS_ARGUMENTS = """\
+topics and parameters come behind --ros-args:
+  -r NAME:=TOPIC        image; depth and camera_info, if there are some; depth_camera_info, if depth is of another camera
+  -p PARAMETER:=VALUE   one of those below
+  --params-file FILE    a file of them
+
+saom --ros-args -r image:=/camera/color/image_raw -r depth:=/camera/aligned_depth_to_color/image_raw \\
+    -r camera_info:=/camera/color/camera_info
+
+Answers come as /saom/instances and more (docs/ros.md); /diagnostics tells what is wrong. Ctrl-C ends the node.
+
+"""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -68,7 +84,13 @@ def main(args: list[str] | None = None) -> int:
 
 def _cameras(args: Sequence[str]) -> tuple[str, ...]:
     """The names of several cameras on a command line without ROS's arguments; none: there is one without a name."""
-    parser = argparse.ArgumentParser(prog="saom", description="Camera frames in, whole-object instances out.")
+    parser = argparse.ArgumentParser(
+        prog="saom",
+        usage="saom [-h] [--cameras CAMERAS] [--ros-args ...]",
+        description=ABOUT,
+        epilog=ROS_ARGUMENTS + defaults_yaml(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument(
         "--cameras",
         default="",

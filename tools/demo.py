@@ -2,7 +2,7 @@
 """The whole thing at work: a camera, the node and this recorder, three processes on real ROS 2 topics.
 
     make demo                       # the bundled RGB-D sequence of a rendered table
-    make demo IMAGES=~/photos       # your photos
+    make demo IMAGES=~/photos       # your photos; depth and camera.json, where they are as in demo/sequence
 
 Prints what was found, how fast and how late; writes the pictures with the instances drawn over them and one page,
 demo_out/index.html. Leaves no process behind.

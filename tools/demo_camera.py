@@ -5,6 +5,9 @@
 
 Topics: /camera/image_raw; with depth /camera/depth/image_raw and /camera/camera_info; and /camera/shown, a header
 with the image's stamp and the file's name as frame_id, so that a listener knows which picture an answer is about.
+
+The depth of `image_X.jpg` is `depth_X.png`, of the same size, 16 bits, millimetres, 0 = none. `camera.json` holds
+{"fx": ..., "fy": ..., "cx": ..., "cy": ...} in pixels; "back_and_forth": true plays the sequence back and forth.
 """
 
 from __future__ import annotations
@@ -15,7 +18,6 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -27,7 +29,9 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
+from saom_core.pictures.photos import without_maps
 from saom_ros.conversions import image_message
+from saom_ros.inputs import LATCHED
 
 FRAME_ID = "camera_color_optical_frame"
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
@@ -50,27 +54,63 @@ def read_pictures(folder: Path, max_side_px: int) -> list[Picture]:
         max_side_px: larger photos are scaled down, as no camera on a robot sends 12 megapixels at 30 Hz.
 
     Raises:
-        SystemExit: no picture there, with a message.
+        SystemExit: no picture there, or depth of another kind, with a message.
     """
     pictures = []
     files = sorted(f for f in folder.glob("*") if f.suffix.lower() in SUFFIXES) if folder.is_dir() else []
-    for file in files:
-        if file.name.startswith("depth_"):
-            continue
+    for file in without_maps([file for file in files if not file.name.startswith("depth_")]):
         image_bgr = cv2.imread(str(file), cv2.IMREAD_COLOR)
         if image_bgr is None:
             print(f"{file} is no picture that OpenCV can read; left out", file=sys.stderr)
             continue
-        depth_file = file.with_name(file.name.replace("image_", "depth_")).with_suffix(".png")
-        depth = cv2.imread(str(depth_file), cv2.IMREAD_UNCHANGED) if depth_file.name.startswith("depth_") else None
+        depth = read_depth_of(file, image_bgr.shape[:2])
         scale = max_side_px / max(image_bgr.shape[:2])
         if scale < 1 and depth is None:
             image_bgr = cv2.resize(image_bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         image_rgb = np.asarray(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), np.uint8)
-        pictures.append(Picture(file.name, image_rgb, None if depth is None else depth.astype(np.uint16)))
+        pictures.append(Picture(file.name, image_rgb, depth))
     if not pictures:
         sys.exit(f"expected pictures ({', '.join(SUFFIXES)}) in {folder}, found none: give IMAGES=<folder of photos>")
     return pictures
+
+
+def read_depth_of(image: Path, size_hw: tuple[int, ...]) -> npt.NDArray[np.uint16] | None:
+    """(H, W) millimetres of `depth_X.png` beside `image_X.jpg`; None where there is none.
+
+    Raises:
+        SystemExit: it is no depth of that picture, with a message.
+    """
+    file = image.with_name(image.name.replace("image_", "depth_")).with_suffix(".png")
+    if not image.name.startswith("image_") or not file.is_file():
+        return None
+    depth = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+    if depth is None or depth.dtype != np.uint16 or depth.shape != size_hw:
+        found = "something OpenCV cannot read" if depth is None else f"{depth.shape} {depth.dtype}"
+        sys.exit(f"expected depth as 16-bit millimetres of the size of {image.name}, {size_hw}, got {found}: {file}")
+    return depth
+
+
+def read_camera(folder: Path, size_hw: tuple[int, ...]) -> tuple[CameraInfo | None, bool]:
+    """What `camera.json` of a folder says: the intrinsics of pictures of that size, and whether to play back and forth.
+
+    Raises:
+        SystemExit: it does not say it, with a message.
+    """
+    file = folder / "camera.json"
+    if not file.is_file():
+        return None, False
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        fx, fy, cx, cy = (float(facts[name]) for name in ("fx", "fy", "cx", "cy"))
+    except (ValueError, KeyError, TypeError) as error:
+        sys.exit(
+            f'expected {{"fx": ..., "fy": ..., "cx": ..., "cy": ...}} in pixels at {file}, got '
+            f"{type(error).__name__} {error}: write these four numbers, or take the file away"
+        )
+    height, width = size_hw
+    k = [fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0]
+    info = CameraInfo(width=int(facts.get("width", width)), height=int(facts.get("height", height)), k=k)
+    return info, bool(facts.get("back_and_forth"))
 
 
 class Camera(Node):
@@ -80,22 +120,18 @@ class Camera(Node):
         super().__init__("camera")
         self._pictures = read_pictures(folder, max_side_px)
         self._hold, self._count = hold, 0
-        camera = folder / "camera.json"
-        facts = json.loads(camera.read_text(encoding="utf-8")) if camera.is_file() else {}
-        if facts.get("back_and_forth"):  # so that the last picture is followed by its neighbour, as a camera's would be
+        measured = [picture for picture in self._pictures if picture.depth_mm is not None]
+        self._info, back_and_forth = read_camera(folder, (measured or self._pictures)[0].image_rgb.shape[:2])
+        if back_and_forth:  # so that the last picture is followed by its neighbour, as a camera's would be
             self._pictures += self._pictures[-2:0:-1]
-        self._info = self._info_of(facts) if facts else None
         self._image = self.create_publisher(Image, "/camera/image_raw", qos_profile_sensor_data)
-        if self._info is not None:
+        if measured:
             self._depth = self.create_publisher(Image, "/camera/depth/image_raw", qos_profile_sensor_data)
-            self._camera_info = self.create_publisher(CameraInfo, "/camera/camera_info", qos_profile_sensor_data)
+        if self._info is not None:
+            # kept for late listeners, so that it fits both ways in which the node asks for it
+            self._camera_info = self.create_publisher(CameraInfo, "/camera/camera_info", LATCHED)
         self._shown = self.create_publisher(Header, "/camera/shown", 100)
         self.create_timer(1.0 / rate_hz, self._publish)
-
-    @staticmethod
-    def _info_of(camera: dict[str, Any]) -> CameraInfo:
-        k = [camera["fx"], 0.0, camera["cx"], 0.0, camera["fy"], camera["cy"], 0.0, 0.0, 1.0]
-        return CameraInfo(width=camera["width"], height=camera["height"], k=k)
 
     def _publish(self) -> None:
         picture = self._pictures[self._count // self._hold % len(self._pictures)]
@@ -105,6 +141,7 @@ class Camera(Node):
         if self._info is not None and picture.depth_mm is not None:
             self._info.header = header
             self._camera_info.publish(self._info)
+        if picture.depth_mm is not None:
             self._depth.publish(image_message(picture.depth_mm, "16UC1", header))
         self._image.publish(image_message(picture.image_rgb, "rgb8", header))
 

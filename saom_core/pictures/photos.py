@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -26,18 +27,44 @@ _MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
 
 
 def find_photos(path: Path) -> list[Path]:
-    """The photo, or the photos of a folder by name.
+    """The photo, or the photos of a folder by name, without depth and label maps; see `without_maps`.
 
     Raises:
         InputError: nothing there.
     """
     if path.is_file():
         return [path]
-    photos = sorted(one for one in path.glob("*") if one.suffix.lower() in SUFFIXES and not one.name.startswith("."))
+    photos = without_maps(_pictures_in(path))
     if not photos:
         found = "an empty one" if path.is_dir() and not any(path.iterdir()) else "none" if path.is_dir() else "nothing"
         raise InputError(f"expected a photo or a folder with photos ({' '.join(SUFFIXES)}) at {path}, got {found}")
     return photos
+
+
+def without_maps(pictures: Sequence[Path]) -> list[Path]:
+    """Those that are photos: a PNG of one channel with 16 bits is depth or labels, unless there is nothing else."""
+    photos = [picture for picture in pictures if not _is_map(picture)]
+    return photos or list(pictures)
+
+
+def maps_beside(path: Path) -> list[Path]:
+    """The depth and label maps of a folder that `find_photos` leaves out."""
+    pictures = _pictures_in(path) if path.is_dir() else []
+    return sorted(set(pictures) - set(without_maps(pictures)))
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    return sorted(one for one in folder.glob("*") if one.suffix.lower() in SUFFIXES and not one.name.startswith("."))
+
+
+def _is_map(path: Path) -> bool:
+    """Whether a file is a PNG of one channel with 16 bits, by its header (RFC 2083, 4.1.1): depth 16, colour type 0."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(26)
+    except OSError:
+        return False  # told where it is read
+    return head.startswith(b"\x89PNG\r\n\x1a\n") and head[24:] == b"\x10\x00"
 
 
 def read_photo(path: Path) -> npt.NDArray[np.uint8]:

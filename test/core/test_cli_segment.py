@@ -254,6 +254,17 @@ def test_places_are_tried_before_the_work(
         assert "/proc/new/out.png: " in error_of(capsys)
 
 
+def test_depth_beside_the_photos_is_left_out_with_a_word(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cv2.imwrite(str(photos / "0_depth.png"), np.full((120, 160), 900, np.uint16))
+    listing = tmp_path / "out.jsonl"
+    assert main(["segment", str(photos), "--json", str(listing), *LOW]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "4 of 4 done; left out 1 PNG of one channel with 16 bits, which hold depth or labels"
+    assert "0_depth.png" not in listing.read_text() and len(listing.read_text().splitlines()) == 4
+
+
 def test_json_to_standard_output(photos: Path) -> None:
     command = [sys.executable, "-m", "saom_cli", "segment", str(photos), "--json", "/dev/stderr", *LOW]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

@@ -46,6 +46,50 @@ def test_photos_give_tables_overlays_and_a_page(tmp_path: Path) -> None:
     assert not left_behind(photos)
 
 
+def test_a_folder_with_depth_and_a_camera_gives_metres_and_no_alarm(tmp_path: Path) -> None:
+    """In the form of the demo's own sequence; a map under another name is no picture."""
+    folder, out = tmp_path / "mine", tmp_path / "out"
+    folder.mkdir()
+    shutil.copy(SEQUENCE / "image_008.jpg", folder / "image_table.jpg")
+    shutil.copy(SEQUENCE / "depth_008.png", folder / "depth_table.png")
+    shutil.copy(SEQUENCE / "depth_008.png", folder / "other_map.png")
+    (folder / "camera.json").write_text('{"fx": 525, "fy": 525, "cx": 319.5, "cy": 239.5}')
+    command = [*DEMO, "--images", str(folder), "--out", str(out), "--measure", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "incompatible QoS" not in done.stderr + done.stdout + (out / "node.log").read_text()
+    assert "1 pictures, " in done.stdout and " cm" in (out / "index.html").read_text()
+    assert [path.name for path in (out / "overlays").iterdir()] == ["image_table.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("camera.json", '{"fx": 525}', "KeyError 'fy': write these four numbers"),
+        ("camera.json", "fx: 525", "write these four numbers"),
+        ("depth_table.png", "no picture", "expected depth as 16-bit millimetres"),
+    ],
+)
+def test_a_camera_or_depth_of_another_form_is_told(tmp_path: Path, name: str, text: str, message: str) -> None:
+    shutil.copy(SEQUENCE / "image_008.jpg", tmp_path / "image_table.jpg")
+    (tmp_path / name).write_text(text)
+    command = [sys.executable, "-m", "tools.demo_camera", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_nodes_executable_answers_help() -> None:
+    """And starts no node, which would not end."""
+    executable = ROOT / "install" / "saom_ros" / "lib" / "saom_ros" / "saom"
+    if not executable.exists():
+        executable = ROOT / "tools" / "saom_node"
+    done = subprocess.run(
+        [sys.executable, executable, "--help"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0 and done.stdout.startswith("usage: saom ")
+    assert "-r image:=" in done.stdout and "score_threshold: " in done.stdout
+
+
 def instance(track: int, name: str, **values: object) -> Instance:
     return Instance(track_id=track, class_name=name, box_xyxy=[0.0, 1.0, 1279.0, 719.0], **values)
 

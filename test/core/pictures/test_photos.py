@@ -11,7 +11,7 @@ import pytest
 
 from saom_core.errors import InputError
 from saom_core.pictures.depth_files import read_depth
-from saom_core.pictures.photos import SUFFIXES, find_photos, jpeg_is_whole, read_photo
+from saom_core.pictures.photos import SUFFIXES, find_photos, jpeg_is_whole, maps_beside, read_photo
 
 RNG = np.random.default_rng(0)
 PICTURE = np.kron(RNG.integers(0, 256, (3, 4, 3)), np.ones((16, 16, 1))).astype(np.uint8)
@@ -109,3 +109,19 @@ def test_a_folder_without_photos(tmp_path: Path) -> None:
         (tmp_path / "._photo.jpg").touch()  # what some systems lay beside a photo
     with pytest.raises(InputError, match="got nothing"):
         find_photos(tmp_path / "nowhere")
+
+
+def test_depth_and_labels_of_a_folder_are_no_photos(tmp_path: Path) -> None:
+    grey, deep = np.full((6, 8), 90, np.uint8), np.full((6, 8), 900, np.uint16)
+    for name, pixels in (("a.jpg", PICTURE), ("b.png", grey), ("c.png", np.dstack([deep] * 3))):
+        cv2.imwrite(str(tmp_path / name), pixels)
+    (tmp_path / "d.png").write_text("broken, which is told when it is read")
+    photos = find_photos(tmp_path)
+    for name in ("a_depth.png", "labels.PNG"):
+        cv2.imwrite(str(tmp_path / name), deep)
+    assert find_photos(tmp_path) == photos and len(photos) == 4
+    assert [path.name for path in maps_beside(tmp_path)] == ["a_depth.png", "labels.PNG"]
+    assert find_photos(tmp_path / "a_depth.png") == [tmp_path / "a_depth.png"], "what is named is taken"
+    for photo in photos:
+        photo.unlink()
+    assert len(find_photos(tmp_path)) == 2 and not maps_beside(tmp_path), "a folder of grey photos with 16 bits"
