@@ -31,11 +31,11 @@ from saom_ros.node import STOP_TIMEOUT_S, SaomNode, Shared
 from saom_ros.parameters import defaults_yaml
 
 ABOUT = """\
-The node of SAOM: whole objects of a camera's pictures, on topics of ROS 2. (For pictures in files there is `saom segment`
-of the Python package, in the repository as .venv/bin/saom.)"""
+The node of SAOM: whole objects of a camera's pictures, on topics of ROS 2. (For pictures in files there is
+`saom segment` of the Python package, in the repository as .venv/bin/saom.)"""
 ROS_ARGUMENTS = """\
 topics and parameters come behind --ros-args:
-  -r NAME:=TOPIC        image; depth and camera_info, if there are some; depth_camera_info, if depth is of another camera
+  -r NAME:=TOPIC        image; depth and camera_info, if there are some; depth_camera_info of a depth camera of its own
   -p PARAMETER:=VALUE   one of those below
   --params-file FILE    a file of them
 
