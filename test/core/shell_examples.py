@@ -16,7 +16,8 @@ _ASSIGNMENT = re.compile(r"[A-Z_]+=")
 NOT_RUN = {
     r"make demo\b": "test/ros/test_demo.py runs it",
     r"make (check|test|docs)$": "CI runs them: .ci/run",
-    r"source tools/env.sh && python -m tools.several_cameras": "minutes; test/ros/test_cameras.py has a short one",
+    r"source tools/env.sh$|install/saom_ros/lib": "a camera of the reader's own; test/ros/test_demo.py asks it for help",
+    r"source tools/env.sh && pip install": "installs packages",
     r"source tools/env.sh && python -m tools.endurance": "twenty minutes; test/ros/test_reliability.py has a short one",
     r"make (env|env-train|test-fast|train|reproduce)\b": "minutes to hours, and gigabytes",
     r"(source tools/env.sh && )?(\S+/python -m )?pytest\b": "CI runs all tests",
@@ -97,7 +98,7 @@ def commands_of(line: Line) -> Iterator[list[str]]:
 
 def saom_arguments(command: list[str]) -> list[str] | None:
     """What the `saom` command gets, called by its name, by its path or through torchrun; None: it is not called."""
-    if command[0].rsplit("/", 1)[-1] == "saom":
+    if command[0].rsplit("/", 1)[-1] == "saom" and "--ros-args" not in command:
         return command[1:]
     if "saom_cli.main" in command:
         return command[command.index("saom_cli.main") + 1 :]
@@ -120,6 +121,8 @@ def unknown_names(command: list[str]) -> list[str]:
     if program == "ros2":  # run and service: the interfaces of ours that they name
         interfaces = [word for word in rest if re.match(r"saom_ros/(msg|srv)/", word)]
         return [word for word in interfaces if not (ROOT / (word.split("/", 1)[1] + "." + word.split("/")[1])).exists()]
+    if program == "saom":  # the node's executable
+        return [word for word in rest if ":=" in word and word.split(":=")[0] not in _launch_arguments()]
     if program in ("pytest", "python") and "pytest" in command:
         return [word for word in rest if word.startswith("test/") and not (ROOT / word).exists()]
     if program == "python" and rest[0] == "-m":

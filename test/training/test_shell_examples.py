@@ -48,6 +48,7 @@ def test_wrong_commands_are_seen() -> None:
         "pip install '.[cpuu]'",
         "ros2 launch saom_ros saom.launch.py imag:=x",
         "python -m tools.no",
+        "install/saom_ros/lib/saom_ros/saom --ros-args -r imag:=/x",
         "x",
     ):
         assert any(unknown_names(command) for command in commands_of(Line("", text))), text
