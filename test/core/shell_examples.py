@@ -16,7 +16,7 @@ _ASSIGNMENT = re.compile(r"[A-Z_]+=")
 NOT_RUN = {
     r"make demo\b": "test/ros/test_demo.py runs it",
     r"make (check|test|docs)$": "CI runs them: .ci/run",
-    r"source tools/env.sh$|install/saom_ros/lib": "a camera of the reader's own; test/ros/test_demo.py asks it for help",
+    r"source tools/env.sh$|install/saom_ros/lib": "a camera of the reader's own; test/ros/test_demo.py asks for help",
     r"source tools/env.sh && pip install": "installs packages",
     r"source tools/env.sh && python -m tools.endurance": "twenty minutes; test/ros/test_reliability.py has a short one",
     r"make (env|env-train|test-fast|train|reproduce)\b": "minutes to hours, and gigabytes",
