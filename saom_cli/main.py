@@ -96,9 +96,10 @@ def parser_of(whole: Collection[str], *, skip_missing: bool = False) -> argparse
     import argparse
     import importlib
 
+    from saom_cli.parsing import OneLineParser
     from saom_core import __version__
 
-    parser = argparse.ArgumentParser(prog="saom", description="Whole objects for robots that grasp.")
+    parser = OneLineParser(prog="saom", description="Whole objects for robots that grasp.")
     parser.add_argument("--version", action="version", version=f"saom {__version__}")
     debug = "print the traceback of an error, as the environment variable SAOM_DEBUG=1 does"
     parser.add_argument("--debug", action="store_true", help=debug)

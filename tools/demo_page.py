@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from saom_ros.msg import Instance, InstanceArray
 
+from saom_core.config import SaomConfig
 from saom_core.overlay import instance_color
+from saom_core.taxonomy import OTHER
 from saom_core.web_page import page
 
 COLUMNS = 80
@@ -74,18 +76,23 @@ def followed(shots: list[Shot]) -> list[Followed]:
     return sorted((one for one in found if one.pictures > 1), key=lambda one: (-one.pictures, one.track_id))
 
 
-HEAD = ("id", "object", "sure", "mask", "box x0 y0 x1 y1", "away", "size")
-_WIDTHS = (4, 18, 4, 4, 19, 6, 15)
+HEAD = ("id", "object", "mask", "class", "box x0 y0 x1 y1", "away", "size")
+_WIDTHS = (4, 18, 4, 5, 19, 6, 15)
+LEGEND = (
+    "mask and class: how sure the model is of each, 0 to 1. Other is none of the model's classes, and its class score "
+    "how sure the model is of that; with `?` it is the score of the likeliest class, too unsure to be named."
+)
 
 
 def row_of(item: Instance) -> tuple[str, ...]:
-    """The columns of `HEAD` for one instance: number, class, its score, mask score, box, distance, size."""
+    """The columns of `HEAD` for one instance: number, name, scores of mask and class, box, distance, size."""
     box = " ".join(f"{value:.0f}" for value in item.box_xyxy)
     distance = f"{item.distance:.2f} m" if math.isfinite(item.distance) else "-"
     edges = (item.box_size.x, item.box_size.y, item.box_size.z)
     size = " x ".join(f"{100 * edge:.0f}" for edge in edges) + " cm" if math.isfinite(sum(edges)) else "-"
     number = str(item.track_id) if item.track_id >= 0 else "-"
-    scores = f"{item.class_score:.2f}", f"{item.score:.2f}"
+    unsure = item.class_name in ("", OTHER) and 0 < item.class_score < SaomConfig().class_score_threshold
+    scores = f"{item.score:.2f}", f"{item.class_score:.2f}{'?' if unsure else ''}"
     return number, item.class_name or "object", *scores, box, distance, size
 
 
@@ -99,10 +106,10 @@ def print_tables(shots: list[Shot], summary: Summary) -> None:
         )
         print(" ".join(text.ljust(width) for text, width in zip(cut, _WIDTHS, strict=True)).rstrip()[:COLUMNS])
     total = sum(len(shot.answer.instances) for shot in shots)
-    lines = [f"{len(shots)} pictures, {total} instances in all.", *summary.lines()]
+    lines = [LEGEND, f"{len(shots)} pictures, {total} instances in all.", *summary.lines()]
     if tracks := followed(shots):
         kept = ", ".join(f"{one.name} {one.track_id} ({one.pictures})" for one in tracks)
-        lines.insert(1, f"Objects by their number, and the pictures that they were seen in: {kept}.")
+        lines.insert(2, f"Objects by their number, and the pictures that they were seen in: {kept}.")
     print()
     for line in lines:
         print(textwrap.fill(line, COLUMNS, subsequent_indent="  "))
@@ -132,7 +139,7 @@ def write_page(path: Path, shots: list[Shot], summary: Summary) -> None:
         (f"{summary.answered_hz:.0f} Hz", f"answers, of a {summary.camera_hz:.0f} Hz camera"),
     )
     cards = "".join(f"<div><b>{value}</b>{text}</div>" for value, text in figures)
-    told = "".join(f"<p class=note>{html.escape(line)}</p>" for line in summary.lines())
+    told = "".join(f"<p class=note>{html.escape(line)}</p>" for line in (*summary.lines(), LEGEND))
     body = (
         "<h1>Whole objects, as the node published them</h1><p>Each colour is one object, by the number that it keeps "
         f"from picture to picture.</p><div class=cards>{cards}</div>{told}{''.join(map(_shot_html, shots))}{kept}"

@@ -213,6 +213,12 @@ def test_version_and_module(capsys: pytest.CaptureFixture[str]) -> None:
     assert saom().returncode == saom("no-such-command").returncode == 2
 
 
+def test_a_wrong_option_is_told_in_one_line() -> None:
+    done = saom("segment", "photo.jpg", "--dept", "--no-such-option")
+    assert done.returncode == 2 and in_one_line(done.stderr).startswith("saom segment: ")
+    assert "--no-such-option" in saom("segment", "photo.jpg", "--no-such-option").stderr
+
+
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
     image = np.full((120, 160, 3), 150, np.uint8)

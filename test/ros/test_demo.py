@@ -18,7 +18,7 @@ from geometry_msgs.msg import Vector3
 from robot import ROOT, SEQUENCE
 from saom_ros.msg import Instance, InstanceArray
 
-from tools.demo_page import Shot, Summary, followed, print_tables, write_page
+from tools.demo_page import Shot, Summary, followed, print_tables, row_of, write_page
 
 DEMO = [sys.executable, "-m", "tools.demo", *(["--model", MODEL] if MODEL else [])]
 
@@ -117,6 +117,22 @@ def test_what_is_printed_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> 
         rows = lines[3 : 3 + len(shown[-1].answer.instances)]
         assert all(line.split()[0] in {"7", "12", "3", "-"} for line in rows)
     assert "12.35 m" not in "".join(lines)  # of the first picture alone
+
+
+def test_class_scores_of_other_say_what_they_are_of(capsys: pytest.CaptureFixture[str]) -> None:
+    """As in the command line: of an unsure class, with a sign; and mask before class."""
+    given = [("Other", 0.99), ("Other", 0.31), ("Mug", 0.62), ("", 0.0)]
+    found = [instance(-1, name, class_score=score, score=0.8) for name, score in given]
+    shot = Shot("0.jpg", InstanceArray(instances=found), np.zeros((48, 64, 3), np.uint8))
+    assert [row_of(one)[2:4] for one in found] == [
+        ("0.80", "0.99"),
+        ("0.80", "0.31?"),
+        ("0.80", "0.62"),
+        ("0.80", "0.00"),
+    ]
+    print_tables([shot], SUMMARY)
+    printed = capsys.readouterr().out
+    assert "mask class" in printed and "0.31?" in printed and "too unsure to be named" in " ".join(printed.split())
 
 
 def test_the_page_has_a_row_for_each_instance_and_escapes_names(tmp_path: Path) -> None:
