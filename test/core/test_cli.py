@@ -31,7 +31,8 @@ def test_segment_one_photo(photos: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert main(command) == 0
     assert cv2.imread(str(out)).shape == (120, 160, 3)
     results = json.loads(listing.read_text())
-    assert f"{len(results)} instances" in capsys.readouterr().out
+    count = f"{len(results)} instance{'' if len(results) == 1 else 's'}\n"
+    assert count in capsys.readouterr().out
     for result in results:
         assert sum(result["segmentation"]["counts"]) == 120 * 160
 
