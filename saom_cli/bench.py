@@ -56,14 +56,14 @@ def run(args: argparse.Namespace) -> int:
     figures = {
         stage: {"p50_ms": float(np.median(v)), "p95_ms": float(np.percentile(v, 95))} for stage, v in timings.items()
     }
+    memory = peak_memory_mb()
+    if args.json:  # before the text, whose reader may stop reading (`| head`), which ends the command
+        write_atomically(args.json, json.dumps({"stages": figures, "peak_memory_mb": memory}, indent=1).encode())
     where = f"{segmenter.info.name} on {segmenter.info.provider}"
     print(f"{where}, {width}x{height}, {instances} instances, {args.runs} runs")
     for stage, row in figures.items():
         print(f"  {stage:12s} p50 {row['p50_ms']:8.1f} ms   p95 {row['p95_ms']:8.1f} ms")
-    memory = peak_memory_mb()
     print(f"  {1000 / figures['total']['p50_ms']:.1f} frames/s, peak memory {memory:.0f} MB")
-    if args.json:
-        write_atomically(args.json, json.dumps({"stages": figures, "peak_memory_mb": memory}, indent=1).encode())
     return 0
 
 

@@ -217,7 +217,6 @@ def run(args: argparse.Namespace) -> int:
         pictures=args.picture_count if args.html or args.pictures else 0,
         options={name: getattr(configs[0], name) for name in _REPORTED} | given,
     )
-    print(text_of(report))
     if args.json:
         write_atomically(args.json, json.dumps(report.to_json(), indent=1).encode())
     if args.resamples:
@@ -226,6 +225,7 @@ def run(args: argparse.Namespace) -> int:
         write_atomically(args.html, page_of(report, gallery.sections, data).encode())
     if args.pictures:
         write_pictures(report, gallery.sections, data, args.pictures)
+    print(text_of(report))  # last: who reads the first lines alone (`| head`) ends the command here
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import resource
 import signal
@@ -266,3 +267,13 @@ def test_numbers_that_make_no_sense(arguments: list[str], capsys: pytest.Capture
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 2 and "expected a whole number of at least" in capsys.readouterr().err
+
+
+def test_figures_are_written_where_nobody_reads_the_text(tmp_path: Path) -> None:
+    """`saom bench --json figures.json | head -1` measures for minutes, and head leaves after the first line."""
+    read, write = os.pipe()
+    os.close(read)
+    figures = tmp_path / "figures.json"
+    saom("bench", "--runs", "1", "--no-photo-names", "--json", str(figures), stdout=write)
+    os.close(write)
+    assert "total" in json.loads(figures.read_text())["stages"]

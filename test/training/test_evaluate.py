@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -141,6 +144,17 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+
+
+def test_figures_are_written_where_nobody_reads_the_table(data: Path, models: list[str], tmp_path: Path) -> None:
+    """`saom evaluate --json figures.json | head` runs for minutes, and head leaves after ten lines."""
+    read, write = os.pipe()
+    os.close(read)
+    path = tmp_path / "figures.json"
+    arguments = ["evaluate", "--data", str(data), "--limit", "1", "--model", models[0], *OPEN, "--json", str(path)]
+    subprocess.run([sys.executable, "-m", "saom_cli", *arguments], stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert json.loads(path.read_text())["models"]
 
 
 def test_one_protocol_alone_and_fewer_images(data: Path, models: list[str], tmp_path: Path) -> None:

@@ -103,10 +103,11 @@ def run(args: argparse.Namespace) -> int:
     run_scenes(store, args.seed, args.scenes, chosen, options)
     attempts = [attempt for attempt in store.attempts() if attempt.scene < args.scenes]
     rows = rows_of(attempts, {known.name: known.title for known in chosen})
-    print(table(rows))
     figures = [{**asdict(row), "success": row.success} for row in rows]
     write_atomically(args.out / "figures.json", json.dumps(figures, indent=1).encode())
     if rows:
         plot(rows, args.out / "success.png")
+    print(table(rows))
+    if rows:
         print(f"drawn: {args.out / 'success.png'}")
     return 0

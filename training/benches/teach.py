@@ -259,9 +259,9 @@ def run(args: argparse.Namespace) -> int:
     for k in tqdm(evenly_spread(len(objects), args.objects), unit="object", dynamic_ncols=True):
         tqdm.write(f"{objects[k].class_name}, {objects[k].name}: {bench.teach(objects[k])}")
     kept = kept_figures(model, bench.classes, others)
-    print(text_of(bench.figures, kept, len(others)))
     if args.json:
         write_atomically(args.json, json.dumps({**asdict(bench.figures), "kept": asdict(kept)}, indent=1).encode())
+    print(text_of(bench.figures, kept, len(others)))
     return 0
 
 

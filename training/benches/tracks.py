@@ -202,11 +202,11 @@ def run(args: argparse.Namespace) -> int:
         for kind, seed in tqdm(plan, unit="film", dynamic_ncols=True)
     ]
     lines, spent_ms = lines_of(films), milliseconds(films)
-    print(f"{args.seeds} films of each kind, {args.frames} frames at {RATE_HZ:g} Hz, {segmenter.info.name}, RGB-D")
-    print(text_of(lines, spent_ms))
     if args.json:
         content = {"lines": [asdict(line) for line in lines], "tracker_ms": spent_ms}
         write_atomically(args.json, json.dumps(content, indent=1).encode())
+    print(f"{args.seeds} films of each kind, {args.frames} frames at {RATE_HZ:g} Hz, {segmenter.info.name}, RGB-D")
+    print(text_of(lines, spent_ms))
     return 0
 
 
