@@ -126,7 +126,7 @@ def new_base(config: BaseStartConfig) -> SamModel:
 def _seen_without_depth(tiny: SaomTiny) -> dict[str, torch.Tensor]:
     """Weights of an encoder for RGB that sees what this one sees where there is no depth.
 
-    A branch for depth answers the same everywhere then, but at the picture's border: that goes into the laterals' biases.
+    A branch for depth answers the same everywhere then, but at the border: that goes into the laterals' biases.
     """
     learned = tiny.state_dict()
     if not tiny.config.depth_width:

@@ -50,7 +50,9 @@ def test_a_trained_network_is_written_with_the_figures_of_both_files(data: Path,
     save_network(network, tmp_path / "checkpoint", record)
     path = tmp_path / "out" / "model.onnx"
     allowed = 0.4  # on two pictures of another world than it was trained on: here AP50 falls from 0.63 to 0.34
-    assert main(["export", str(tmp_path / "checkpoint"), str(path), *options(data), "--allowed-drop", f"{allowed}"]) == 0
+    assert (
+        main(["export", str(tmp_path / "checkpoint"), str(path), *options(data), "--allowed-drop", f"{allowed}"]) == 0
+    )
     assert sorted(p.name for p in path.parent.iterdir()) == ["SHA256SUMS", "model.onnx"]
     model = onnx.load(str(path))
     assert {"DequantizeLinear", "QuantizeLinear"} <= {node.op_type for node in model.graph.node}

@@ -157,7 +157,7 @@ def test_sizes_that_do_not_fit_are_refused() -> None:
 
 
 def test_the_encoder_begins_with_saom_tinys() -> None:
-    """Of a picture without depth both see the same, but near its border, where saom-tiny's branch for depth sees that it ends."""
+    """Of a picture without depth both see the same, but near its border, which saom-tiny's branch for depth sees."""
     tiny, _ = network_from_onnx(BUNDLED_MODEL)
     model = new_base(SamBaseConfig(image_size=512))
     image = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8))
