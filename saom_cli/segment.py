@@ -29,7 +29,7 @@ from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.loading import load_segmenter
 from saom_core.pictures.depth_files import DEPTH_SUFFIXES, find_depth, read_checked_depth
-from saom_core.pictures.photos import find_photos, maps_beside, read_photo
+from saom_core.pictures.photos import photos_and_maps, read_photo
 from saom_core.prompting.prompts import Prompts
 from saom_core.segmenter import Segmentation, Segmenter
 
@@ -107,7 +107,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _run_photos(args: argparse.Namespace, source: Path) -> int:
     check_photos(source)
-    photos = find_photos(source)[: args.limit]
+    photos, maps = photos_and_maps(source)
+    photos = photos[: args.limit]
     names, folder = [photo.name for photo in photos], source.is_dir()
     places = places_of(args, names, folder=folder)
     check_places(args, places, _read_by(args, source, photos), folder=folder)
@@ -140,7 +141,7 @@ def _run_photos(args: argparse.Namespace, source: Path) -> int:
         raise
     if answers is not None:
         answers.finish(names, complete=True)
-    closing = [work.summary(len(photos), len(maps_beside(source)))] if folder else []
+    closing = [work.summary(len(photos), len(maps))] if folder else []
     for line in [*work.table.legend(), *closing]:
         print(line)
     return 1 if work.failed else 0

@@ -32,29 +32,25 @@ def find_photos(path: Path) -> list[Path]:
     Raises:
         InputError: nothing there.
     """
+    return photos_and_maps(path)[0]
+
+
+def photos_and_maps(path: Path) -> tuple[list[Path], list[Path]]:
+    """What `find_photos` gives, and the depth and label maps of the folder that it leaves out. Errors as there."""
     if path.is_file():
-        return [path]
-    photos = without_maps(_pictures_in(path))
+        return [path], []
+    pictures = sorted(one for one in path.glob("*") if one.suffix.lower() in SUFFIXES and not one.name.startswith("."))
+    photos = without_maps(pictures)
     if not photos:
         found = "an empty one" if path.is_dir() and not any(path.iterdir()) else "none" if path.is_dir() else "nothing"
         raise InputError(f"expected a photo or a folder with photos ({' '.join(SUFFIXES)}) at {path}, got {found}")
-    return photos
+    return photos, sorted(set(pictures) - set(photos))
 
 
 def without_maps(pictures: Sequence[Path]) -> list[Path]:
     """Those that are photos: a PNG of one channel with 16 bits is depth or labels, unless there is nothing else."""
     photos = [picture for picture in pictures if not _is_map(picture)]
     return photos or list(pictures)
-
-
-def maps_beside(path: Path) -> list[Path]:
-    """The depth and label maps of a folder that `find_photos` leaves out."""
-    pictures = _pictures_in(path) if path.is_dir() else []
-    return sorted(set(pictures) - set(without_maps(pictures)))
-
-
-def _pictures_in(folder: Path) -> list[Path]:
-    return sorted(one for one in folder.glob("*") if one.suffix.lower() in SUFFIXES and not one.name.startswith("."))
 
 
 def _is_map(path: Path) -> bool:

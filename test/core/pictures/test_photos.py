@@ -11,7 +11,7 @@ import pytest
 
 from saom_core.errors import InputError
 from saom_core.pictures.depth_files import read_depth
-from saom_core.pictures.photos import SUFFIXES, find_photos, jpeg_is_whole, maps_beside, read_photo
+from saom_core.pictures.photos import SUFFIXES, find_photos, jpeg_is_whole, photos_and_maps, read_photo
 
 RNG = np.random.default_rng(0)
 PICTURE = np.kron(RNG.integers(0, 256, (3, 4, 3)), np.ones((16, 16, 1))).astype(np.uint8)
@@ -120,8 +120,8 @@ def test_depth_and_labels_of_a_folder_are_no_photos(tmp_path: Path) -> None:
     for name in ("a_depth.png", "labels.PNG"):
         cv2.imwrite(str(tmp_path / name), deep)
     assert find_photos(tmp_path) == photos and len(photos) == 4
-    assert [path.name for path in maps_beside(tmp_path)] == ["a_depth.png", "labels.PNG"]
+    assert [path.name for path in photos_and_maps(tmp_path)[1]] == ["a_depth.png", "labels.PNG"]
     assert find_photos(tmp_path / "a_depth.png") == [tmp_path / "a_depth.png"], "what is named is taken"
     for photo in photos:
         photo.unlink()
-    assert len(find_photos(tmp_path)) == 2 and not maps_beside(tmp_path), "a folder of grey photos with 16 bits"
+    assert len(find_photos(tmp_path)) == 2 and not photos_and_maps(tmp_path)[1], "a folder of grey photos with 16 bits"
