@@ -13,6 +13,7 @@ from saom_core.instances import Instances
 from saom_core.naming.classifier import SIDE_PX, PhotoClassifier
 from saom_core.naming.crops import square_crops
 from saom_core.naming.fusion import (
+    NAMELESS,
     joined,
     lengths_of,
     opinion_of_model,
@@ -62,6 +63,7 @@ class PhotoNames:
         given = {name: k for k, name in enumerate(info.class_names)}
         self._other_id = given[OTHER]
         self._names = info.class_names
+        self._nameless = NAMELESS if config.vocabulary == HOUSEHOLD else 0.0
         self.width = len(MEANINGS) + 1  # K + 1, columns of `look`
         self._ids = np.array([given.get(one.name, self._other_id) for one in MEANINGS] + [self._other_id], np.int32)
 
@@ -83,7 +85,7 @@ class PhotoNames:
             (N, C), C class names of the model; names that it does not give count as Other.
         """
         fine = joined(
-            opinion_of_photographs(looks),
+            opinion_of_photographs(looks, self._nameless),
             opinion_of_model(instances.class_names, instances.class_scores),
             opinion_of_size(*lengths_of(instances, camera)),
         )

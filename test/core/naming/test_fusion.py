@@ -98,6 +98,17 @@ def test_who_is_sure_has_the_last_word() -> None:
     assert unsure["Bread"] > 5 * unsure["Banana"]
 
 
+def test_photographs_against_a_loop() -> None:
+    likely = np.random.default_rng(1).dirichlet(np.ones(len(NAMES)), 3)
+    for nameless in (0.0, fusion.NAMELESS):
+        found = fusion.opinion_of_photographs(likely, nameless)
+        np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
+        for column in (0, len(CLASSES), len(NAMES) - 1):
+            spread = (1 - fusion.LEAST_SHARE) * likely[1, column] + fusion.LEAST_SHARE / len(NAMES)
+            expected = (1 - nameless) * spread + (nameless if NAMES[column] == OTHER else 0)
+            assert found[1, column] == pytest.approx(expected, rel=1e-4)
+
+
 @pytest.mark.parametrize("camera", [None, CameraIntrinsics(600, 600, 320, 240, 640, 480)])
 def test_lengths_in_metres(camera: CameraIntrinsics | None) -> None:
     lengths, measured = fusion.lengths_of(things((100, 20), (10, 40), distance_m=0.8), camera)
