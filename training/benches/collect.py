@@ -2,7 +2,7 @@
 
 Prints frames/s with one and two workers, milliseconds of each step of a frame, megabytes of 1000 frames, and how many
 finished episodes were lost when the collector was killed with kill -9 at random moments (none, or something is broken).
-Only for the `rooms` simulator.
+Only for the `rooms` simulator. `--renderer cycles` measures pictures by Blender's path tracer, seconds each.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from ..dataset import Dataset
 from ..simulators import episodes
 from ..simulators.interface import CollectOptions
 from ..simulators.rooms import simulator
+from ..simulators.rooms.options import DEFAULT_SAMPLES, cycles_renderer
 from ..simulators.rooms.renderer import Renderer
 
 STEPS: dict[str, tuple[tuple[Any, str], ...]] = {
@@ -60,8 +61,14 @@ def step_times_ms(options: CollectOptions, count: int) -> dict[str, float]:
     """Milliseconds of CPU time of each step for one frame, in one process, over `count` episodes after a first one."""
     seconds: dict[str, float] = defaultdict(float)
     info = options.info()
+    steps = dict(STEPS)
+    if "renderer" in options.extra:
+        from ..simulators.rooms.cycles.renderer import CyclesRenderer
+
+        steps["scene"] += ((CyclesRenderer, "load"),)
+        steps["colour"] = ((CyclesRenderer, "color"), (simulator, "sense_color"))
     with ExitStack() as stopwatches:
-        for step, functions in STEPS.items():
+        for step, functions in steps.items():
             for owner, name in functions:
                 timed = _timed(getattr(owner, name), step, seconds)
                 stopwatches.enter_context(patch.object(owner, name, timed))
@@ -143,23 +150,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sizes", type=size_hw, nargs="+", default=[(240, 320), (480, 640)], metavar="WxH")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--kills", type=int, default=10, help="how often to kill the collector with kill -9")
+    parser.add_argument("--renderer", choices=("opengl", "cycles"), default="opengl", help="what makes the colour")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print; returns the exit status (1: a kill lost something)."""
     if min(args.frames, *args.workers) < 1 or args.kills < 0:
         raise InputError(f"expected positive numbers, got {args.frames}, {args.workers} and {args.kills}")
+    extra = {"renderer": cycles_renderer(DEFAULT_SAMPLES)} if args.renderer == "cycles" else {}
     print(f"{os.cpu_count()} CPU cores, load {os.getloadavg()[0]:.1f}; frames of 6 to a scene; CPU ms for one frame")
     with tempfile.TemporaryDirectory() as folder:
         for size_hw in args.sizes:
-            options = CollectOptions("rooms", 0, size_hw, 6)
+            options = CollectOptions("rooms", 0, size_hw, 6, extra)
             count = -(-args.frames // 6)
             name = f"{size_hw[1]}x{size_hw[0]}"
             for workers in args.workers:
                 rate, megabytes = rates(options, Path(folder) / f"{name}-{workers}", count, workers)
                 print(f"{name}  {workers} workers  {rate:.1f} frames/s  {megabytes:.0f} MB for 1000 frames", flush=True)
         for size_hw in args.sizes:
-            options = CollectOptions("rooms", 0, size_hw, 6)
+            options = CollectOptions("rooms", 0, size_hw, 6, extra)
             times = step_times_ms(options, -(-args.frames // 12))
             steps = "  ".join(f"{step} {times.get(step, 0.0):.1f}" for step in [*STEPS, "all"])
             print(f"{size_hw[1]}x{size_hw[0]}  {steps}", flush=True)

@@ -59,6 +59,7 @@ class World:
         geom_object: (G,) int, index into `objects` or -1 for background.
         geom_part: (G,) int, index into the object's `parts`.
         geom_hole_rate: (G,) float, chance that a depth camera sees nothing.
+        material_kinds: Kind of look by name of the model's material; not of what `extend` adds.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class World:
         self._spec = _empty_spec(max_size_hw, multisamples)
         self._tags: list[tuple[str, int, int, float]] = []  # geom name, object, part, hole rate
         self._parts: list[tuple[str, ...]] = []
+        self.material_kinds: dict[str, str] = {}
         self._samples: list[tuple[np.ndarray, np.ndarray]] = []
         self._add_background()
         for index, placed in enumerate(scene.objects):
@@ -159,6 +161,7 @@ class World:
             emission=material.emission,
         )
         made.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = name
+        self.material_kinds[name] = material.kind
         return name
 
     def _add_visual(self, body: mujoco.MjsBody, visual: Visual, material: str, tag: tuple[int, int, float]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib.metadata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from saom_core.errors import ConfigError, InputError
 
 MESH_SUFFIXES = (".obj", ".glb", ".gltf", ".stl", ".ply", ".sh3f")
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+DEFAULT_SAMPLES = 8  # of Cycles, paths per pixel
+CYCLES_VERSION = "1"  # goes up when the same seed gives other pictures
 UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254}
 
 
@@ -36,6 +39,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--asset-up", choices=("y", "z"), default="z", help="axis that points up in --assets (.glb: always y)"
     )
     group.add_argument("--textures", type=Path, help="folder of pictures to print on packages and lay on surfaces")
+    group.add_argument(
+        "--renderer",
+        choices=("opengl", "cycles"),
+        default="opengl",
+        help="what makes the colour: OpenGL, or Blender's path tracer (needs bpy; seconds a frame, the same masks)",
+    )
+    group.add_argument(
+        "--cycles-samples", type=int, default=DEFAULT_SAMPLES, help="paths per pixel of --renderer cycles"
+    )
 
 
 def parsed_options(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -46,10 +58,13 @@ def parsed_options(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, 
     Raises:
         SaomError: If a folder holds nothing of use, or an option is given to another simulator.
     """
-    if args.assets is None and args.textures is None:
+    cycles = args.renderer == "cycles"
+    if args.assets is None and args.textures is None and not cycles:
         return {}, {}
     if args.simulator != "rooms":
-        raise ConfigError(f"expected --assets and --textures with --simulator rooms, got them with {args.simulator}")
+        raise ConfigError(
+            f"expected --assets, --textures and --renderer with --simulator rooms, got them with {args.simulator}"
+        )
     extra: dict[str, Any] = {}
     machine: dict[str, Any] = {}
     if args.assets is not None:
@@ -65,13 +80,34 @@ def parsed_options(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, 
     if args.textures is not None:
         extra["textures"] = fingerprint(args.textures, PICTURE_SUFFIXES)
         machine["textures"] = str(args.textures.resolve())
+    if cycles:
+        extra["renderer"] = cycles_renderer(args.cycles_samples)
     return extra, machine
 
 
 def summary(extra: Mapping[str, Any]) -> str:
     """A line for a dry run."""
     used = [name for name in ("assets", "textures") if name in extra]
-    return f"with your own {' and '.join(used)}" if used else "with the built-in objects and surfaces"
+    surfaces = f"with your own {' and '.join(used)}" if used else "with the built-in objects and surfaces"
+    return f"{surfaces}, colour by Cycles" if "renderer" in extra else surfaces
+
+
+def cycles_renderer(samples: int) -> dict[str, Any]:
+    """What a data set remembers of `--renderer cycles` as it is installed here.
+
+    Raises:
+        SaomError: If Blender's module is missing, or the number of samples makes no sense.
+    """
+    if not 1 <= samples <= 4096:
+        raise ConfigError(f"expected 1 to 4096 --cycles-samples, got {samples}")
+    try:
+        blender = importlib.metadata.version("bpy")
+    except importlib.metadata.PackageNotFoundError:
+        raise InputError(
+            "expected Blender's module bpy for --renderer cycles, got none: run pip install --no-deps 'bpy==4.5.*' "
+            "with Python 3.11, or leave --renderer out"
+        ) from None
+    return {"name": "cycles", "version": CYCLES_VERSION, "samples": samples, "blender": blender}
 
 
 def files_of(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol
+
 import mujoco
 import numpy as np
 from mujoco.rendering.classic import gl_context
@@ -12,8 +15,20 @@ from .mujoco_world import World
 NEAR_M, FAR_M = 0.05, 30.0
 
 
+class ColorRenderer(Protocol):
+    """What makes the colour of a world that is loaded."""
+
+    def color(self, view: View, lights: Sequence[Light], ambient: np.ndarray) -> np.ndarray:
+        """The picture (H, W, 3) uint8 RGB under these lamps and this ambient light (3,) RGB."""
+        ...
+
+    def close(self) -> None:
+        """Free what is loaded."""
+        ...
+
+
 class Renderer:
-    """One OpenGL context for the process, one set of uploaded meshes and textures per world.
+    """OpenGL: one OpenGL context for the process, one set of uploaded meshes and textures per world.
 
     Use `load(world)`, then any number of `color` and `surface` calls; `close()` at the end.
     """
@@ -53,7 +68,7 @@ class Renderer:
         depth_m = NEAR_M * FAR_M / (NEAR_M + reversed_z.astype(np.float64) * (FAR_M - NEAR_M))
         return geom_of[number][::-1], depth_m[::-1].astype(np.float32)
 
-    def color(self, view: View, lights: list[Light], ambient: np.ndarray) -> np.ndarray:
+    def color(self, view: View, lights: Sequence[Light], ambient: np.ndarray) -> np.ndarray:
         """The picture (H, W, 3) uint8 RGB under these lamps and this ambient light (3,) RGB."""
         headlight = self._world.model.vis.headlight
         headlight.ambient[:], headlight.diffuse[:], headlight.specular[:] = ambient, 0.0, 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,10 +17,13 @@ from .assets.load import Assets, load_assets
 from .cameras import View, random_lights, random_view
 from .looks.pictures import Pictures
 from .mujoco_world import World, WorldObject
-from .options import PICTURE_SUFFIXES, files_of
-from .renderer import Renderer
+from .options import PICTURE_SUFFIXES, cycles_renderer, files_of
+from .renderer import ColorRenderer, Renderer
 from .scene import make_scene
 from .sensor import random_depth_camera, sense_color, sense_depth
+
+if TYPE_CHECKING:
+    from .cycles.renderer import CyclesRenderer
 
 VERSION = "3"  # goes up when the same seed gives other pictures
 SPLIT_CYCLE = 20  # one scene in twenty is for validation and one for the test
@@ -37,6 +41,7 @@ class RoomsOptions:
     frames: int = 6  # per episode
     assets: Assets | None = None
     pictures: Pictures | None = None
+    cycles_samples: int = 0  # paths per pixel of Blender's path tracer; 0: colour from OpenGL
 
 
 def split_of(index: int) -> Split:
@@ -54,7 +59,21 @@ def create(options: CollectOptions) -> RoomsSimulator:
         assets = load_assets(_folder(options, "assets"), wanted["share"], wanted["unit"], wanted["up"])
     if "textures" in options.extra:
         pictures = Pictures(tuple(files_of(_folder(options, "textures"), PICTURE_SUFFIXES)))
-    return RoomsSimulator(RoomsOptions(options.seed, sizes_hw, options.frames_per_scene, assets, pictures))
+    samples = 0
+    if "renderer" in options.extra:
+        samples = int(options.extra["renderer"]["samples"])
+        here = cycles_renderer(samples)
+        if here != options.extra["renderer"]:
+            raise InputError(
+                f"expected the renderer {options.extra['renderer']}, got {here}: install the same one here"
+            )
+    return RoomsSimulator(RoomsOptions(options.seed, sizes_hw, options.frames_per_scene, assets, pictures, samples))
+
+
+def _cycles(samples: int) -> CyclesRenderer:
+    from .cycles.renderer import CyclesRenderer  # needs `bpy`, which few have
+
+    return CyclesRenderer(samples)
 
 
 def _folder(options: CollectOptions, name: str) -> Path:
@@ -73,6 +92,8 @@ class RoomsSimulator:
         self.options = options
         self._largest_hw = tuple(max(edges) for edges in zip(*options.sizes_hw, strict=True))
         self._renderer = Renderer(self._largest_hw)
+        self._cycles = _cycles(options.cycles_samples) if options.cycles_samples else None
+        self._painter: ColorRenderer = self._cycles or self._renderer
 
     def episode(self, index: int) -> list[Frame]:
         """Build scene `index`, let it settle, look at it from several places."""
@@ -86,13 +107,17 @@ class RoomsSimulator:
             log.warning("scene %d is left out: %s", index, error)
             return []
         self._renderer.load(world)
+        if self._cycles is not None:  # with a stream of its own: the views of a seed are those that OpenGL shows
+            self._cycles.load(world, np.random.default_rng((self.options.seed, index, 2)))
         targets = targets_of(world)
         frames = (self._frame(index, world, targets, size_hw, rng) for _ in range(self.options.frames))
         return [frame for frame in frames if frame is not None]
 
     def close(self) -> None:
-        """Free the OpenGL context."""
+        """Free the OpenGL context, and Blender's scene."""
         self._renderer.close()
+        if self._cycles is not None:
+            self._cycles.close()
 
     def _frame(
         self, index: int, world: World, targets: np.ndarray, size_hw: tuple[int, int], rng: np.random.Generator
@@ -118,7 +143,7 @@ class RoomsSimulator:
         rng: np.random.Generator,
     ) -> Frame:
         lights, ambient = random_lights(rng, world.scene, view.pose[:3, 3] + view.pose[:3, 2] * np.median(depth_m))
-        image_rgb = sense_color(self._renderer.color(view, lights, ambient), rng)
+        image_rgb = sense_color(self._painter.color(view, lights, ambient), rng)
         depth_camera = random_depth_camera(rng, depth_m.shape)
         hole_rate = np.where(geoms >= 0, world.geom_hole_rate[geoms], 0.0).astype(np.float32)
         visible = visible_shares(world, view, object_ids)

@@ -40,9 +40,11 @@ KINDS = (
 class Material:
     """A finished surface.
 
-    `hole_rate` is the chance (0..1) that a depth camera sees nothing there; `tile_m` the length of one repeat.
+    `kind` is that of the look; `hole_rate` is the chance (0..1) that a depth camera sees nothing there; `tile_m` the
+    length of one repeat.
     """
 
+    kind: str
     picture: Picture
     alpha: float
     specular: float
@@ -101,6 +103,7 @@ def make_material(
     specular, shininess = _gloss(look.kind, rng)
     tile_m = TILE_LENGTH_M.get(look.kind, 0.3) * float(rng.uniform(0.5, 1.6))
     return Material(
+        kind=look.kind,
         picture=np.ascontiguousarray(picture),
         alpha=_alpha(look),
         specular=specular,
