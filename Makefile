@@ -2,7 +2,7 @@
 #
 #   make demo [IMAGES=folder]   the node at work on the bundled RGB-D sequence, or on your photos (with depth: docs/ros.md)
 #   make test                   all tests, over real DDS between processes
-#   make test-fast              the same without the slow ones
+#   make test-fast              the same without the slow ones; three minutes
 #   make env                    ROS 2 and the node's libraries in .venv, the built package in install/
 #   make env-train              torch and the simulators in .venv-train, 7 GB; TORCH=cpu: without CUDA, 2.4 GB
 #   make check                  lint, format, types
@@ -21,7 +21,7 @@ ROS := source tools/env.sh &&
 # which tests: make test SELECT='-k matcher'
 SELECT ?=
 
-.PHONY: help demo test test-fast node-tests training-tests check train reproduce env env-train docs clean
+.PHONY: help demo test test-fast ros-tests core-tests training-tests check train reproduce env env-train docs clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -35,23 +35,30 @@ env-train:
 demo: env
 	@$(ROS) python -m tools.demo --images "$(IMAGES)"
 
-# The suites of the two environments run side by side and share nothing. Each prints when it has ended, so that pytest's
-# summaries close the output; torch gets one thread, because the node's suite has the other core.
+# The parts run side by side on two cores and share nothing; the tests of the node wait for messages half of the time. Each
+# prints when it has ended, so that pytest's summaries close the output; torch gets one thread, because others have the rest.
 test: env env-train
-	@$(MAKE) --no-print-directory --output-sync --keep-going -j2 node-tests training-tests SELECT="$(SELECT)" \
+	@$(MAKE) --no-print-directory --output-sync --keep-going -j3 training-tests ros-tests core-tests SELECT="$(SELECT)" \
 	    TRAINING_TESTS="$(TRAINING_TESTS)"
 
-# what is tested in the training side's environment; the quick round leaves what needs neither torch nor onnx to the node's
-TRAINING_TESTS := test/core test/training
+# Both environments have the same NumPy, OpenCV, SciPy and onnxruntime (test/core/test_habits.py looks), so the training
+# side's repeats only those files of test/core with tests that need more than the node has; the quick round, only those
+# that the node's environment leaves out as a whole.
+TRAINING_ONLY := test/training test/core/sam $(patsubst %,test/core/%.py,model_file/test_contract test_cli_replay test_cli_view)
+TRAINING_TESTS := $(TRAINING_ONLY) $(patsubst %,test/core/%.py,test_cli_segment test_model test_wheel)
 test-fast: SELECT := -m 'not slow'
-test-fast: TRAINING_TESTS := test/core/sam test/core/model_file/test_contract.py test/training
+test-fast: TRAINING_TESTS := $(TRAINING_ONLY)
 test-fast: test
 
-node-tests:
-	@$(ROS) pytest -o cache_dir=.pytest_cache/node --durations=15 test/core test/ros $(SELECT)
+ros-tests:
+	@$(ROS) pytest -o cache_dir=.pytest_cache/ros --durations=15 test/ros $(SELECT)
+
+core-tests:
+	@$(ROS) pytest -o cache_dir=.pytest_cache/core --durations=15 test/core $(SELECT)
 
 training-tests:
-	@OMP_NUM_THREADS=1 .venv-train/bin/python -m pytest -o cache_dir=.pytest_cache/training --durations=15 $(TRAINING_TESTS) $(SELECT)
+	@OMP_NUM_THREADS=1 .venv-train/bin/python -m pytest -o cache_dir=.pytest_cache/training --durations=15 \
+	    $(TRAINING_TESTS) $(SELECT)
 
 check: env
 	@.venv/bin/ruff check .

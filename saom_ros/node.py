@@ -40,6 +40,7 @@ from saom_ros.turns import Turns
 from saom_ros.worker import NewestWorker
 
 NAME = "saom"
+DIAGNOSTICS_EVERY_S = 1.0
 STOP_TIMEOUT_S = 4.0
 """Less than the 5 s after which `ros2 launch` sends the next, harder signal."""
 SLOW_OUTPUT_S = 3.0
@@ -92,7 +93,7 @@ class SaomNode(LifecycleNode):
         self._steady = Clock(
             clock_type=ClockType.STEADY_TIME
         )  # unlike simulated time it never stands still or jumps back
-        self.create_timer(1.0, self._publish_diagnostics, clock=self._steady)
+        self.create_timer(DIAGNOSTICS_EVERY_S, self._publish_diagnostics, clock=self._steady)
         # A timer starts it once the node spins, so that parameter and lifecycle requests are answered before and after.
         self._starter = self.create_timer(0.0, self._autostart, clock=self._steady)
 

@@ -269,6 +269,7 @@ def test_numbers_that_make_no_sense(arguments: list[str], capsys: pytest.Capture
     assert caught.value.code == 2 and "expected a whole number of at least" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_figures_are_written_where_nobody_reads_the_text(tmp_path: Path) -> None:
     """`saom bench --json figures.json | head -1` measures for minutes, and head leaves after the first line."""
     read, write = os.pipe()

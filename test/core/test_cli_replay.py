@@ -132,6 +132,7 @@ def interrupted_at(number: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return kept
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_is_gone_on_with(
     bag: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -156,6 +157,7 @@ def test_an_interrupted_run_is_gone_on_with(
     assert main([*command, "--score-threshold", "0.6"]) == 0 and kept == [0, 1, 2], "other options, other answers"
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_gone_on_with(bag: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out.mcap"
     out.write_bytes(b"an older one")
@@ -212,7 +214,9 @@ def in_ros1(message: Any, store: Any) -> Any:
     return store.types[kind](**values)
 
 
-@pytest.mark.parametrize("kind", ["SQLITE3", "MCAP", "ros1"])
+@pytest.mark.parametrize(
+    "kind", ["MCAP", pytest.param("SQLITE3", marks=pytest.mark.slow), pytest.param("ros1", marks=pytest.mark.slow)]
+)
 def test_every_kind_of_recording_gives_the_same(
     bag: Path, tmp_path: Path, kind: str, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,6 +50,7 @@ def photo(tmp_path: Path) -> Path:
     return folder / "secret.jpg"
 
 
+@pytest.mark.slow
 def test_the_answer_comes_out_again_as_the_report_says(photo: Path, tmp_path: Path) -> None:
     out, depth = tmp_path / "report.zip", SEQUENCE / "depth_008.png"
     camera = ["--intrinsics", "525", "525", "319.5", "239.5"]

@@ -195,6 +195,7 @@ def test_an_interrupted_folder_is_gone_on_with(
     assert len(list(overlays.iterdir())) == 4
 
 
+@pytest.mark.slow
 def test_what_a_killed_run_left_is_gone_on_with(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, listing = tmp_path / "whole.json", tmp_path / "out.json"
     assert main(["segment", str(photos), "--json", str(whole), *LOW]) == 0
@@ -216,6 +217,7 @@ def test_what_a_killed_run_left_is_gone_on_with(photos: Path, tmp_path: Path, mo
     assert listed(listing) == listed(whole) and not draft.exists()
 
 
+@pytest.mark.slow
 def test_a_run_with_other_options_is_not_gone_on_with(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -384,6 +386,7 @@ def test_masks_of_an_earlier_run_do_not_stay_among_the_new_ones(photos: Path, tm
     assert {"notes.txt", "mine.png"} <= left and "077_Mug.png" not in left and len(left) > 2
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_has_every_format_in_the_end(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -399,6 +402,7 @@ def test_an_interrupted_run_has_every_format_in_the_end(
     assert json.loads((out / "coco.json").read_text()) == json.loads(wanted.read_text())
 
 
+@pytest.mark.slow
 def test_json_says_what_things_stand_on_where_depth_and_intrinsics_are_given(tmp_path: Path) -> None:
     """And the table is no object there, unless it is asked for."""
     demo, answers = ROOT / "demo" / "sequence", tmp_path / "a.json"

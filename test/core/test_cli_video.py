@@ -70,6 +70,7 @@ def test_a_video_gives_a_film_and_a_line_for_each_frame(
     assert last.startswith("4 frames done, ") and last.endswith(f"written: {film}, {listing}")
 
 
+@pytest.mark.slow
 def test_all_formats_of_a_video_tell_the_same(clip: Path, tmp_path: Path) -> None:
     out, masks, listing = tmp_path / "out", tmp_path / "masks", tmp_path / "out.json"
     command = ["segment", str(clip), "-o", str(out), "--format", "overlay,labels,coco", "--save-masks", str(masks)]
@@ -132,6 +133,7 @@ def test_a_camera_ends_by_ctrl_c_with_all_that_it_saw(
     assert "until Ctrl-C" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_the_lines_of_the_frames_before(clip: Path, tmp_path: Path) -> None:
     film, listing = tmp_path / "out.mp4", tmp_path / "out.jsonl"
     film.write_bytes(b"an older one")

@@ -77,7 +77,9 @@ def test_same_frame_same_answer(segmenter: OnnxSegmenter) -> None:
     np.testing.assert_array_equal(one.label_image(), two.label_image())
 
 
-@pytest.mark.parametrize("size", [(1, 1), (2, 3), (37, 501), (720, 1280), (4320, 7680)])
+@pytest.mark.parametrize(
+    "size", [(1, 1), (2, 3), (37, 501), (720, 1280), pytest.param((4320, 7680), marks=pytest.mark.slow)]
+)
 def test_any_size(segmenter: OnnxSegmenter, size: tuple[int, int]) -> None:
     instances = segmenter.segment(np.full((*size, 3), 90, np.uint8)).instances
     assert instances.size_hw == size and instances.label_image().shape == size

@@ -17,6 +17,8 @@ from saom_core.pictures.videos import VideoWriter
 
 SEQUENCE = ROOT / "demo" / "sequence"
 HARD = ("as it is", "nothing in the picture", "no depth on anything", "another size")
+EASY_AT_ONCE = [HARD[0], *(pytest.param(kind, marks=pytest.mark.slow) for kind in HARD[1:])]
+"""The quick round runs each example as it stands."""
 
 
 def test_every_example_is_run_by_a_test() -> None:
@@ -57,7 +59,7 @@ def run_in(folder: Path, code: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.mark.parametrize("kind", HARD)
+@pytest.mark.parametrize("kind", EASY_AT_ONCE)
 def test_readme(tmp_path: Path, kind: str) -> None:
     make_files(tmp_path, kind)
     printed = "\n".join(run_in(tmp_path, example("README.md")))
@@ -72,7 +74,7 @@ def test_standalone_refuses_a_picture_that_its_camera_did_not_take(tmp_path: Pat
     assert refused.returncode != 0 and "got those of 640x480" in refused.stderr
 
 
-@pytest.mark.parametrize("kind", HARD[:3])
+@pytest.mark.parametrize("kind", EASY_AT_ONCE[:3])
 def test_standalone(tmp_path: Path, kind: str) -> None:
     make_files(tmp_path, kind)
     printed = run_in(tmp_path, example("docs/standalone.md"))
@@ -84,7 +86,7 @@ def test_standalone(tmp_path: Path, kind: str) -> None:
         assert all("nan" in row for row in rows), "no place is made up"
 
 
-@pytest.mark.parametrize("kind", HARD)
+@pytest.mark.parametrize("kind", EASY_AT_ONCE)
 def test_plain_onnxruntime(tmp_path: Path, kind: str) -> None:
     make_files(tmp_path, kind)
     code = example("docs/standalone.md", 2) + "\nprint(len(whole), *whole.shape[1:], whole.dtype, boxes.shape[1])"
@@ -105,7 +107,7 @@ def test_a_video(tmp_path: Path) -> None:
     assert all(line.endswith("} (480, 600, 3)") and "1: '" in line for line in printed)
 
 
-@pytest.mark.parametrize("kind", ["as it is", "no depth on anything"])
+@pytest.mark.parametrize("kind", [EASY_AT_ONCE[0], EASY_AT_ONCE[2]])
 def test_grasping(tmp_path: Path, kind: str) -> None:
     """All planners' lines after the common ones; what they leave is read as the planners read it."""
     make_files(tmp_path, kind)
@@ -124,7 +126,7 @@ def test_grasping(tmp_path: Path, kind: str) -> None:
     assert (points > 0) == (kind == "as it is")
 
 
-@pytest.mark.parametrize("kind", [HARD[0], *(pytest.param(kind, marks=pytest.mark.slow) for kind in HARD[1:3])])
+@pytest.mark.parametrize("kind", EASY_AT_ONCE[:3])
 def test_tutorials(tmp_path: Path, kind: str) -> None:
     make_files(tmp_path, kind)
     segmented = run_in(tmp_path, example("docs/tutorials/segment.md"))

@@ -65,3 +65,22 @@ def test_no_test_fails_because_a_machine_is_slow() -> None:
     assert not found
     (of_pytest,) = re.findall(r"^timeout = (\d+)", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     assert int(of_pytest) >= 1200
+
+
+def pinned(name: str) -> set[str]:
+    """Lines of a file of requirements about what core computes with; OpenCV with windows is the same OpenCV."""
+    text = (ROOT / "requirements" / name).read_text().replace("opencv-python-headless", "opencv-python")
+    return set(re.findall(r"^(?:numpy|opencv-python|scipy|onnxruntime|openexr|tqdm)==.*$", text, re.MULTILINE))
+
+
+def test_core_needs_one_environment_only() -> None:
+    """`make test` runs test/core in the node's environment, and again only what needs the training side's packages."""
+    assert len(pinned("node.txt")) >= 6 and pinned("node.txt") == pinned("train.txt"), (
+        "expected the same versions in both: take the same, or run all of test/core in both environments (Makefile)"
+    )
+    makefile = (ROOT / "Makefile").read_text()
+    of_the_training_side = ("torch", "onnx", "mcap_ros2", "rerun", "pycocotools", "PIL", "supervision")
+    needing = re.compile(rf"(?:importorskip|find_spec)\(\"(?:{'|'.join(of_the_training_side)})\b")
+    for path in (ROOT / "test" / "core").rglob("test_*.py"):
+        if path.parent.name != "sam" and needing.search(path.read_text(encoding="utf-8")):
+            assert path.stem in makefile, f"{path.name}: expected its name in the Makefile's TRAINING_TESTS"

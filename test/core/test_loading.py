@@ -86,6 +86,7 @@ def test_a_file_that_was_replaced_is_loaded_anew(loaded: list[Path], tmp_path: P
     assert loaded == [file, file] and before.info.name == after.info.name
 
 
+@pytest.mark.slow
 def test_segmenters_that_share_a_network_answer_by_their_own_options_at_the_same_time() -> None:
     models = Models()
     configs = [CONFIG.replace(score_threshold=threshold, photo_names=False) for threshold in (0.05, 0.8)]

@@ -70,14 +70,26 @@ def install(wheels: Path, tmp_path: Path) -> Callable[..., Path]:
     run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv")
 
     def packages(*names: str) -> Path:
-        run(*PIP, "--python", python, "install", "-q", "--no-index", "--find-links", wheels, *names)
+        run(*PIP, "--python", python, "install", "-q", "--no-compile", "--no-index", "--find-links", wheels, *names)
         return python
 
     return packages
 
 
-@pytest.mark.parametrize("opencv", ["opencv-python", "opencv-python-headless"])
-@pytest.mark.parametrize("runtime", ["onnxruntime", "onnxruntime-gpu"])
+@pytest.mark.parametrize(
+    ("opencv", "runtime"),
+    [
+        ("opencv-python", "onnxruntime-gpu"),
+        *(
+            pytest.param(*others, marks=pytest.mark.slow)
+            for others in (
+                ("opencv-python", "onnxruntime"),
+                ("opencv-python-headless", "onnxruntime"),
+                ("opencv-python-headless", "onnxruntime-gpu"),
+            )
+        ),
+    ],
+)
 def test_what_somebody_has_stays(install: Callable[..., Path], opencv: str, runtime: str) -> None:
     install(opencv, runtime)
     python = install("saom")
@@ -88,7 +100,10 @@ def test_what_somebody_has_stays(install: Callable[..., Path], opencv: str, runt
     assert sorted(one.partition("==")[0] for one in listed) == sorted(expected)
 
 
-@pytest.mark.parametrize(("extras", "kinds"), [("headless,cpu", ["HEADLESS", "CPU"]), ("gui,gpu", ["WINDOWS", "CUDA"])])
+@pytest.mark.parametrize(
+    ("extras", "kinds"),
+    [("headless,cpu", ["HEADLESS", "CPU"]), pytest.param("gui,gpu", ["WINDOWS", "CUDA"], marks=pytest.mark.slow)],
+)
 def test_what_is_asked_for_comes(install: Callable[..., Path], extras: str, kinds: list[str]) -> None:
     python = install(f"saom[{extras}]")
     assert run(python, "-c", "import cv2, onnxruntime; print(cv2.KIND, onnxruntime.KIND)").split() == kinds

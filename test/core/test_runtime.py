@@ -167,6 +167,7 @@ class TensorRt:
             raise RuntimeError("could not deserialize engine from cache")
 
 
+@pytest.mark.slow
 def test_tensorrt_builds_its_engine_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     stand_in = TensorRt(monkeypatch)

@@ -19,6 +19,9 @@ MODEL = os.environ.get("SAOM_TEST_MODEL", "")
 """A model other than the bundled one to run these tests with."""
 
 
+OFTEN = "from saom_ros import node; node.DIAGNOSTICS_EVERY_S = 0.1"
+"""Tests wait for diagnostics more than for anything else; what users run has them once a second, as in test_demo.py."""
+
 StartNode = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -30,7 +33,7 @@ def start_in(
     arguments: Sequence[str] = (),
     **parameters: object,
 ) -> subprocess.Popen[str]:
-    """The node in a process of its own, as its users run it.
+    """The node in a process of its own, with diagnostics ten times a second, else as its users run it.
 
     Args:
         domain: of ROS.
@@ -41,8 +44,8 @@ def start_in(
         parameters: of the node.
     """
     given = {"model": MODEL, **parameters}
-    how = ["-c", f"import sys; {first}; from saom_ros.process import main; sys.exit(main())"]
-    command = [sys.executable, *(how if first else ["-m", "saom_ros.process"]), *arguments, "--ros-args"]
+    program = ("import sys", first, OFTEN, "from saom_ros.process import main", "sys.exit(main())")
+    command = [sys.executable, "-c", "; ".join(line for line in program if line), *arguments, "--ros-args"]
     for name, value in given.items():
         if value != "":
             command += ["-p", f"{name}:={str(value).lower() if isinstance(value, bool) else value}"]

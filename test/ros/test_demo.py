@@ -46,6 +46,7 @@ def test_photos_give_tables_overlays_and_a_page(tmp_path: Path) -> None:
     assert not left_behind(photos)
 
 
+@pytest.mark.slow
 def test_a_folder_with_depth_and_a_camera_gives_metres_and_no_alarm(tmp_path: Path) -> None:
     """In the form of the demo's own sequence; a map under another name is no picture."""
     folder, out = tmp_path / "mine", tmp_path / "out"

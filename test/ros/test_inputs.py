@@ -214,6 +214,7 @@ def lines(log: Path, text: str) -> list[str]:
     return [line for line in log.read_text().splitlines() if text in line]
 
 
+@pytest.mark.slow
 def test_the_terminal_tells_what_is_missing_once_and_when_it_is_over(start: StartNode, robot: Robot, log: Path) -> None:
     robot.withdraw("image")
     process = start(input_timeout_s=0.5, remap=["depth:=/nothing"])

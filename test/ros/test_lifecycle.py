@@ -64,6 +64,7 @@ def test_a_change_takes_effect_with_the_next_frame(running: Robot) -> None:
     assert running.set_parameter("max_instances", 100).successful
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_used_leaves_a_node_that_can_be_tried_again(
     start: StartNode, robot: Robot, log: Path, tmp_path: Path
 ) -> None:

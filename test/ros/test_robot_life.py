@@ -150,6 +150,7 @@ def test_depth_stops_and_comes_back(running: Robot) -> None:
     running.until_status("no depth on /depth", "nobody publishes it", level=b"\x01")
 
 
+@pytest.mark.slow
 def test_listeners_and_callers_that_are_killed(running: Robot, tmp_path: Path) -> None:
     said = tmp_path / "victim.log"
 
@@ -170,6 +171,7 @@ def test_listeners_and_callers_that_are_killed(running: Robot, tmp_path: Path) -
             running.answer_to(running.show(picture()[0]))
 
 
+@pytest.mark.slow
 def test_a_listener_that_hangs(running: Robot, tmp_path: Path) -> None:
     said = tmp_path / "victim.log"
     victim = other_process(running, said, "-c", LISTENER)

@@ -54,6 +54,7 @@ for process in processes:
 """
 
 
+@pytest.mark.slow
 def test_five_processes_fit_into_a_container_and_those_that_do_not_tell() -> None:
     said = in_container(start_processes(8)).stdout.splitlines()
     assert said[:5] == ["fine"] * 5

@@ -146,6 +146,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
+@pytest.mark.slow
 def test_figures_are_written_where_nobody_reads_the_table(data: Path, models: list[str], tmp_path: Path) -> None:
     """`saom evaluate --json figures.json | head` runs for minutes, and head leaves after ten lines."""
     read, write = os.pipe()

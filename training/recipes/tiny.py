@@ -95,7 +95,7 @@ def tiny_terms(
     truth_boxes = torch.cat([item.boxes[k] for item, k in zip(items, rows, strict=True)])
     quality = torch.zeros_like(answers.quality_logits, dtype=torch.float32)
     logits = answers.mask_logits.float()[on_object]
-    focal, dice, quality[on_object] = (compiled_mask_terms if fused else mask_terms)(logits, truth)
+    focal, dice, quality[on_object] = (compiled_mask_terms() if fused else mask_terms)(logits, truth)
     error = F.binary_cross_entropy_with_logits(answers.quality_logits.float(), quality, reduction="sum")
     pixels = torch.stack([item.semantic for item in items])
     semantic, known = semantic_losses(answers.semantics.float(), pixels, class_weights)

@@ -341,6 +341,7 @@ def test_random_streams_never_give_an_id_twice() -> None:
             last_seen[number] = now, number_of_frame
 
 
+@pytest.mark.slow
 def test_the_demo_sequence() -> None:
     """The camera goes about a table, far from picture to picture: large objects keep their ids all the same."""
     segmenter, tracker = OnnxSegmenter(SaomConfig(threads=1)), Tracker()

@@ -73,7 +73,7 @@ def test_a_sam_mask_without_pixels_is_empty() -> None:
     assert not encoded.best_masks(np.full((2, 2), 0.5)).any() and encoded.best_masks(np.zeros((0, 2))).shape[0] == 0
 
 
-@pytest.mark.parametrize("size_hw", [(128, 192), (90, 100)])
+@pytest.mark.parametrize("size_hw", [pytest.param((128, 192), marks=pytest.mark.slow), (90, 100)])
 def test_saom_tiny_answers_each_point_by_itself(folder: Path, size_hw: tuple[int, int]) -> None:
     model = load_model(SaomConfig(model=str(folder)), grid=(6, 4))
     # more points than the grid has, some of them answered alike

@@ -9,23 +9,23 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from sam_scenes import TINY, one_thread, tiny_model  # noqa: F401
+from sam_scenes import one_thread, tiny_model  # noqa: F401
 
 from saom_cli.main import main
 from saom_core.config import SaomConfig
 from saom_core.everything import OnnxSegmenter
 from saom_core.sam.checkpoints import read_checkpoint, write_checkpoint
+from saom_core.sam.network import SamModel
 from saom_core.sam.options import SamEverythingOptions
 from saom_core.sam.segmenter import load_sam
-from saom_training.benches.sam_stand_in import stand_in
 from saom_training.onnx_files.parity import example_input
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checkpoint(tiny_stand_in: SamModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Answers each point with three discs about it."""
     path = tmp_path_factory.mktemp("sam") / "stand_in.safetensors"
-    write_checkpoint(stand_in(TINY, class_names=tuple("abcde")), path, {"name": "stand-in", "license": "of nobody"})
+    write_checkpoint(tiny_stand_in, path, {"name": "stand-in", "license": "of nobody"})
     return path
 
 

@@ -55,7 +55,7 @@ def test_compiled_terms_and_gradients_equal_plain_ones() -> None:
     generator = torch.Generator().manual_seed(0)
     truth = torch.rand(3, 8, 8, generator=generator)
     answers = []
-    for terms in (mask_terms, compiled_mask_terms):
+    for terms in (mask_terms, compiled_mask_terms()):
         logits = torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(1)).requires_grad_()
         focal, dice, iou = terms(logits, truth)
         (focal.sum() + dice.sum()).backward()
