@@ -28,6 +28,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = {"node": ("ros.txt", "node.txt", "dev.txt"), "train": ("train.txt",)}
 WITHOUT_DEPENDENCIES = {"train": ("train-alone.txt",)}  # packages of which only the files are used
+OPTIONAL = {"train": ("train-optional.txt",)}  # the same; where one cannot be had, the environment does without
 ENVIRONMENTS = {"node": ROOT / ".venv", "train": ROOT / ".venv-train"}
 CPU_TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 # what PyPI's torch for Linux needs and the build for CPUs alone does not; 5 GB on the disk
@@ -139,12 +140,15 @@ def make_environment(name: str, torch: str = "", torch_index: str = CPU_TORCH_IN
     venv = ENVIRONMENTS[name]
     files = [ROOT / "requirements" / file for file in REQUIREMENTS[name]]
     alone = [ROOT / "requirements" / file for file in WITHOUT_DEPENDENCIES.get(name, ())]
+    optional = [ROOT / "requirements" / file for file in OPTIONAL.get(name, ())]
     # remembered, so that `make test` does not bring back the 5 GB that somebody left out
     remembered = venv / "saom-torch-build"
     has = remembered.read_text() if remembered.is_file() else "cuda"
     build = torch or has
     # the checkout is installed anew after a change of its package names or commands, too
-    wanted = digest([*files, *alone, ROOT / "pyproject.toml", ROOT / "setup.py"], platform.python_version() + build)
+    wanted = digest(
+        [*files, *alone, *optional, ROOT / "pyproject.toml", ROOT / "setup.py"], platform.python_version() + build
+    )
     stamp = venv / "saom-requirements.sha256"
     if stamp.is_file() and stamp.read_text() == wanted:
         return
@@ -167,6 +171,9 @@ def make_environment(name: str, torch: str = "", torch_index: str = CPU_TORCH_IN
         run([*pip, *(argument for file in files for argument in ("-r", str(file)))], environment)
     for file in alone:
         run([*pip, "--no-deps", "-r", str(file)], environment)
+    for file in optional:
+        if try_to_run([*pip, "--no-deps", "-r", str(file)], environment) != 0:
+            say(f"what {file.name} names is left out; the file says what needs it")
     run([*pip, "--no-deps", "--no-build-isolation", "-e", "."], environment)  # the command `saom`
     stamp.write_text(wanted)
 
@@ -283,11 +290,14 @@ def digest(files: list[Path], extra: str) -> str:
 
 def run(command: list[str], environment: dict[str, str] | None = None) -> None:
     """Runs a command in the checkout; ends this program with its exit code where it fails."""
-    result = subprocess.run(command, cwd=ROOT, env=environment, check=False)
-    if result.returncode != 0:
-        sys.exit(
-            fail(f"{' '.join(command[:6])} ... failed with exit code {result.returncode}; its message stands above")
-        )
+    status = try_to_run(command, environment)
+    if status != 0:
+        sys.exit(fail(f"{' '.join(command[:6])} ... failed with exit code {status}; its message stands above"))
+
+
+def try_to_run(command: list[str], environment: dict[str, str] | None = None) -> int:
+    """Runs a command in the checkout; returns its exit code."""
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 
 def say(text: str) -> None:

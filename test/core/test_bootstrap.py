@@ -113,13 +113,14 @@ def add_to_index(index: Path, name: str, version: str, needs: str = "") -> None:
 
 @pytest.mark.slow
 def test_torch_for_cpus_comes_from_its_index_and_stays_until_somebody_asks_for_cuda(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Real pip and real environments, with two package indexes in folders; only `pip install -e .` is left out."""
     pypi, of_torch = tmp_path / "pypi", tmp_path / "of-torch"
     for name, version in (("torch", "2.15.0"), ("torchvision", "0.29.2"), ("nvidia_cublas", "13.4"), ("small", "1.0")):
         add_to_index(pypi, name, version)
-    add_to_index(pypi, "alone", "1.0", needs="not-there==1.0")
+    for name in ("alone", "rare"):
+        add_to_index(pypi, name, "1.0", needs="not-there==1.0")
     for name, version in (("torch", "2.15.0+cpu"), ("torchvision", "0.29.2+cpu"), ("small", "1.0+not.from.here")):
         add_to_index(of_torch, name, version)
     checkout = tmp_path / "checkout"
@@ -128,6 +129,8 @@ def test_torch_for_cpus_comes_from_its_index_and_stays_until_somebody_asks_for_c
     pins = ["torch==2.15.0 ; python_full_version >= '3.10'", "torchvision==0.29.2", "small==1.0"]
     requirements.write_text("\n".join([*pins, "nvidia-cublas==13.4 ; sys_platform == 'linux'"]))
     (checkout / "requirements" / "train-alone.txt").write_text("alone==1.0\n")
+    optional = checkout / "requirements" / "train-optional.txt"
+    optional.write_text("gone==1.0\n")
     for name in ("pyproject.toml", "setup.py"):
         (checkout / name).write_text("")
     venv = checkout / ".venv-train"
@@ -156,8 +159,14 @@ def test_torch_for_cpus_comes_from_its_index_and_stays_until_somebody_asks_for_c
 
     for_cpus = {"torch-2.15.0+cpu", "torchvision-0.29.2+cpu", "small-1.0", "alone-1.0"}
     assert make("cpu") == (for_cpus, 5)
+    assert "train-optional.txt names is left out" in capfd.readouterr().out
     assert make("cpu") == (for_cpus, 0) and make("") == (for_cpus, 0)  # as `make test` calls it
     (checkout / "pyproject.toml").write_text("[project.scripts]")  # a new command: the checkout is installed anew
     assert make("") == (for_cpus, 4) and commands[-1][-2:] == ["-e", "."]
+    optional.write_text("rare==1.0\n")  # it can be had
+    capfd.readouterr()
+    assert make("") == (for_cpus | {"rare-1.0"}, 4)
+    assert "left out" not in capfd.readouterr().out
+    optional.write_text("")
     assert make("cuda")[0] == {"torch-2.15.0", "torchvision-0.29.2", "small-1.0", "alone-1.0", "nvidia_cublas-13.4"}
     assert make("")[1] == 0
