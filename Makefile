@@ -4,7 +4,7 @@
 #   make test                   all tests, over real DDS between processes
 #   make test-fast              the same without the slow ones; three minutes
 #   make env                    ROS 2 and the node's libraries in .venv, the built package in install/
-#   make env-train              torch and the simulators in .venv-train, 7 GB; TORCH=cpu: without CUDA, 2.4 GB
+#   make env-train              torch and the simulators in .venv-train, 7 GB; TORCH=cpu: without CUDA, 2.4 GB; Python 3.11: 0.8 GB more
 #   make check                  lint, format, types
 #   make train                  saom-tiny from nothing: scenes, training, figures, export (hours; resumes where it was)
 #   make reproduce              what SAOM gains over a SAM-like base, and the worth of each step (hours; resumes where it was)

@@ -18,7 +18,7 @@ from saom_core.errors import InputError
 from saom_training.benches.collect import step_times_ms
 from saom_training.collect import add_arguments, run
 from saom_training.data.shards import checked_info
-from saom_training.simulators.interface import CollectOptions
+from saom_training.simulators.interface import CollectOptions, make_simulator
 from saom_training.simulators.rooms.cameras import Light, View, look_at
 from saom_training.simulators.rooms.geometry.model import Look, ObjectModel, Solid
 from saom_training.simulators.rooms.mujoco_world import World
@@ -54,9 +54,14 @@ def opengl():
     made.close()
 
 
-def box_world(rgb: tuple[float, float, float] = (0.9, 0.05, 0.05), kind: str = "plain", alpha: float = 1.0) -> World:
+def box_world(
+    rgb: tuple[float, float, float] = (0.9, 0.05, 0.05),
+    kind: str = "plain",
+    alpha: float = 1.0,
+    picture: np.ndarray | None = None,
+) -> World:
     """A coloured box on a pale floor, without walls; its surface is just as asked for."""
-    looks = {"skin": Look(kind, rgb, alpha=alpha), "floor": Look("plain", (0.8, 0.8, 0.8))}  # type: ignore[arg-type]
+    looks = {"skin": Look(kind, rgb, alpha=alpha, picture=picture), "floor": Look("plain", (0.8, 0.8, 0.8))}  # type: ignore[arg-type]
     floor = Solid("box", (6.0, 6.0, 0.1), (0.0, 0.0, -0.05), "floor", "background")
     solid = Solid("box", (0.3, 0.4, 0.5), (0.0, 0.0, 0.25), "skin", "body")
     model = ObjectModel("Box", "test", (solid,), looks, (0.3, 0.4, 0.5), 0.2, "table")
@@ -121,6 +126,38 @@ def test_any_pinhole(cycles, camera: CameraIntrinsics):
     expected = traced(world, view, camera)
     assert 100 < expected.sum() < 1500
     assert within_one_pixel(is_red(cycles.color(view, [], AMBIENT)), expected)
+
+
+def test_textures_lie_as_opengl_lays_them(cycles, opengl: Renderer):
+    """A quarter of every face is red: which one, tells all ways to mirror or turn a texture apart."""
+    picture = np.full((64, 64, 3), (20, 60, 200), np.uint8)
+    picture[:32, :32] = (230, 10, 10)
+    world, view = box_world(kind="picture", picture=picture), view_of()
+    opengl.load(world)
+    cycles.load(world, np.random.default_rng(0))
+    expected, seen = is_red(opengl.color(view, [], np.ones(3))), is_red(cycles.color(view, [], AMBIENT))
+    assert expected.sum() > 60
+    likeness = [
+        np.corrcoef(turned.ravel(), seen.ravel())[0, 1] for turned in (expected, expected[::-1], expected[:, ::-1])
+    ]
+    assert likeness[0] > 0.75 and max(likeness[1:]) < 0.5  # a red sliver of the top may mirror the sky instead
+
+
+def test_normals_arrive(cycles):
+    """Corners that share a place keep normals of their own, so that a box has edges."""
+    import bpy
+
+    from saom_training.simulators.rooms.cycles.stage import _mesh
+
+    model = box_world().model
+    for index in range(model.nmesh):
+        corners = slice(model.mesh_faceadr[index], model.mesh_faceadr[index] + model.mesh_facenum[index])
+        expected = model.mesh_normal[model.mesh_normaladr[index] + model.mesh_facenormal[corners].ravel()]
+        mesh = _mesh(model, index)
+        found = np.empty(expected.size, np.float32)
+        mesh.corner_normals.foreach_get("vector", found)
+        np.testing.assert_allclose(found.reshape(-1, 3), expected, atol=1e-3)
+        bpy.data.meshes.remove(mesh)
 
 
 def test_a_lamp_throws_a_shadow_on_the_far_side(cycles):
@@ -242,6 +279,12 @@ def test_a_data_set_remembers_its_renderer(cycles, command, tmp_path: Path, capf
     for other in ((), ("--renderer", "cycles"), ("--renderer", "opengl")):
         with pytest.raises(InputError, match="expected in .* a data set of .*extra"):
             command(*other)
+
+
+def test_a_machine_with_another_blender_is_refused(cycles):
+    other = cycles_renderer(SAMPLES) | {"blender": "0.1"}
+    with pytest.raises(InputError, match="install the same one here"):
+        make_simulator(CollectOptions("rooms", 0, SIZE_HW, 1, {"renderer": other}))
 
 
 def test_opengl_leaves_no_word_of_it_so_that_older_data_sets_go_on(command, tmp_path: Path):

@@ -35,8 +35,8 @@ def add_things(world: World, rng: np.random.Generator) -> None:
     for geom in range(model.ngeom):
         if model.geom_group[geom] == COLLIDER_GROUP:
             continue
-        if model.geom_type[geom] != mujoco.mjtGeom.mjGEOM_MESH:
-            raise ValueError(f"expected meshes alone to draw with Cycles, got geom {geom} of another kind: use OpenGL")
+        if model.geom_type[geom] != mujoco.mjtGeom.mjGEOM_MESH or model.geom_matid[geom] < 0:
+            raise ValueError(f"expected meshes with a material for Cycles, got another geom, {geom}: use OpenGL")
         item = bpy.data.objects.new(f"geom_{geom}", _mesh(model, int(model.geom_dataid[geom])))
         item.data.materials.append(materials[model.geom_matid[geom]])
         pose = np.eye(4)
@@ -164,7 +164,6 @@ def add_sky(rng: np.random.Generator) -> None:
     tinted.data_type, tinted.blend_type = "RGBA", "MULTIPLY"
     tinted.inputs["Factor"].default_value = 1.0
     colours = [socket for socket in tinted.inputs if socket.type == "RGBA"]
-    colours[1].name = "tint"
     links.new(sheet.outputs["Color"], colours[0])
     links.new(next(s for s in tinted.outputs if s.type == "RGBA"), nodes["Background"].inputs["Color"])
     world.cycles.sampling_method, world.cycles.sample_map_resolution = "MANUAL", 2 * SKY_SIZE_HW[1]
