@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 import pytest
 import torch
@@ -51,10 +52,21 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("size_hw", "grid"), [((96, 128), (8, 8)), ((192, 256), (32, 32)), ((96, 192), (20, 6))])
-def test_file_equals_torch(checkpoint: Path, tmp_path: Path, size_hw: tuple[int, int], grid: tuple[int, int]) -> None:
+FEW_ROWS = 20
+"""Rows of the answer of most files here: each further group of rows is one more branch to convert, for ten seconds."""
+
+
+@pytest.mark.parametrize(
+    ("size_hw", "grid", "rows", "branches"),
+    [((96, 128), (8, 8), None, 5), ((192, 256), (32, 32), FEW_ROWS, 2), ((96, 192), (20, 6), FEW_ROWS, 2)],
+)
+def test_file_equals_torch(
+    checkpoint: Path, tmp_path: Path, size_hw: tuple[int, int], grid: tuple[int, int], rows: int | None, branches: int
+) -> None:
     path = tmp_path / "model.onnx"
-    export(checkpoint, path, ExportOptions(name="test", size_hw=size_hw, grid=grid, figures={"AP50": 0.1}))
+    options = ExportOptions(name="test", size_hw=size_hw, grid=grid, max_instances=rows, figures={"AP50": 0.1})
+    export(checkpoint, path, options)
+    assert [node.op_type for node in onnx.load(str(path)).graph.node].count("If") == branches, "empty rows cost nothing"
     assert [p.name for p in tmp_path.iterdir()] == ["model.onnx"]
     segmenter = OnnxSegmenter(SaomConfig(model=str(path), threads=1, score_threshold=0.0, stability_threshold=0.0))
     info = segmenter.info
@@ -76,7 +88,11 @@ def test_different_results_are_not_written(checkpoint: Path, tmp_path: Path, mon
 
     monkeypatch.setattr(export_module, "halve_weights", damaged)
     with pytest.raises(ExportError, match="not written"):
-        export(checkpoint, tmp_path / "model.onnx", ExportOptions(size_hw=(96, 128), grid=(8, 8)))
+        export(
+            checkpoint,
+            tmp_path / "model.onnx",
+            ExportOptions(size_hw=(96, 128), grid=(8, 8), max_instances=FEW_ROWS, calls=1),
+        )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -184,9 +200,8 @@ def test_comparison_of_several_masks_per_prompt() -> None:
 def test_exported_file_can_be_trained_on(checkpoint: Path, tmp_path: Path) -> None:
     """Back from the file: the same answers, batch norms with the statistics of what they see, and a clear error."""
     path = tmp_path / "model.onnx"
-    export(
-        checkpoint, path, ExportOptions(name="test", grid=(8, 8))
-    )  # full size: in smaller files some products are folded
+    # full size: in smaller files some products are folded
+    export(checkpoint, path, ExportOptions(name="test", grid=(8, 8), max_instances=FEW_ROWS, calls=1))
     network, record = network_from_onnx(path)
     assert record == {"steps": 0} and network.config == TinyConfig(CLASSES_AND_OTHER, object_width=16)
     original = deployable(load_network_and_record(checkpoint)[0])
@@ -219,7 +234,8 @@ def test_a_depth_branch_comes_back_from_a_file(tmp_path: Path) -> None:
     network = SaomTiny(TinyConfig(("Mug", "Other"), encoder="efficientnet_lite0", depth_width=8, object_width=16))
     spread(network)
     save_network(network.eval(), tmp_path / "checkpoint", {})
-    export(tmp_path / "checkpoint", tmp_path / "model.onnx", ExportOptions(name="test", grid=(8, 8)))
+    options = ExportOptions(name="test", grid=(8, 8), max_instances=FEW_ROWS, calls=1)
+    export(tmp_path / "checkpoint", tmp_path / "model.onnx", options)
     found, _ = network_from_onnx(tmp_path / "model.onnx")
     assert found.config == network.config
     image, depth = (part[None] for part in example_input((96, 128), 0))

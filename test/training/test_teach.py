@@ -45,7 +45,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         save_network(random_network(seed), folder, {"config": {"augment": {"size_hw": (96, 128)}}, "steps": 0})
         if sees_objects(CheckpointNetwork(folder, "cpu", 1, (8, 8))):
             break
-    export(folder, folder / "model.onnx", ExportOptions(size_hw=(96, 128), grid=(8, 8)))
+    export(folder, folder / "model.onnx", ExportOptions(size_hw=(96, 128), grid=(8, 8), max_instances=20, calls=2))
     return folder / "model.onnx"
 
 

@@ -7,6 +7,8 @@ stability -> mask duplicate removal -> the best K, all with static output shapes
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torchvision
 from torch import Tensor, nn
@@ -114,7 +116,19 @@ class EverythingGraph(nn.Module):
         while sum(sizes) < len(scores):
             sizes.append(min(max(EMBEDDED_FIRST, sum(sizes)), len(scores) - sum(sizes)))
         parts = zip(logits.split(sizes), scores.split(sizes), strict=True)
-        return torch.cat([torch.cond(best[0] > 0, embedded, nothing, (rows, *given)) for rows, best in parts])
+        return torch.cat([_where(best[0] > 0, embedded, nothing, (rows, *given)) for rows, best in parts])
+
+
+def _where(
+    condition: Tensor, function: Callable[..., Tensor], otherwise: Callable[..., Tensor], arguments: tuple[Tensor, ...]
+) -> Tensor:
+    """What one of two functions gives; in an exported file an ONNX `If`.
+
+    Elsewhere Python decides, since torch.cond compiles both functions for each network and each size, for seconds.
+    """
+    if torch.compiler.is_exporting():
+        return torch.cond(condition, function, otherwise, arguments)
+    return (function if bool(condition) else otherwise)(*arguments)
 
 
 def preselect(boxes: Tensor, scores: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -26,6 +26,9 @@ from saom_training.onnx_files.parity import Case, torch_answer
 @pytest.fixture(autouse=True)
 def tiny_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sam_stand_in.SIZES, "small", TINY)
+    monkeypatch.setattr(
+        sam_stand_in, "_STEPS", 3
+    )  # good masks take ten seconds of teaching, and nothing here asks for them
 
 
 @pytest.mark.slow
