@@ -29,7 +29,7 @@ FORMAT = 1
 REQUIRED_OUTPUTS = {
     "masks": 3,  # (K, h, w) logits that cover the input image
     "boxes": 2,  # (K, 4) xyxy, pixels of the input image
-    "scores": 1,  # (K,) predicted IoU, falling; 0: the row is padding
+    "scores": 1,  # (K,) how well the mask will fit, 0..1, falling; 0: the row is padding
     "stability": 1,  # (K,)
     "class_ids": 1,  # (K,)
     "class_scores": 1,  # (K,) probability of that class

@@ -25,9 +25,9 @@ BOX_IOU = MOST_BOX_IOU
 """Prompts whose boxes agree more than this are one candidate; the mask stage below decides the rest."""
 BASIC_OUTPUTS = (*REQUIRED_OUTPUTS, "embeddings", "image_embedding")
 """What each exported module returns first, in this order; one may add others of `OPTIONAL_OUTPUTS`."""
-EMBEDDED_FIRST = 10
-"""Rows of the answer that are embedded together at first. Each further group is as large as all before it together, and
-the first group without a filled row ends the work."""
+EMBEDDED_FIRST, EMBEDDED_NEXT = 8, 3
+"""Rows of the answer that are embedded together at first, and at least in each further group, which is a quarter of all
+before it: a row that is not filled costs as much as one that is, unless its whole group is empty."""
 
 
 class EverythingGraph(nn.Module):
@@ -90,7 +90,12 @@ class EverythingGraph(nn.Module):
         picked, valid = preselect(boxes, passing, self.candidates)
         logits = self.network.masks(features, mask_embeddings[None, picked])[0].float()
         stability = stability_score(logits)
-        scores = quality[picked] * valid * (stability >= stability_threshold)
+        agreement = prompt_agreement(logits > 0, boxes[picked], prompts / size[:2], boxes, quality)
+        alone = torch.ones_like(
+            agreement
+        )  # prompts that somebody asks, with open thresholds, have no say in each other
+        scores = mask_scores(quality[picked], stability, torch.where(score_threshold > 0, agreement, alone))
+        scores = scores * valid * (scores >= score_threshold) * (stability >= stability_threshold)
         scores, order = best_distinct(logits > 0, scores, nms_iou, self.max_instances)
         picked = picked[order]
         logits, stability = logits[order], stability[order]
@@ -114,7 +119,8 @@ class EverythingGraph(nn.Module):
 
         sizes: list[int] = []
         while sum(sizes) < len(scores):
-            sizes.append(min(max(EMBEDDED_FIRST, sum(sizes)), len(scores) - sum(sizes)))
+            group = max(EMBEDDED_NEXT, sum(sizes) // 4) if sizes else EMBEDDED_FIRST
+            sizes.append(min(group, len(scores) - sum(sizes)))
         parts = zip(logits.split(sizes), scores.split(sizes), strict=True)
         return torch.cat([_where(best[0] > 0, embedded, nothing, (rows, *given)) for rows, best in parts])
 
@@ -129,6 +135,47 @@ def _where(
     if torch.compiler.is_exporting():
         return torch.cond(condition, function, otherwise, arguments)
     return (function if bool(condition) else otherwise)(*arguments)
+
+
+def prompt_agreement(masks: Tensor, own: Tensor, points: Tensor, boxes: Tensor, quality: Tensor) -> Tensor:
+    """How far the prompts that lie on each mask mean the same object: the mean IoU of their boxes with its own.
+
+    Args:
+        masks: (C, h, w) bool.
+        own: (C, 4) xyxy 0..1, the boxes that their prompts predict.
+        points: (N, 2) xy 0..1, all prompts.
+        boxes: (N, 4) what these predict.
+        quality: (N,) 0..1, what each counts for.
+
+    Returns:
+        (C,) 0..1; 1 where no prompt lies on the mask.
+    """
+    height, width = masks.shape[1:]
+    column = (points[:, 0] * width).long().clamp(0, width - 1)
+    row = (points[:, 1] * height).long().clamp(0, height - 1)
+    weights = masks.flatten(1).index_select(1, row * width + column).float() * quality
+    total = weights.sum(1)
+    agreed = (weights * _box_iou(own, boxes)).sum(1) / total.clamp(min=1e-6)
+    return torch.where(total > 0, agreed, torch.ones_like(agreed))
+
+
+def _box_iou(first: Tensor, second: Tensor) -> Tensor:
+    """As torchvision's `box_iou`, (C, 4) and (N, 4) -> (C, N); without its axis of two, on which onnxruntime is slow."""
+    x0, y0, x1, y1 = first[:, :, None].unbind(1)
+    u0, v0, u1, v1 = second[None].unbind(2)
+    wide = (torch.minimum(x1, u1) - torch.maximum(x0, u0)).clamp(min=0)
+    both = wide * (torch.minimum(y1, v1) - torch.maximum(y0, v0)).clamp(min=0)
+    return both / ((x1 - x0) * (y1 - y0) + (u1 - u0) * (v1 - v0) - both).clamp(min=1e-9)
+
+
+def mask_scores(quality: Tensor, stability: Tensor, agreement: Tensor) -> Tensor:
+    """How well each mask will fit, 0..1: the geometric mean of three values, (N,) each, with weights 4, 2 and 1.
+
+    The IoU that a prompt predicts does not see the mask itself. An unsure edge tells of one that fits badly; and where
+    prompts on it mean other objects, it may cover two things or half of one. No mask scores 0, which means padding.
+    """
+    rest = stability.clamp(min=0.01).square() * agreement.clamp(min=0.01)
+    return (quality.pow(4) * rest).pow(1 / 7)
 
 
 def preselect(boxes: Tensor, scores: Tensor, count: int) -> tuple[Tensor, Tensor]:

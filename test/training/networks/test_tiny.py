@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,14 @@ import torch
 from saom_core.model_file.contract import OUTPUTS
 from saom_core.taxonomy import CLASSES_AND_OTHER
 from saom_training.networks.encoder import input_channels, local_mean
-from saom_training.networks.everything import EverythingGraph, grid_prompts_xy, stability_score, suppress_duplicates
+from saom_training.networks.everything import (
+    EverythingGraph,
+    grid_prompts_xy,
+    mask_scores,
+    prompt_agreement,
+    stability_score,
+    suppress_duplicates,
+)
 from saom_training.networks.object_head import mask_boxes
 from saom_training.networks.tiny import SaomTiny, TinyConfig
 from saom_training.onnx_files.parity import example_input
@@ -163,6 +172,69 @@ def test_everything_graph_shapes_and_order(network: SaomTiny) -> None:
     assert (nothing[2] == 0).all()
 
 
+def test_a_score_joins_predicted_quality_stability_and_agreement() -> None:
+    rows = [(0.9, 1.0, 1.0), (0.9, 0.6, 1.0), (0.9, 1.0, 0.3), (0.5, 0.5, 0.5), (0.9, 0.0, 0.0)]
+    quality, stability, agreement = torch.tensor(rows).T
+    wanted = [(q**4 * max(s, 0.01) ** 2 * max(a, 0.01)) ** (1 / 7) for q, s, a in rows]
+    torch.testing.assert_close(mask_scores(quality, stability, agreement), torch.tensor(wanted))
+    assert mask_scores(torch.tensor(1e-3), torch.tensor(0.0), torch.tensor(0.0)) > 0  # 0 would be padding
+
+
+def test_agreement_against_loops() -> None:
+    rng = np.random.default_rng(4)
+    masks = torch.from_numpy(rng.random((5, 6, 8)) < 0.3)
+    masks[4] = False
+    corners = torch.from_numpy(np.sort(rng.random((20, 2, 2)), axis=1)).float()
+    boxes, points = corners.flatten(1), torch.from_numpy(rng.random((20, 2))).float()
+    quality = torch.from_numpy(rng.random(20)).float()
+    actual = prompt_agreement(masks, boxes[:5], points, boxes, quality)
+    for k in range(5):
+        total = agreed = 0.0
+        for n, (x, y) in enumerate(points.tolist()):
+            if masks[k, int(y * 6), int(x * 8)]:
+                low, high = torch.maximum(boxes[k, :2], boxes[n, :2]), torch.minimum(boxes[k, 2:], boxes[n, 2:])
+                both = float((high - low).clamp(min=0).prod())
+                either = sum(float((box[2:] - box[:2]).prod()) for box in (boxes[k], boxes[n])) - both
+                total, agreed = total + float(quality[n]), agreed + float(quality[n]) * both / either
+        assert float(actual[k]) == pytest.approx(agreed / total if total else 1.0, abs=1e-5)
+
+
+@torch.no_grad()
+def test_asked_prompts_have_no_say_in_each_other(network: SaomTiny) -> None:
+    graph = EverythingGraph(network, candidates=40, max_instances=20)
+    image, depth = example_input((96, 128), 0)
+    points = torch.tensor([[20.0, 30.0], [70.0, 60.0]])
+
+    def score_of_first(prompts: torch.Tensor) -> float:
+        answer = dict(
+            zip(OUTPUTS, graph(image, depth, prompts, *(torch.tensor(v) for v in (0.0, 0.0, 1.0))), strict=True)
+        )
+        row = int((answer["points"] == points[0]).all(1).nonzero()[0])
+        return float(answer["scores"][row])
+
+    assert score_of_first(points) == pytest.approx(score_of_first(points[:1].expand(2, 2)), rel=1e-5)
+
+
+@torch.no_grad()
+def test_no_score_is_below_the_threshold(network: SaomTiny) -> None:
+    """A threshold leaves out what a later look at the scores would, where no mask removes another."""
+    network = copy.deepcopy(network)
+    network.mask_head[-1].weight *= 60  # masks whose edges are surer here and there
+    network.quality_head[-1].weight *= 20
+    graph = EverythingGraph(network, candidates=40, max_instances=20)
+    image, depth = example_input((96, 128), 0)
+
+    def scores(least: float) -> torch.Tensor:
+        limits = [torch.tensor(v) for v in (least, 0.0, 1.0)]
+        return graph(image, depth, grid_prompts_xy(8, 6, (96, 128)), *limits)[2]
+
+    opened = scores(1e-6)  # at 0 prompts count as asked one by one
+    least = float(opened.median())
+    closed = scores(least)
+    assert opened.unique().numel() > 5 and 0 < (closed > 0).sum() < (opened > 0).sum()
+    assert ((closed >= least) | (closed == 0)).all()
+
+
 @torch.no_grad()
 def test_prompts_of_one_point_answer_that_point(network: SaomTiny) -> None:
     """All rows the same prompt: one instance, and it is what the network says of that point."""
@@ -174,7 +246,8 @@ def test_prompts_of_one_point_answer_that_point(network: SaomTiny) -> None:
     features = network.encode(image[None], depth[None])
     alone = network.decode(features, (point / torch.tensor([128.0, 96.0]))[None, None])
     assert (answer["scores"] > 0).sum() == 1
-    torch.testing.assert_close(answer["scores"][0], alone.quality_logits.sigmoid()[0, 0], atol=1e-4, rtol=1e-4)
+    quality, stability = float(alone.quality_logits.sigmoid()[0, 0]), float(answer["stability"][0])
+    assert float(answer["scores"][0]) == pytest.approx((quality**4 * max(stability, 0.01) ** 2) ** (1 / 7), rel=1e-4)
     expected = network.masks(features, alone.mask_embeddings)[0, 0]
     torch.testing.assert_close(answer["masks"][0], expected, atol=1e-3, rtol=1e-3)
 
