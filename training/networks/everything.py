@@ -86,7 +86,8 @@ class EverythingGraph(nn.Module):
 
         mask_embeddings, quality_logits, boxes = in_chunks(answered, prompts / size[:2], self.prompts_at_once)
         quality = quality_logits.float().sigmoid()
-        passing = torch.where(quality >= score_threshold, quality, torch.zeros_like(quality))
+        within_reach = quality >= score_threshold.pow(6 / 4)  # of the threshold, by `mask_scores`
+        passing = torch.where(within_reach, quality, torch.zeros_like(quality))
         picked, valid = preselect(boxes, passing, self.candidates)
         logits = self.network.masks(features, mask_embeddings[None, picked])[0].float()
         stability = stability_score(logits)
@@ -169,13 +170,14 @@ def _box_iou(first: Tensor, second: Tensor) -> Tensor:
 
 
 def mask_scores(quality: Tensor, stability: Tensor, agreement: Tensor) -> Tensor:
-    """How well each mask will fit, 0..1: the geometric mean of three values, (N,) each, with weights 4, 2 and 1.
+    """How well each mask will fit, 0..1, of three values (N,): a product in which each has its weight.
 
     The IoU that a prompt predicts does not see the mask itself. An unsure edge tells of one that fits badly; and where
-    prompts on it mean other objects, it may cover two things or half of one. No mask scores 0, which means padding.
+    prompts on it mean other objects, it may cover two things or half of one. With these powers a threshold leaves as
+    many masks as it does of predicted IoU alone. No mask scores 0, which means padding.
     """
     rest = stability.clamp(min=0.01).square() * agreement.clamp(min=0.01)
-    return (quality.pow(4) * rest).pow(1 / 7)
+    return (quality.pow(4) * rest).pow(1 / 6)
 
 
 def preselect(boxes: Tensor, scores: Tensor, count: int) -> tuple[Tensor, Tensor]:

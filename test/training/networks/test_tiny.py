@@ -175,7 +175,7 @@ def test_everything_graph_shapes_and_order(network: SaomTiny) -> None:
 def test_a_score_joins_predicted_quality_stability_and_agreement() -> None:
     rows = [(0.9, 1.0, 1.0), (0.9, 0.6, 1.0), (0.9, 1.0, 0.3), (0.5, 0.5, 0.5), (0.9, 0.0, 0.0)]
     quality, stability, agreement = torch.tensor(rows).T
-    wanted = [(q**4 * max(s, 0.01) ** 2 * max(a, 0.01)) ** (1 / 7) for q, s, a in rows]
+    wanted = [(q**4 * max(s, 0.01) ** 2 * max(a, 0.01)) ** (1 / 6) for q, s, a in rows]
     torch.testing.assert_close(mask_scores(quality, stability, agreement), torch.tensor(wanted))
     assert mask_scores(torch.tensor(1e-3), torch.tensor(0.0), torch.tensor(0.0)) > 0  # 0 would be padding
 
@@ -247,7 +247,7 @@ def test_prompts_of_one_point_answer_that_point(network: SaomTiny) -> None:
     alone = network.decode(features, (point / torch.tensor([128.0, 96.0]))[None, None])
     assert (answer["scores"] > 0).sum() == 1
     quality, stability = float(alone.quality_logits.sigmoid()[0, 0]), float(answer["stability"][0])
-    assert float(answer["scores"][0]) == pytest.approx((quality**4 * max(stability, 0.01) ** 2) ** (1 / 7), rel=1e-4)
+    assert float(answer["scores"][0]) == pytest.approx((quality**4 * max(stability, 0.01) ** 2) ** (1 / 6), rel=1e-4)
     expected = network.masks(features, alone.mask_embeddings)[0, 0]
     torch.testing.assert_close(answer["masks"][0], expected, atol=1e-3, rtol=1e-3)
 
