@@ -161,7 +161,7 @@ def prompt_agreement(masks: Tensor, own: Tensor, points: Tensor, boxes: Tensor, 
 
 
 def _box_iou(first: Tensor, second: Tensor) -> Tensor:
-    """As torchvision's `box_iou`, (C, 4) and (N, 4) -> (C, N); without its axis of two, on which onnxruntime is slow."""
+    """(C, 4) and (N, 4) -> (C, N), as of torchvision, but without an axis of two, on which onnxruntime is slow."""
     x0, y0, x1, y1 = first[:, :, None].unbind(1)
     u0, v0, u1, v1 = second[None].unbind(2)
     wide = (torch.minimum(x1, u1) - torch.maximum(x0, u0)).clamp(min=0)
