@@ -16,7 +16,8 @@ from saom_core.arguments import at_least
 from saom_core.errors import InputError
 from saom_core.files import check_output
 from saom_core.runtime import OnnxModel
-from saom_core.teach.examples import Sight, look
+from saom_core.teach.describing import KINDS, Describer
+from saom_core.teach.examples import AGREES_IOU, Sight, look
 from saom_core.teach.files import find_pictures, others_of, read_example, write
 from saom_core.teach.teaching import learn
 
@@ -48,6 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="pictures of the robot's surroundings without the object, or folders of them: nothing there gets the name",
     )
+    parser.add_argument(
+        "--by",
+        default="",
+        choices=KINDS,
+        help="looks: what the classifier of photographs sees, with depth and without; embedding: what the model sees, "
+        "either with depth or without (default: looks)",
+    )
     parser.add_argument("--threads", type=at_least(0), default=0, help="CPU threads (default: 0, one per core)")
 
 
@@ -60,14 +68,15 @@ def run(args: argparse.Namespace) -> int:
     check_output(args.output, [*examples, *others])
     check_no_class_is_lost(args.output, names)
     before = [one for one in model.info.taught if one.name != args.name]
-    sights = _sights(model, examples)
-    taught = learn(args.name, sights, others_of(model, sights, before, others))
+    describe = Describer.of_kind(args.by, args.threads)
+    sights = _sights(model, examples, describe)
+    taught = learn(args.name, sights, others_of(model, sights, before, others, describe), describe.looks_sha256)
     place = names.index(args.name) if args.name in names else len(names)  # what is taught anew keeps its class id
     write(Path(model.info.path), args.output, [*before[:place], taught, *before[place:]])
     known = taught.record
     print(
-        f"{args.name}: {len(sights)} examples agree by {known['agreement']:.2f} (cosine), {known['others']} other "
-        f"objects reach {known['others_reach']:.2f}: accepted from {taught.threshold:.2f}"
+        f"{args.name}, by {known['made_of']}: {len(sights)} examples agree by {known['agreement']:.2f} (cosine), "
+        f"{known['others']} other objects reach {known['others_reach']:.2f}: accepted from {taught.threshold:.2f}"
     )
     print(f"{args.output}: class id {OnnxModel(str(args.output), 'cpu', 1).info.class_names.index(args.name)}")
     return 0
@@ -105,16 +114,22 @@ def check_no_class_is_lost(output: Path, taught: Sequence[str]) -> None:
         )
 
 
-def _sights(model: OnnxModel, pictures: list[Path]) -> list[Sight]:
+def _sights(model: OnnxModel, pictures: list[Path], describe: Describer) -> list[Sight]:
     """What the model sees in each example; one that is refused is reported and left out."""
     sights = []
     for picture in tqdm(pictures, unit="example", disable=len(pictures) < 3, dynamic_ncols=True):
         try:
-            sights.append(look(model, read_example(picture)))
+            sights.append(look(model, read_example(picture), describe))
         except InputError as error:
             tqdm.write(f"{picture}: refused: {error}", file=sys.stderr)
         else:
             tqdm.write(f"{picture}: {len(sights[-1].own)} views, mask IoU {sights[-1].iou:.2f}")
+            if sights[-1].iou < AGREES_IOU:
+                tqdm.write(
+                    f"{picture}: warning: expected the model to see the object as the mask shows it (IoU >= "
+                    f"{AGREES_IOU}), got {sights[-1].iou:.2f}: is the whole object masked, and nothing else?",
+                    file=sys.stderr,
+                )
             if sights[-1].covered > 1:
                 tqdm.write(
                     f"{picture}: warning: expected a mask of one object, got one over {sights[-1].covered} things that "

@@ -21,7 +21,7 @@ from saom_core.letterbox import Letterbox, without_islands
 from saom_core.model_file.contract import OUTPUTS_OF_THE_IMAGE
 from saom_core.model_file.taught import descriptors, match
 from saom_core.naming.classifier import PhotoClassifier
-from saom_core.naming.photo_names import PhotoNames, knows_names, with_vocabulary
+from saom_core.naming.photo_names import PhotoNames, asks_photographs, with_vocabulary
 from saom_core.places.measure import measure
 from saom_core.prompting.asking import Answers, Asking
 from saom_core.prompting.grid import grid_points
@@ -118,8 +118,9 @@ class OnnxSegmenter:
         self.model: EverythingModel = model or OnnxModel(config.model, config.provider, config.threads)
         self.info = with_vocabulary(self.model.info, config)
         self.photo_names: PhotoNames | None = None
-        if knows_names(self.info, config):
+        if asks_photographs(self.info, config):
             self.photo_names = PhotoNames(self.info, config, classifier() if classifier else None)
+        self._tell_of_the_unnamed()
         self._told = False  # whether it was told that the file has fewer rows than are wanted
 
     def segment(
@@ -189,6 +190,16 @@ class OnnxSegmenter:
             instances = measure(instances, depth, camera)
         instances = self._second_opinion(image_rgb, instances, camera)
         return Segmentation(instances, _timings_ms(started, prepared, answered), tuple(found[k][0] for k in kept))
+
+    def _tell_of_the_unnamed(self) -> None:
+        """Warns of taught classes that nothing will get the name of."""
+        unnamed = [one.name for one in self.info.taught if one.looks_sha256]
+        if unnamed and self.photo_names is None:
+            logger.warning(
+                "%s was taught %s by looks, and photo_names is off: nothing gets these names; set it to true",
+                self.info.name,
+                ", ".join(unnamed),
+            )
 
     def _tell_if_full(self, outputs: dict[str, npt.NDArray[Any]]) -> None:
         """Warns, once, when a file fills all its rows though `max_instances` allows more."""
@@ -261,14 +272,16 @@ class OnnxSegmenter:
         """Class ids, names and scores of the kept rows: the model's, or those of the taught class that they match."""
         model, scores = self.info, outputs["class_scores"][kept].astype(np.float32)
         config = self.config  # photographs have a say in the names that the model is unsure of, too
-        threshold = 0.0 if self.photo_names and config.photo_names else config.class_score_threshold
+        asked = self.photo_names is not None and self.photo_names.renames and config.photo_names
+        threshold = 0.0 if asked else config.class_score_threshold
         ids, names = named(outputs["class_ids"][kept], scores, model.class_names, threshold)
-        if model.taught and described is not None:
+        rows = [row for row, one in enumerate(model.taught) if not one.looks_sha256]
+        if rows and described is not None:
             reference = model.reference.described if model.reference else None
-            matched, similarity = match(described, model.taught, reference)
+            matched, similarity = match(described, [model.taught[row] for row in rows], reference)
             first = len(model.class_names) - len(model.taught)
             for k in np.flatnonzero(matched >= 0).tolist():
-                ids[k], scores[k] = first + matched[k], similarity[k]
+                ids[k], scores[k] = first + rows[matched[k]], similarity[k]
                 names[k] = model.class_names[ids[k]]
         return ids, names, scores
 

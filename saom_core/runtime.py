@@ -246,18 +246,9 @@ def _read_taught(session: ort.InferenceSession, file: Path) -> tuple[tuple[Taugh
     entries = session.get_modelmeta().custom_metadata_map
     taught, reference = entries.get(TAUGHT_KEY), entries.get(REFERENCE_KEY)
     embeddings = next((node for node in session.get_outputs() if node.name == "embeddings"), None)
-    if embeddings is None:
-        if taught:
-            raise ModelError(
-                f"{file}: expected the output embeddings, by which taught classes are told, got a file without it: "
-                "teach them to a file that has it"
-            )
-        return (), None
-    size = descriptor_size(embeddings.shape[-1])
+    size = descriptor_size(embeddings.shape[-1]) if embeddings else 0
     try:
-        return (
-            from_json(taught, sha256_without_entry(file, TAUGHT_KEY), size) if taught else (),
-            ReferenceObjects.from_json(reference, size) if reference else None,
-        )
+        classes = from_json(taught, sha256_without_entry(file, TAUGHT_KEY), size) if taught else ()
+        return classes, ReferenceObjects.from_json(reference, size) if reference and size else None
     except ModelError as error:
         raise ModelError(f"{file}: {error}") from error

@@ -1,8 +1,10 @@
 """Classes that were taught to a trained model from examples: a prototype each, kept inside the model's own file.
 
 `saom teach` makes them (see `saom_core/teach/teaching.py`), everything mode names instances by them. A prototype is a
-direction in the space of descriptors (Snell et al. 2017, arXiv 1703.05175, with the cosine as similarity): the file's
-embedding of an object, which tells kinds of objects apart, and its colour, which tells a blue mug from a red one.
+direction in the space of descriptors (Snell et al. 2017, arXiv 1703.05175, with the cosine as similarity). There are
+two kinds of descriptors. One is what the classifier of photographs sees (`saom_core/naming/looks.py`); the classifier
+is a file of its own. The other one is the model's own embedding of an object and its colour; it serves where there is
+no classifier, and in files that were taught before there was one.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from saom_core.errors import ModelError
 
 TAUGHT_KEY = "saom_taught"
 """Key of the ONNX metadata under which the taught classes stand, as JSON."""
+FORMAT = 2
+"""Of the entry: 1 has prototypes of embeddings alone, and no number; from 2 on some may be of looks."""
 
 COLOUR = (50.0, 0.0, 0.0), (0.01, 0.04, 0.04)
 """CIE L*a*b* of mid grey, and the scales that put colour beside an embedding of length 1; lightness counts less."""
@@ -37,12 +41,14 @@ class TaughtClass:
         prototype: (D,) float32 descriptor of length 1.
         threshold: least cosine with the prototype of an instance that gets the name.
         record: how it was learned: examples, similarities, date; JSON types.
+        looks_sha256: of the classifier whose looks the prototype is made of; empty: it is of the model's embedding.
     """
 
     name: str
     prototype: npt.NDArray[np.float32]
     threshold: float
     record: dict[str, Any]
+    looks_sha256: str = ""
 
 
 def normalised(embeddings: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
@@ -69,13 +75,17 @@ def descriptors(
     small = cv2.resize(image_rgb, (width, height), interpolation=cv2.INTER_AREA)
     lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB).reshape(-1, 3)
     inside = (masks > 0).reshape(len(masks), height * width).astype(np.float32)
-    colours = inside @ lab / np.maximum(inside.sum(axis=1, keepdims=True), 1)
-    middle, scale = np.array(COLOUR, np.float32)
-    colours = (colours - middle) * scale
-    strength = np.linalg.norm(colours, axis=1, keepdims=True)
-    # always shorter than 1, so that no colour outweighs the kind of object
-    colours = colours / np.maximum(strength, 1e-6) * np.tanh(strength)
+    colours = colour_vectors(inside @ lab / np.maximum(inside.sum(axis=1, keepdims=True), 1))
     return normalised(np.concatenate([normalised(embeddings), colours], axis=1))
+
+
+def colour_vectors(lab: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """Colours (N, 3) in CIE L*a*b* as vectors that stand beside a direction; all are shorter than 1."""
+    middle, scale = np.array(COLOUR, np.float32)
+    colours = (lab - middle) * scale
+    strength = np.linalg.norm(colours, axis=1, keepdims=True)
+    # so that no colour outweighs the kind of object
+    return np.asarray(colours / np.maximum(strength, 1e-6) * np.tanh(strength), np.float32)
 
 
 def descriptor_size(embedding_size: int) -> int:
@@ -131,10 +141,12 @@ def to_json(classes: Sequence[TaughtClass], model_sha256: str) -> str:
             "prototype": base64.b64encode(one.prototype.astype("<f4").tobytes()).decode("ascii"),
             "threshold": one.threshold,
             "record": one.record,
+            **({"looks_sha256": one.looks_sha256} if one.looks_sha256 else {}),
         }
         for one in classes
     ]
-    return json.dumps({"model_sha256": model_sha256, "sha256": _digest(listed), "classes": listed})
+    entry = {"format": FORMAT, "model_sha256": model_sha256, "sha256": _digest(listed), "classes": listed}
+    return json.dumps(entry)
 
 
 def from_json(text: str, model_sha256: str, size: int) -> tuple[TaughtClass, ...]:
@@ -143,18 +155,21 @@ def from_json(text: str, model_sha256: str, size: int) -> tuple[TaughtClass, ...
     Args:
         text: the entry of its metadata.
         model_sha256: of the file without this entry.
-        size: D of the file's descriptors.
+        size: D of the file's own descriptors, which the prototypes of looks do not have; 0: it has no embeddings.
 
     Raises:
-        ModelError: the entry is damaged, or was made for another file.
+        ModelError: the entry is damaged, was made for another file, or is of a newer format.
     """
     try:
         entry = json.loads(text)
+        number = entry.get("format", 1)
         listed, of_model = entry["classes"], entry["model_sha256"]
+        if type(number) is int and number > FORMAT:
+            raise ModelError(f"expected taught classes of format {FORMAT} or older, got {number}: install a newer saom")
         if _digest(listed) != entry["sha256"]:
             raise ValueError("their checksum differs")
         classes = tuple(_class_of(one) for one in listed)
-    except (ValueError, KeyError, TypeError, binascii.Error) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
         raise ModelError(
             f"expected the taught classes that `saom teach` wrote, got damaged ones ({error}): teach them anew"
         ) from error
@@ -163,7 +178,12 @@ def from_json(text: str, model_sha256: str, size: int) -> tuple[TaughtClass, ...
             f"expected classes taught to this model (SHA-256 {model_sha256[:12]}...), got classes of the model "
             f"{str(of_model)[:12]}...: the file was changed or damaged after `saom teach`: teach them anew"
         )
-    sizes = {one.prototype.shape for one in classes} - {(size,)}
+    sizes = {one.prototype.shape for one in classes if not one.looks_sha256} - {(size,)}
+    if sizes and not size:
+        raise ModelError(
+            "expected the output embeddings, by which some of the taught classes are told, got a file without it: "
+            "teach them to a file that has it"
+        )
     if sizes:
         raise ModelError(f"expected prototypes of size {size}, got {sorted(sizes)}: teach the classes anew")
     return classes
@@ -171,7 +191,8 @@ def from_json(text: str, model_sha256: str, size: int) -> tuple[TaughtClass, ...
 
 def _class_of(entry: dict[str, Any]) -> TaughtClass:
     prototype = np.frombuffer(base64.b64decode(entry["prototype"], validate=True), "<f4").astype(np.float32)
-    return TaughtClass(str(entry["name"]), prototype, float(entry["threshold"]), dict(entry["record"]))
+    looks = str(entry.get("looks_sha256", ""))
+    return TaughtClass(str(entry["name"]), prototype, float(entry["threshold"]), dict(entry["record"]), looks)
 
 
 def _digest(listed: Any) -> str:

@@ -32,10 +32,33 @@ def square_crops(
     """
     crops = np.empty((len(masks), side_px, side_px, 3), np.uint8)
     for k, mask in enumerate(masks):
-        left, top, right, bottom = mask.box_xyxy
-        side = max(2, round(margin * max(right - left, bottom - top)))
-        crops[k] = _resized(_cut(image_rgb, (left + right - side) // 2, (top + bottom - side) // 2, side), side_px)
+        crops[k] = _resized(_cut(image_rgb, *_square(mask, margin)), side_px)
     return crops
+
+
+def square_masks(masks: Sequence[MaskCrop], side_px: int, margin: float = MARGIN) -> npt.NDArray[np.float32]:
+    """What part of each pixel of the squares that `square_crops` cuts out is in the mask.
+
+    Returns:
+        (N, S, S) float32, 0 to 1.
+    """
+    shares = np.empty((len(masks), side_px, side_px), np.float32)
+    for k, mask in enumerate(masks):
+        left, top, side = _square(mask, margin)
+        inside = np.zeros((side, side), np.float32)
+        height, width = mask.crop.shape
+        inside[mask.y - top : mask.y - top + height, mask.x - left : mask.x - left + width] = mask.crop
+        how = cv2.INTER_AREA if side > side_px else cv2.INTER_LINEAR
+        shares[k] = cv2.resize(inside, (side_px, side_px), interpolation=how)
+    return shares
+
+
+def _square(mask: MaskCrop, margin: float) -> tuple[int, int, int]:
+    """Left, top and side of the square round the middle of the mask's box; it may reach beyond the picture."""
+    left, top, right, bottom = mask.box_xyxy
+    longer = max(right - left, bottom - top)
+    side = max(2, longer, round(margin * longer))
+    return (left + right - side) // 2, (top + bottom - side) // 2, side
 
 
 def _cut(image_rgb: npt.NDArray[np.uint8], left: int, top: int, side: int) -> npt.NDArray[np.uint8]:

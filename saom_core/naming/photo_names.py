@@ -10,8 +10,7 @@ import numpy.typing as npt
 from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
 from saom_core.instances import Instances
-from saom_core.naming.classifier import SIDE_PX, PhotoClassifier
-from saom_core.naming.crops import square_crops
+from saom_core.naming.classifier import PhotoClassifier
 from saom_core.naming.fusion import (
     NAMELESS,
     joined,
@@ -20,6 +19,8 @@ from saom_core.naming.fusion import (
     opinion_of_photographs,
     opinion_of_size,
 )
+from saom_core.naming.looks import Looks, look_at
+from saom_core.naming.taught_looks import TaughtLooks
 from saom_core.naming.vocabulary import MEANINGS
 from saom_core.runtime import ModelInfo
 from saom_core.taxonomy import CLASSES, OTHER
@@ -43,33 +44,48 @@ def knows_names(info: ModelInfo, config: SaomConfig) -> bool:
     return config.photo_names and set(_trained(info)) == {*CLASSES, OTHER}
 
 
+def asks_photographs(info: ModelInfo, config: SaomConfig) -> bool:
+    """Whether the classifier of photographs is needed: for the names of a model, or for what was taught by looks."""
+    return knows_names(info, config) or (config.photo_names and any(one.looks_sha256 for one in info.taught))
+
+
 def _trained(info: ModelInfo) -> tuple[str, ...]:
     """The classes that the model's head knows; those behind them are taught, or of the vocabulary."""
     return info.class_names[: info.class_names.index(OTHER) + 1] if OTHER in info.class_names else ()
 
 
 class PhotoNames:
-    """A second opinion on names.
+    """A second opinion on names, and the names of what was taught by looks.
 
     Args:
-        info: the model whose instances are named; see `knows_names` and `with_vocabulary`.
+        info: the model whose instances are named; see `asks_photographs` and `with_vocabulary`.
         config: where the classifier runs.
         classifier: another one in the place of the bundled one.
+
+    Raises:
+        ModelError: the classifier's file is missing or damaged, or classes were taught by the looks of another one.
     """
 
     def __init__(self, info: ModelInfo, config: SaomConfig, classifier: PhotoClassifier | None = None) -> None:
         self._classifier = classifier or PhotoClassifier(config.provider, config.threads)
+        self._taught = TaughtLooks(info, self._classifier)
+        self.renames = knows_names(info, config)
+        """Whether photographs have a say in the names that the model was trained on."""
         self._first_taught = len(info.class_names) - len(info.taught)
         given = {name: k for k, name in enumerate(info.class_names)}
-        self._other_id = given[OTHER]
+        self._other_id = given.get(OTHER, -1)
         self._names = info.class_names
         self._nameless = NAMELESS if config.vocabulary == HOUSEHOLD else 0.0
         self.width = len(MEANINGS) + 1  # K + 1, columns of `look`
         self._ids = np.array([given.get(one.name, self._other_id) for one in MEANINGS] + [self._other_id], np.int32)
 
-    def look(self, image_rgb: npt.NDArray[np.uint8], instances: Instances) -> npt.NDArray[np.float32]:
-        """What N instances of a picture (H, W, 3) look like: (N, K + 1) probabilities of `MEANINGS` and Other."""
-        return self._classifier.look(square_crops(image_rgb, instances.masks, SIDE_PX), TEMPERATURE)
+    def look(self, image_rgb: npt.NDArray[np.uint8], instances: Instances) -> Looks:
+        """What N instances of a picture (H, W, 3) look like."""
+        return look_at(self._classifier, image_rgb, instances.masks, TEMPERATURE)
+
+    def taught(self, instances: Instances, looks: Looks) -> Instances:
+        """N instances, of which those that look like a class that was taught by looks have its name."""
+        return self._taught.named(instances, looks.described)
 
     def probabilities(
         self, instances: Instances, looks: npt.NDArray[np.floating], camera: CameraIntrinsics | None = None
@@ -96,21 +112,21 @@ class PhotoNames:
     def renamed(
         self,
         instances: Instances,
-        looks: npt.NDArray[np.floating],
+        looks: Looks,
         threshold: float,
         camera: CameraIntrinsics | None = None,
     ) -> Instances:
-        """Instances with the names that all three opinions give together; taught names stay.
+        """Instances with the names that all three opinions give together; taught names have the last word.
 
         Args:
-            instances: see `probabilities`, as `looks` and `camera`.
-            looks: (N, K + 1).
+            instances: see `probabilities`, as `camera`.
+            looks: what they look like.
             threshold: least probability of a name that is given; below it stands Other.
             camera: of the picture.
         """
-        if not len(instances):
-            return instances
-        return self.given(instances, self.probabilities(instances, looks, camera), threshold)
+        if self.renames and len(instances):
+            instances = self.given(instances, self.probabilities(instances, looks.likely, camera), threshold)
+        return self.taught(instances, looks)
 
     def given(
         self,

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
 from saom_core.instances import Instances
+from saom_core.model_file.taught import normalised
+from saom_core.naming.looks import Looks
 from saom_core.naming.photo_names import PhotoNames
 from saom_core.segmenter import Segmenter
 from saom_core.tracking.tracker import Tracker
@@ -33,6 +35,7 @@ class _Known:
     """What is known of a track."""
 
     likely: npt.NDArray[np.float32]  # (K + 1,) sum of the probabilities that the looks gave
+    described: npt.NDArray[np.float32]  # (D,) sum of the descriptors
     looks: int
     looked: int  # the frame of the last look
     seen: int  # the last frame with the thing
@@ -69,15 +72,17 @@ class TrackLooks:
         """
         self._frame += 1
         self._look(image_rgb, instances)
-        width = self._names.width
-        looks = np.full((len(instances), width), 1 / width, np.float32)
+        looks = Looks.unknown(len(instances), self._names.width)
         for k, track_id in enumerate(instances.track_ids.tolist()):
             known = self._known.get(track_id)
             if known is not None:
                 known.seen = self._frame
-                looks[k] = known.likely / known.looks
+                looks.likely[k] = known.likely / known.looks
+                looks.described[k] = normalised(known.described)
         self._forget()
-        return self._steady(instances, looks, threshold, camera)
+        if self._names.renames:
+            instances = self._steady(instances, looks.likely, threshold, camera)
+        return self._names.taught(instances, looks)
 
     def _look(self, image_rgb: npt.NDArray[np.uint8], instances: Instances) -> None:
         """Looks at those things of which least is known."""
@@ -94,10 +99,11 @@ class TrackLooks:
         if not chosen:
             return
         seen = self._names.look(image_rgb, instances.select(chosen))
-        for k, likely in zip(chosen, seen, strict=True):
-            new = _Known(np.zeros_like(likely), looks=0, looked=0, seen=self._frame)
+        for k, likely, described in zip(chosen, seen.likely, seen.described, strict=True):
+            new = _Known(np.zeros_like(likely), np.zeros_like(described), looks=0, looked=0, seen=self._frame)
             known = self._known.setdefault(int(instances.track_ids[k]), new)
-            known.likely, known.looks, known.looked = known.likely + likely, known.looks + 1, self._frame
+            known.likely, known.described = known.likely + likely, known.described + described
+            known.looks, known.looked = known.looks + 1, self._frame
 
     def _steady(
         self,
@@ -139,12 +145,14 @@ class StreamNames:
     def __init__(self, segmenter: Segmenter, looks_a_frame: int | None = LOOKS_A_FRAME) -> None:
         names = getattr(segmenter, "photo_names", None)  # models of other kinds have none
         self._looks = TrackLooks(names, looks_a_frame) if isinstance(names, PhotoNames) else None
+        self._renames = isinstance(names, PhotoNames) and names.renames
 
     def config(self, config: SaomConfig) -> SaomConfig:
         """The options with which the segmenter answers a frame: names come later, from all that the model says."""
         if self._looks is None or not config.photo_names:
             return config
-        return config.replace(photo_names=False, class_score_threshold=0.0)
+        threshold = 0.0 if self._renames else config.class_score_threshold
+        return config.replace(photo_names=False, class_score_threshold=threshold)
 
     def named(
         self,

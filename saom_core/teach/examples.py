@@ -22,6 +22,7 @@ from saom_core.letterbox import Letterbox
 from saom_core.model_file.taught import descriptors
 from saom_core.prompting.prompts import OPEN
 from saom_core.segmenter import check_frame, prompt_count_of
+from saom_core.teach.describing import Describer
 
 AGREES_IOU = 0.5
 """Least IoU of the model's mask with the example's."""
@@ -91,23 +92,34 @@ class View:
         return np.ascontiguousarray(seen[:, ::-1] if self.mirrored else seen)
 
 
-def look(model: EverythingModel, example: Example) -> Sight:
+def look(model: EverythingModel, example: Example, describe: Describer | None = None) -> Sight:
     """What the model sees in one example.
 
+    Args:
+        model: whose masks are described.
+        example: a picture of the object.
+        describe: how; None: by the model's embedding.
+
     Raises:
-        InputError: the picture, mask or depth is not what it must be, or the model does not see the object.
+        InputError: the picture, mask or depth is not what it must be, or the model does not see the object; where a
+            mask is given, and looks describe it, it need not.
         ModelError: the model has no input for prompts.
     """
+    describe = describe or Describer()
     depth = check_frame(example.image_rgb, example.depth_m, SaomConfig())
-    found, described = answers(model, example.image_rgb, depth)
+    found, embedded = answers(model, example.image_rgb, depth)
     mask = _central(example, found) if example.mask is None else _checked(example)
-    others = described[[_apart(mask, other) for other in found]]
+    apart = [_apart(mask, other) for other in found]
+    other_masks = [other for other, is_apart in zip(found, apart, strict=True) if is_apart]
+    others = describe(example.image_rgb, other_masks, embedded[apart])
     seen = []
     for number, view in enumerate(views(mask)):
         image = np.clip(view.of(example.image_rgb) * np.float32(view.gain), 0, 255).astype(np.uint8)
-        iou, descriptor = _prompted(model, image, view.of(mask), None if depth is None else view.of(depth))
-        if iou >= AGREES_IOU:
-            seen.append((iou, descriptor))
+        iou, best, embedding = _prompted(model, image, view.of(mask), None if depth is None else view.of(depth))
+        if iou < AGREES_IOU and describe.looks_sha256 and example.mask is not None:
+            best = view.of(mask)  # a look needs no answer of the model, which may see more with the robot's depth
+        if iou >= AGREES_IOU or (describe.looks_sha256 and example.mask is not None):
+            seen.append((iou, describe(image, [best], embedding[None])[0]))
         elif number == 0:
             raise InputError(
                 f"expected the model to see the object as the mask shows it (IoU >= {AGREES_IOU}), got {iou:.2f}: "
@@ -117,14 +129,16 @@ def look(model: EverythingModel, example: Example) -> Sight:
     return Sight(example.name, own, others, seen[0][0], objects_under(mask, found))
 
 
-def surroundings(model: EverythingModel, example: Example) -> npt.NDArray[np.float32]:
-    """Descriptors (M, D) of all objects that everything mode finds in a picture.
+def surroundings(
+    model: EverythingModel, example: Example, describe: Describer | None = None
+) -> npt.NDArray[np.float32]:
+    """Descriptors (M, D) of all objects that everything mode finds in a picture; arguments as of `look`.
 
     Raises:
         InputError: the picture or depth is not what it must be.
     """
     depth = check_frame(example.image_rgb, example.depth_m, SaomConfig())
-    return answers(model, example.image_rgb, depth)[1]
+    return (describe or Describer())(example.image_rgb, *answers(model, example.image_rgb, depth))
 
 
 def views(mask: BoolArray) -> Iterator[View]:
@@ -210,15 +224,17 @@ def _prompted(
     image_rgb: npt.NDArray[np.uint8],
     mask: BoolArray,
     depth_m: npt.NDArray[np.float32] | None,
-) -> tuple[float, npt.NDArray[np.float32]]:
-    """IoU with the mask, and descriptor (D,), of the best answer to prompts inside it; of no answer 0 and nothing."""
+) -> tuple[float, BoolArray, npt.NDArray[np.float32]]:
+    """IoU with the mask, mask and embedding (E,) of the best answer to prompts inside it; of none 0 and nothing."""
     box = Letterbox.fit((mask.shape[0], mask.shape[1]), model.info.input_size_hw)
     points = box.to_target(points_inside(mask))
     prompts = np.resize(points, (prompt_count_of(model.info), 2)).astype(np.float32)  # over and over
     found, described = answers(model, image_rgb, depth_m, OPEN, prompts)
     ious = [np.count_nonzero(mask & other) / np.count_nonzero(mask | other) for other in found]
-    best = int(np.argmax(ious)) if ious else -1
-    return (float(ious[best]), described[best]) if ious else (0.0, np.zeros(0, np.float32))
+    if not ious:
+        return 0.0, np.zeros_like(mask), np.zeros(0, np.float32)
+    best = int(np.argmax(ious))
+    return float(ious[best]), found[best], described[best]
 
 
 def points_inside(mask: BoolArray, count: int = POINTS) -> npt.NDArray[np.float64]:

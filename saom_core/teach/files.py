@@ -17,6 +17,7 @@ from saom_core.model_file.taught import TAUGHT_KEY, TaughtClass, to_json
 from saom_core.pictures.depth_files import read_depth
 from saom_core.pictures.photos import find_photos, read_photo
 from saom_core.runtime import OnnxModel
+from saom_core.teach.describing import Describer
 from saom_core.teach.examples import Example, Sight, surroundings
 from saom_core.teach.teaching import OtherObjects
 
@@ -72,19 +73,27 @@ def write(model: Path, output: Path, classes: Sequence[TaughtClass]) -> None:
 
 
 def others_of(
-    model: OnnxModel, sights: Sequence[Sight], before: Sequence[TaughtClass], pictures: Sequence[Path]
+    model: OnnxModel,
+    sights: Sequence[Sight],
+    before: Sequence[TaughtClass],
+    pictures: Sequence[Path],
+    describe: Describer | None = None,
 ) -> OtherObjects:
     """What must not get the name: in the examples, in other pictures, of the trained and the taught classes.
+
+    Classes that were taught in another way than `describe` cannot be compared, so they are left out.
 
     Raises:
         InputError: a picture that cannot be read.
     """
+    describe = describe or Describer()
     parts = [OtherObjects.in_picture(sight.others, sight.name) for sight in sights]
     for picture in tqdm(pictures, unit="picture", disable=len(pictures) < 3, dynamic_ncols=True):
-        parts.append(OtherObjects.in_picture(surroundings(model, read_example(picture)), str(picture)))
-    if model.info.reference is not None:
-        parts.append(OtherObjects.trained(model.info.reference))
-    return OtherObjects.join([*parts, OtherObjects.taught(before)])
+        parts.append(OtherObjects.in_picture(surroundings(model, read_example(picture), describe), str(picture)))
+    reference = describe.reference(model.info)
+    if reference is not None:
+        parts.append(OtherObjects.trained(reference))
+    return OtherObjects.join([*parts, OtherObjects.taught(describe.comparable(before))])
 
 
 def _beside(path: Path, suffix: str) -> Path:

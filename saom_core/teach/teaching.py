@@ -2,7 +2,7 @@
 
 The prototype is the mean of the object's descriptors (arXiv 1703.05175, equation 1), on the unit sphere. The threshold
 lies between what the examples reach and what other objects reach: those in the same pictures, and the reference objects
-of every trained class that `saom export --reference` keeps in the model's file.
+of every trained class that `saom export-names --reference` and `saom export --reference` keep in their files.
 """
 
 from __future__ import annotations
@@ -85,13 +85,14 @@ class OtherObjects:
         return OtherObjects(described, (f"an object in {picture}",) * count, np.ones(count, np.bool_))
 
 
-def learn(name: str, sights: Sequence[Sight], others: OtherObjects) -> TaughtClass:
+def learn(name: str, sights: Sequence[Sight], others: OtherObjects, looks_sha256: str = "") -> TaughtClass:
     """The class that the examples show.
 
     Args:
         name: of the class.
         sights: what the model sees in each example.
         others: what is not of the class.
+        looks_sha256: how all of them are described, see `TaughtClass`.
 
     Raises:
         TeachingError: too few examples or other objects, examples that disagree, or a class that other objects pass
@@ -124,6 +125,7 @@ def learn(name: str, sights: Sequence[Sight], others: OtherObjects) -> TaughtCla
             + ": the model cannot tell them apart: train it with this class (docs/classes.md)"
         )
     record = {
+        "made_of": "looks" if looks_sha256 else "embedding",
         "examples": [sight.name for sight in sights],
         "views": sum(len(sight.own) for sight in sights),
         "agreement": round(low, 4),
@@ -131,7 +133,7 @@ def learn(name: str, sights: Sequence[Sight], others: OtherObjects) -> TaughtCla
         "others_reach": round(high, 4),
         "date": date.today().isoformat(),
     }
-    return TaughtClass(name, prototype, high + CAUTION * (low - high), record)
+    return TaughtClass(name, prototype, high + CAUTION * (low - high), record, looks_sha256)
 
 
 def prototype_of(sights: Iterable[Sight]) -> npt.NDArray[np.float32]:

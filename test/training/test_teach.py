@@ -198,6 +198,7 @@ def test_command_from_pictures_to_the_named_instance(
     for seed in range(3):
         cv2.imwrite(str(surround / f"{seed}.png"), scene(seed)[0])
     command = ["teach", "mug_blue", str(tmp_path / "examples"), "--model", str(file), "-o", str(mine), "--threads", "1"]
+    command += ["--by", "embedding"]
     assert main([*command, "--others", str(surround)]) == 0
     printed = capsys.readouterr()
     assert "4 examples agree" in printed.out and "class id 3" in printed.out

@@ -1,7 +1,8 @@
 """`saom bench-teach`: how well a model is taught classes, tried on objects of a data set.
 
     saom collect --out data/teach --frames 600 --frames-per-scene 12 --seed 3000
-    saom bench-teach --data data/teach --split all
+    saom bench-teach --data data/teach --split all                      # --without-depth: taught without, met with
+    saom bench-teach --photos photos/kitchen photos/office              # labelled photographs, see PHOTOS
 
 Each object is taught by itself, by what `saom teach` does: some pictures with masks are its examples, the further ones
 are a robot's frames. Half of the rooms give the objects, the other half pictures without them: in these no object of
@@ -13,10 +14,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,26 +25,25 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from saom_core.arguments import at_least
-from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.everything import OnnxSegmenter
 from saom_core.files import check_outputs, write_atomically
 from saom_core.model_file.taught import TaughtClass
 from saom_core.runtime import OnnxModel
+from saom_core.teach.describing import KINDS, Describer
 from saom_core.teach.examples import Example, Sight, look
-from saom_core.teach.files import others_of, write
+from saom_core.teach.files import others_of
 from saom_core.teach.teaching import TeachingError, learn
 
 from ..data.annotations import decode_masks
-from ..dataset import Dataset, evenly_spread
-from ..evaluate import evaluate
-from ..figures.average_precision import AP_SCORE
+from ..dataset import Dataset, Sample, evenly_spread
 from ..figures.comparison import Comparison, GroundTruth
-from ..figures.models import load_model
+from .remembered import Remembered
+from .teach_kept import KEPT, KeptFigures, kept_figures
+from .teach_photos import PHOTOS, bench_photos
 
 CLEAR_PX, CLEAR_SHARE = 400, 0.6
 """Least pixels of an object in a picture, and least share of it that is seen, for a person to show it as an example."""
-_KEPT = ("class_accuracy", "AP50_class", "AP50")
 
 
 @dataclass(frozen=True)
@@ -70,6 +68,10 @@ class TeachingFigures:
     named: int = 0  # such pictures in which that mask has the object's name
     others: int = 0  # objects of other classes found in other rooms, once for each class that was taught
     others_named: int = 0
+    crossed_found: int = 0  # as found, named, others and others_named, met without depth where taught with, or with
+    crossed_named: int = 0  # where taught without
+    crossed_others: int = 0
+    crossed_others_named: int = 0
 
 
 def shown_objects(data: Dataset, least_views: int) -> list[ShownObject]:
@@ -109,10 +111,16 @@ class Bench:
         data: holds their pictures.
         others: pictures in which they are not.
         examples: of each object.
+        by: how objects are described, see `Describer.of_kind`.
+        with_depth: whether they are taught with depth.
     """
 
-    def __init__(self, model: OnnxModel, data: Dataset, others: Dataset, examples: int) -> None:
-        self._model, self._data, self._examples = model, data, examples
+    def __init__(
+        self, model: OnnxModel, data: Dataset, others: Dataset, examples: int, by: str = "", with_depth: bool = True
+    ) -> None:
+        self._model, self._data, self._examples, self._with_depth = model, data, examples, with_depth
+        self._describe = Describer.of_kind(by)
+        self._asked = Remembered(model)
         samples = [others[row] for row in range(len(others))]  # read once, asked for with each class
         self._others = [(sample, GroundTruth.of(sample)) for sample in samples]
         self.figures = TeachingFigures()
@@ -126,14 +134,19 @@ class Bench:
         sights = self._sights(shown)
         self._mix(shown.class_name, sights)
         try:
-            taught = learn(name, sights, others_of(self._model, sights, [], []))
+            taught = self._learnt(name, sights)
         except TeachingError as error:
             return f"refused: {error}"
         figures.taught += 1
         self.classes.append(taught)
-        with _taught_file(self._model, [taught]) as file:
-            segmenter = OnnxSegmenter(SaomConfig(model=file, provider="cpu"))
-            return f"taught, {self._try(segmenter, name, shown)}"
+        return f"taught, {self._try(self._asked.segmenter([taught]), name, shown)}"
+
+    def _learnt(self, name: str, sights: list[Sight]) -> TaughtClass:
+        others = others_of(self._model, sights, [], [], self._describe)
+        return learn(name, sights, others, self._describe.looks_sha256)
+
+    def _depth(self, sample: Sample, *, crossed: bool = False) -> npt.NDArray[np.float32] | None:
+        return sample.depth_m if self._with_depth != crossed else None
 
     def _sights(self, shown: ShownObject) -> list[Sight]:
         """What the model sees in the examples; those in which it does not see the object are left out."""
@@ -142,7 +155,8 @@ class Bench:
             sample = self._data[row]
             mask = decode_masks([rle], sample.image_rgb.shape[:2])[0]
             try:
-                sights.append(look(self._model, Example(str(number), sample.image_rgb, mask, sample.depth_m)))
+                example = Example(str(number), sample.image_rgb, mask, self._depth(sample))
+                sights.append(look(self._model, example, self._describe))
             except InputError:
                 continue
         return sights
@@ -153,7 +167,7 @@ class Bench:
             mixed = [*sights[:-1], self._before[1][0]]
             self.figures.mixed_sets += 1
             try:
-                learn("mixed", mixed, others_of(self._model, mixed, [], []))
+                self._learnt("mixed", mixed)
             except TeachingError:
                 self.figures.mixed_sets_refused += 1
         if sights:
@@ -161,68 +175,55 @@ class Bench:
 
     def _try(self, segmenter: OnnxSegmenter, name: str, shown: ShownObject) -> str:
         figures, next_views = self.figures, shown.views[self._examples :]
+        found, named = self._met(segmenter, name, next_views, crossed=False)
+        figures.next_views += len(next_views)
+        figures.found, figures.named = figures.found + found, figures.named + named
+        crossed, crossed_named = self._met(segmenter, name, next_views, crossed=True)
+        figures.crossed_found += crossed
+        figures.crossed_named += crossed_named
+        for sample, truth in self._others:
+            called = self._called(segmenter, sample, truth, shown, crossed=False)
+            figures.others, figures.others_named = (
+                figures.others + len(called),
+                figures.others_named + called.count(name),
+            )
+            called = self._called(segmenter, sample, truth, shown, crossed=True)
+            figures.crossed_others += len(called)
+            figures.crossed_others_named += called.count(name)
+        return f"named in {named} of {found} further pictures where it was found"
+
+    def _met(
+        self, segmenter: OnnxSegmenter, name: str, views: Sequence[tuple[int, dict[str, Any]]], *, crossed: bool
+    ) -> tuple[int, int]:
+        """In how many pictures the object is found, and in how many of them it has its name."""
         found = named = 0
-        for row, rle in next_views:
+        for row, rle in views:
             sample = self._data[row]
             mask = decode_masks([rle], sample.image_rgb.shape[:2])
-            names = _names(segmenter, sample.image_rgb, sample.depth_m, GroundTruth(mask, ("",), sample.ignore))
+            depth = self._depth(sample, crossed=crossed)
+            names = _names(segmenter, sample.image_rgb, depth, GroundTruth(mask, ("",), sample.ignore))
             found += len(names)
             named += list(names.values()).count(name)
-        figures.next_views += len(next_views)
-        figures.found += found
-        figures.named += named
-        for sample, truth in self._others:
-            names = _names(segmenter, sample.image_rgb, sample.depth_m, truth)
-            called = [given for k, given in names.items() if truth.class_names[k] != shown.class_name]
-            figures.others += len(called)
-            figures.others_named += called.count(name)
-        return f"named in {named} of {found} further pictures where it was found"
+        return found, named
+
+    def _called(
+        self, segmenter: OnnxSegmenter, sample: Sample, truth: GroundTruth, shown: ShownObject, *, crossed: bool
+    ) -> list[str]:
+        """What the found objects of other classes in a picture are called."""
+        names = _names(segmenter, sample.image_rgb, self._depth(sample, crossed=crossed), truth)
+        return [given for k, given in names.items() if truth.class_names[k] != shown.class_name]
 
 
 def _names(
-    segmenter: OnnxSegmenter, image_rgb: npt.NDArray[np.uint8], depth_m: npt.NDArray[np.float32], truth: GroundTruth
+    segmenter: OnnxSegmenter,
+    image_rgb: npt.NDArray[np.uint8],
+    depth_m: npt.NDArray[np.float32] | None,
+    truth: GroundTruth,
 ) -> dict[int, str]:
     """What each object that is found (IoU .5) is called, by its row."""
     instances = segmenter.segment(image_rgb, depth_m).instances
     matches = Comparison.of(instances, truth).outcome(0.5).matches
     return {row: instances.class_names[k] for row, k in matches.items()}
-
-
-@dataclass(frozen=True)
-class KeptFigures:
-    """Figures of everything mode on pictures in which nothing that was taught is: what teaching costs."""
-
-    untaught: dict[str, float | None]
-    each_alone: dict[str, float | None]  # mean over the taught classes
-    all_taught: dict[str, float | None]
-
-
-def kept_figures(model: OnnxModel, classes: Sequence[TaughtClass], data: Dataset) -> KeptFigures:
-    """Figures without taught classes, with each of these taught alone, and with all of them in one file."""
-    untaught = _figures(model, [], data)
-    alone = [_figures(model, [one], data) for one in tqdm(classes, unit="class", desc="each alone", dynamic_ncols=True)]
-    mean = {name: _mean([one[name] for one in alone]) for name in _KEPT} if alone else untaught
-    return KeptFigures(untaught, mean, _figures(model, classes, data))
-
-
-def _figures(model: OnnxModel, classes: Sequence[TaughtClass], data: Dataset) -> dict[str, float | None]:
-    with _taught_file(model, classes) as file:
-        report, _ = evaluate([load_model(SaomConfig(model=file, score_threshold=AP_SCORE))], data)
-    return {name: (report.models[0].everything or {})[name] for name in _KEPT}
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
-
-
-@contextmanager
-def _taught_file(model: OnnxModel, classes: Sequence[TaughtClass]) -> Iterator[str]:
-    """The path of a copy of the model's file that knows these classes."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "taught.onnx"
-        write(Path(model.info.path), file, classes)
-        yield str(file)
 
 
 def _by_scene(data: Dataset) -> dict[str, list[int]]:
@@ -234,9 +235,13 @@ def _by_scene(data: Dataset) -> dict[str, list[int]]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `saom bench-teach`."""
-    parser.add_argument("--data", type=Path, required=True, help="data set with several pictures of each scene")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--data", type=Path, help="data set with several pictures of each scene")
+    what.add_argument("--photos", type=Path, nargs="+", help=PHOTOS)
     parser.add_argument("--split", default="test", choices=("train", "val", "test", "all"), help="(default: test)")
     parser.add_argument("--model", default="", help="a saom-*.onnx file; empty: bundled saom-tiny")
+    parser.add_argument("--by", default="", choices=KINDS, help="what describes objects, as of saom teach")
+    parser.add_argument("--without-depth", action="store_true", help="teach without depth, and meet with it")
     parser.add_argument("--objects", type=at_least(1), default=50, help="so many at most (default: 50)")
     parser.add_argument("--examples", type=at_least(1), default=4, help="pictures that teach an object (default: 4)")
     parser.add_argument("--other-pictures", type=at_least(1), default=40, help="of other rooms, at most (default: 40)")
@@ -246,6 +251,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """`saom bench-teach`."""
     check_outputs([args.json], [Path(args.model)] if args.model else [])
+    model = OnnxModel(args.model, "cpu", 0)
+    if args.photos:
+        photographs = bench_photos(model, args.photos, args.by, with_depth=not args.without_depth)
+        if args.json:
+            write_atomically(args.json, json.dumps(asdict(photographs), indent=1).encode())
+        print(photographs.text())
+        return 0
     taught_in, other_rooms = halves(Dataset.open(args.data, None if args.split == "all" else args.split))
     objects = shown_objects(taught_in, args.examples + 1)
     if not objects or not len(other_rooms):
@@ -254,8 +266,7 @@ def run(args: argparse.Namespace) -> int:
             f"{len(objects)} objects: collect more --frames-per-scene, or choose another --split"
         )
     others = other_rooms.subset(evenly_spread(len(other_rooms), args.other_pictures))
-    model = OnnxModel(args.model, "cpu", 0)
-    bench = Bench(model, taught_in, others, args.examples)
+    bench = Bench(model, taught_in, others, args.examples, args.by, with_depth=not args.without_depth)
     for k in tqdm(evenly_spread(len(objects), args.objects), unit="object", dynamic_ncols=True):
         tqdm.write(f"{objects[k].class_name}, {objects[k].name}: {bench.teach(objects[k])}")
     kept = kept_figures(model, bench.classes, others)
@@ -270,7 +281,7 @@ def text_of(figures: TeachingFigures, kept: KeptFigures, pictures: int) -> str:
     f = figures
 
     def changes(after: dict[str, float | None]) -> str:
-        return ", ".join(f"{name} {_show(kept.untaught[name])} -> {_show(after[name])}" for name in _KEPT)
+        return ", ".join(f"{name} {_show(kept.untaught[name])} -> {_show(after[name])}" for name in KEPT)
 
     return "\n".join(
         (
@@ -278,6 +289,8 @@ def text_of(figures: TeachingFigures, kept: KeptFigures, pictures: int) -> str:
             f"one wrong picture among them  {f.mixed_sets_refused} of {f.mixed_sets} sets refused",
             f"further pictures of them      found in {f.found} of {f.next_views}, named {_share(f.named, f.found)}",
             f"objects of other classes      {_share(f.others_named, f.others)} of {f.others} got the name",
+            f"met the other way             found {f.crossed_found}, named {_share(f.crossed_named, f.crossed_found)}; "
+            f"of other classes {_share(f.crossed_others_named, f.crossed_others)} of {f.crossed_others}",
             f"one of them taught (mean)     {changes(kept.each_alone)} ({pictures} pictures of other rooms)",
             f"all taught to one file        {changes(kept.all_taught)}",
         )

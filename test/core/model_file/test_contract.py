@@ -17,8 +17,8 @@ from saom_core.errors import ModelError  # noqa: E402
 from saom_core.everything import OnnxSegmenter  # noqa: E402
 from saom_core.instances import Instances  # noqa: E402
 from saom_core.model_file.contract import FORMAT, METADATA_KEY, OPTIONAL_OUTPUTS, OUTPUTS, REQUIRED_OUTPUTS  # noqa: E402
-from saom_core.model_file.metadata import with_entry  # noqa: E402
-from saom_core.model_file.taught import TAUGHT_KEY  # noqa: E402
+from saom_core.model_file.metadata import sha256_without_entry, with_entry  # noqa: E402
+from saom_core.model_file.taught import TAUGHT_KEY, TaughtClass, to_json  # noqa: E402
 from saom_core.prompting.prompts import Prompts  # noqa: E402
 from saom_core.runtime import BUNDLED_MODEL, ModelInfo, OnnxModel  # noqa: E402
 
@@ -123,9 +123,13 @@ def test_older_files_may_lack_what_serves_one_purpose(edited: Callable[[Edit], s
 
 def test_taught_classes_need_embeddings(edited: Callable[[Edit], str]) -> None:
     path = Path(edited(lambda graph: remove(graph.output, "embeddings")))
-    path.write_bytes(with_entry(path.read_bytes(), TAUGHT_KEY, "{}"))
+    plain, sha256 = path.read_bytes(), sha256_without_entry(path, TAUGHT_KEY)
+    classes = [TaughtClass("valve", np.ones(5, np.float32), 0.9, {}, looks) for looks in ("", "ab" * 32)]
+    path.write_bytes(with_entry(plain, TAUGHT_KEY, to_json(classes[:1], sha256)))
     with pytest.raises(ModelError, match="expected the output embeddings"):
         OnnxModel(str(path))
+    path.write_bytes(with_entry(plain, TAUGHT_KEY, to_json(classes[1:], sha256)))
+    assert OnnxModel(str(path)).info.taught[0].looks_sha256 == "ab" * 32
 
 
 def test_older_files_may_have_no_input_for_prompts(edited: Callable[[Edit], str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import cv2
@@ -105,6 +106,21 @@ def test_stored_classes_come_back_bit_for_bit() -> None:
     for one, two in zip(classes, again, strict=True):
         assert (one.name, one.threshold, one.record) == (two.name, two.threshold, two.record)
         assert one.prototype.tobytes() == two.prototype.tobytes() and two.prototype.dtype == np.float32
+
+
+def test_prototypes_of_looks_have_a_size_of_their_own_and_newer_formats_are_refused() -> None:
+    rng = np.random.default_rng(5)
+    looks = dataclasses.replace(taught(rng, 1, 9)[0], looks_sha256="ef" * 32)
+    text = to_json([*taught(rng, 1), looks], SHA)
+    again = from_json(text, SHA, 6)
+    assert [one.looks_sha256 for one in again] == ["", "ef" * 32] and again[1].prototype.shape == (9,)
+    entry = json.loads(text)
+    older = {key: value for key, value in entry.items() if key != "format"}
+    assert len(from_json(json.dumps(older), SHA, 6)) == 2, "format 1 had no number"
+    with pytest.raises(ModelError, match="format 2 or older, got 3: install a newer saom"):
+        from_json(json.dumps({**entry, "format": 3}), SHA, 6)
+    with pytest.raises(ModelError, match="expected the output embeddings"):
+        from_json(text, SHA, 0)
 
 
 def test_of_another_model_or_damaged() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from saom_core.instances import MaskCrop
-from saom_core.naming.crops import square_crops
+from saom_core.naming.crops import square_crops, square_masks
 
 
 @pytest.mark.parametrize(("x", "y"), [(20, 15), (0, 0), (50, 30), (52, 0)])
@@ -36,3 +36,23 @@ def test_no_things_and_one_pixel() -> None:
     image = np.full((4, 4, 3), 7, np.uint8)
     assert square_crops(image, [], 8).shape == (0, 8, 8, 3)
     assert (square_crops(image, [MaskCrop(3, 3, np.ones((1, 1), np.bool_))], 8) == 7).all()
+
+
+@pytest.mark.parametrize(("x", "y"), [(20, 15), (1, 1), (51, 29)])
+def test_the_square_of_a_mask_lies_on_the_square_of_the_picture(x: int, y: int) -> None:
+    crop = np.random.default_rng(1).random((10, 8)) < 0.6
+    crop[[0, -1]], crop[:, [0, -1]] = True, True
+    image = np.zeros((40, 60, 3), np.uint8)
+    image[y : y + 10, x : x + 8][crop] = 255
+    mask = MaskCrop(x, y, crop)
+    (seen,), (share,) = square_crops(image, [mask], 20, margin=2.0), square_masks([mask], 20, margin=2.0)
+    np.testing.assert_array_equal(seen[..., 0] / 255, share)
+    assert share.sum() == crop.sum()
+    (small,) = square_masks([mask], 4, margin=2.0)
+    np.testing.assert_allclose(small, share.reshape(4, 5, 4, 5).mean(axis=(1, 3)), atol=1e-6)
+
+
+def test_masks_of_nothing_and_of_one_pixel() -> None:
+    assert square_masks([], 8).shape == (0, 8, 8)
+    share = square_masks([MaskCrop(3, 3, np.ones((1, 1), np.bool_))], 8)
+    assert 0 < share.mean() < 1

@@ -12,7 +12,9 @@ from saom_core.config import SaomConfig
 from saom_core.everything import OnnxSegmenter
 from saom_core.instances import Instances, MaskCrop
 from saom_core.model import image_rgb_of
-from saom_core.naming.classifier import PhotoClassifier
+from saom_core.model_file.taught import TaughtClass
+from saom_core.naming.classifier import CELLS, FEATURES, LOOK_SIZE, PhotoClassifier
+from saom_core.naming.looks import Looks
 from saom_core.naming.photo_names import PhotoNames, knows_names, with_vocabulary
 from saom_core.naming.track_looks import LOOK_AGAIN, LOOKS_A_FRAME, MOST_LOOKS, NamedStream, TrackLooks
 from saom_core.naming.vocabulary import MEANINGS
@@ -23,6 +25,7 @@ from saom_core.tracking.tracker import Tracker
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = [*(meaning.name for meaning in MEANINGS), OTHER]
 PICTURE = np.zeros((240, 320, 3), np.uint8)
+SHA = "ab" * 32
 
 
 def info_of(class_names: tuple[str, ...]) -> ModelInfo:
@@ -33,13 +36,20 @@ class Told(PhotoClassifier):
     """Says of each thing what it is told, and counts the crops."""
 
     def __init__(self, *names: str) -> None:
-        self.names, self.crops = list(names), 0
+        self.told, self.crops, self.reference, self.sha256 = list(names), 0, None, SHA
 
-    def look(self, crops: np.ndarray, temperature: float) -> np.ndarray:
-        answer = np.full((len(crops), len(NAMES)), 0.05 / len(NAMES), np.float32)
-        for k in range(len(crops)):
-            answer[k, NAMES.index(self.names[(self.crops + k) % len(self.names)])] += 0.95
+    def see(self, crops: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The thing's number as logits, its colour as features."""
+        logits = (self.crops + np.arange(len(crops))[:, None]) % len(self.told)
         self.crops += len(crops)
+        features = np.zeros((len(crops), FEATURES), np.float32)
+        features[:, :3] = crops.mean(axis=(1, 2)) + 1
+        return logits.astype(np.float32), features
+
+    def names(self, logits: np.ndarray, temperature: float) -> np.ndarray:
+        answer = np.full((len(logits), len(NAMES)), 0.05 / len(NAMES), np.float32)
+        for k, number in enumerate(logits[:, 0]):
+            answer[k, NAMES.index(self.told[int(number)])] += 0.95
         return answer
 
 
@@ -86,7 +96,8 @@ def test_a_name_of_the_household_wants_a_surer_photograph_as_many_things_have_no
     for sure in (0.4, 0.95):
         look = np.full((1, len(NAMES)), (1 - sure) / len(NAMES), np.float32)
         look[0, NAMES.index("PillBottle")] += sure
-        given += names.renamed(things(1, name=OTHER), look, 0.5).class_names
+        described = np.zeros((1, LOOK_SIZE), np.float32)
+        given += names.renamed(things(1, name=OTHER), Looks(look, described), 0.5).class_names
     assert given == [OTHER, "PillBottle"]
 
 
@@ -110,7 +121,8 @@ def test_photographs_have_a_say_only_where_the_classes_are_the_simulators(
 
 
 def test_taught_names_stay() -> None:
-    info = dataclasses.replace(info_of((*CLASSES_AND_OTHER, "our_valve")), taught=(object(),))  # type: ignore[arg-type]
+    valve = TaughtClass("our_valve", np.ones(3, np.float32), 0.5, {})
+    info = dataclasses.replace(info_of((*CLASSES_AND_OTHER, "our_valve")), taught=(valve,))
     found = dataclasses.replace(things(2), class_ids=np.array([56, 11], np.int32), class_names=("our_valve", "Bread"))
     named = PhotoNames(info, SaomConfig(), Told("Mug")).named(PICTURE, found, 0.5)
     assert named.class_names == ("our_valve", "Mug") and named.class_scores[0] == found.class_scores[0]
@@ -161,11 +173,15 @@ def segmenter() -> OnnxSegmenter:
 
 def test_all_crops_at_once_are_each_by_itself() -> None:
     classifier = PhotoClassifier("cpu", 1)
-    crops = np.random.default_rng(0).integers(0, 255, (3, 224, 224, 3), np.uint8)
-    together = classifier.logits(crops)
-    assert together.shape == (3, 1000)
-    np.testing.assert_allclose(together[1:2], classifier.logits(crops[1:2]), atol=1e-2)
-    assert classifier.look(crops[:0], 1.0).shape == (0, len(NAMES))
+    rng = np.random.default_rng(0)
+    crops = rng.integers(0, 255, (3, 224, 224, 3), np.uint8)
+    cells = rng.uniform(0, 1, (3, CELLS, CELLS)).astype(np.float32)
+    together = classifier.see(crops, cells)
+    alone = classifier.see(crops[1:2], cells[1:2])
+    assert [array.shape for array in together] == [(3, 1000), (3, FEATURES)]
+    for array, one in zip(together, alone, strict=True):
+        np.testing.assert_allclose(array[1:2], one, atol=1e-2)
+    assert classifier.names(classifier.see(crops[:0], cells[:0])[0], 1.0).shape == (0, len(NAMES))
 
 
 def test_the_bundled_model_asks_photographs_and_can_do_without(segmenter: OnnxSegmenter) -> None:

@@ -18,6 +18,7 @@ from saom_core.everything import OnnxSegmenter
 from saom_core.model_file.metadata import with_entry
 from saom_core.model_file.reference import REFERENCE_KEY, ReferenceObjects
 from saom_core.model_file.taught import TaughtClass, normalised
+from saom_core.naming.track_looks import NamedStream
 from saom_core.pictures.depth_files import read_depth
 from saom_core.pictures.photos import read_photo
 from saom_core.runtime import BUNDLED_MODEL, OnnxModel
@@ -287,7 +288,7 @@ def test_a_mask_over_two_things_is_warned_of(
     picture(tmp_path / "two.png")
     unit = np.eye(4, dtype=np.float32)[:1]
     seen = [Sight("one.png", unit, unit[:0], 0.9), Sight("two.png", unit, unit[:0], 0.6, covered=2)]
-    monkeypatch.setattr(teach, "look", lambda model, example: seen[example.name.endswith("two.png")])
+    monkeypatch.setattr(teach, "look", lambda model, example, describe: seen[example.name.endswith("two.png")])
     assert main(["teach", "my mug", str(tmp_path), "-o", str(tmp_path / "a.onnx"), "--threads", "1"]) == 1, "too few"
     said = capsys.readouterr()
     warned = [line for line in said.err.splitlines() if "warning" in line]
@@ -340,9 +341,43 @@ def test_the_command_takes_views_of_one_object_and_refuses_several_objects(
     assert (tmp_path / "a.onnx").exists() and not (tmp_path / "b.onnx").exists()
 
 
-def write_example(path: Path, number: int, mask: np.ndarray) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("taught_with_depth", [True, False])
+def test_what_was_taught_without_depth_is_known_with_depth_and_the_other_way_round(
+    tmp_path: Path, taught_with_depth: bool
+) -> None:
+    """In a picture, and in a stream, by its looks."""
+    followed = follow_an_object(6)
+    for number in range(4):
+        write_example(tmp_path / "one" / f"{number}.png", number, followed[number], taught_with_depth)
+    file = str(tmp_path / "a.onnx")
+    assert main(["teach", "thing", str(tmp_path / "one"), "-o", file, "--threads", "1"]) == 0
+    assert OnnxModel(file, "cpu", 1).info.taught[0].record["made_of"] == "looks"
+    segmenter = OnnxSegmenter(SaomConfig(model=file, threads=1))
+    image, depth = read_photo(SEQUENCE / "image_005.jpg"), read_depth(SEQUENCE / "depth_005.png")
+    for given in (depth, None):
+        for found in (segmenter.segment(image, given).instances, NamedStream(segmenter).update(image, 0.0, given)):
+            ious = [(mask & followed[5]).sum() / (mask | followed[5]).sum() for mask in found.dense_masks()]
+            assert max(ious) > 0.5 and found.class_names[int(np.argmax(ious))] == "thing"
+            assert found.class_names.count("thing") == 1 and len(found) > 3
+
+
+def follow_an_object(pictures: int) -> list[np.ndarray]:
+    """The masks of one object of the demo's camera."""
+    segmenter = OnnxSegmenter(SaomConfig(threads=1, photo_names=False))
+    followed: list[np.ndarray] = []
+    for number in range(pictures):
+        image, depth = (SEQUENCE / f"{kind}_{number:03d}.{end}" for kind, end in (("image", "jpg"), ("depth", "png")))
+        masks = segmenter.segment(read_photo(image), read_depth(depth)).instances.dense_masks()
+        before = followed[-1] if followed else masks[0]
+        followed.append(max(masks, key=lambda mask: float((mask & before).sum() / (mask | before).sum())))  # noqa: B023
+    return followed
+
+
+def write_example(path: Path, number: int, mask: np.ndarray, with_depth: bool = True) -> None:
     """A picture of the demo with the mask of an object."""
     path.parent.mkdir(exist_ok=True)
     cv2.imwrite(str(path), cv2.imread(str(SEQUENCE / f"image_{number:03d}.jpg")))
     cv2.imwrite(str(path.with_name(f"{path.stem}_mask.png")), mask.astype(np.uint8) * 255)
-    shutil.copy(SEQUENCE / f"depth_{number:03d}.png", path.with_name(f"{path.stem}_depth.png"))
+    if with_depth:
+        shutil.copy(SEQUENCE / f"depth_{number:03d}.png", path.with_name(f"{path.stem}_depth.png"))

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from saom_cli.main import main
+from saom_core.config import SaomConfig
+from saom_core.errors import InputError
+from saom_core.everything import OnnxSegmenter
+from saom_core.model_file.taught import TaughtClass
+from saom_core.runtime import OnnxModel
+from saom_training.benches.remembered import Remembered
 from saom_training.benches.teach import CLEAR_PX, CLEAR_SHARE, halves, shown_objects
+from saom_training.benches.teach_photos import photographs_of
 from saom_training.dataset import Dataset
 
 
@@ -55,6 +65,8 @@ def test_figures_add_up(rooms: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     figures = json.loads((tmp_path / "f.json").read_text())
     assert figures["objects"] == 4 and figures["taught"] <= 4
     assert figures["named"] <= figures["found"] <= figures["next_views"]
+    assert figures["crossed_named"] <= figures["crossed_found"] <= figures["next_views"]
+    assert figures["crossed_others_named"] <= figures["crossed_others"]
     assert figures["others_named"] <= figures["others"] and bool(figures["others"]) == bool(figures["taught"])
     before, alone, together = (figures["kept"][key] for key in ("untaught", "each_alone", "all_taught"))
     assert before["AP50"] > 0 and before["AP50"] == together["AP50"], "teaching gives names and no masks"
@@ -66,3 +78,73 @@ def test_figures_add_up(rooms: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_too_few_pictures(rooms: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench-teach", "--data", str(rooms), "--split", "all", "--examples", "40"]) == 1
     assert "41 pictures show clearly" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def photographs(rooms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Frames of two rooms in the form of labelled photographs, three of each."""
+    folder = tmp_path_factory.mktemp("photographs")
+    data = Dataset.open(rooms)
+    listed: dict[str, dict[str, dict[str, str]]] = {}
+    first_rows = {scene: data.scenes().index(scene) for scene in data.scenes()}
+    for number, begin in enumerate(first_rows.values()):
+        for row in range(begin, begin + 3):
+            sample, name = data[row], f"room{number}-{row:03d}"
+            entries = [entry for entry in data.entries(row) if entry["part_of"] is None]
+            labels = np.zeros(sample.image_rgb.shape[:2], np.uint8)
+            listed[name] = {}
+            for k, (entry, mask) in enumerate(zip(entries, sample.masks, strict=True)):
+                if entry["area"] >= CLEAR_PX and entry["visible"] >= CLEAR_SHARE:
+                    labels[np.asarray(mask, np.bool_)] = k + 1
+                    listed[name][str(k + 1)] = {"object": f"{entry['category_id']} {entry['style']}"}
+            cv2.imwrite(str(folder / f"{name}-color.png"), sample.image_rgb[..., ::-1])
+            cv2.imwrite(str(folder / f"{name}-depth.png"), np.rint(1000 * sample.depth_m).astype(np.uint16))
+            cv2.imwrite(str(folder / f"{name}-label.png"), labels)
+    (folder / "objects.json").write_text(json.dumps(listed))
+    return folder
+
+
+@pytest.mark.slow
+def test_an_object_is_met_in_each_photograph_after_the_others_taught_it(photographs: Path, tmp_path: Path) -> None:
+    listed = json.loads((photographs / "objects.json").read_text())
+    places = [photographs / "room0", photographs / "room1"]
+    assert [len(photographs_of(place)) for place in (*places, photographs)] == [3, 3, 6]
+    times = Counter((name[:5], what["object"]) for name, objects in listed.items() for what in objects.values())
+    options = ["--by", "looks", "--without-depth", "--json", str(tmp_path / "f.json")]
+    assert main(["bench-teach", "--photos", *map(str, places), *options]) == 0
+    figures = json.loads((tmp_path / "f.json").read_text())
+    assert figures["sets"] == sum(count for count in times.values() if count > 1) > 0
+    assert figures["by"] == "looks" and not figures["with_depth"]
+    assert figures["taught"] <= figures["sets"]
+    assert figures["named"] <= figures["found"] <= figures["taught"]
+    assert figures["crossed_named"] <= figures["crossed_found"] <= figures["taught"]
+    assert bool(figures["others"]) == bool(figures["taught"]) and figures["others_named"] <= figures["others"]
+
+
+def test_photographs_that_are_none_or_share_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InputError, match=r"objects\.json, got no such file"):
+        photographs_of(tmp_path)
+    (tmp_path / "objects.json").write_text(json.dumps({"a": {"1": {"object": "mug"}}}))
+    with pytest.raises(InputError, match="begin with 'b'"):
+        photographs_of(tmp_path / "b")
+    with pytest.raises(InputError, match="label"):
+        _ = photographs_of(tmp_path)[0].labels
+    assert main(["bench-teach", "--photos", str(tmp_path)]) == 1
+    assert "two photographs of a place show, got none" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_remembered_model_answers_as_the_model_itself(rooms: Path) -> None:
+    image, depth = Dataset.open(rooms)[0].image_rgb, Dataset.open(rooms)[0].depth_m
+    model = OnnxModel("", "cpu", 1)
+    fresh = OnnxSegmenter(SaomConfig(threads=1), model).segment(image, depth).instances
+    assert len(fresh) > 0
+    asked = Remembered(model)
+    size = model.info.reference.described.shape[1] if model.info.reference else 0
+    away = TaughtClass("away", -np.full(size, size**-0.5, np.float32), 0.9, {})
+    for classes in ([], [away], []):
+        again = asked.segmenter(classes).segment(image, depth).instances
+        assert again.class_names == fresh.class_names and again.scores.tobytes() == fresh.scores.tobytes()
+    assert asked.segmenter([away]).info.class_names == (*model.info.class_names, "away")
+    other = asked.segmenter([]).segment(image[:, ::-1].copy(), None).instances
+    assert other.scores.tobytes() != fresh.scores.tobytes()

@@ -13,10 +13,12 @@ import torch
 from onnx import numpy_helper
 
 from saom_core.errors import ModelError
-from saom_core.naming.classifier import NAMES_MODEL
+from saom_core.naming.classifier import CELLS, FEATURES, NAMES_MODEL, SIDE_PX
+from saom_training.networks.pretrained import PIXEL_MEAN, PIXEL_STD
 from saom_training.onnx_files.photo_names import (
     ARCHITECTURE,
     LEAST_ELEMENTS,
+    Classifier,
     export_names,
     load_classifier,
     store_in_8_bits,
@@ -71,3 +73,22 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 
 def test_the_bundled_file_is_small() -> None:
     assert NAMES_MODEL.stat().st_size < 6e6
+
+
+def test_things_are_described_by_the_cells_that_they_cover() -> None:
+    """Against a loop over the network's own cells."""
+    torch.manual_seed(1)
+    classifier = Classifier(timm.create_model(ARCHITECTURE, pretrained=False)).eval()
+    rng = np.random.default_rng(1)
+    crops = torch.from_numpy(rng.integers(0, 255, (2, SIDE_PX, SIDE_PX, 3), np.uint8))
+    cells = torch.from_numpy(rng.random((2, CELLS, CELLS), np.float32))
+    cells[1] = 0  # nothing
+    with torch.inference_mode():
+        logits, features = classifier(crops, cells)
+        seen = classifier.network.forward_features((crops.permute(0, 3, 1, 2).float() - PIXEL_MEAN) / PIXEL_STD)
+        expected_logits = classifier.network((crops.permute(0, 3, 1, 2).float() - PIXEL_MEAN) / PIXEL_STD)
+    assert features.shape == (2, FEATURES)
+    total = sum(cells[0, y, x] * seen[0, :, y, x] for y in range(CELLS) for x in range(CELLS))
+    np.testing.assert_allclose(features[0], total / cells[0].sum(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(logits, expected_logits, rtol=1e-4, atol=1e-5)
+    assert not features[1].any()

@@ -1,0 +1,230 @@
+"""`saom bench-teach --photos`: objects taught from some photographs, and met in another one."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from saom_core.errors import InputError
+from saom_core.model_file.taught import TaughtClass
+from saom_core.pictures.depth_files import read_depth
+from saom_core.pictures.photos import read_photo
+from saom_core.runtime import OnnxModel
+from saom_core.teach.describing import Describer
+from saom_core.teach.examples import AGREES_IOU, Example, Sight, look
+from saom_core.teach.files import others_of
+from saom_core.teach.teaching import MIN_EXAMPLES, TeachingError, learn
+
+from .remembered import Remembered
+
+PHOTOS = (
+    "instead of --data: FOLDER or FOLDER/PREFIX, photographs of one place each, NAME-color.png with NAME-depth.png "
+    "(16-bit, millimetres), NAME-label.png (0: no object) and objects.json {NAME: {label: {object: name}}}; an object "
+    "that several photographs of a place show is taught from all but one of them and met in that one"
+)
+CUTS = ((0, 0), (5, 3), (2, 7))
+"""Pixels cut off at the left and at the top. Cuts of one photograph stand in for further examples."""
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A labelled photograph."""
+
+    folder: Path
+    name: str
+    objects: dict[int, str]  # label -> object
+
+    @cached_property
+    def image_rgb(self) -> npt.NDArray[np.uint8]:
+        """(H, W, 3)."""
+        return read_photo(self.folder / f"{self.name}-color.png")
+
+    @cached_property
+    def depth_m(self) -> npt.NDArray[np.floating] | None:
+        """(H, W) metres."""
+        return read_depth(self.folder / f"{self.name}-depth.png")
+
+    @cached_property
+    def labels(self) -> npt.NDArray[Any]:
+        """(H, W); 0: no object.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        stored = cv2.imread(str(self.folder / f"{self.name}-label.png"), cv2.IMREAD_UNCHANGED)
+        if stored is None:
+            raise InputError(f"expected labels at {self.folder / f'{self.name}-label.png'}, got none that can be read")
+        return np.asarray(stored)
+
+
+@dataclass
+class PhotoFigures:
+    """What became of the sets of examples: one for each object and photograph that it is met in."""
+
+    by: str = ""
+    with_depth: bool = True
+    sets: int = 0
+    taught: int = 0
+    found: int = 0  # photographs in which a taught object is found, with depth as it was taught
+    named: int = 0
+    others: int = 0  # other objects that are found, once for each set
+    others_named: int = 0
+    crossed_found: int = 0  # the same without depth where taught with, and with where taught without
+    crossed_named: int = 0
+    crossed_others: int = 0
+    crossed_others_named: int = 0
+
+    def text(self) -> str:
+        """For people."""
+        taught = "with" if self.with_depth else "without"
+        crossed = "without" if self.with_depth else "with"
+        return "\n".join(
+            (
+                f"taught by {self.by} {taught} depth: {self.taught} of {self.sets} sets, the others refused",
+                f"met {taught} depth: {self.named} of {self.found} found named right, {self.others_named} of "
+                f"{self.others} other objects got the name",
+                f"met {crossed} depth: {self.crossed_named} of {self.crossed_found} found named right, "
+                f"{self.crossed_others_named} of {self.crossed_others} other objects got the name",
+            )
+        )
+
+
+def photographs_of(place: Path) -> list[Photograph]:
+    """The photographs of a place, see `PHOTOS`.
+
+    Raises:
+        InputError: there are none.
+    """
+    folder, prefix = (place, "") if place.is_dir() else (place.parent, place.name)
+    listing = folder / "objects.json"
+    if not listing.is_file():
+        raise InputError(f"expected {listing}, got no such file: {PHOTOS}")
+    listed = json.loads(listing.read_text(encoding="utf-8"))
+    found = [
+        Photograph(folder, name, {int(label): str(what["object"]) for label, what in objects.items()})
+        for name, objects in listed.items()
+        if name.startswith(prefix)
+    ]
+    if not found:
+        raise InputError(f"expected photographs whose names begin with {prefix!r} in {listing}, got none")
+    return found
+
+
+class PhotoBench:
+    """Teaches the objects of some places one by one.
+
+    Args:
+        model: to which they are taught.
+        by: how objects are described, see `Describer.of_kind`.
+        with_depth: whether they are taught with depth.
+    """
+
+    def __init__(self, model: OnnxModel, by: str, *, with_depth: bool) -> None:
+        self._model, self._describe = model, Describer.of_kind(by)
+        self._asked = Remembered(model)
+        self._sights: dict[tuple[str, int, int], Sight | None] = {}
+        kind = "looks" if self._describe.looks_sha256 else "embedding"
+        self.figures = PhotoFigures(by=kind, with_depth=with_depth)
+
+    def meet(self, name: str, taught_in: Sequence[Photograph], met_in: Photograph, others: Sequence[Photograph]) -> str:
+        """Teaches an object from some photographs and looks for it in another one; says what came of it.
+
+        Args:
+            name: of the object.
+            taught_in: photographs that show it.
+            met_in: another one.
+            others: photographs of other places, in which it is not.
+        """
+        self.figures.sets += 1
+        cuts = -(-MIN_EXAMPLES // len(taught_in))
+        sights = [self._sight(photo, name, cut) for photo in taught_in for cut in range(cuts)]
+        seen = [sight for sight in sights if sight is not None]
+        try:
+            rest = others_of(self._model, seen, [], [], self._describe)
+            taught = learn(f"the {name}", seen, rest, self._describe.looks_sha256)
+        except TeachingError as error:
+            return f"refused: {error}"
+        self.figures.taught += 1
+        for crossed in (False, True):
+            self._count(taught, name, [met_in, *others], crossed=crossed)
+        return "taught"
+
+    def _sight(self, photo: Photograph, name: str, cut: int) -> Sight | None:
+        label = next(label for label, known in photo.objects.items() if known == name)
+        key = photo.name, label, cut
+        if key not in self._sights:
+            left, top = CUTS[cut]
+            depth = photo.depth_m[top:, left:] if self.figures.with_depth and photo.depth_m is not None else None
+            image, mask = photo.image_rgb[top:, left:], photo.labels[top:, left:] == label
+            example = Example(f"{photo.name}, cut {cut}", np.ascontiguousarray(image), mask, depth)
+            try:
+                self._sights[key] = look(self._model, example, self._describe)
+            except InputError:  # the model does not see it
+                self._sights[key] = None
+        return self._sights[key]
+
+    def _count(self, taught: TaughtClass, name: str, photos: Sequence[Photograph], *, crossed: bool) -> None:
+        """Who gets the name; the first photograph shows the object, the others show others alone."""
+        found = named = others = wrong = 0
+        for number, photo in enumerate(photos):
+            depth = photo.depth_m if self.figures.with_depth != crossed else None
+            for what, called in self._names(taught, photo, depth):
+                if what == name and number == 0:
+                    found, named = found + 1, named + (called == taught.name)
+                else:
+                    others, wrong = others + 1, wrong + (called == taught.name)
+        prefix = "crossed_" if crossed else ""
+        for key, count in (("found", found), ("named", named), ("others", others), ("others_named", wrong)):
+            setattr(self.figures, prefix + key, getattr(self.figures, prefix + key) + count)
+
+    def _names(
+        self, taught: TaughtClass, photo: Photograph, depth_m: npt.NDArray[np.floating] | None
+    ) -> list[tuple[str, str]]:
+        """Each labelled object that is found (IoU .5), and what it is called."""
+        instances = self._asked.segmenter([taught]).segment(photo.image_rgb, depth_m).instances
+        masks = [mask.dense(instances.size_hw) for mask in instances.masks]
+        pairs = []
+        for label, what in photo.objects.items():
+            truth = photo.labels == label
+            ious = [np.count_nonzero(truth & mask) / np.count_nonzero(truth | mask) for mask in masks]
+            if ious and max(ious) >= AGREES_IOU:
+                pairs.append((what, instances.class_names[int(np.argmax(ious))]))
+        return pairs
+
+
+def bench_photos(model: OnnxModel, places: Sequence[Path], by: str, *, with_depth: bool) -> PhotoFigures:
+    """Each object that several photographs of a place show, met in each of them after the others taught it.
+
+    Raises:
+        InputError: no photographs, or none that share an object.
+    """
+    bench = PhotoBench(model, by, with_depth=with_depth)
+    groups = [photographs_of(place) for place in places]
+    sets = []
+    for number, group in enumerate(groups):
+        elsewhere = [photo for k, other in enumerate(groups) if k != number for photo in other]
+        showing: dict[str, list[Photograph]] = defaultdict(list)
+        for photo in group:
+            for name in photo.objects.values():
+                showing[name].append(photo)
+        sets += [
+            (name, [other for other in photos if other is not photo], photo, elsewhere)
+            for name, photos in showing.items()
+            for photo in photos
+            if len(photos) > 1
+        ]
+    if not sets:
+        raise InputError("expected objects that two photographs of a place show, got none")
+    for name, taught_in, met_in, elsewhere in tqdm(sets, unit="set", dynamic_ncols=True):
+        tqdm.write(f"{name} in {met_in.name}: {bench.meet(name, taught_in, met_in, elsewhere)}")
+    return bench.figures
