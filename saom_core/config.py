@@ -79,7 +79,8 @@ class SaomConfig:
     )
     photo_names: bool = option_field(
         True,
-        "Ask a classifier of photographs and the size of things for their names, too; serves models of the 55 classes",
+        "Ask a classifier of photographs and the size of things for their names, too; serves models of the 55 classes, "
+        "and classes taught by looks",
         read_only=True,
     )
     vocabulary: str = option_field(

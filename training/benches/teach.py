@@ -38,7 +38,7 @@ from saom_core.teach.teaching import TeachingError, learn
 from ..data.annotations import decode_masks
 from ..dataset import Dataset, Sample, evenly_spread
 from ..figures.comparison import Comparison, GroundTruth
-from .remembered import Remembered
+from .remembered import Remembered, RememberingClassifier
 from .teach_kept import KEPT, KeptFigures, kept_figures
 from .teach_photos import PHOTOS, bench_photos
 
@@ -111,7 +111,7 @@ class Bench:
         data: holds their pictures.
         others: pictures in which they are not.
         examples: of each object.
-        by: how objects are described, see `Describer.of_kind`.
+        by: how objects are described: `embedding`, else by looks.
         with_depth: whether they are taught with depth.
     """
 
@@ -119,8 +119,9 @@ class Bench:
         self, model: OnnxModel, data: Dataset, others: Dataset, examples: int, by: str = "", with_depth: bool = True
     ) -> None:
         self._model, self._data, self._examples, self._with_depth = model, data, examples, with_depth
-        self._describe = Describer.of_kind(by)
-        self._asked = Remembered(model)
+        classifier = RememberingClassifier()
+        self._describe = Describer(None if by == "embedding" else classifier)
+        self._asked = Remembered(model, classifier)
         samples = [others[row] for row in range(len(others))]  # read once, asked for with each class
         self._others = [(sample, GroundTruth.of(sample)) for sample in samples]
         self.figures = TeachingFigures()

@@ -25,7 +25,7 @@ from saom_core.teach.examples import AGREES_IOU, Example, Sight, look
 from saom_core.teach.files import others_of
 from saom_core.teach.teaching import MIN_EXAMPLES, TeachingError, learn
 
-from .remembered import Remembered
+from .remembered import Remembered, RememberingClassifier
 
 PHOTOS = (
     "instead of --data: FOLDER or FOLDER/PREFIX, photographs of one place each, NAME-color.png with NAME-depth.png "
@@ -125,13 +125,15 @@ class PhotoBench:
 
     Args:
         model: to which they are taught.
-        by: how objects are described, see `Describer.of_kind`.
+        by: how objects are described: `embedding`, else by looks.
         with_depth: whether they are taught with depth.
     """
 
     def __init__(self, model: OnnxModel, by: str, *, with_depth: bool) -> None:
-        self._model, self._describe = model, Describer.of_kind(by)
-        self._asked = Remembered(model)
+        classifier = RememberingClassifier()
+        self._model = model
+        self._describe = Describer(None if by == "embedding" else classifier)
+        self._asked = Remembered(model, classifier)
         self._sights: dict[tuple[str, int, int], Sight | None] = {}
         kind = "looks" if self._describe.looks_sha256 else "embedding"
         self.figures = PhotoFigures(by=kind, with_depth=with_depth)

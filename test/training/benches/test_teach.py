@@ -16,7 +16,7 @@ from saom_core.errors import InputError
 from saom_core.everything import OnnxSegmenter
 from saom_core.model_file.taught import TaughtClass
 from saom_core.runtime import OnnxModel
-from saom_training.benches.remembered import Remembered
+from saom_training.benches.remembered import Remembered, RememberingClassifier
 from saom_training.benches.teach import CLEAR_PX, CLEAR_SHARE, halves, shown_objects
 from saom_training.benches.teach_photos import photographs_of
 from saom_training.dataset import Dataset
@@ -139,7 +139,7 @@ def test_a_remembered_model_answers_as_the_model_itself(rooms: Path) -> None:
     model = OnnxModel("", "cpu", 1)
     fresh = OnnxSegmenter(SaomConfig(threads=1), model).segment(image, depth).instances
     assert len(fresh) > 0
-    asked = Remembered(model)
+    asked = Remembered(model, RememberingClassifier())
     size = model.info.reference.described.shape[1] if model.info.reference else 0
     away = TaughtClass("away", -np.full(size, size**-0.5, np.float32), 0.9, {})
     for classes in ([], [away], []):
