@@ -239,13 +239,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--data", type=Path, help="data set with several pictures of each scene")
     what.add_argument("--photos", type=Path, nargs="+", help=PHOTOS)
-    parser.add_argument("--split", default="test", choices=("train", "val", "test", "all"), help="(default: test)")
+    parser.add_argument(
+        "--split", default="test", choices=("train", "val", "test", "all"), help="of --data (default: test)"
+    )
     parser.add_argument("--model", default="", help="a saom-*.onnx file; empty: bundled saom-tiny")
     parser.add_argument("--by", default="", choices=KINDS, help="what describes objects, as of saom teach")
     parser.add_argument("--without-depth", action="store_true", help="teach without depth, and meet with it")
-    parser.add_argument("--objects", type=at_least(1), default=50, help="so many at most (default: 50)")
-    parser.add_argument("--examples", type=at_least(1), default=4, help="pictures that teach an object (default: 4)")
-    parser.add_argument("--other-pictures", type=at_least(1), default=40, help="of other rooms, at most (default: 40)")
+    parser.add_argument("--objects", type=at_least(1), default=50, help="--data: so many at most (default: 50)")
+    parser.add_argument(
+        "--examples", type=at_least(1), default=4, help="--data: pictures that teach an object (default: 4)"
+    )
+    parser.add_argument(
+        "--other-pictures", type=at_least(1), default=40, help="--data: of other rooms, at most (default: 40)"
+    )
     parser.add_argument("--json", type=Path, help="write the figures here")
 
 

@@ -82,13 +82,13 @@ def test_too_few_pictures(rooms: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 @pytest.fixture(scope="module")
 def photographs(rooms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Frames of two rooms in the form of labelled photographs, three of each."""
+    """Frames of two rooms in the form of labelled photographs, two of each."""
     folder = tmp_path_factory.mktemp("photographs")
     data = Dataset.open(rooms)
     listed: dict[str, dict[str, dict[str, str]]] = {}
     first_rows = {scene: data.scenes().index(scene) for scene in data.scenes()}
     for number, begin in enumerate(first_rows.values()):
-        for row in range(begin, begin + 3):
+        for row in range(begin, begin + 2):
             sample, name = data[row], f"room{number}-{row:03d}"
             entries = [entry for entry in data.entries(row) if entry["part_of"] is None]
             labels = np.zeros(sample.image_rgb.shape[:2], np.uint8)
@@ -108,7 +108,7 @@ def photographs(rooms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_object_is_met_in_each_photograph_after_the_others_taught_it(photographs: Path, tmp_path: Path) -> None:
     listed = json.loads((photographs / "objects.json").read_text())
     places = [photographs / "room0", photographs / "room1"]
-    assert [len(photographs_of(place)) for place in (*places, photographs)] == [3, 3, 6]
+    assert [len(photographs_of(place)) for place in (*places, photographs)] == [2, 2, 4]
     times = Counter((name[:5], what["object"]) for name, objects in listed.items() for what in objects.values())
     options = ["--by", "looks", "--without-depth", "--json", str(tmp_path / "f.json")]
     assert main(["bench-teach", "--photos", *map(str, places), *options]) == 0
