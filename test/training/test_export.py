@@ -58,7 +58,7 @@ FEW_ROWS = 20
 
 @pytest.mark.parametrize(
     ("size_hw", "grid", "rows", "branches"),
-    [((96, 128), (8, 8), None, 5), ((192, 256), (32, 32), FEW_ROWS, 2), ((96, 192), (20, 6), FEW_ROWS, 2)],
+    [((96, 128), (8, 8), None, 5), ((192, 256), (32, 32), FEW_ROWS, 3), ((96, 192), (20, 6), FEW_ROWS, 3)],
 )
 def test_file_equals_torch(
     checkpoint: Path, tmp_path: Path, size_hw: tuple[int, int], grid: tuple[int, int], rows: int | None, branches: int

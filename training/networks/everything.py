@@ -25,9 +25,10 @@ BOX_IOU = MOST_BOX_IOU
 """Prompts whose boxes agree more than this are one candidate; the mask stage below decides the rest."""
 BASIC_OUTPUTS = (*REQUIRED_OUTPUTS, "embeddings", "image_embedding")
 """What each exported module returns first, in this order; one may add others of `OPTIONAL_OUTPUTS`."""
-EMBEDDED_FIRST, EMBEDDED_NEXT = 8, 3
-"""Rows of the answer that are embedded together at first, and at least in each further group, which is a quarter of all
-before it: a row that is not filled costs as much as one that is, unless its whole group is empty."""
+EMBEDDED_UP_TO = (10, 14, 20, 40)
+"""Where groups of rows of the answer end that are embedded together; the rest is the last group. A row that is not
+filled costs as much as one that is, unless its whole group is empty; each group is a branch of the exported file, and
+takes ten seconds to convert."""
 
 
 class EverythingGraph(nn.Module):
@@ -118,10 +119,8 @@ class EverythingGraph(nn.Module):
         def nothing(rows: Tensor, *given: Tensor) -> Tensor:
             return rows.new_zeros(len(rows), self.network.class_head.in_features)
 
-        sizes: list[int] = []
-        while sum(sizes) < len(scores):
-            group = max(EMBEDDED_NEXT, sum(sizes) // 4) if sizes else EMBEDDED_FIRST
-            sizes.append(min(group, len(scores) - sum(sizes)))
+        ends = [*(end for end in EMBEDDED_UP_TO if end < len(scores)), len(scores)]
+        sizes = [end - start for start, end in zip([0, *ends], ends, strict=False)]
         parts = zip(logits.split(sizes), scores.split(sizes), strict=True)
         return torch.cat([_where(best[0] > 0, embedded, nothing, (rows, *given)) for rows, best in parts])
 
