@@ -232,14 +232,27 @@ class Robot:
         self.until(lambda: self.status is not None, "diagnostics")
         return self.value(key)
 
-    def call(self, kind: Any, name: str, request: Any) -> Any:
-        """Calls a service and waits for its answer."""
+    def call(self, kind: Any, name: str, request: Any, changes: bool = True) -> Any:
+        """Calls a service and waits for its answer.
+
+        DDS may lose the first answer to a client that the service has not met yet, though it is ready for the client. A
+        request that changes nothing is therefore sent again while there is no answer.
+        """
         client = self.node.create_client(kind, name)
         self.until(client.service_is_ready, f"the service {name}")
-        future = client.call_async(request)
-        self.until(future.done, f"an answer of {name}")
+        sent = [client.call_async(request)]
+        again = time.monotonic() + RESEND_S
+
+        def answered() -> bool:
+            nonlocal again
+            if not changes and time.monotonic() > again:
+                sent.append(client.call_async(request))
+                again = time.monotonic() + RESEND_S
+            return any(future.done() for future in sent)
+
+        self.until(answered, f"an answer of {name}")
         self.node.destroy_client(client)
-        return future.result()
+        return next(future.result() for future in sent if future.done())
 
     def change_state(self, transition: int) -> bool:
         """Asks the node for a lifecycle transition."""
@@ -248,7 +261,7 @@ class Robot:
 
     def state(self) -> State:
         """The node's lifecycle state."""
-        return self.call(GetState, "saom/get_state", GetState.Request()).current_state
+        return self.call(GetState, "saom/get_state", GetState.Request(), changes=False).current_state
 
     def set_parameter(self, name: str, value: object) -> Any:
         """Sets a parameter; the result has `successful` and `reason`."""
@@ -258,12 +271,14 @@ class Robot:
     def parameter(self, name: str) -> Any:
         """The value of a parameter."""
         request = GetParameters.Request(names=[name])
-        return parameter_value_to_python(self.call(GetParameters, "saom/get_parameters", request).values[0])
+        return parameter_value_to_python(
+            self.call(GetParameters, "saom/get_parameters", request, changes=False).values[0]
+        )
 
     def describe(self, *names: str) -> Any:
         """The descriptors of parameters."""
         request = DescribeParameters.Request(names=list(names))
-        return self.call(DescribeParameters, "saom/describe_parameters", request).descriptors
+        return self.call(DescribeParameters, "saom/describe_parameters", request, changes=False).descriptors
 
 
 def _header_of(message: Any) -> Header:
