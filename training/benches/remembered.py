@@ -38,12 +38,12 @@ class RememberingClassifier(PhotoClassifier):
         self, crops: npt.NDArray[np.uint8], cells: npt.NDArray[np.float32]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """See `PhotoClassifier.see`."""
+        if not len(crops):
+            return super().see(crops, cells)
         keys = [_digest([crop, cell]) for crop, cell in zip(crops, cells, strict=True)]
         new = [k for k, key in enumerate(keys) if key not in self._seen]
         for k, logits, features in zip(new, *super().see(crops[new], cells[new]), strict=True):
             self._seen[keys[k]] = logits, features
-        if not keys:
-            return super().see(crops, cells)
         return np.stack([self._seen[key][0] for key in keys]), np.stack([self._seen[key][1] for key in keys])
 
 

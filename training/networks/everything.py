@@ -92,13 +92,13 @@ class EverythingGraph(nn.Module):
         picked, valid = preselect(boxes, passing, self.candidates)
         logits = self.network.masks(features, mask_embeddings[None, picked])[0].float()
         stability = stability_score(logits)
-        agreement = prompt_agreement(logits > 0, boxes[picked], prompts / size[:2], boxes, quality)
-        alone = torch.ones_like(
-            agreement
-        )  # prompts that somebody asks, with open thresholds, have no say in each other
-        scores = mask_scores(quality[picked], stability, torch.where(score_threshold > 0, agreement, alone))
+        masks = logits > 0
+        agreement = prompt_agreement(masks, boxes[picked], prompts / size[:2], boxes, quality)
+        # prompts that somebody asks come with open thresholds; their answers do not depend on each other
+        agreement = torch.where(score_threshold > 0, agreement, torch.ones_like(agreement))
+        scores = mask_scores(quality[picked], stability, agreement)
         scores = scores * valid * (scores >= score_threshold) * (stability >= stability_threshold)
-        scores, order = best_distinct(logits > 0, scores, nms_iou, self.max_instances)
+        scores, order = best_distinct(masks, scores, nms_iou, self.max_instances)
         picked = picked[order]
         logits, stability = logits[order], stability[order]
         embeddings = self._embeddings(image, depth, logits, scores, features)
