@@ -87,6 +87,7 @@ class Robot:
         self.executor.add_node(self.node)
         self.received: dict[str, list[Any]] = {}
         self.status: DiagnosticStatus | None = None
+        self._no_older_than_ns = 0  # diagnostics that were sent before are not taken
         # reliable, so that a lost packet cannot fail a test; the node asks for best effort, which fits
         self._qos = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
         self.publishers = {
@@ -107,8 +108,9 @@ class Robot:
         self.executor.shutdown()
         self._context.shutdown()
 
-    def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        self.status = next((status for status in message.status if status.name == self._status_name), self.status)
+    def _on_diagnostics(self, message: DiagnosticArray, info: dict[str, int]) -> None:
+        if info["source_timestamp"] >= self._no_older_than_ns:
+            self.status = next((status for status in message.status if status.name == self._status_name), self.status)
 
     def listen(self, **topics: type) -> None:
         """Subscribes to topics of the node and waits for their publishers; `__` in a name stands for `/`."""
@@ -227,8 +229,8 @@ class Robot:
         return next((pair.value for pair in self.status.values if pair.key == key), "")
 
     def fresh_value(self, key: str) -> str:
-        """A value of diagnostics that are made from now on."""
-        self.status = None
+        """A value of diagnostics that are sent from now on: not of those that lie in the queue already."""
+        self.status, self._no_older_than_ns = None, time.time_ns()
         self.until(lambda: self.status is not None, "diagnostics")
         return self.value(key)
 
