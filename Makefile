@@ -18,10 +18,12 @@ TORCH ?=
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 ROS := source tools/env.sh &&
+# the parts of the tests, each in a process of its own
+PARTS := training-tests network-tests core-tests ros-tests
 # which tests: make test SELECT='-k matcher'
 SELECT ?=
 
-.PHONY: help demo test test-fast ros-tests core-tests training-tests check train reproduce env env-train docs clean
+.PHONY: help demo test test-fast $(PARTS) check train reproduce env env-train docs clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -38,27 +40,31 @@ demo: env
 # The parts run side by side on two cores and share nothing; the tests of the node wait for messages half of the time. Each
 # prints when it has ended, so that pytest's summaries close the output; torch gets one thread, because others have the rest.
 test: env env-train
-	@$(MAKE) --no-print-directory --output-sync --keep-going -j3 training-tests ros-tests core-tests SELECT="$(SELECT)" \
-	    TRAINING_TESTS="$(TRAINING_TESTS)"
+	@$(MAKE) --no-print-directory --output-sync --keep-going -j4 $(PARTS) SELECT="$(SELECT)" ALSO="$(ALSO)"
 
-# Both environments have the same NumPy, OpenCV, SciPy and onnxruntime (test/core/test_habits.py looks), so the training
-# side's repeats only those files of test/core with tests that need more than the node has; the quick round, only those
-# that the node's environment leaves out as a whole.
-TRAINING_ONLY := test/training test/core/sam $(patsubst %,test/core/%.py,model_file/test_contract test_cli_replay test_cli_view)
-TRAINING_TESTS := $(TRAINING_ONLY) $(patsubst %,test/core/%.py,test_cli_segment test_model test_wheel)
 test-fast: SELECT := -m 'not slow'
-test-fast: TRAINING_TESTS := $(TRAINING_ONLY)
+test-fast: ALSO :=
 test-fast: test
 
-ros-tests:
-	@$(ROS) pytest -o cache_dir=.pytest_cache/ros --durations=15 test/ros $(SELECT)
+# Both environments have the same NumPy, OpenCV, SciPy and onnxruntime (test/core/test_habits.py looks), so the training
+# side repeats only those files of test/core with tests that need more than the node has (ALSO); the quick round, only those
+# that the node's environment leaves out as a whole.
+TORCH_TESTS := test/core/sam $(patsubst %,test/core/%.py,model_file/test_contract test_cli_replay test_cli_view)
+ALSO := $(patsubst %,test/core/%.py,test_cli_segment test_model test_wheel)
+NETWORKS := test/training/networks test/training/onnx_files test/training/test_export.py
+TRAINING_PYTEST := OMP_NUM_THREADS=1 .venv-train/bin/python -m pytest --durations=15 $(SELECT)
+
+training-tests:
+	@$(TRAINING_PYTEST) -o cache_dir=.pytest_cache/training test/training $(NETWORKS:%=--ignore=%)
+
+network-tests:
+	@$(TRAINING_PYTEST) -o cache_dir=.pytest_cache/networks $(NETWORKS) $(TORCH_TESTS) $(ALSO)
 
 core-tests:
 	@$(ROS) pytest -o cache_dir=.pytest_cache/core --durations=15 test/core $(SELECT)
 
-training-tests:
-	@OMP_NUM_THREADS=1 .venv-train/bin/python -m pytest -o cache_dir=.pytest_cache/training --durations=15 \
-	    $(TRAINING_TESTS) $(SELECT)
+ros-tests:
+	@$(ROS) pytest -o cache_dir=.pytest_cache/ros --durations=15 test/ros $(SELECT)
 
 check: env
 	@.venv/bin/ruff check .

@@ -91,6 +91,7 @@ def check_message(message: Any, wanted: Instances) -> None:
             assert np.allclose(quaternion, wanted.boxes3d.quaternions_xyzw[k], atol=1e-6, equal_nan=True)
 
 
+@pytest.mark.slow
 def test_foreign_tools_read_the_engines_answers(bag: Path, tmp_path: Path, model: Model) -> None:
     out = tmp_path / "out.mcap"
     assert main(["replay", str(bag), "-o", str(out), *THREADS]) == 0

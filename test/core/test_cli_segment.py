@@ -164,6 +164,7 @@ def interrupting(monkeypatch: pytest.MonkeyPatch, at: str) -> list[str]:
     return names
 
 
+@pytest.mark.slow
 def test_an_interrupted_folder_is_gone_on_with(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

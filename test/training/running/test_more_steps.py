@@ -69,7 +69,7 @@ def test_fewer_steps_and_more_of_an_unfinished_run_are_refused(tmp_path: Path, m
         tiny.train(data, tmp_path / "run", dataclasses.replace(config, steps=6, seed=1))
 
 
-@pytest.mark.parametrize("more", [{"steps": 6}, {"steps": 0, "epochs": 4}])
+@pytest.mark.parametrize("more", [{"steps": 6}, pytest.param({"steps": 0, "epochs": 4}, marks=pytest.mark.slow)])
 def test_embeddings_of_the_new_steps_are_made(tmp_path: Path, more: dict[str, int]) -> None:
     data = open_data(tmp_path / "data")
     config = dataclasses.replace(SAM, steps=1, views=8)

@@ -137,7 +137,7 @@ def sam_items(sample: Sample, assignment: str) -> list[SamItem]:
     return [stream[i] for i in range(4)]
 
 
-@pytest.mark.parametrize("count", [0, 1, 300])
+@pytest.mark.parametrize("count", [0, 1, pytest.param(300, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("assignment", ["nearest", "centre", "random"])
 def test_items_of_the_sam_family_with_no_one_and_300_objects(count: int, assignment: str) -> None:
     for item in sam_items(sample_of(squares(count)), assignment):

@@ -29,6 +29,7 @@ def moved(one: Frame, other: Frame) -> set[int]:
     }
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_film_and_only_noise_changes_in_a_still_one() -> None:
     one, again = frames_of("still", 3), frames_of("still", 3)
     for a, b in zip(one, again, strict=True):
