@@ -16,6 +16,7 @@ from saom_core.errors import ConfigError, InputError
 
 MESH_SUFFIXES = (".obj", ".glb", ".gltf", ".stl", ".ply", ".sh3f")
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+ROOM_SHARE = 0.35  # of the scenes that are a furnished room; the others are a cluttered table
 DEFAULT_SAMPLES = 8  # of Cycles, paths per pixel
 CYCLES_VERSION = "1"  # goes up when the same seed gives other pictures
 UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254}
@@ -40,6 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--textures", type=Path, help="folder of pictures to print on packages and lay on surfaces")
     group.add_argument(
+        "--room-share",
+        type=float,
+        default=ROOM_SHARE,
+        help=f"share of the scenes that are a furnished room, the others a cluttered table ({ROOM_SHARE})",
+    )
+    group.add_argument(
         "--renderer",
         choices=("opengl", "cycles"),
         default="opengl",
@@ -59,11 +66,13 @@ def parsed_options(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, 
         SaomError: If a folder holds nothing of use, or an option is given to another simulator.
     """
     cycles = args.renderer == "cycles"
-    if args.assets is None and args.textures is None and not cycles:
+    other_rooms = args.room_share != ROOM_SHARE
+    if args.assets is None and args.textures is None and not cycles and not other_rooms:
         return {}, {}
     if args.simulator != "rooms":
         raise ConfigError(
-            f"expected --assets, --textures and --renderer with --simulator rooms, got them with {args.simulator}"
+            "expected --assets, --textures, --room-share and --renderer with --simulator rooms, got them with "
+            f"{args.simulator}"
         )
     extra: dict[str, Any] = {}
     machine: dict[str, Any] = {}
@@ -80,6 +89,10 @@ def parsed_options(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, 
     if args.textures is not None:
         extra["textures"] = fingerprint(args.textures, PICTURE_SUFFIXES)
         machine["textures"] = str(args.textures.resolve())
+    if other_rooms:
+        if not 0 <= args.room_share <= 1:
+            raise ConfigError(f"expected a --room-share from 0 to 1, got {args.room_share}")
+        extra["room_share"] = args.room_share
     if cycles:
         extra["renderer"] = cycles_renderer(args.cycles_samples)
     return extra, machine
@@ -89,7 +102,8 @@ def summary(extra: Mapping[str, Any]) -> str:
     """A line for a dry run."""
     used = [name for name in ("assets", "textures") if name in extra]
     surfaces = f"with your own {' and '.join(used)}" if used else "with the built-in objects and surfaces"
-    return f"{surfaces}, colour by Cycles" if "renderer" in extra else surfaces
+    shares = f"{extra.get('room_share', ROOM_SHARE):.0%} of the scenes are rooms"
+    return ", ".join([surfaces, shares, *(["colour by Cycles"] if "renderer" in extra else [])])
 
 
 def cycles_renderer(samples: int) -> dict[str, Any]:

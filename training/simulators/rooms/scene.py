@@ -21,10 +21,10 @@ from .choose import random_object
 from .geometry.boxes import Boxes, about_z, turned_extent
 from .geometry.model import ObjectModel, Surface, Vec3
 from .geometry.triangles import rotation
+from .options import ROOM_SHARE
 from .shell import Room, make_room
 
 Family = Literal["table", "room"]
-TABLE_SHARE = 0.65
 TABLE_CLASSES = ("DiningTable", "CoffeeTable", "Desk", "SideTable", "CounterTop", "TVStand", "Ottoman")
 MAX_MOVABLE = 28
 CLEAR_M = 0.004  # air between things before they fall
@@ -56,15 +56,22 @@ class Scene:
     targets: list[Vec3] = field(default_factory=list)
 
 
-def make_scene(rng: np.random.Generator, assets: Assets | None = None, family: Family | None = None) -> Scene:
+def make_scene(
+    rng: np.random.Generator,
+    assets: Assets | None = None,
+    family: Family | None = None,
+    *,
+    room_share: float = ROOM_SHARE,
+) -> Scene:
     """A random scene, with the user's own objects among the rest; the same generator state gives the same scene.
 
     Args:
         rng: Source of all randomness.
         assets: The user's objects.
         family: Which kind of scene; None: drawn, too.
+        room_share: How often a furnished room is drawn.
     """
-    drawn: Family = "table" if rng.random() < TABLE_SHARE else "room"
+    drawn: Family = "table" if rng.random() < 1 - room_share else "room"
     family = family or drawn
     builder = _Layout(rng, family, assets)
     if family == "table":

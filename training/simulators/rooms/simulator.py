@@ -17,7 +17,7 @@ from .assets.load import Assets, load_assets
 from .cameras import View, random_lights, random_view
 from .looks.pictures import Pictures
 from .mujoco_world import World, WorldObject
-from .options import PICTURE_SUFFIXES, cycles_renderer, files_of
+from .options import PICTURE_SUFFIXES, ROOM_SHARE, cycles_renderer, files_of
 from .renderer import ColorRenderer, Renderer
 from .scene import make_scene
 from .sensor import random_depth_camera, sense_color, sense_depth
@@ -41,6 +41,7 @@ class RoomsOptions:
     frames: int = 6  # per episode
     assets: Assets | None = None
     pictures: Pictures | None = None
+    room_share: float = ROOM_SHARE
     cycles_samples: int = 0  # paths per pixel of Blender's path tracer; 0: colour from OpenGL
 
 
@@ -67,7 +68,10 @@ def create(options: CollectOptions) -> RoomsSimulator:
             raise InputError(
                 f"expected the renderer {options.extra['renderer']}, got {here}: install the same one here"
             )
-    return RoomsSimulator(RoomsOptions(options.seed, sizes_hw, options.frames_per_scene, assets, pictures, samples))
+    rooms = float(options.extra.get("room_share", ROOM_SHARE))
+    return RoomsSimulator(
+        RoomsOptions(options.seed, sizes_hw, options.frames_per_scene, assets, pictures, rooms, samples)
+    )
 
 
 def _cycles(samples: int) -> CyclesRenderer:
@@ -100,7 +104,7 @@ class RoomsSimulator:
         sizes_hw = self.options.sizes_hw
         size_hw = sizes_hw[np.random.default_rng((self.options.seed, index, 1)).integers(len(sizes_hw))]
         rng = np.random.default_rng((self.options.seed, index))
-        scene = make_scene(rng, self.options.assets)
+        scene = make_scene(rng, self.options.assets, room_share=self.options.room_share)
         try:
             world = World(scene, rng, self._largest_hw, pictures=self.options.pictures)
         except (FloatingPointError, ValueError) as error:

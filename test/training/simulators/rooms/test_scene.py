@@ -179,6 +179,12 @@ def test_floors_walls_carpets_and_windows_are_textured_and_differ():
     assert np.mean(np.array(drawn) > 4) > 0.6  # the others are painted evenly
 
 
+@pytest.mark.parametrize(("room_share", "families"), [(0.0, {"table"}), (1.0, {"room"}), (0.35, {"table", "room"})])
+def test_the_share_of_rooms(room_share: float, families: set[str]):
+    scenes = [make_scene(np.random.default_rng((4, index)), room_share=room_share) for index in range(8)]
+    assert {scene.family for scene in scenes} == families
+
+
 # --- cameras, lenses, lamps
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from saom_cli.main import main
 from saom_core.taxonomy import CLASSES_AND_OTHER, OTHER
 from saom_training.data.frames import Frame
 from saom_training.simulators.rooms.cameras import View, look_at, random_lens
@@ -264,3 +267,16 @@ def test_a_frame_of_wrong_size_is_refused(simulator: RoomsSimulator):
     with pytest.raises(ValueError, match="expected depth_m of shape"):
         dataclasses.replace(frame, depth_m=frame.depth_m[:-1])
     assert isinstance(frame, Frame)
+
+
+def test_a_set_keeps_its_share_of_rooms(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    command = ["collect", "--out", str(tmp_path / "set"), "--frames", "1", "--frames-per-scene", "1"]
+    command += ["--size", "64x48", "--workers", "1"]
+    assert main([*command, "--room-share", "1"]) == 0
+    assert json.loads((tmp_path / "set" / "dataset.json").read_text())["extra"] == {"room_share": 1.0}
+    assert main([*command, "--room-share", "1"]) == 0
+    capsys.readouterr()
+    assert main(command) == 1
+    assert "use the same options" in capsys.readouterr().err
+    assert main([*command, "--room-share", "1.5"]) == 1
+    assert "expected a --room-share from 0 to 1, got 1.5" in capsys.readouterr().err
