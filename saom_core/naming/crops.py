@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from saom_core.instances import MaskCrop
 
-MARGIN = 1.2
-"""Side of a square, in longer edges of the mask's box: surroundings help, but not those of other things."""
+MARGIN = 1.0
+"""Side of a square, in longer edges of the mask's box: on a table the surroundings are other things (docs/saom-tiny.md)."""
 
 
 def square_crops(

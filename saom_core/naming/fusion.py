@@ -23,13 +23,13 @@ FloatArray = npt.NDArray[np.float32]
 
 LEAST_SHARE = 0.02
 """Of a classifier's answer that is spread over all names: many of them it has never heard."""
-NAMELESS = 0.4
+NAMELESS = 0.5
 """Share of things that no name of the household fits, before anything is seen of them.
 
 The classifier knows no such thing: it calls each by one of its words, for want of another one. Where the simulators'
 names alone are given, the words of the further names speak for Other, and this share is 0. It is the least one (in
 tenths) with which a name is right as often as there, measured on simulated rooms (docs/saom-tiny.md)."""
-TRUST = 0.5
+TRUST = 0.2
 """Of the model's class scores on photographs, where it is wrong far more often than its scores say."""
 SPREAD_KNOWN, SPREAD_GUESSED = 0.35, 0.7
 """Of the logarithm of a size: with depth it is off by pose and a guessed lens, without depth by the distance, too."""

@@ -25,7 +25,7 @@ from saom_core.naming.vocabulary import MEANINGS
 from saom_core.runtime import ModelInfo
 from saom_core.taxonomy import CLASSES, OTHER
 
-TEMPERATURE = 0.7
+TEMPERATURE = 0.6
 """Of the classifier's logits: it was trained with smoothed labels, and is surer than it says."""
 HOUSEHOLD = "household"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from saom_core.instances import MaskCrop
-from saom_core.naming.crops import square_crops, square_masks
+from saom_core.naming.crops import MARGIN, square_crops, square_masks
 
 
 @pytest.mark.parametrize(("x", "y"), [(20, 15), (0, 0), (50, 30), (52, 0)])
@@ -29,7 +29,7 @@ def test_a_thing_is_in_the_middle_at_every_scale() -> None:
         weights = crop[..., 0].astype(float)
         middle = (np.indices(weights.shape) * weights).sum(axis=(1, 2)) / weights.sum()
         np.testing.assert_allclose(middle, (scale - 1) / 2, atol=0.02 * scale)
-        assert weights.mean() / 255 == pytest.approx(0.5 / 1.2**2, rel=0.1)
+        assert weights.mean() / 255 == pytest.approx(0.5 / MARGIN**2, rel=0.1)
 
 
 def test_no_things_and_one_pixel() -> None:

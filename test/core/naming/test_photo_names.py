@@ -85,7 +85,7 @@ def test_the_household_has_its_names_behind_the_models_and_before_taught_ones() 
     drill = Instances.from_masks(PICTURE.shape[:2], [MaskCrop(50, 50, np.ones((60, 80), np.bool_))], np.ones(1, "f4"))
     found = PhotoNames(info, config, Told("PowerDrill")).named(PICTURE, drill, 0.5)
     assert found.class_names == ("PowerDrill",) and info.class_names[found.class_ids[0]] == "PowerDrill"
-    assert found.class_scores[0] > 0.6
+    assert found.class_scores[0] > 0.5  # half of all things have no name, and the classifier was 0.95 sure
 
 
 def test_a_name_of_the_household_wants_a_surer_photograph_as_many_things_have_none() -> None:
