@@ -11,7 +11,7 @@ import numpy.typing as npt
 from saom_core.instances import MaskCrop
 
 MARGIN = 1.0
-"""Side of a square, in longer edges of the mask's box: on a table the surroundings are other things (docs/saom-tiny.md)."""
+"""Side of a square, in longer edges of the mask's box: on a table the surroundings are other things."""
 
 
 def square_crops(
