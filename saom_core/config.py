@@ -151,7 +151,8 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
     if isinstance(value, bool) and str(value).lower() in option.choices:  # YAML turns an unquoted true into a boolean
         value = str(value).lower()
     if type(value) is not wanted or (isinstance(value, float) and not math.isfinite(value)):
-        raise ConfigError(f"{field.name}: expected a {wanted.__name__}, got {value!r}: {option.description}")
+        kind = {int: "an int"}.get(wanted, f"a {wanted.__name__}")
+        raise ConfigError(f"{field.name}: expected {kind}, got {value!r}: {option.description}")
     if option.choices and value not in option.choices:
         raise ConfigError(f"{field.name}: expected one of {', '.join(option.choices)}, got {value!r}")
     low, high = option.minimum, option.maximum

@@ -158,7 +158,7 @@ def test_ctrl_c_ends_the_last_picture_of_a_browser(terminal: tuple[int, int]) ->
         ("nms_iou nan", "nms_iou: expected a float, got nan", {}),
         ("nms_iou much", "nms_iou: expected a float, got 'much'", {}),
         ("nms_iou 0.5 0.6", "nms_iou: expected a float, got '0.5 0.6'", {}),
-        ("min_area_px 1.5", "min_area_px: expected a int, got '1.5'", {}),
+        ("min_area_px 1.5", "min_area_px: expected an int, got '1.5'", {}),
         ("use_depth perhaps", "use_depth: expected a bool, got 'perhaps'", {}),
         ("min_depth_m 10", "expected min_depth_m < max_depth_m", {}),
         ("model a.onnx", "model: read when the model is loaded: end this, and give --model", {}),
