@@ -50,7 +50,10 @@ def test_the_models_opinion_sums_to_one_and_trusts_it_in_part() -> None:
     mug = row_of(opinion)
     assert mug["Mug"] == pytest.approx(fusion.TRUST * 0.8 + (1 - fusion.TRUST * 0.8) / len(NAMES))
     other = row_of(opinion[1:])
-    assert other["Banana"] == pytest.approx(other[OTHER]) and other["Banana"] > 1.1 * other["Mug"]  # no banana
+    trusted, beyond = fusion.TRUST * 0.6, sum(name not in CLASSES for name in NAMES)
+    assert other["Mug"] == pytest.approx((1 - trusted) / len(NAMES))
+    assert other["Banana"] == pytest.approx(other["Mug"] + trusted / beyond)  # no banana of theirs
+    assert other["Banana"] == pytest.approx(other[OTHER])
     np.testing.assert_allclose(opinion[2], 1 / len(NAMES))  # a name that is not in the table says nothing
 
 

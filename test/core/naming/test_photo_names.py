@@ -13,6 +13,7 @@ from saom_core.everything import OnnxSegmenter
 from saom_core.instances import Instances, MaskCrop
 from saom_core.model import image_rgb_of
 from saom_core.model_file.taught import TaughtClass
+from saom_core.naming import fusion
 from saom_core.naming.classifier import CELLS, FEATURES, LOOK_SIZE, PhotoClassifier
 from saom_core.naming.looks import Looks
 from saom_core.naming.photo_names import PhotoNames, knows_names, with_vocabulary
@@ -83,9 +84,15 @@ def test_the_household_has_its_names_behind_the_models_and_before_taught_ones() 
     assert info.class_names[: len(CLASSES_AND_OTHER)] == CLASSES_AND_OTHER
     assert set(info.class_names) == set(NAMES) and len(info.class_names) == len(NAMES)
     drill = Instances.from_masks(PICTURE.shape[:2], [MaskCrop(50, 50, np.ones((60, 80), np.bool_))], np.ones(1, "f4"))
-    found = PhotoNames(info, config, Told("PowerDrill")).named(PICTURE, drill, 0.5)
+    told = Told("PowerDrill")
+    found = PhotoNames(info, config, told).named(PICTURE, drill, 0.5)
     assert found.class_names == ("PowerDrill",) and info.class_names[found.class_ids[0]] == "PowerDrill"
-    assert found.class_scores[0] > 0.5  # half of all things have no name, and the classifier was 0.95 sure
+    likely = fusion.joined(
+        fusion.opinion_of_photographs(told.names(np.zeros((1, 1)), 1.0), fusion.NAMELESS),
+        fusion.opinion_of_model(drill.class_names, drill.class_scores),
+        fusion.opinion_of_size(*fusion.lengths_of(drill, None)),
+    )
+    assert found.class_scores[0] == pytest.approx(likely[0, NAMES.index("PowerDrill")], rel=1e-4)
 
 
 def test_a_name_of_the_household_wants_a_surer_photograph_as_many_things_have_none() -> None:
