@@ -90,12 +90,16 @@ class EverythingGraph(nn.Module):
         within_reach = quality >= score_threshold.pow(6 / 4)  # of the threshold, by `mask_scores`
         passing = torch.where(within_reach, quality, torch.zeros_like(quality))
         picked, valid = preselect(boxes, passing, self.candidates)
-        logits = self.network.masks(features, mask_embeddings[None, picked])[0].float()
+        # prompts that somebody asks come with open thresholds; their answers do not depend on each other
+        together = score_threshold > 0
+        overlap = box_iou(boxes[picked], boxes)
+        own = mask_embeddings[picked]
+        own = torch.where(together, mean_embeddings(own, mask_embeddings, overlap, quality), own)
+        logits = self.network.masks(features, own[None])[0].float()
         stability = stability_score(logits)
         masks = logits > 0
-        agreement = prompt_agreement(masks, boxes[picked], prompts / size[:2], boxes, quality)
-        # prompts that somebody asks come with open thresholds; their answers do not depend on each other
-        agreement = torch.where(score_threshold > 0, agreement, torch.ones_like(agreement))
+        agreement = prompt_agreement(masks, overlap, prompts / size[:2], quality)
+        agreement = torch.where(together, agreement, torch.ones_like(agreement))
         scores = mask_scores(quality[picked], stability, agreement)
         scores = scores * valid * (scores >= score_threshold) * (stability >= stability_threshold)
         scores, order = best_distinct(masks, scores, nms_iou, self.max_instances)
@@ -137,14 +141,33 @@ def _where(
     return (function if bool(condition) else otherwise)(*arguments)
 
 
-def prompt_agreement(masks: Tensor, own: Tensor, points: Tensor, boxes: Tensor, quality: Tensor) -> Tensor:
+def mean_embeddings(own: Tensor, embeddings: Tensor, overlap: Tensor, quality: Tensor) -> Tensor:
+    """What all prompts that mean one object say of its mask: the mean of their embeddings.
+
+    Prompts mean the same where their boxes are one candidate for `preselect`, which leaves all of them but one out.
+    Mask logits are linear in the embeddings, so this is the mean of their masks' logits, and costs next to nothing.
+
+    Args:
+        own: (C, M) of the candidates.
+        embeddings: (N, M) of all prompts.
+        overlap: (C, N) IoU of their boxes.
+        quality: (N,) 0..1 predicted IoU; each prompt counts by its square.
+
+    Returns:
+        (C, M).
+    """
+    weights = quality.square() * (overlap > BOX_IOU).float()
+    total = weights.sum(1, keepdim=True)
+    return torch.where(total > 0, weights @ embeddings.float() / total.clamp(min=1e-6), own.float()).to(own.dtype)
+
+
+def prompt_agreement(masks: Tensor, overlap: Tensor, points: Tensor, quality: Tensor) -> Tensor:
     """How far the prompts that lie on each mask mean the same object: the mean IoU of their boxes with its own.
 
     Args:
         masks: (C, h, w) bool.
-        own: (C, 4) xyxy 0..1, the boxes that their prompts predict.
+        overlap: (C, N) IoU of the box that each mask's prompt predicts with those of all prompts.
         points: (N, 2) xy 0..1, all prompts.
-        boxes: (N, 4) what these predict.
         quality: (N,) 0..1, what each counts for.
 
     Returns:
@@ -155,11 +178,11 @@ def prompt_agreement(masks: Tensor, own: Tensor, points: Tensor, boxes: Tensor, 
     row = (points[:, 1] * height).long().clamp(0, height - 1)
     weights = masks.flatten(1).index_select(1, row * width + column).float() * quality
     total = weights.sum(1)
-    agreed = (weights * _box_iou(own, boxes)).sum(1) / total.clamp(min=1e-6)
+    agreed = (weights * overlap).sum(1) / total.clamp(min=1e-6)
     return torch.where(total > 0, agreed, torch.ones_like(agreed))
 
 
-def _box_iou(first: Tensor, second: Tensor) -> Tensor:
+def box_iou(first: Tensor, second: Tensor) -> Tensor:
     """(C, 4) and (N, 4) -> (C, N), as of torchvision, but without an axis of two, on which onnxruntime is slow."""
     x0, y0, x1, y1 = first[:, :, None].unbind(1)
     u0, v0, u1, v1 = second[None].unbind(2)

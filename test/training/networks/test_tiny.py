@@ -13,8 +13,10 @@ from saom_core.taxonomy import CLASSES_AND_OTHER
 from saom_training.networks.encoder import input_channels, local_mean
 from saom_training.networks.everything import (
     EverythingGraph,
+    box_iou,
     grid_prompts_xy,
     mask_scores,
+    mean_embeddings,
     prompt_agreement,
     stability_score,
     suppress_duplicates,
@@ -187,7 +189,7 @@ def test_agreement_against_loops() -> None:
     corners = torch.from_numpy(np.sort(rng.random((20, 2, 2)), axis=1)).float()
     boxes, points = corners.flatten(1), torch.from_numpy(rng.random((20, 2))).float()
     quality = torch.from_numpy(rng.random(20)).float()
-    actual = prompt_agreement(masks, boxes[:5], points, boxes, quality)
+    actual = prompt_agreement(masks, box_iou(boxes[:5], boxes), points, quality)
     for k in range(5):
         total = agreed = 0.0
         for n, (x, y) in enumerate(points.tolist()):
@@ -199,20 +201,31 @@ def test_agreement_against_loops() -> None:
         assert float(actual[k]) == pytest.approx(agreed / total if total else 1.0, abs=1e-5)
 
 
+def test_prompts_that_mean_one_object_draw_its_mask_together() -> None:
+    boxes = torch.tensor([[0.1, 0.1, 0.5, 0.5], [0.1, 0.1, 0.5, 0.49], [0.1, 0.1, 0.5, 0.35], [0.6, 0.6, 0.9, 0.9]])
+    embeddings = torch.tensor([[1.0, 0.0], [0.0, 2.0], [9.0, 9.0], [5.0, 5.0]])
+    quality = torch.tensor([0.8, 0.4, 0.9, 0.0])
+    actual = mean_embeddings(embeddings[[0, 3]], embeddings, box_iou(boxes[[0, 3]], boxes), quality)
+    # the third box is another candidate (IoU 0.63); the fourth counts for nothing, and keeps what is its own
+    torch.testing.assert_close(actual, torch.tensor([[0.64 / 0.8, 2 * 0.16 / 0.8], [5.0, 5.0]]))
+
+
 @torch.no_grad()
 def test_asked_prompts_have_no_say_in_each_other(network: SaomTiny) -> None:
     graph = EverythingGraph(network, candidates=40, max_instances=20)
     image, depth = example_input((96, 128), 0)
     points = torch.tensor([[20.0, 30.0], [70.0, 60.0]])
 
-    def score_of_first(prompts: torch.Tensor) -> float:
+    def first(prompts: torch.Tensor) -> tuple[float, torch.Tensor]:
         answer = dict(
             zip(OUTPUTS, graph(image, depth, prompts, *(torch.tensor(v) for v in (0.0, 0.0, 1.0))), strict=True)
         )
         row = int((answer["points"] == points[0]).all(1).nonzero()[0])
-        return float(answer["scores"][row])
+        return float(answer["scores"][row]), answer["masks"][row]
 
-    assert score_of_first(points) == pytest.approx(score_of_first(points[:1].expand(2, 2)), rel=1e-5)
+    alone, beside_itself = first(points), first(torch.cat([points[:1], points[:1] + 0.5 * torch.arange(4.0)[:, None]]))
+    assert beside_itself[0] == pytest.approx(alone[0], rel=1e-5)
+    torch.testing.assert_close(beside_itself[1], alone[1], rtol=1e-4, atol=1e-4)
 
 
 @torch.no_grad()
