@@ -235,7 +235,7 @@ def run(args: argparse.Namespace) -> int:
         grid=args.grid,
         precision=args.precision,
         prompts_at_once=args.prompts_at_once,
-        figures=_figures_in(args.figures) if args.figures else None,
+        figures=figures_in(args.figures) if args.figures else None,
         license=args.license,
         int8=Int8Options(args.data, args.measured_images, args.allowed_drop) if args.data else None,
         calls=args.calls,
@@ -258,15 +258,19 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _figures_in(path: Path) -> Any:
-    """The JSON of a file.
+def figures_in(path: Path) -> Any:
+    """The JSON of a file; of measured models the names alone, since an exported file goes to other people's machines.
 
     Raises:
         InputError: it holds something else.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        figures = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(
             f"{path}: expected the JSON of `saom evaluate --json`, got something else ({error})"
         ) from error
+    for model in figures.get("models", []) if isinstance(figures, dict) else []:
+        if "path" in model:
+            model["path"] = Path(model["path"]).name
+    return figures

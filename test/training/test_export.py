@@ -13,11 +13,11 @@ import torch
 
 import saom_training.export as export_module
 from saom_core.config import SaomConfig
-from saom_core.errors import ModelError
+from saom_core.errors import InputError, ModelError
 from saom_core.everything import OnnxSegmenter
 from saom_core.model_file.contract import OUTPUTS
 from saom_core.taxonomy import CLASSES_AND_OTHER
-from saom_training.export import ExportOptions, export
+from saom_training.export import ExportOptions, export, figures_in
 from saom_training.networks.checkpoint import load_network_and_record, save_network
 from saom_training.networks.everything import EverythingGraph, grid_prompts_xy
 from saom_training.networks.exportable import deployable
@@ -243,3 +243,12 @@ def test_a_depth_branch_comes_back_from_a_file(tmp_path: Path) -> None:
         ours, theirs = (net.pyramid(image, seen) for net in (found, network))
         assert (ours.fine - theirs.fine).abs().mean() < 0.02 * theirs.fine.abs().mean()
         assert (ours.coarse - theirs.coarse).abs().mean() < 0.02 * theirs.coarse.abs().mean()
+
+
+def test_figures_tell_nothing_of_the_machine(tmp_path: Path) -> None:
+    measured = tmp_path / "figures.json"
+    measured.write_text('{"data": "rooms", "models": [{"name": "mine", "path": "/home/me/runs/mine.onnx", "AP": 0.5}]}')
+    assert figures_in(measured)["models"] == [{"name": "mine", "path": "mine.onnx", "AP": 0.5}]
+    measured.write_text("AP50 0.5")
+    with pytest.raises(InputError, match=r"figures\.json: expected the JSON of `saom evaluate --json`"):
+        figures_in(measured)
