@@ -50,6 +50,8 @@ class EverythingModel(Protocol):
         """See `OnnxModel.run`."""
 
 
+LEAST_SCORE = 1e-6
+"""Least score threshold of everything mode: 0 tells the file that prompts are asked, each by itself."""
 SMALLEST_ISLAND = 0.1
 """Pieces of a mask below this share of its largest one are specks: what others hide in part has large pieces."""
 
@@ -134,7 +136,7 @@ class OnnxSegmenter:
         box, image_in, depth_in, depth = self._prepare(image_rgb, depth_m)
         prepared = time.perf_counter()
         thresholds = {
-            "score_threshold": self.config.score_threshold,
+            "score_threshold": max(self.config.score_threshold, LEAST_SCORE),
             "stability_threshold": self.config.stability_threshold,
             "nms_iou": self.config.nms_iou,
         }

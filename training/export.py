@@ -40,6 +40,8 @@ from .onnx_files.parity import Differences, cases, check_parity, further_inputs,
 from .onnx_files.precision import PRECISIONS, TOLERANCES, halve_weights, to_half
 from .onnx_files.reference_objects import add_reference
 
+_FILES = {"pretrained", "teacher", "path"}  # keys of training records and figures whose values are files
+
 
 @dataclass(frozen=True)
 class ExportOptions:
@@ -139,9 +141,25 @@ def _metadata(
         "grid": list(grid),
         "prompts_at_once": source.prompts_at_once,
         "thresholds": _thresholds(),
-        "training": source.record,
-        "figures": options.figures or {},
+        "training": without_folders(source.record),
+        "figures": without_folders(options.figures or {}),
     }
+
+
+def without_folders(record: Any) -> Any:
+    """A training record, or figures, with the names of files in place of their paths.
+
+    An exported file goes to other people, who need not read how somebody's disk is laid out.
+
+    Args:
+        record: JSON of any depth.
+    """
+    if isinstance(record, dict):
+        return {
+            key: Path(value).name if key in _FILES and isinstance(value, str) else without_folders(value)
+            for key, value in record.items()
+        }
+    return [without_folders(value) for value in record] if isinstance(record, list) else record
 
 
 def _thresholds() -> dict[str, float]:
@@ -235,7 +253,7 @@ def run(args: argparse.Namespace) -> int:
         grid=args.grid,
         precision=args.precision,
         prompts_at_once=args.prompts_at_once,
-        figures=figures_in(args.figures) if args.figures else None,
+        figures=_figures_in(args.figures) if args.figures else None,
         license=args.license,
         int8=Int8Options(args.data, args.measured_images, args.allowed_drop) if args.data else None,
         calls=args.calls,
@@ -258,19 +276,15 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def figures_in(path: Path) -> Any:
-    """The JSON of a file; of measured models the names alone, since an exported file goes to other people's machines.
+def _figures_in(path: Path) -> Any:
+    """The JSON of a file.
 
     Raises:
         InputError: it holds something else.
     """
     try:
-        figures = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(
             f"{path}: expected the JSON of `saom evaluate --json`, got something else ({error})"
         ) from error
-    for model in figures.get("models", []) if isinstance(figures, dict) else []:
-        if "path" in model:
-            model["path"] = Path(model["path"]).name
-    return figures

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import onnx_ir as ir
@@ -13,21 +14,23 @@ import torch
 
 import saom_training.export as export_module
 from saom_core.config import SaomConfig
-from saom_core.errors import InputError, ModelError
+from saom_core.errors import ModelError
 from saom_core.everything import OnnxSegmenter
 from saom_core.model_file.contract import OUTPUTS
+from saom_core.runtime import OnnxModel
 from saom_core.taxonomy import CLASSES_AND_OTHER
-from saom_training.export import ExportOptions, export, figures_in
+from saom_training.export import ExportOptions, export, without_folders
 from saom_training.networks.checkpoint import load_network_and_record, save_network
 from saom_training.networks.everything import EverythingGraph, grid_prompts_xy
 from saom_training.networks.exportable import deployable
 from saom_training.networks.onnx_weights import network_from_onnx, restore_batch_norms
 from saom_training.networks.tiny import SaomTiny, TinyConfig
 from saom_training.onnx_files.file import write_sha256
-from saom_training.onnx_files.parity import ExportError, compare_answers, example_input
+from saom_training.onnx_files.parity import ExportError, compare_answers, example_input, letterboxed
 from saom_training.onnx_files.precision import TOLERANCES
 
 pytestmark = pytest.mark.slow
+DEMO = Path(__file__).parents[2] / "demo" / "sequence"
 
 
 @torch.no_grad()
@@ -74,6 +77,22 @@ def test_file_equals_torch(
     assert info.metadata["figures"] == {"AP50": 0.1} and info.metadata["grid"] == list(grid)
     image, depth = example_input(size_hw, 5)
     assert len(segmenter.segment(image.numpy(), depth.numpy()).instances) > 0
+
+
+@torch.no_grad()
+def test_the_bundled_file_joins_prompts_as_torch_does() -> None:
+    """Export compares with open filters, that is, each prompt by itself; everything mode has them draw together."""
+    limits = {"score_threshold": 0.5, "stability_threshold": 0.5, "nms_iou": 0.4}
+    model = OnnxModel(threads=1)
+    graph = EverythingGraph(network_from_onnx(model.info.path)[0].eval())
+    image_rgb = cv2.imread(str(DEMO / "image_008.jpg"))[..., ::-1]
+    depth_m = cv2.imread(str(DEMO / "depth_008.png"), cv2.IMREAD_UNCHANGED).astype(np.float32) / 1000
+    image, depth = letterboxed(image_rgb, depth_m, model.info.input_size_hw)
+    prompts = grid_prompts_xy(32, 32, model.info.input_size_hw)
+    answer = graph(image, depth, prompts, *map(torch.tensor, limits.values()))
+    of_torch = {name: rows.numpy() for name, rows in zip(OUTPUTS, answer, strict=True)}
+    of_file = model.run(image.numpy(), depth.numpy(), limits)
+    assert compare_answers(of_torch, of_file, TOLERANCES["fp32"]).rows >= 8
 
 
 def test_different_results_are_not_written(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,10 +264,14 @@ def test_a_depth_branch_comes_back_from_a_file(tmp_path: Path) -> None:
         assert (ours.coarse - theirs.coarse).abs().mean() < 0.02 * theirs.coarse.abs().mean()
 
 
-def test_figures_tell_nothing_of_the_machine(tmp_path: Path) -> None:
-    measured = tmp_path / "figures.json"
-    measured.write_text('{"data": "rooms", "models": [{"name": "mine", "path": "/home/me/runs/mine.onnx", "AP": 0.5}]}')
-    assert figures_in(measured)["models"] == [{"name": "mine", "path": "mine.onnx", "AP": 0.5}]
-    measured.write_text("AP50 0.5")
-    with pytest.raises(InputError, match=r"figures\.json: expected the JSON of `saom evaluate --json`"):
-        figures_in(measured)
+def test_a_file_tells_nothing_of_the_disk() -> None:
+    config = {"teacher": "/home/me/runs/before.onnx", "pretrained": "", "steps": 3}
+    record = {"config": config, "init": {"config": {**config, "pretrained": "lite0.pth"}}, "names": ["a/b"]}
+    figures = {"data": "rooms", "models": [{"name": "mine", "path": "/home/me/runs/mine.onnx", "AP": 0.5}, "old"]}
+    told = {"teacher": "before.onnx", "pretrained": "", "steps": 3}
+    assert without_folders(record) == {
+        "config": told,
+        "init": {"config": {**told, "pretrained": "lite0.pth"}},
+        "names": ["a/b"],
+    }
+    assert without_folders(figures)["models"] == [{"name": "mine", "path": "mine.onnx", "AP": 0.5}, "old"]

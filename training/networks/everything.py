@@ -1,8 +1,8 @@
 """The whole everything mode of a network with shared keys as one module: what is evaluated is what export writes.
 
-image, depth -> encoder -> prompts (the grid's, unless others are given) -> decoder -> box pre-selection -> masks ->
-stability -> mask duplicate removal -> the best K, all with static output shapes. `SamEverythingGraph`
-(training/networks/sam_everything.py) is the same for SAM's two-way decoder.
+image, depth -> encoder -> prompts (the grid's, unless others are given) -> decoder -> box pre-selection -> the mean of
+embeddings that agree -> masks -> stability -> mask duplicate removal -> the best K, all with static output
+shapes. `SamEverythingGraph` (training/networks/sam_everything.py) is the same for SAM's two-way decoder.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class EverythingGraph(nn.Module):
             image: (H, W, 3) uint8.
             depth: (H, W) float32 metres, 0 = invalid; None for a network without depth.
             prompts: (N, 2) float32 xy in pixels; `grid_prompts_xy` for everything mode.
-            score_threshold: () float32.
+            score_threshold: () float32; 0: the prompts are somebody's, and each is answered by itself.
             stability_threshold: () float32.
             nms_iou: () float32.
 
@@ -144,21 +144,22 @@ def _where(
 def mean_embeddings(own: Tensor, embeddings: Tensor, overlap: Tensor, quality: Tensor) -> Tensor:
     """What all prompts that mean one object say of its mask: the mean of their embeddings.
 
-    Prompts mean the same where their boxes are one candidate for `preselect`, which leaves all of them but one out.
+    They do where their boxes agree by more than `BOX_IOU`, the measure of `preselect`, which leaves all of them but one
+    out; a prompt may count for several candidates.
     Mask logits are linear in the embeddings, so this is the mean of their masks' logits, and costs next to nothing.
 
     Args:
-        own: (C, M) of the candidates.
+        own: (C, M) float of the candidates.
         embeddings: (N, M) of all prompts.
-        overlap: (C, N) IoU of their boxes.
-        quality: (N,) 0..1 predicted IoU; each prompt counts by its square.
+        overlap: (C, N) float32 IoU of their boxes.
+        quality: (N,) float32 predicted IoU, 0..1; each prompt counts by its square.
 
     Returns:
-        (C, M).
+        (C, M) of `own`'s dtype.
     """
     weights = quality.square() * (overlap > BOX_IOU).float()
     total = weights.sum(1, keepdim=True)
-    return torch.where(total > 0, weights @ embeddings.float() / total.clamp(min=1e-6), own.float()).to(own.dtype)
+    return torch.where(total > 0, weights @ embeddings.float() / total.clamp(min=1e-12), own.float()).to(own.dtype)
 
 
 def prompt_agreement(masks: Tensor, overlap: Tensor, points: Tensor, quality: Tensor) -> Tensor:
@@ -183,7 +184,7 @@ def prompt_agreement(masks: Tensor, overlap: Tensor, points: Tensor, quality: Te
 
 
 def box_iou(first: Tensor, second: Tensor) -> Tensor:
-    """(C, 4) and (N, 4) -> (C, N), as of torchvision, but without an axis of two, on which onnxruntime is slow."""
+    """IoU of (C, 4) and (N, 4) xyxy, (C, N): torchvision's, but without an axis of two: onnxruntime is slow on it."""
     x0, y0, x1, y1 = first[:, :, None].unbind(1)
     u0, v0, u1, v1 = second[None].unbind(2)
     wide = (torch.minimum(x1, u1) - torch.maximum(x0, u0)).clamp(min=0)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from saom_core.everything import LEAST_SCORE
 from saom_core.model_file.contract import OUTPUTS
 from saom_core.taxonomy import CLASSES_AND_OTHER
 from saom_training.networks.encoder import input_channels, local_mean
@@ -208,24 +209,36 @@ def test_prompts_that_mean_one_object_draw_its_mask_together() -> None:
     actual = mean_embeddings(embeddings[[0, 3]], embeddings, box_iou(boxes[[0, 3]], boxes), quality)
     # the third box is another candidate (IoU 0.63); the fourth counts for nothing, and keeps what is its own
     torch.testing.assert_close(actual, torch.tensor([[0.64 / 0.8, 2 * 0.16 / 0.8], [5.0, 5.0]]))
+    unsure = mean_embeddings(embeddings[[0]], embeddings, box_iou(boxes[[0]], boxes), quality * 1e-4)
+    torch.testing.assert_close(unsure, actual[[0]], msg="a mean, however unsure all of them are")
 
 
 @torch.no_grad()
 def test_asked_prompts_have_no_say_in_each_other(network: SaomTiny) -> None:
-    graph = EverythingGraph(network, candidates=40, max_instances=20)
+    graph = EverythingGraph(network, candidates=60, max_instances=60)
     image, depth = example_input((96, 128), 0)
-    points = torch.tensor([[20.0, 30.0], [70.0, 60.0]])
+    grid = grid_prompts_xy(8, 6, (96, 128))
 
-    def first(prompts: torch.Tensor) -> tuple[float, torch.Tensor]:
-        answer = dict(
-            zip(OUTPUTS, graph(image, depth, prompts, *(torch.tensor(v) for v in (0.0, 0.0, 1.0))), strict=True)
-        )
-        row = int((answer["points"] == points[0]).all(1).nonzero()[0])
-        return float(answer["scores"][row]), answer["masks"][row]
+    def answers(
+        prompts: torch.Tensor, score_threshold: float = 0.0
+    ) -> dict[tuple[float, ...], tuple[float, torch.Tensor]]:
+        limits = [torch.tensor(value) for value in (score_threshold, 0.0, 1.0)]
+        rows = dict(zip(OUTPUTS, graph(image, depth, prompts, *limits), strict=True))
+        filled = zip(rows["points"].tolist(), rows["scores"].tolist(), rows["masks"], strict=True)
+        return {tuple(point): (score, mask) for point, score, mask in filled if score > 0}
 
-    alone, beside_itself = first(points), first(torch.cat([points[:1], points[:1] + 0.5 * torch.arange(4.0)[:, None]]))
-    assert beside_itself[0] == pytest.approx(alone[0], rel=1e-5)
-    torch.testing.assert_close(beside_itself[1], alone[1], rtol=1e-4, atol=1e-4)
+    def assert_same(answer: tuple[float, torch.Tensor], alone: tuple[float, torch.Tensor]) -> None:
+        assert answer[0] == pytest.approx(alone[0], abs=1e-5)
+        torch.testing.assert_close(answer[1], alone[1], rtol=1e-4, atol=1e-4)
+
+    for point, answer in list(answers(grid).items())[:10]:
+        assert_same(answer, answers(torch.tensor([point, point]))[point])
+    point = (20.0, 30.0)
+    neighbours = torch.tensor(point) + 0.5 * torch.arange(4.0)[:, None]
+    alone = answers(torch.tensor([point, point]))[point]
+    assert_same(answers(neighbours)[point], alone)
+    together = answers(neighbours, LEAST_SCORE)[point]
+    assert (together[1] - alone[1]).abs().max() > 1e-3, "in everything mode they draw together"
 
 
 @torch.no_grad()
