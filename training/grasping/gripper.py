@@ -7,15 +7,13 @@ and fingers with everything are.
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import mujoco
 import numpy as np
 
-from saom_core.errors import ConfigError
-
 from ..simulators.rooms.mujoco_world import COLLIDER_GROUP
+from ..simulators.rooms.options import of_robosuite
 
 PAD_FRICTION = 1.0  # rubber on dry plastic or wood; robosuite's own pads have 2
 PAD_M = 0.0934  # from the hand's flange to the middle of the pads, along the approach
@@ -30,15 +28,7 @@ def gripper_file() -> Path:
     Raises:
         ConfigError: robosuite is not installed.
     """
-    spec = importlib.util.find_spec("robosuite")  # finds the package without importing it
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        file = Path(folder) / "models" / "assets" / "grippers" / "panda_gripper.xml"
-        if file.is_file():
-            return file
-    raise ConfigError(
-        "expected the package robosuite, whose model of a gripper is used, got none: run "
-        "`pip install --no-deps robosuite==1.5.2` (157 MB; its dependencies are not needed)"
-    )
+    return of_robosuite("grippers/panda_gripper.xml", "model of a gripper")
 
 
 def add_gripper(spec: mujoco.MjSpec) -> None:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from saom_core.errors import ConfigError
-from saom_training.grasping import gripper as gripper_module
 from saom_training.grasping.execution import Bench
 from saom_training.grasping.gripper import PAD_M, add_gripper, gripper_file
 from saom_training.grasping.jaw import Jaw, boxes_of
 from saom_training.grasping.planner import Grasp, plan
+from saom_training.simulators.rooms import options as rooms_options
 
 EDGES = np.array([0.05, 0.12, 0.06])
 EYE = np.array([0.5, -0.4, 0.7])
@@ -115,6 +115,6 @@ def test_the_jaw_of_the_planner_encloses_the_gripper_of_the_physics(bench: Bench
 
 
 def test_without_robosuite_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(gripper_module.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(rooms_options.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="pip install --no-deps robosuite"):
         gripper_file()

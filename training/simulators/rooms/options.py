@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import importlib.metadata
+import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 ROOM_SHARE = 0.35  # of the scenes that are a furnished room; the others are a cluttered table
 DEFAULT_SAMPLES = 8  # of Cycles, paths per pixel
 CYCLES_VERSION = "1"  # goes up when the same seed gives other pictures
+_PACKAGED = Path("of robosuite")  # in the place of a folder of pictures: those that the package ships
 UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254}
 
 
@@ -39,7 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--asset-up", choices=("y", "z"), default="z", help="axis that points up in --assets (.glb: always y)"
     )
-    group.add_argument("--textures", type=Path, help="folder of pictures to print on packages and lay on surfaces")
+    group.add_argument(
+        "--textures",
+        type=Path,
+        nargs="?",
+        const=_PACKAGED,
+        metavar="FOLDER",
+        help="folder of pictures to print on packages and lay on surfaces; without one, robosuite's 30 photographs",
+    )
     group.add_argument(
         "--room-share",
         type=float,
@@ -87,8 +96,10 @@ def parsed_options(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, 
         }
         machine["assets"] = str(args.assets.resolve())
     if args.textures is not None:
-        extra["textures"] = fingerprint(args.textures, PICTURE_SUFFIXES)
-        machine["textures"] = str(args.textures.resolve())
+        packaged = args.textures == _PACKAGED
+        folder = of_robosuite("textures", "folder of photographed materials") if packaged else args.textures
+        extra["textures"] = fingerprint(folder, PICTURE_SUFFIXES)
+        machine["textures"] = str(folder.resolve())
     if other_rooms:
         if not 0 <= args.room_share <= 1:
             raise ConfigError(f"expected a --room-share from 0 to 1, got {args.room_share}")
@@ -96,6 +107,27 @@ def parsed_options(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, 
     if cycles:
         extra["renderer"] = cycles_renderer(args.cycles_samples)
     return extra, machine
+
+
+def of_robosuite(part: str, use: str) -> Path:
+    """A file or folder among the assets of an installed robosuite (MIT), which is found without being imported.
+
+    Args:
+        part: below `models/assets` in the package.
+        use: what it is needed for, for the message.
+
+    Raises:
+        ConfigError: robosuite is not installed.
+    """
+    spec = importlib.util.find_spec("robosuite")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        found = Path(folder) / "models" / "assets" / part
+        if found.exists():
+            return found
+    raise ConfigError(
+        f"expected the package robosuite, whose {use} is used, got none: run "
+        "`pip install --no-deps robosuite==1.5.2` (157 MB; its dependencies are not needed)"
+    )
 
 
 def summary(extra: Mapping[str, Any]) -> str:

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from saom_cli.main import main
+from saom_core.errors import ConfigError
 from saom_core.taxonomy import CLASSES_AND_OTHER, OTHER
 from saom_training.data.frames import Frame
+from saom_training.simulators.rooms import options
 from saom_training.simulators.rooms.cameras import View, look_at, random_lens
 from saom_training.simulators.rooms.geometry.model import Look, ObjectModel, Solid
 from saom_training.simulators.rooms.looks.materials import KINDS, layout_of, make_material
@@ -280,3 +282,24 @@ def test_a_set_keeps_its_share_of_rooms(tmp_path: Path, capsys: pytest.CaptureFi
     assert "use the same options" in capsys.readouterr().err
     assert main([*command, "--room-share", "1.5"]) == 1
     assert "expected a --room-share from 0 to 1, got 1.5" in capsys.readouterr().err
+
+
+def test_without_a_folder_surfaces_get_photographs_of_a_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        photographs = options.of_robosuite("textures", "photographs")
+    except ConfigError:
+        pytest.skip("robosuite is not installed")
+    command = ["collect", "--out", str(tmp_path / "set"), "--frames", "1", "--frames-per-scene", "1"]
+    command += ["--size", "64x48", "--workers", "1", "--textures"]
+    assert main(command) == 0
+    pictures = options.fingerprint(photographs, options.PICTURE_SUFFIXES)
+    assert json.loads((tmp_path / "set" / "dataset.json").read_text())["extra"] == {"textures": pictures}
+    assert main([*command, str(photographs)]) == 0  # the same files, wherever they lie
+    find = options.importlib.util.find_spec
+    monkeypatch.setattr(
+        options.importlib.util, "find_spec", lambda name, *of: None if name == "robosuite" else find(name, *of)
+    )
+    assert main(command) == 1
+    assert "pip install --no-deps robosuite" in capsys.readouterr().err
