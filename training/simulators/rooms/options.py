@@ -96,7 +96,7 @@ def parsed_options(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, 
         }
         machine["assets"] = str(args.assets.resolve())
     if args.textures is not None:
-        packaged = args.textures == _PACKAGED
+        packaged = args.textures is _PACKAGED  # not a folder of that name
         folder = of_robosuite("textures", "folder of photographed materials") if packaged else args.textures
         extra["textures"] = fingerprint(folder, PICTURE_SUFFIXES)
         machine["textures"] = str(folder.resolve())
