@@ -9,6 +9,7 @@ from typing import Any
 
 from rclpy.callback_groups import CallbackGroup
 from rclpy.executors import Executor, ShutdownException, TimeoutException
+from rclpy.service import Service
 
 logger = logging.getLogger("saom")
 
@@ -37,22 +38,16 @@ class NodeExecutor(Executor):
 
     def spin_once(self, timeout_sec: float | None = None) -> None:
         """Waits for one callback and executes it; a callback of the slow group gets a thread of its own."""
-        try:
-            handler, entity, _ = self.wait_for_ready_callbacks(timeout_sec=timeout_sec)
-        except (ShutdownException, TimeoutException):
-            return
-        if entity is not None and entity.callback_group is self._slow:
-            # It is a daemon because a callback that hangs must not keep the process from ending.
-            thread = threading.Thread(target=_finish, args=(handler,), name="saom-service", daemon=True)
-            self._threads = [*(thread for thread in self._threads if thread.is_alive()), thread]
-            thread.start()
-            return
-        handler()
-        if (error := handler.exception()) is not None:
-            raise error
+        self._executed_one(timeout_sec)
+
+    def can_execute(self, entity: Any) -> bool:
+        """See `Executor.can_execute`; at the end only service calls are still taken."""
+        return super().can_execute(entity) and (not self._stopping.is_set() or isinstance(entity, Service))
 
     def stop(self, spinner: threading.Thread, timeout_s: float) -> bool:
         """Ends `spin`, called by another thread, after the callbacks at work; False where they take too long.
+
+        Service calls that came before are executed: a client of ROS waits for an answer for ever.
 
         Args:
             spinner: the thread that spins.
@@ -61,12 +56,38 @@ class NodeExecutor(Executor):
         end = time.monotonic() + timeout_s
         self._stopping.set()
         self.create_task(lambda: None)  # this wakes the spinning thread up
-        for thread in (spinner, *self._threads):
-            thread.join(max(0.0, end - time.monotonic()))
-        if spinner.is_alive() or any(thread.is_alive() for thread in self._threads):
+        spinner.join(timeout_s)
+        while not spinner.is_alive() and self._joined(end):
+            executed = 0
+            while time.monotonic() < end and self._executed_one(0.0):
+                executed += 1
+            if not executed:  # else calls may wait behind those: rclpy takes one of each service, and then times out
+                self.shutdown()
+                return True
+        return False
+
+    def _executed_one(self, timeout_s: float | None) -> bool:
+        """Waits for one callback and executes it; False where none came in time."""
+        try:
+            handler, entity, _ = self.wait_for_ready_callbacks(timeout_sec=timeout_s)
+        except (ShutdownException, TimeoutException):
             return False
-        self.shutdown()
+        if entity is not None and entity.callback_group is self._slow:
+            # It is a daemon because a callback that hangs must not keep the process from ending.
+            thread = threading.Thread(target=_finish, args=(handler,), name="saom-service", daemon=True)
+            self._threads = [*(thread for thread in self._threads if thread.is_alive()), thread]
+            thread.start()
+            return True
+        handler()
+        if (error := handler.exception()) is not None:
+            raise error
         return True
+
+    def _joined(self, end_s: float) -> bool:
+        """Waits for the slow callbacks at work; False where one goes on at a moment, on the monotonic clock."""
+        for thread in self._threads:
+            thread.join(max(0.0, end_s - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
 
 def _finish(handler: Any) -> None:

@@ -123,6 +123,7 @@ class Health:
         if pipeline is not None:
             info, target = pipeline.segmenter.info, pipeline.target.last
             values |= {"model": info.name, "provider": info.provider, "provider_requested": info.provider_requested}
+            values["calls_waiting"] = str(len(pipeline.waiting))
             if target.selection:
                 values["target"] = f"{target.selection}: {target.reason or 'seen'}"
         for one in () if self.inputs is None else self.inputs.all:

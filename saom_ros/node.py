@@ -149,6 +149,7 @@ class SaomNode(LifecycleNode):
         self._expiry.cancel()  # it runs only while an image waits for its depth, as a call costs as much as a message
         self.active, self._health.lifecycle = True, ACTIVE
         if self.pipeline is not None and self._outputs is not None:
+            self.pipeline.waiting.open()
             self._outputs.announce(self.pipeline.segmenter.info)
         return super().on_activate(state)
 
@@ -185,6 +186,8 @@ class SaomNode(LifecycleNode):
     def enable(self, wanted: bool) -> None:
         """Pauses or resumes answering; the model stays loaded, the camera connected."""
         self.enabled = self._health.enabled = wanted
+        if wanted and self.active and self.pipeline is not None:
+            self.pipeline.waiting.open()
         if not wanted:
             if self._worker is not None:
                 self._worker.discard()
@@ -199,9 +202,9 @@ class SaomNode(LifecycleNode):
         return self._problems.text("model") or "configure the node first"
 
     def refuse_waiting(self, reason: str) -> None:
-        """Ends the service calls that wait for the next frame."""
+        """Ends the service calls that wait for the next frame, and those to come, until frames are answered again."""
         if self.pipeline is not None:
-            self.pipeline.waiting.refuse(f"no frame is answered: {reason}")
+            self.pipeline.waiting.close(f"no frame is answered: {reason}")
 
     def _make_frames(self) -> Frames | None:
         """Listens to tf where it is needed: a frame for the positions is set, or a depth camera of its own is named.

@@ -17,10 +17,11 @@ class Waiting:
     def __init__(self) -> None:
         # each with the moment since which it waits (monotonic seconds)
         self._waiting: list[tuple[float, concurrent.futures.Future[Answer]]] = []
+        self._closed = ""  # why no answer comes to those who begin to wait now; "": one may come
         self._lock = threading.Lock()
 
-    def __bool__(self) -> bool:
-        return bool(self._waiting)
+    def __len__(self) -> int:
+        return len(self._waiting)
 
     def next_answer(self, timeout_s: float) -> Answer:
         """The answer to the next frame that comes after this call.
@@ -34,6 +35,8 @@ class Waiting:
         future: concurrent.futures.Future[Answer] = concurrent.futures.Future()
         waiting = time.monotonic(), future
         with self._lock:
+            if self._closed:
+                raise InputError(self._closed)
             self._waiting.append(waiting)
         try:
             return future.result(timeout_s)
@@ -47,10 +50,21 @@ class Waiting:
         for future in self._taken(received_s):
             future.set_result(answer)
 
-    def refuse(self, reason: str, received_s: float = math.inf) -> None:
-        """Tells those who have waited since before a moment, or all, that no answer will come."""
+    def refuse(self, reason: str, received_s: float) -> None:
+        """Tells those who have waited since before a moment that no answer will come."""
         for future in self._taken(received_s):
             future.set_exception(InputError(reason))
+
+    def close(self, reason: str) -> None:
+        """Tells those who wait, and those who are about to, that no answer will come."""
+        with self._lock:
+            self._closed = reason
+        self.refuse(reason, math.inf)
+
+    def open(self) -> None:
+        """Lets calls wait again."""
+        with self._lock:
+            self._closed = ""
 
     def _taken(self, until_s: float) -> list[concurrent.futures.Future[Answer]]:
         """Takes those who have waited since before a moment out of the list."""

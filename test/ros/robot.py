@@ -234,6 +234,10 @@ class Robot:
         self.until(lambda: self.status is not None, "diagnostics")
         return self.value(key)
 
+    def until_a_call_waits(self) -> None:
+        """Waits until a service call that was sent has come to the node and waits for a frame."""
+        self.until(lambda: self.fresh_value("calls_waiting") == "1", "the call to come")
+
     def call(self, kind: Any, name: str, request: Any, changes: bool = True) -> Any:
         """Calls a service and waits for its answer.
 

@@ -292,7 +292,7 @@ def test_segment_without_an_image_waits_for_the_next_frame(running: Robot, image
     running.until(answered, "the answer")
     assert answer.result().success and answer.result().instances.header in shown
     answer = client.call_async(Segment.Request())
-    running.fresh_value("state")  # a second later: the call has come
+    running.until_a_call_waits()
     assert running.call(SetBool, "/saom/enable", SetBool.Request(data=False)).success
     running.until(answer.done, "an answer")
     assert not answer.result().success and "was paused" in answer.result().message

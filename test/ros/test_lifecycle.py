@@ -196,14 +196,14 @@ def test_a_service_call_that_waits_is_answered_when_the_node_ends(start: StartNo
     client = robot.node.create_client(Segment, "/saom/segment")
     robot.until(client.service_is_ready, "the service", process)
     answer = client.call_async(Segment.Request())
-    robot.fresh_value("state")  # a second later: the call has come
+    robot.until_a_call_waits()
     assert robot.change_state(Transition.TRANSITION_DEACTIVATE)
     robot.until(answer.done, "an answer", process)
     assert not answer.result().success and "was deactivated" in answer.result().message
     assert "inactive" in robot.call(Segment, "/saom/segment", Segment.Request()).message
     assert robot.change_state(Transition.TRANSITION_ACTIVATE)
     answer = client.call_async(Segment.Request())
-    robot.fresh_value("state")
+    robot.until_a_call_waits()
     process.terminate()
     robot.until(answer.done, "an answer")
     assert not answer.result().success and "is ending" in answer.result().message

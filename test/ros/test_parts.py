@@ -1,7 +1,8 @@
-"""The node's parts that need no DDS: matching by stamp, the worker, the statistics."""
+"""The node's parts, each by itself: matching by stamp, the worker, the executor, the statistics."""
 
 from __future__ import annotations
 
+import concurrent.futures
 import queue
 import threading
 import time
@@ -15,11 +16,14 @@ import rclpy
 from builtin_interfaces.msg import Time
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.duration import Duration
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from robot import free_domain
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
+from std_srvs.srv import Trigger
 
-from saom_core.errors import ConfigError
+from saom_core.errors import ConfigError, InputError
 from saom_ros import outputs as outputs_module
 from saom_ros.diagnostics import AGAIN_S, CALM_S, ERROR, OK, WARN, Problem, Problems, Statistics, status_message
 from saom_ros.executor import NodeExecutor
@@ -28,6 +32,7 @@ from saom_ros.matcher import KEPT, PATIENCE, Frame, FrameMatcher, stamp_ns
 from saom_ros.pace import Pace, RateLimit
 from saom_ros.parameters import NodeConfig
 from saom_ros.turns import Turns
+from saom_ros.waiting import Waiting
 from saom_ros.worker import NewestWorker
 
 
@@ -201,6 +206,56 @@ def test_the_executor_goes_on_while_a_slow_callback_waits() -> None:
     assert executor.stop(spinner, 10.0) and done.is_set()
     node.destroy_node()
     context.shutdown()
+
+
+def test_service_calls_that_came_before_the_end_are_answered() -> None:
+    """Among them one that could not begin, because another of its group was at work; the camera's topics are left."""
+    context = rclpy.Context()
+    context.init(domain_id=free_domain())
+    node = rclpy.create_node("parts", context=context)
+    slow_group = MutuallyExclusiveCallbackGroup()
+    begun, go_on = threading.Event(), threading.Event()
+    ticks: list[int] = []
+
+    def slow(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        begun.set()
+        assert go_on.wait(240)
+        return response
+
+    node.create_service(Trigger, "slow", slow, callback_group=slow_group)
+    executor = NodeExecutor(slow_group, context=context)
+    executor.add_node(node)
+    caller = rclpy.create_node("caller", context=context)
+    client = caller.create_client(Trigger, "slow")
+    assert client.wait_for_service(240.0)
+    calls = [client.call_async(Trigger.Request()) for _ in range(3)]
+    spinner = threading.Thread(target=executor.spin)
+    spinner.start()
+    assert begun.wait(240)
+    assert not executor.stop(spinner, 0.2)
+    node.create_timer(0.01, lambda: ticks.append(1))
+    go_on.set()
+    assert executor.stop(spinner, 60.0)
+    answers = SingleThreadedExecutor(context=context)
+    answers.add_node(caller)
+    for call in calls:
+        answers.spin_until_future_complete(call, 60.0)
+    assert all(call.done() for call in calls) and not ticks
+    answers.shutdown()
+    caller.destroy_node()
+    node.destroy_node()
+    context.shutdown()
+
+
+def test_nobody_begins_to_wait_where_no_answer_will_come() -> None:
+    waiting = Waiting()
+    waiting.close("the node was deactivated")
+    with pytest.raises(InputError, match="was deactivated"):
+        waiting.next_answer(timeout_s=240.0)
+    waiting.open()
+    with pytest.raises(concurrent.futures.TimeoutError):
+        waiting.next_answer(timeout_s=0.01)
+    assert not waiting
 
 
 def wait_until(done: Callable[[], bool], limit_s: float = 10.0) -> bool:

@@ -162,7 +162,7 @@ def test_listeners_and_callers_that_are_killed(running: Robot, tmp_path: Path) -
         victim = other_process(running, said, "-c", LISTENER)
         try:
             running.until(lambda: "called" in said.read_text(), "the victim to call", victim)
-            running.fresh_value("state")  # a second later: the call waits for a frame
+            running.until_a_call_waits()
             running.until(heard, "the victim to hear", victim)
         finally:
             victim.kill()
