@@ -28,6 +28,10 @@ COMMANDS = {
     ),
     "bench-heads": ("saom_training.benches.heads", "fast head and SAM's decoder against the image encoder [train]"),
     "bench-teach": ("saom_training.benches.teach", "how well classes are taught, on objects of a data set [train]"),
+    "bench-photos": (
+        "saom_training.photographs.bench",
+        "how many objects of labelled photographs a model finds and names [train]",
+    ),
     "bench-grasp": (
         "saom_training.benches.grasp",
         "how often a simulated gripper lifts the chosen object, by the masks it is told [train]",

@@ -2,69 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
 from saom_core.errors import InputError
 from saom_core.model_file.taught import TaughtClass
-from saom_core.pictures.depth_files import read_depth
-from saom_core.pictures.photos import read_photo
 from saom_core.runtime import OnnxModel
 from saom_core.teach.describing import Describer
 from saom_core.teach.examples import AGREES_IOU, Example, Sight, look
 from saom_core.teach.files import others_of
 from saom_core.teach.teaching import MIN_EXAMPLES, TeachingError, learn
 
+from ..photographs.labelled import FORM, Photograph, photographs_of
 from .remembered import Remembered, RememberingClassifier
 
 PHOTOS = (
-    "instead of --data: FOLDER or FOLDER/PREFIX, photographs of one place each, NAME-color.png with NAME-depth.png "
-    "(16-bit, millimetres), NAME-label.png (0: no object) and objects.json {NAME: {label: {object: name}}}; an object "
-    "that several photographs of a place show is taught from all but one of them and met in that one"
+    f"instead of --data: photographs of one place each, {FORM}; an object that several photographs of a place show is "
+    "taught from all but one of them and met in that one"
 )
-CUTS = ((0, 0), (5, 3), (2, 7))
-"""Pixels cut off at the left and at the top. Cuts of one photograph stand in for further examples."""
-
-
-@dataclass(frozen=True)
-class Photograph:
-    """A labelled photograph."""
-
-    folder: Path
-    name: str
-    objects: dict[int, str]  # label -> object
-
-    @cached_property
-    def image_rgb(self) -> npt.NDArray[np.uint8]:
-        """(H, W, 3)."""
-        return read_photo(self.folder / f"{self.name}-color.png")
-
-    @cached_property
-    def depth_m(self) -> npt.NDArray[np.floating] | None:
-        """(H, W) metres."""
-        return read_depth(self.folder / f"{self.name}-depth.png")
-
-    @cached_property
-    def labels(self) -> npt.NDArray[Any]:
-        """(H, W); 0: no object.
-
-        Raises:
-            InputError: it cannot be read.
-        """
-        stored = cv2.imread(str(self.folder / f"{self.name}-label.png"), cv2.IMREAD_UNCHANGED)
-        if stored is None:
-            raise InputError(f"expected labels at {self.folder / f'{self.name}-label.png'}, got none that can be read")
-        return np.asarray(stored)
 
 
 @dataclass
@@ -97,27 +58,6 @@ class PhotoFigures:
                 f"{self.crossed_others_named} of {self.crossed_others} other objects got the name",
             )
         )
-
-
-def photographs_of(place: Path) -> list[Photograph]:
-    """The photographs of a place, see `PHOTOS`.
-
-    Raises:
-        InputError: there are none.
-    """
-    folder, prefix = (place, "") if place.is_dir() else (place.parent, place.name)
-    listing = folder / "objects.json"
-    if not listing.is_file():
-        raise InputError(f"expected {listing}, got no such file: {PHOTOS}")
-    listed = json.loads(listing.read_text(encoding="utf-8"))
-    found = [
-        Photograph(folder, name, {int(label): str(what["object"]) for label, what in objects.items()})
-        for name, objects in listed.items()
-        if name.startswith(prefix)
-    ]
-    if not found:
-        raise InputError(f"expected photographs whose names begin with {prefix!r} in {listing}, got none")
-    return found
 
 
 class PhotoBench:
@@ -165,10 +105,9 @@ class PhotoBench:
         label = next(label for label, known in photo.objects.items() if known == name)
         key = photo.name, label, cut
         if key not in self._sights:
-            left, top = CUTS[cut]
-            depth = photo.depth_m[top:, left:] if self.figures.with_depth and photo.depth_m is not None else None
-            image, mask = photo.image_rgb[top:, left:], photo.labels[top:, left:] == label
-            example = Example(f"{photo.name}, cut {cut}", np.ascontiguousarray(image), mask, depth)
+            view = photo.view(cut)
+            depth = view.depth_m if self.figures.with_depth else None
+            example = Example(f"{photo.name}, cut {cut}", view.image_rgb, view.labels == label, depth)
             try:
                 self._sights[key] = look(self._model, example, self._describe)
             except InputError:  # the model does not see it

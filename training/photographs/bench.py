@@ -1,0 +1,164 @@
+"""`saom bench-photos`: how many objects of labelled photographs a model finds, and how it names them.
+
+    saom bench-photos photos/kitchen photos/office                    # the bundled model, with depth and without
+    saom bench-photos photos/kitchen --model mine.onnx --views 1
+
+Recall is that of the label image, as a robot gets it: of each object the segment that fits it best. Every photograph is
+shown in several views, because where the picture's edges fall decides some objects.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from saom_core.arguments import add_config_arguments, config_from, write_json
+from saom_core.errors import InputError
+from saom_core.files import check_outputs
+from saom_core.instances import Instances
+from saom_core.loading import load_segmenter
+from saom_core.segmenter import Segmenter
+from saom_core.taxonomy import OTHER
+
+from .labelled import CUTS, FORM, Photograph, View, photographs_of, views_of
+
+FOUND_IOU, FITS_IOU = 0.5, 0.75
+PROBABILITIES = (0.0, 0.5, 0.65, 0.8, 0.9, 1.0)
+"""Edges between which names are counted by their probability."""
+PIECE = 0.8
+"""A segment is a piece of an object where so much of it lies inside."""
+
+
+@dataclass
+class PhotoFigures:
+    """What became of the objects, each counted once in every view."""
+
+    ious: list[float] = field(default_factory=list)  # with the segment that fits best; 0: none touches the object
+    pieces: int = 0  # not found, but two segments and more lie inside
+    nameable: int = 0  # found, and has a right class
+    named: int = 0  # of these, were given a class
+    named_right: int = 0
+    others_named: int = 0  # found, have no right class, and were given one
+    given: list[tuple[float, bool]] = field(default_factory=list)  # classes: their probability, and whether it is right
+
+    def add(self, instances: Instances, view: View, names: dict[int, tuple[str, ...]]) -> None:
+        """Counts the objects of one view."""
+        segments = instances.label_image()
+        for label, right in names.items():
+            truth = view.labels == label
+            if not truth.any():  # cut off
+                continue
+            iou, best, pieces = _best_segment(segments, truth)
+            self.ious.append(iou)
+            self.pieces += iou < FOUND_IOU and pieces > 1
+            if iou < FOUND_IOU:
+                continue
+            called = instances.class_names[best - 1] or OTHER
+            if called != OTHER:
+                self.given.append((float(instances.class_scores[best - 1]), called in right))
+            if right and right[0] != OTHER:
+                self.nameable += 1
+                self.named += called != OTHER
+                self.named_right += called != OTHER and called in right
+            else:
+                self.others_named += called != OTHER and called not in right
+
+    def facts(self) -> dict[str, Any]:
+        """The figures by name."""
+        ious = np.array(self.ious)
+        counts = {
+            key: value for key, value in dataclasses.asdict(self).items() if key not in ("ious", "pieces", "given")
+        }
+        bins = {}
+        for low, high in itertools.pairwise(PROBABILITIES):
+            of_bin = [right for p, right in self.given if low <= p < high or p == high == PROBABILITIES[-1]]
+            if of_bin:
+                bins[f"{low:g} to {high:g}"] = [sum(of_bin), len(of_bin)]
+        return {
+            "objects": len(ious),
+            "recall_50": float(np.mean(ious >= FOUND_IOU)),
+            "recall_75": float(np.mean(ious >= FITS_IOU)),
+            "mean_best_iou": float(ious.mean()),
+            "pieces": self.pieces / len(ious),
+            **counts,
+            "by_probability": bins,  # right ones and all, of the names that are given
+        }
+
+
+def _best_segment(segments: npt.NDArray[np.integer], truth: npt.NDArray[np.bool_]) -> tuple[float, int, int]:
+    """IoU and number of the segment that fits an object best (0, 0: none touches it), and how many are pieces of it."""
+    inside = np.bincount(segments[truth])
+    of_all = np.bincount(segments.ravel(), minlength=len(inside))[: len(inside)]
+    inside[0] = 0  # the background is no segment
+    ious = inside / (of_all + np.count_nonzero(truth) - inside)
+    best = int(np.argmax(ious))
+    return float(ious[best]), best, int(np.count_nonzero(inside > PIECE * of_all))
+
+
+def bench_photos(
+    segmenter: Segmenter, views: Iterable[tuple[Photograph, View]], *, with_depth: bool
+) -> PhotoFigures | None:
+    """The figures of a model on some views; with depth, on those that have some, and None where none has."""
+    figures = PhotoFigures()
+    for photo, view in views:
+        if not with_depth or view.depth_m is not None:
+            instances = segmenter.segment(view.image_rgb, view.depth_m if with_depth else None).instances
+            figures.add(instances, view, photo.names)
+    return figures if figures.ious else None
+
+
+def text_of(figures: dict[str, dict[str, Any]]) -> str:
+    """The figures for people."""
+    lines = [f"{'':14}objects  IoU .5  IoU .75  mean best IoU  in pieces"]
+    for name, f in figures.items():
+        shares = f"{f['recall_50']:8.3f}{f['recall_75']:9.3f}{f['mean_best_iou']:15.3f}{f['pieces']:11.3f}"
+        lines.append(f"{name:14}{f['objects']:7}{shares}")
+    for name, f in figures.items():
+        lines.append(
+            f"{name}: of {f['nameable']} found objects that have a class {f['named']} are given one, "
+            f"{f['named_right']} a right one; of the others {f['others_named']} are given a wrong one"
+        )
+        right = [f"{span} {good} of {count}" for span, (good, count) in f["by_probability"].items()]
+        lines += [f"{'':14}right names by probability: {', '.join(right)}"] if right else []
+    return "\n".join(lines)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `saom bench-photos`."""
+    parser.add_argument("photos", type=Path, nargs="+", help=FORM)
+    parser.add_argument(
+        "--views",
+        type=int,
+        choices=(1, len(CUTS), 2 * len(CUTS)),
+        default=2 * len(CUTS),
+        help="of each photograph: as it is, cuts of a few pixels, each mirrored, too (default: %(default)s)",
+    )
+    add_config_arguments(parser, leave_out=("use_depth",))
+    parser.add_argument("--json", type=Path, help="write the figures here")
+
+
+def run(args: argparse.Namespace) -> int:
+    """`saom bench-photos`."""
+    check_outputs([args.json], [Path(args.model)] if args.model else [])
+    views = views_of([photo for place in args.photos for photo in photographs_of(place)], args.views)
+    segmenter = load_segmenter(config_from(args))
+    found = {
+        name: bench_photos(segmenter, tqdm(views, unit="view", desc=name, dynamic_ncols=True), with_depth=with_depth)
+        for name, with_depth in (("RGB and depth", True), ("RGB alone", False))
+    }
+    figures = {name: one.facts() for name, one in found.items() if one is not None}
+    if not figures:
+        raise InputError("expected photographs with labelled objects, got none: are the labels those of objects.json?")
+    if args.json:
+        write_json(args.json, figures)
+    print(text_of(figures))
+    return 0
