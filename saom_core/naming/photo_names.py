@@ -13,11 +13,13 @@ from saom_core.instances import Instances
 from saom_core.naming.classifier import PhotoClassifier
 from saom_core.naming.fusion import (
     NAMELESS,
+    calibrated,
     joined,
     lengths_of,
     opinion_of_model,
     opinion_of_photographs,
     opinion_of_size,
+    uncalibrated,
 )
 from saom_core.naming.looks import Looks, look_at
 from saom_core.naming.taught_looks import TaughtLooks
@@ -121,7 +123,7 @@ class PhotoNames:
         Args:
             instances: see `probabilities`, as `camera`.
             looks: what they look like.
-            threshold: least probability of a name that is given; below it stands Other.
+            threshold: least score of a name that is given; below it stands Other.
             camera: of the picture.
         """
         if self.renames and len(instances):
@@ -135,25 +137,25 @@ class PhotoNames:
         threshold: float,
         held: npt.NDArray[np.integer] | None = None,
     ) -> Instances:
-        """N instances with the likeliest class each, or Other where it is less likely than the threshold.
+        """N instances with the likeliest class each, or Other where its score is below the threshold.
 
         Args:
             instances: what is named; taught names stay.
-            likely: (N, C) probabilities of the model's classes.
-            threshold: least probability of a name that is given.
+            likely: (N, C) see `probabilities`; a score is how often names so likely are right, see `calibrated`.
+            threshold: least score of a name that is given.
             held: (N,) class ids that are given whatever else is likely; -1: none.
         """
         free = np.full(len(instances), -1) if held is None else held
         best = np.where(free >= 0, free, likely.argmax(axis=1))
         scores = likely[np.arange(len(instances)), best]
-        ids = np.where((free >= 0) | (scores >= threshold), best, self._other_id)
+        ids = np.where((free >= 0) | (scores >= uncalibrated(threshold)), best, self._other_id)
         taught = instances.class_ids >= self._first_taught
         ids = np.where(taught, instances.class_ids, ids).astype(np.int32)
         return dataclasses.replace(
             instances,
             class_ids=ids,
             class_names=tuple(self._names[k] for k in ids),
-            class_scores=np.where(taught, instances.class_scores, scores).astype(np.float32),
+            class_scores=np.where(taught, instances.class_scores, calibrated(scores)).astype(np.float32),
         )
 
     def named(

@@ -11,6 +11,7 @@ from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
 from saom_core.instances import Instances
 from saom_core.model_file.taught import normalised
+from saom_core.naming.fusion import uncalibrated
 from saom_core.naming.looks import Looks
 from saom_core.naming.photo_names import PhotoNames
 from saom_core.segmenter import Segmenter
@@ -119,7 +120,7 @@ class TrackLooks:
         held = np.array([self._held(track_id) for track_id in instances.track_ids.tolist()])
         rows = np.arange(len(instances))
         own = np.where(held >= 0, likely[rows, held], 0)
-        stays = (own >= KEEPS * threshold) & (SWITCH * own >= likely.max(axis=1))
+        stays = (own >= KEEPS * uncalibrated(threshold)) & (SWITCH * own >= likely.max(axis=1))
         named = self._names.given(instances, likely, threshold, np.where(stays, held, -1))
         for track_id, class_id in zip(instances.track_ids.tolist(), named.class_ids.tolist(), strict=True):
             if track_id in self._known:

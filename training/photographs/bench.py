@@ -32,7 +32,7 @@ from saom_core.taxonomy import OTHER
 from .labelled import CUTS, FORM, Photograph, View, photographs_of, views_of
 
 FOUND_IOU, FITS_IOU = 0.5, 0.75
-PROBABILITIES = (0.0, 0.5, 0.65, 0.8, 0.9, 1.0)
+PROBABILITIES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Edges between which names are counted by their probability."""
 PIECE = 0.8
 """A segment is a piece of an object where so much of it lies inside."""

@@ -92,7 +92,18 @@ def test_the_household_has_its_names_behind_the_models_and_before_taught_ones() 
         fusion.opinion_of_model(drill.class_names, drill.class_scores),
         fusion.opinion_of_size(*fusion.lengths_of(drill, None)),
     )
-    assert found.class_scores[0] == pytest.approx(likely[0, NAMES.index("PowerDrill")], rel=1e-4)
+    odds = likely[0, NAMES.index("PowerDrill")] / (1 - likely[0, NAMES.index("PowerDrill")])
+    assert odds > 1 and found.class_scores[0] == pytest.approx(1 - 1 / (1 + odds**fusion.SURENESS), rel=1e-4)
+
+
+@pytest.mark.parametrize(("threshold", "called"), [(0.5, "Mug"), (0.72, "Mug"), (0.76, OTHER)])
+def test_a_threshold_is_that_of_the_scores_that_are_given(threshold: float, called: str) -> None:
+    """Likely by 0.97, and right in three of four cases that are so likely."""
+    names = PhotoNames(info_of(CLASSES_AND_OTHER), SaomConfig(), Told("Mug"))
+    likely = np.zeros((1, len(CLASSES_AND_OTHER)), np.float32)
+    likely[0, [CLASSES_AND_OTHER.index("Mug"), -1]] = 0.97, 0.03
+    given = names.given(things(1), likely, threshold)
+    assert given.class_names == (called,) and 0.72 < given.class_scores[0] < 0.76
 
 
 def test_a_name_of_the_household_wants_a_surer_photograph_as_many_things_have_none() -> None:

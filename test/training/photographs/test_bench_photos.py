@@ -64,7 +64,7 @@ def test_figures_are_those_counted_by_hand() -> None:
         "named": 3,
         "named_right": 2,
         "others_named": 0,
-        "by_probability": {"0.65 to 0.8": [1, 1], "0.8 to 0.9": [0, 1], "0.9 to 1": [1, 1]},
+        "by_probability": {"0.7 to 0.8": [1, 1], "0.8 to 0.9": [0, 1], "0.9 to 1": [1, 1]},
     }
     thirds = seen(*((carton & rectangle(7 * k, 0, 7 * k + 7, 40), "Box") for k in range(3)), (tin, "Plate"))
     figures = PhotoFigures()
