@@ -31,6 +31,7 @@ NOT_RUN = {
     r"saom (reproduce|bench-collect|bench-teach|bench-grasp)\b": "hours or minutes; test/training has small ones",
     r"saom (export|evaluate)\b(?!.*few).* (runs/|sam_vit_b|MODEL)": "a network that hours of training made",
     r"saom \S+ (.*)?saom-fast.onnx|saom segment .*sam_vit_b": "weights that are not in the repository",
+    r"saom bench-photos ": "photographs of the reader's own; test/training/photographs makes some",
     r"saom dataset import ": "annotations of the reader's own; test/training/dataset_tools imports each format",
     r"saom dataset \S+ data/(parts|thor)": "a data set of the reader's own",
     r"saom segment (clip|PHOTO)|saom teach mug_blue": "pictures of the reader's own",
