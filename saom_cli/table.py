@@ -18,7 +18,7 @@ class Table:
     """Prints answers, and remembers which of its signs need a word at the end.
 
     Args:
-        class_score_threshold: from which probability on a class is named.
+        class_score_threshold: from which score on a class is named.
     """
 
     def __init__(self, class_score_threshold: float) -> None:

@@ -75,7 +75,7 @@ class SaomConfig:
         0.5, "Least stability of a mask: IoU of the mask cut a bit higher and a bit lower", minimum=0.0, maximum=1.0
     )
     class_score_threshold: float = option_field(
-        0.5, "Below this probability the class is reported as Other", minimum=0.0, maximum=1.0
+        0.5, "Below this score the class is reported as Other", minimum=0.0, maximum=1.0
     )
     photo_names: bool = option_field(
         True,

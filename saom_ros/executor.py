@@ -29,12 +29,24 @@ class NodeExecutor(Executor):
         super().__init__(**kwargs)
         self._slow = slow
         self._stopping = threading.Event()
+        self._end_s = 0.0  # when all must have ended once it is stopping, on the monotonic clock
         self._threads: list[threading.Thread] = []
 
     def spin(self) -> None:
-        """Executes callbacks until `stop`."""
+        """Executes callbacks until `stop`, and then the service calls that came before it.
+
+        A client of ROS waits for an answer for ever.
+        """
         while self._context.ok() and not self._stopping.is_set():
             self.spin_once()
+        while self._context.ok() and time.monotonic() < self._end_s:
+            busy, executed = self._slow_ones(), 0
+            while time.monotonic() < self._end_s and self._executed_one(0.0):
+                executed += 1
+            if not busy and not executed:
+                break
+            if not executed:
+                self._joined(self._end_s)  # others of the group may wait behind it
 
     def spin_once(self, timeout_sec: float | None = None) -> None:
         """Waits for one callback and executes it; a callback of the slow group gets a thread of its own."""
@@ -47,24 +59,18 @@ class NodeExecutor(Executor):
     def stop(self, spinner: threading.Thread, timeout_s: float) -> bool:
         """Ends `spin`, called by another thread, after the callbacks at work; False where they take too long.
 
-        Service calls that came before are executed: a client of ROS waits for an answer for ever.
-
         Args:
             spinner: the thread that spins.
             timeout_s: for all of them together.
         """
-        end = time.monotonic() + timeout_s
+        self._end_s = time.monotonic() + timeout_s
         self._stopping.set()
         self.create_task(lambda: None)  # this wakes the spinning thread up
         spinner.join(timeout_s)
-        while not spinner.is_alive() and self._joined(end):
-            executed = 0
-            while time.monotonic() < end and self._executed_one(0.0):
-                executed += 1
-            if not executed:  # else calls may wait behind those: rclpy takes one of each service, and then times out
-                self.shutdown()
-                return True
-        return False
+        if spinner.is_alive() or not self._joined(self._end_s):
+            return False
+        self.shutdown()
+        return True
 
     def _executed_one(self, timeout_s: float | None) -> bool:
         """Waits for one callback and executes it; False where none came in time."""
@@ -75,7 +81,7 @@ class NodeExecutor(Executor):
         if entity is not None and entity.callback_group is self._slow:
             # It is a daemon because a callback that hangs must not keep the process from ending.
             thread = threading.Thread(target=_finish, args=(handler,), name="saom-service", daemon=True)
-            self._threads = [*(thread for thread in self._threads if thread.is_alive()), thread]
+            self._threads = [*self._slow_ones(), thread]
             thread.start()
             return True
         handler()
@@ -83,11 +89,15 @@ class NodeExecutor(Executor):
             raise error
         return True
 
+    def _slow_ones(self) -> list[threading.Thread]:
+        """Slow callbacks at work."""
+        return [thread for thread in self._threads if thread.is_alive()]
+
     def _joined(self, end_s: float) -> bool:
         """Waits for the slow callbacks at work; False where one goes on at a moment, on the monotonic clock."""
-        for thread in self._threads:
+        for thread in self._slow_ones():
             thread.join(max(0.0, end_s - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+        return not self._slow_ones()
 
 
 def _finish(handler: Any) -> None:

@@ -70,6 +70,7 @@ class SaomNode(LifecycleNode):
         self.enabled = True
         self.pipeline: Pipeline | None = None
         self.active = False
+        self._ending = ""
         self._statistics, self._problems = Statistics(), Problems(partial(logged, self.get_logger()))
         if self.options.unknown:
             self._problems.set("parameters", "; ".join(self.options.unknown))
@@ -135,6 +136,8 @@ class SaomNode(LifecycleNode):
             frames=self._frames,
             turns=self._shared.turns,
         )
+        if self._ending:
+            self.end(self._ending)
         self._worker = NewestWorker(self.pipeline.look, self.pipeline.finish, self._shared.turns)
         self._health.lifecycle = INACTIVE
         return super().on_configure(state)
@@ -164,7 +167,7 @@ class SaomNode(LifecycleNode):
         self._matcher.clear()
         if self._worker is not None:
             self._worker.discard()
-        self.refuse_waiting("the node was deactivated")
+        self._refuse_waiting("the node was deactivated")
         self._health.leave_inputs()
         self._problems.forget("frame", "target", *TROUBLES, SIZES, FRAME)
         return super().on_deactivate(state)
@@ -191,7 +194,7 @@ class SaomNode(LifecycleNode):
         if not wanted:
             if self._worker is not None:
                 self._worker.discard()
-            self.refuse_waiting("the node was paused by ~/enable")
+            self._refuse_waiting("the node was paused by ~/enable")
 
     def why_no_frame(self) -> str:
         """Why no frame of the camera is answered."""
@@ -201,7 +204,13 @@ class SaomNode(LifecycleNode):
         """Why no model is loaded."""
         return self._problems.text("model") or "configure the node first"
 
-    def refuse_waiting(self, reason: str) -> None:
+    def end(self, reason: str) -> None:
+        """Ends the service calls that wait for the next frame, and those to come, whatever becomes of the node now."""
+        self._ending = reason  # before the look at the pipeline, which is made and looks at this in another thread
+        if self.pipeline is not None:
+            self.pipeline.waiting.close(f"no frame is answered: {reason}", for_good=True)
+
+    def _refuse_waiting(self, reason: str) -> None:
         """Ends the service calls that wait for the next frame, and those to come, until frames are answered again."""
         if self.pipeline is not None:
             self.pipeline.waiting.close(f"no frame is answered: {reason}")

@@ -70,7 +70,7 @@ def main(args: list[str] | None = None) -> int:
         signal.signal(number, signal.SIG_IGN)
     end = time.monotonic() + STOP_TIMEOUT_S
     for node in nodes:
-        node.refuse_waiting("the node is ending")
+        node.end("the node is ending")
     if not all([one.stop(end) for one in spinning]):
         nodes[0].get_logger().warning("the frame in work takes long; ending without it")
         sys.stdout.flush()

@@ -18,6 +18,7 @@ class Waiting:
         # each with the moment since which it waits (monotonic seconds)
         self._waiting: list[tuple[float, concurrent.futures.Future[Answer]]] = []
         self._closed = ""  # why no answer comes to those who begin to wait now; "": one may come
+        self._ended = False  # it stays closed
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -55,16 +56,17 @@ class Waiting:
         for future in self._taken(received_s):
             future.set_exception(InputError(reason))
 
-    def close(self, reason: str) -> None:
-        """Tells those who wait, and those who are about to, that no answer will come."""
+    def close(self, reason: str, *, for_good: bool = False) -> None:
+        """Tells those who wait, and those who are about to, that no answer will come: until `open`, or for good."""
         with self._lock:
-            self._closed = reason
-        self.refuse(reason, math.inf)
+            self._closed = self._closed if self._ended else reason
+            self._ended |= for_good
+        self.refuse(self._closed, math.inf)
 
     def open(self) -> None:
-        """Lets calls wait again."""
+        """Lets calls wait again, but for those of a node that ends."""
         with self._lock:
-            self._closed = ""
+            self._closed = self._closed if self._ended else ""
 
     def _taken(self, until_s: float) -> list[concurrent.futures.Future[Answer]]:
         """Takes those who have waited since before a moment out of the list."""

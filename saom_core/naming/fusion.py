@@ -42,7 +42,7 @@ SIZE_OF_ANYTHING = 0.3
 LEAST_DENSITY = 1e-3
 """What a size may say against a name at most; masks may show a part."""
 SURENESS = 0.3
-"""Of names that are likelier than not: the power of their odds with which they are right as often as they say.
+"""Of names that are likelier than not: the power of their odds that fits how often they are right.
 
 The opinions err together, so their product is too sure of itself, as classifiers are (Guo et al. 2017, "On calibration
 of modern neural networks"). Fitted on the 142 names given on photographs (docs/saom-tiny.md)."""
@@ -111,15 +111,10 @@ def joined(*opinions: npt.NDArray[np.floating]) -> FloatArray:
     return softmax(logs)
 
 
-def calibrated(likely: npt.NDArray[np.floating], sureness: float = SURENESS) -> npt.NDArray[np.floating]:
-    """Probabilities (...) of `joined` as shares of such names that are right; those below 0.5 stay as they are."""
-    raised, against = np.power(likely, sureness), np.power(1 - likely, sureness)
+def calibrated(likely: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Scores of names of such probabilities (...), see SURENESS; those up to 0.5 stay as they are."""
+    raised, against = np.power(likely, SURENESS), np.power(1 - np.minimum(likely, 1), SURENESS)
     return np.where(likely > 0.5, raised / (raised + against), likely)
-
-
-def uncalibrated(share: float) -> float:
-    """The probability that `calibrated` makes a share of."""
-    return float(calibrated(np.array(share), 1 / SURENESS))
 
 
 def softmax(logits: npt.NDArray[np.floating]) -> FloatArray:

@@ -19,7 +19,6 @@ from saom_core.naming.fusion import (
     opinion_of_model,
     opinion_of_photographs,
     opinion_of_size,
-    uncalibrated,
 )
 from saom_core.naming.looks import Looks, look_at
 from saom_core.naming.taught_looks import TaughtLooks
@@ -77,7 +76,7 @@ class PhotoNames:
         given = {name: k for k, name in enumerate(info.class_names)}
         self._other_id = given.get(OTHER, -1)
         self._names = info.class_names
-        self._nameless = NAMELESS if config.vocabulary == HOUSEHOLD else 0.0
+        self._household = config.vocabulary == HOUSEHOLD
         self.width = len(MEANINGS) + 1  # K + 1, columns of `look`
         self._ids = np.array([given.get(one.name, self._other_id) for one in MEANINGS] + [self._other_id], np.int32)
 
@@ -103,13 +102,17 @@ class PhotoNames:
             (N, C), C class names of the model; names that it does not give count as Other.
         """
         fine = joined(
-            opinion_of_photographs(looks, self._nameless),
+            opinion_of_photographs(looks, NAMELESS if self._household else 0.0),
             opinion_of_model(instances.class_names, instances.class_scores),
             opinion_of_size(*lengths_of(instances, camera)),
         )
         coarse = np.zeros((len(instances), len(self._names)), np.float32)
         np.add.at(coarse.T, self._ids, fine.T)
         return coarse
+
+    def scores(self, likely: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+        """Scores of names with such probabilities (...); how often those of the household are right is not known."""
+        return likely if self._household else calibrated(likely)
 
     def renamed(
         self,
@@ -141,21 +144,22 @@ class PhotoNames:
 
         Args:
             instances: what is named; taught names stay.
-            likely: (N, C) see `probabilities`; a score is how often names so likely are right, see `calibrated`.
+            likely: (N, C) see `probabilities`; of the simulators' names the scores are `calibrated`.
             threshold: least score of a name that is given.
             held: (N,) class ids that are given whatever else is likely; -1: none.
         """
         free = np.full(len(instances), -1) if held is None else held
         best = np.where(free >= 0, free, likely.argmax(axis=1))
-        scores = likely[np.arange(len(instances)), best]
-        ids = np.where((free >= 0) | (scores >= uncalibrated(threshold)), best, self._other_id)
+        scores = self.scores(likely[np.arange(len(instances)), best])
+        scores = np.where(best == self._other_id, likely[:, self._other_id], scores)
+        ids = np.where((free >= 0) | (scores >= threshold), best, self._other_id)
         taught = instances.class_ids >= self._first_taught
         ids = np.where(taught, instances.class_ids, ids).astype(np.int32)
         return dataclasses.replace(
             instances,
             class_ids=ids,
             class_names=tuple(self._names[k] for k in ids),
-            class_scores=np.where(taught, instances.class_scores, calibrated(scores)).astype(np.float32),
+            class_scores=np.where(taught, instances.class_scores, scores).astype(np.float32),
         )
 
     def named(

@@ -11,7 +11,6 @@ from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
 from saom_core.instances import Instances
 from saom_core.model_file.taught import normalised
-from saom_core.naming.fusion import uncalibrated
 from saom_core.naming.looks import Looks
 from saom_core.naming.photo_names import PhotoNames
 from saom_core.segmenter import Segmenter
@@ -26,7 +25,7 @@ MOST_LOOKS = 8
 FORGOTTEN_AFTER = 300
 """Frames without a thing after which its looks are remembered no more."""
 KEEPS = 0.8
-"""A name that a thing has is given until its probability falls below this share of the threshold."""
+"""A name that a thing has is given until its score falls below this share of the threshold."""
 SWITCH = 1.25
 """Another name must be likelier by this factor: two names that are level do not alternate."""
 
@@ -68,7 +67,7 @@ class TrackLooks:
         Args:
             image_rgb: (H, W, 3) uint8.
             instances: N tracked ones, with the names that the model itself gives their tracks.
-            threshold: least probability of a name that is given.
+            threshold: least score of a name that is given.
             camera: of the picture.
         """
         self._frame += 1
@@ -120,7 +119,7 @@ class TrackLooks:
         held = np.array([self._held(track_id) for track_id in instances.track_ids.tolist()])
         rows = np.arange(len(instances))
         own = np.where(held >= 0, likely[rows, held], 0)
-        stays = (own >= KEEPS * uncalibrated(threshold)) & (SWITCH * own >= likely.max(axis=1))
+        stays = (self._names.scores(own) >= KEEPS * threshold) & (SWITCH * own >= likely.max(axis=1))
         named = self._names.given(instances, likely, threshold, np.where(stays, held, -1))
         for track_id, class_id in zip(instances.track_ids.tolist(), named.class_ids.tolist(), strict=True):
             if track_id in self._known:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -209,6 +212,48 @@ def test_a_service_call_that_waits_is_answered_when_the_node_ends(start: StartNo
     assert not answer.result().success and "is ending" in answer.result().message
     assert process.wait(240) == 0
     assert "Traceback" not in log.read_text() and "rror" not in log.read_text()
+
+
+LOADS_SLOWLY = """
+import os, sys, time
+from saom_core.loading import Models
+load = Models.segmenter
+def slowly(*args):
+    print("loading", flush=True)
+    while not os.path.exists(sys.argv[1]):
+        time.sleep(0.01)
+    return load(*args)
+Models.segmenter = slowly
+from saom_ros.process import main
+sys.exit(main(["saom", "--ros-args"]))
+"""
+
+
+@pytest.mark.slow
+def test_calls_that_came_while_the_model_was_loaded_are_answered_when_the_node_ends(
+    robot: Robot, log: Path, tmp_path: Path
+) -> None:
+    environment, go_on = os.environ | {"ROS_DOMAIN_ID": str(robot.domain)}, tmp_path / "go"
+    with log.open("w") as file:
+        command = [sys.executable, "-c", LOADS_SLOWLY, str(go_on)]
+        process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
+    try:
+        client = robot.node.create_client(Segment, "/saom/segment")
+        robot.until(client.service_is_ready, "the service", process)
+        robot.until(lambda: "loading" in log.read_text(), "the model to be loaded", process)
+        answers = []
+        for _ in range(5):  # the first ones may be lost, as DDS loses calls to a service that has not met the client
+            answers.append(client.call_async(Segment.Request()))
+            sent_s = time.monotonic()
+            robot.until(lambda since_s=sent_s: time.monotonic() - since_s > 0.5, "the call to come", process)
+        process.terminate()
+        go_on.touch()
+        robot.until(lambda: any(answer.done() for answer in answers), "an answer")
+        told = [answer.result().message for answer in answers if answer.done()]
+        assert all("is ending" in message for message in told)
+        assert process.wait(240) == 0 and "takes long" not in log.read_text()
+    finally:
+        process.kill()
 
 
 @pytest.mark.slow

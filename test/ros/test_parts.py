@@ -200,7 +200,8 @@ def test_the_executor_goes_on_while_a_slow_callback_waits() -> None:
     assert begun.wait(240)
     before = len(ticks)
     assert wait_until(lambda: len(ticks) > before + 3) and not done.is_set()
-    assert not executor.stop(spinner, 0.1)  # the slow one still waits, the spinner has ended
+    assert not executor.stop(spinner, 0.1)  # the slow one still waits, the spinner ends
+    spinner.join(240)
     assert not spinner.is_alive() and set(ticks) == {spinner.ident}
     go_on.set()
     assert executor.stop(spinner, 10.0) and done.is_set()
@@ -216,6 +217,7 @@ def test_service_calls_that_came_before_the_end_are_answered() -> None:
     slow_group = MutuallyExclusiveCallbackGroup()
     begun, go_on = threading.Event(), threading.Event()
     ticks: list[int] = []
+    ended: list[bool] = []
 
     def slow(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         begun.set()
@@ -223,24 +225,37 @@ def test_service_calls_that_came_before_the_end_are_answered() -> None:
         return response
 
     node.create_service(Trigger, "slow", slow, callback_group=slow_group)
+    node.create_service(Trigger, "quick", lambda _, response: response)
+    timer = node.create_timer(0.001, lambda: ticks.append(1))
     executor = NodeExecutor(slow_group, context=context)
     executor.add_node(node)
-    caller = rclpy.create_node("caller", context=context)
-    client = caller.create_client(Trigger, "slow")
-    assert client.wait_for_service(240.0)
-    calls = [client.call_async(Trigger.Request()) for _ in range(3)]
     spinner = threading.Thread(target=executor.spin)
     spinner.start()
-    assert begun.wait(240)
-    assert not executor.stop(spinner, 0.2)
-    node.create_timer(0.01, lambda: ticks.append(1))
-    go_on.set()
-    assert executor.stop(spinner, 60.0)
-    answers = SingleThreadedExecutor(context=context)
+    caller, answers = rclpy.create_node("caller", context=context), SingleThreadedExecutor(context=context)
     answers.add_node(caller)
+    client, quick = caller.create_client(Trigger, "slow"), caller.create_client(Trigger, "quick")
+
+    def quick_is_answered() -> bool:  # DDS loses calls to a service that has not met the client yet
+        call = quick.call_async(Trigger.Request())
+        answers.spin_until_future_complete(call, 1.0)
+        return call.done()
+
+    assert client.wait_for_service(240.0) and quick.wait_for_service(240.0)
+    while not begun.is_set():
+        client.call_async(Trigger.Request())
+        begun.wait(1.0)
+    calls = [client.call_async(Trigger.Request()) for _ in range(2)]
+    assert wait_until(quick_is_answered, 240.0)  # so those calls, sent before, have come as well
+    ending = threading.Thread(target=lambda: ended.append(executor.stop(spinner, 240.0)))
+    ending.start()
+    assert wait_until(lambda: not executor.can_execute(timer), 240.0)
+    before = len(ticks)
+    go_on.set()
+    ending.join(240)
+    assert ended == [True] and len(ticks) <= before + 1
     for call in calls:
-        answers.spin_until_future_complete(call, 60.0)
-    assert all(call.done() for call in calls) and not ticks
+        answers.spin_until_future_complete(call, 240.0)
+    assert all(call.done() for call in calls)
     answers.shutdown()
     caller.destroy_node()
     node.destroy_node()
@@ -256,6 +271,12 @@ def test_nobody_begins_to_wait_where_no_answer_will_come() -> None:
     with pytest.raises(concurrent.futures.TimeoutError):
         waiting.next_answer(timeout_s=0.01)
     assert not waiting
+    waiting.close("the node is ending", for_good=True)
+    waiting.open()
+    waiting.close("the node was deactivated")
+    waiting.open()
+    with pytest.raises(InputError, match="is ending"):
+        waiting.next_answer(timeout_s=240.0)
 
 
 def wait_until(done: Callable[[], bool], limit_s: float = 10.0) -> bool:

@@ -29,11 +29,11 @@ from saom_core.loading import load_segmenter
 from saom_core.segmenter import Segmenter
 from saom_core.taxonomy import OTHER
 
-from .labelled import CUTS, FORM, Photograph, View, photographs_of, views_of
+from .labelled import CUTS, FORM, Photograph, View, check_names, photographs_of, views_of
 
 FOUND_IOU, FITS_IOU = 0.5, 0.75
-PROBABILITIES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-"""Edges between which names are counted by their probability."""
+SCORES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+"""Edges between which names are counted by their score."""
 PIECE = 0.8
 """A segment is a piece of an object where so much of it lies inside."""
 
@@ -48,7 +48,7 @@ class PhotoFigures:
     named: int = 0  # of these, were given a class
     named_right: int = 0
     others_named: int = 0  # found, have no right class, and were given one
-    given: list[tuple[float, bool]] = field(default_factory=list)  # classes: their probability, and whether it is right
+    given: list[tuple[float, bool]] = field(default_factory=list)  # classes: their score, and whether it is right
 
     def add(self, instances: Instances, view: View, names: dict[int, tuple[str, ...]]) -> None:
         """Counts the objects of one view."""
@@ -79,8 +79,8 @@ class PhotoFigures:
             key: value for key, value in dataclasses.asdict(self).items() if key not in ("ious", "pieces", "given")
         }
         bins = {}
-        for low, high in itertools.pairwise(PROBABILITIES):
-            of_bin = [right for p, right in self.given if low <= p < high or p == high == PROBABILITIES[-1]]
+        for low, high in itertools.pairwise(SCORES):
+            of_bin = [right for score, right in self.given if low <= score < high or score == high == SCORES[-1]]
             if of_bin:
                 bins[f"{low:g} to {high:g}"] = [sum(of_bin), len(of_bin)]
         return {
@@ -90,7 +90,7 @@ class PhotoFigures:
             "mean_best_iou": float(ious.mean()),
             "pieces": self.pieces / len(ious),
             **counts,
-            "by_probability": bins,  # right ones and all, of the names that are given
+            "by_score": bins,  # right ones and all, of the names that are given
         }
 
 
@@ -127,8 +127,8 @@ def text_of(figures: dict[str, dict[str, Any]]) -> str:
             f"{name}: of {f['nameable']} found objects that have a class {f['named']} are given one, "
             f"{f['named_right']} a right one; of the others {f['others_named']} are given a wrong one"
         )
-        right = [f"{span} {good} of {count}" for span, (good, count) in f["by_probability"].items()]
-        lines += [f"{'':14}right names by probability: {', '.join(right)}"] if right else []
+        right = [f"{span} {good} of {count}" for span, (good, count) in f["by_score"].items()]
+        lines += [f"{'':14}right names by score: {', '.join(right)}"] if right else []
     return "\n".join(lines)
 
 
@@ -149,12 +149,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """`saom bench-photos`."""
     check_outputs([args.json], [Path(args.model)] if args.model else [])
-    views = views_of([photo for place in args.photos for photo in photographs_of(place)], args.views)
+    photos = [photo for place in args.photos for photo in photographs_of(place)]
     segmenter = load_segmenter(config_from(args))
-    found = {
-        name: bench_photos(segmenter, tqdm(views, unit="view", desc=name, dynamic_ncols=True), with_depth=with_depth)
-        for name, with_depth in (("RGB and depth", True), ("RGB alone", False))
-    }
+    check_names(photos, (*segmenter.info.class_names, OTHER))
+    found = {}
+    for name, with_depth in (("RGB and depth", True), ("RGB alone", False)):
+        views = tqdm(views_of(photos, args.views), name, len(photos) * args.views, unit="view", dynamic_ncols=True)
+        found[name] = bench_photos(segmenter, views, with_depth=with_depth)
     figures = {name: one.facts() for name, one in found.items() if one is not None}
     if not figures:
         raise InputError("expected photographs with labelled objects, got none: are the labels those of objects.json?")

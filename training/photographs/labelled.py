@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -93,23 +94,45 @@ def photographs_of(place: Path) -> list[Photograph]:
     listing = folder / "objects.json"
     if not listing.is_file():
         raise InputError(f"expected {listing}, got no such file: {FORM}")
-    listed = json.loads(listing.read_text(encoding="utf-8"))
-    found = [
-        Photograph(
-            folder,
-            name,
-            {int(label): str(what["object"]) for label, what in objects.items()},
-            {int(label): tuple(what.get("names", ())) for label, what in objects.items()},
-        )
-        for name, objects in listed.items()
-        if name.startswith(prefix)
-    ]
+    try:
+        listed = json.loads(listing.read_text(encoding="utf-8"))
+        found = [_photograph(folder, name, objects) for name, objects in listed.items() if name.startswith(prefix)]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{listing}: expected {FORM}, got {type(error).__name__}: {error}") from error
     if not found:
         raise InputError(f"expected photographs whose names begin with {prefix!r} in {listing}, got none")
     return found
 
 
-def views_of(photographs: Sequence[Photograph], count: int) -> list[tuple[Photograph, View]]:
+def _photograph(folder: Path, name: str, objects: dict[str, dict[str, Any]]) -> Photograph:
+    names = {int(label): what.get("names", []) for label, what in objects.items()}
+    for label, right in names.items():
+        if not isinstance(right, list):
+            raise ValueError(f"names of {name}, {label} is {right!r}, no list")
+    return Photograph(
+        folder,
+        name,
+        {int(label): str(what["object"]) for label, what in objects.items()},
+        {label: tuple(map(str, right)) for label, right in names.items()},
+    )
+
+
+def check_names(photographs: Sequence[Photograph], class_names: Sequence[str]) -> None:
+    """Raises InputError where a class that is said to be right is none of the model's."""
+    for photo in photographs:
+        for label, right in photo.names.items():
+            unknown = [name for name in right if name not in class_names]
+            if unknown:
+                raise InputError(
+                    f"{photo.folder / 'objects.json'}: expected the model's classes as names of {photo.name}, {label}, "
+                    f"got {', '.join(unknown)}: `saom info` lists them; a thing without a class has no names"
+                )
+
+
+def views_of(photographs: Sequence[Photograph], count: int) -> Iterator[tuple[Photograph, View]]:
     """Each photograph in its first so many views: the cuts, then the cuts mirrored."""
     shapes = [(cut, mirrored) for mirrored in (False, True) for cut in range(len(CUTS))][:count]
-    return [(photo, photo.view(cut, mirrored=mirrored)) for photo in photographs for cut, mirrored in shapes]
+    for known in photographs:
+        photo = dataclasses.replace(known)  # keeps its pictures no longer than they are needed
+        for cut, mirrored in shapes:
+            yield photo, photo.view(cut, mirrored=mirrored)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -92,8 +93,7 @@ def test_the_household_has_its_names_behind_the_models_and_before_taught_ones() 
         fusion.opinion_of_model(drill.class_names, drill.class_scores),
         fusion.opinion_of_size(*fusion.lengths_of(drill, None)),
     )
-    odds = likely[0, NAMES.index("PowerDrill")] / (1 - likely[0, NAMES.index("PowerDrill")])
-    assert odds > 1 and found.class_scores[0] == pytest.approx(1 - 1 / (1 + odds**fusion.SURENESS), rel=1e-4)
+    assert found.class_scores[0] == pytest.approx(likely[0, NAMES.index("PowerDrill")], rel=1e-4)
 
 
 @pytest.mark.parametrize(("threshold", "called"), [(0.5, "Mug"), (0.72, "Mug"), (0.76, OTHER)])
@@ -104,6 +104,30 @@ def test_a_threshold_is_that_of_the_scores_that_are_given(threshold: float, call
     likely[0, [CLASSES_AND_OTHER.index("Mug"), -1]] = 0.97, 0.03
     given = names.given(things(1), likely, threshold)
     assert given.class_names == (called,) and 0.72 < given.class_scores[0] < 0.76
+
+
+def test_other_and_what_is_doubtful_keep_their_probability() -> None:
+    names = PhotoNames(info_of(CLASSES_AND_OTHER), SaomConfig(), Told("Mug"))
+    likely = np.zeros((2, len(CLASSES_AND_OTHER)), np.float32)
+    likely[:, -1], likely[1, 0] = (0.9, 0.3), 0.4
+    given = names.given(things(2), likely, 0.5)
+    assert given.class_names == (OTHER, OTHER)
+    np.testing.assert_allclose(given.class_scores, [0.9, 0.4])
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.9])
+@pytest.mark.parametrize(("share", "called"), [(0.85, "Mug"), (0.75, OTHER)])
+def test_a_track_keeps_its_name_while_the_score_is_near_the_threshold(
+    threshold: float, share: float, called: str
+) -> None:
+    names, score = PhotoNames(info_of(CLASSES_AND_OTHER), SaomConfig(), Told("Mug")), share * threshold
+    odds = (score / (1 - score)) ** (1.0 if score <= 0.5 else 1 / fusion.SURENESS)
+    sure, doubtful = np.zeros((2, 1, len(CLASSES_AND_OTHER)), np.float32)
+    sure[0, CLASSES_AND_OTHER.index("Mug")], doubtful[0, CLASSES_AND_OTHER.index("Mug")] = 0.9999, odds / (1 + odds)
+    told, tracks = iter((sure, doubtful)), TrackLooks(names)
+    with patch.object(names, "probabilities", lambda *_: next(told)):
+        first, second = (tracks.named(PICTURE, tracked(things(1)), threshold).class_names for _ in range(2))
+    assert (first, second) == (("Mug",), (called,))
 
 
 def test_a_name_of_the_household_wants_a_surer_photograph_as_many_things_have_none() -> None:

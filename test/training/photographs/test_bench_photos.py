@@ -64,7 +64,7 @@ def test_figures_are_those_counted_by_hand() -> None:
         "named": 3,
         "named_right": 2,
         "others_named": 0,
-        "by_probability": {"0.7 to 0.8": [1, 1], "0.8 to 0.9": [0, 1], "0.9 to 1": [1, 1]},
+        "by_score": {"0.7 to 0.8": [1, 1], "0.8 to 0.9": [0, 1], "0.9 to 1": [1, 1]},
     }
     thirds = seen(*((carton & rectangle(7 * k, 0, 7 * k + 7, 40), "Box") for k in range(3)), (tin, "Plate"))
     figures = PhotoFigures()
@@ -94,10 +94,10 @@ def folder(tmp_path: Path) -> Path:
 
 def test_views_are_the_same_cut_of_picture_depth_and_labels(folder: Path) -> None:
     photos = photographs_of(folder)
-    views = views_of(photos, 2 * len(CUTS))
+    views = list(views_of(photos, 2 * len(CUTS)))
     assert len(views) == 4 * len(CUTS) and [view.depth_m is None for _, view in views] == [False] * 6 + [True] * 6
     (left, top), (photo, view) = CUTS[1], views[4]
-    assert photo is photos[0] and photo.depth_m is not None and view.depth_m is not None
+    assert photo == photos[0] and photo.depth_m is not None and view.depth_m is not None
     for whole, part in ((photo.image_rgb, view.image_rgb), (photo.depth_m, view.depth_m), (photo.labels, view.labels)):
         np.testing.assert_array_equal(part, np.flip(whole[top:, left:], 1))
 
@@ -118,6 +118,26 @@ def test_photographs_that_are_none(tmp_path: Path) -> None:
     assert photographs_of(tmp_path / "a")[0].names == {1: ()}
     with pytest.raises(InputError, match="begin with 'b'"):
         photographs_of(tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("listed", "told"),
+    [
+        ("{", "JSONDecodeError"),
+        ('{"a": {"7": {"names": ["Mug"]}}}', "KeyError: 'object'"),
+        ('{"a": {"seven": {"object": "mug"}}}', "invalid literal for int"),
+        ('{"a": {"7": {"object": "mug", "names": "Mug"}}}', "names of a, 7 is 'Mug', no list"),
+        ('{"a": {"7": {"object": "mug", "names": ["Mug", "mugg"]}}}', "names of a, 7, got mugg"),
+        ("[3]", "AttributeError"),
+    ],
+)
+def test_a_listing_that_cannot_be_meant_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], listed: str, told: str
+) -> None:
+    (folder / "objects.json").write_text(listed)
+    assert main(["bench-photos", str(folder), "--views", "1"]) == 1
+    said = capsys.readouterr().err
+    assert told in said and "objects.json" in said and "fault of saom" not in said
 
 
 def test_the_command_counts_depth_where_there_is_some(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
