@@ -243,7 +243,7 @@ def test_service_calls_that_came_before_the_end_are_answered() -> None:
     assert client.wait_for_service(240.0) and quick.wait_for_service(240.0)
     while not begun.is_set():
         client.call_async(Trigger.Request())
-        begun.wait(1.0)
+        begun.wait(0.5)
     calls = [client.call_async(Trigger.Request()) for _ in range(2)]
     assert wait_until(quick_is_answered, 240.0)  # so those calls, sent before, have come as well
     ending = threading.Thread(target=lambda: ended.append(executor.stop(spinner, 240.0)))
