@@ -27,8 +27,9 @@ from ..running.step import Term
 from ..samples.augment import TrainingItem
 
 _LEVELS = ("fine", "middle", "coarse")
-_OWN = ("encoder.", "lateral", "depth_branch.")
+_OWN = ("encoder.", "lateral")
 """What a student does not take over from its teacher."""
+_DEPTH_BRANCH = "depth_branch."
 
 
 def student_of(teacher: SaomTiny, encoder: str, depth_width: int) -> SaomTiny:
@@ -37,10 +38,12 @@ def student_of(teacher: SaomTiny, encoder: str, depth_width: int) -> SaomTiny:
     Args:
         teacher: with batch norms that can be trained on.
         encoder: timm's name.
-        depth_width: of the depth branch; 0: depth goes into the encoder.
+        depth_width: of the depth branch, which is the teacher's where that has one of this width; 0: depth goes into
+            the encoder.
     """
     student = SaomTiny(dataclasses.replace(teacher.config, encoder=encoder, depth_width=depth_width))
-    kept = {name: value for name, value in teacher.state_dict().items() if not name.startswith(_OWN)}
+    own = _OWN if teacher.config.depth_width == depth_width else (*_OWN, _DEPTH_BRANCH)
+    kept = {name: value for name, value in teacher.state_dict().items() if not name.startswith(own)}
     student.load_state_dict({**student.state_dict(), **kept})
     return student
 

@@ -43,6 +43,18 @@ def test_a_student_has_its_teachers_decoder(config: TrainConfig) -> None:
     assert student.config == dataclasses.replace(teacher.config, encoder=EYES, depth_width=8)
 
 
+def test_a_student_has_its_teachers_depth_branch_where_it_has_one_of_that_width() -> None:
+    teacher = SaomTiny(TinyConfig(("Mug",), dim=16, mask_dim=8, depth_width=8))
+    for width, taken in ((8, True), (4, False), (0, False)):
+        state = student_of(teacher, EYES, width).state_dict()
+        same = [
+            torch.equal(state.get(f"depth_branch.{name}", torch.empty(0)), value)
+            for name, value in teacher.depth_branch.state_dict().items()
+            if value.ndim == 4
+        ]
+        assert len(same) == 9 and all(same) == taken == any(same), width
+
+
 @pytest.mark.slow
 def test_features_alone_leave_the_decoder_as_it_is(data: Dataset, config: TrainConfig, tmp_path: Path) -> None:
     teacher = load_network_and_record(Path(config.teacher))[0]
