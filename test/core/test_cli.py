@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,7 @@ import pytest
 
 from saom_cli.info import lines_of
 from saom_cli.main import main
+from saom_core.runtime import BUNDLED_MODEL
 
 
 @pytest.fixture
@@ -107,6 +109,21 @@ def test_info_and_bench(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     figures = tmp_path / "bench.json"
     assert main(["bench", "--runs", "3", "--warmup", "1", "--size", "320x240", "--json", str(figures)]) == 0
     assert set(json.loads(figures.read_text())["stages"]) == {"preprocess", "network", "postprocess", "total"}
+
+
+def test_two_models_are_timed_in_turn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other, figures = shutil.copy(BUNDLED_MODEL, tmp_path / "other.onnx"), tmp_path / "bench.json"
+    options = ["--runs", "3", "--warmup", "0", "--no-photo-names", "--json", str(figures)]
+    assert main(["bench", "--against", str(other), *options]) == 0
+    told, facts = capsys.readouterr().out, json.loads(figures.read_text())
+    assert facts["against"]["model"] == str(other)
+    for stage in ("network", "total"):
+        of_one, of_other = facts["stages"][stage], facts["against"]["stages"][stage]
+        assert of_one != of_other and of_one["least_ms"] <= of_one["p50_ms"] <= of_one["p95_ms"]
+        median, least = (of_one[key] / of_other[key] for key in ("p50_ms", "least_ms"))
+        assert f"{stage}: the first takes {median:.2f} of the time of the second, by least times {least:.2f}\n" in told
+    assert told.count("3 runs") == 2
+    assert main(["bench", "--against", str(tmp_path / "none.onnx"), *options]) == 1
 
 
 def test_figures_of_a_file_in_a_line_for_each_model() -> None:
