@@ -37,6 +37,7 @@ from saom_ros.places import FRAME
 from saom_ros.services import Services
 from saom_ros.shared_memory import shared_memory_trouble
 from saom_ros.turns import Turns
+from saom_ros.waiting import Waiting
 from saom_ros.worker import NewestWorker
 
 NAME = "saom"
@@ -70,7 +71,7 @@ class SaomNode(LifecycleNode):
         self.enabled = True
         self.pipeline: Pipeline | None = None
         self.active = False
-        self._ending = ""
+        self._waiting = Waiting()  # outlives pipelines, so that what was closed for good stays so
         self._statistics, self._problems = Statistics(), Problems(partial(logged, self.get_logger()))
         if self.options.unknown:
             self._problems.set("parameters", "; ".join(self.options.unknown))
@@ -135,9 +136,8 @@ class SaomNode(LifecycleNode):
             depth_topic=self.resolve_topic_name("depth"),
             frames=self._frames,
             turns=self._shared.turns,
+            waiting=self._waiting,
         )
-        if self._ending:
-            self.end(self._ending)
         self._worker = NewestWorker(self.pipeline.look, self.pipeline.finish, self._shared.turns)
         self._health.lifecycle = INACTIVE
         return super().on_configure(state)
@@ -151,8 +151,8 @@ class SaomNode(LifecycleNode):
         self._expiry = self.create_timer(0.05, self._on_clock, clock=self._steady)
         self._expiry.cancel()  # it runs only while an image waits for its depth, as a call costs as much as a message
         self.active, self._health.lifecycle = True, ACTIVE
+        self._waiting.open()
         if self.pipeline is not None and self._outputs is not None:
-            self.pipeline.waiting.open()
             self._outputs.announce(self.pipeline.segmenter.info)
         return super().on_activate(state)
 
@@ -189,8 +189,8 @@ class SaomNode(LifecycleNode):
     def enable(self, wanted: bool) -> None:
         """Pauses or resumes answering; the model stays loaded, the camera connected."""
         self.enabled = self._health.enabled = wanted
-        if wanted and self.active and self.pipeline is not None:
-            self.pipeline.waiting.open()
+        if wanted and self.active:
+            self._waiting.open()
         if not wanted:
             if self._worker is not None:
                 self._worker.discard()
@@ -206,14 +206,11 @@ class SaomNode(LifecycleNode):
 
     def end(self, reason: str) -> None:
         """Ends the service calls that wait for the next frame, and those to come, whatever becomes of the node now."""
-        self._ending = reason  # before the look at the pipeline, which is made and looks at this in another thread
-        if self.pipeline is not None:
-            self.pipeline.waiting.close(f"no frame is answered: {reason}", for_good=True)
+        self._waiting.close(f"no frame is answered: {reason}", for_good=True)
 
     def _refuse_waiting(self, reason: str) -> None:
         """Ends the service calls that wait for the next frame, and those to come, until frames are answered again."""
-        if self.pipeline is not None:
-            self.pipeline.waiting.close(f"no frame is answered: {reason}")
+        self._waiting.close(f"no frame is answered: {reason}")
 
     def _make_frames(self) -> Frames | None:
         """Listens to tf where it is needed: a frame for the positions is set, or a depth camera of its own is named.

@@ -71,6 +71,7 @@ class Pipeline:
         depth_topic: the same of the depth's.
         frames: knows the way into the parameter `target_frame`; None where none is set.
         turns: who runs the network next, worker or ~/segment, of this camera or another; None: there is no other one.
+        waiting: calls that wait for the next frame, where they may be closed before and after; None: nobody does that.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Pipeline:
         depth_topic: str = "",
         frames: Frames | None = None,
         turns: Turns | None = None,
+        waiting: Waiting | None = None,
     ) -> None:
         self.segmenter = segmenter
         self._names = StreamNames(segmenter)
@@ -94,7 +96,7 @@ class Pipeline:
         self._statistics = statistics
         self._problems = problems
         self.turns = turns or Turns()
-        self.waiting = Waiting()  # who waits for the next frame
+        self.waiting = Waiting() if waiting is None else waiting
         self._metric_inputs, self._troubles = MetricInputs(image_topic, depth_topic, frames), SteadyTroubles()
         self._places = Places(options, frames)
         self._tracker = tracker

@@ -150,8 +150,8 @@ class PhotoNames:
         """
         free = np.full(len(instances), -1) if held is None else held
         best = np.where(free >= 0, free, likely.argmax(axis=1))
-        scores = self.scores(likely[np.arange(len(instances)), best])
-        scores = np.where(best == self._other_id, likely[:, self._other_id], scores)
+        own = likely[np.arange(len(instances)), best]
+        scores = np.where(best == self._other_id, own, self.scores(own))
         ids = np.where((free >= 0) | (scores >= threshold), best, self._other_id)
         taught = instances.class_ids >= self._first_taught
         ids = np.where(taught, instances.class_ids, ids).astype(np.int32)

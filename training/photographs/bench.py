@@ -10,7 +10,6 @@ shown in several views, because where the picture's edges fall decides some obje
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from saom_core.taxonomy import OTHER
 
 from .labelled import CUTS, FORM, Photograph, View, check_names, photographs_of, views_of
 
+WITH_DEPTH, ALONE = "RGB and depth", "RGB alone"
 FOUND_IOU, FITS_IOU = 0.5, 0.75
 SCORES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Edges between which names are counted by their score."""
@@ -39,7 +39,7 @@ PIECE = 0.8
 
 
 @dataclass
-class PhotoFigures:
+class RecallFigures:
     """What became of the objects, each counted once in every view."""
 
     ious: list[float] = field(default_factory=list)  # with the segment that fits best; 0: none touches the object
@@ -75,9 +75,6 @@ class PhotoFigures:
     def facts(self) -> dict[str, Any]:
         """The figures by name."""
         ious = np.array(self.ious)
-        counts = {
-            key: value for key, value in dataclasses.asdict(self).items() if key not in ("ious", "pieces", "given")
-        }
         bins = {}
         for low, high in itertools.pairwise(SCORES):
             of_bin = [right for score, right in self.given if low <= score < high or score == high == SCORES[-1]]
@@ -89,7 +86,10 @@ class PhotoFigures:
             "recall_75": float(np.mean(ious >= FITS_IOU)),
             "mean_best_iou": float(ious.mean()),
             "pieces": self.pieces / len(ious),
-            **counts,
+            "nameable": self.nameable,
+            "named": self.named,
+            "named_right": self.named_right,
+            "others_named": self.others_named,
             "by_score": bins,  # right ones and all, of the names that are given
         }
 
@@ -104,16 +104,14 @@ def _best_segment(segments: npt.NDArray[np.integer], truth: npt.NDArray[np.bool_
     return float(ious[best]), best, int(np.count_nonzero(inside > PIECE * of_all))
 
 
-def bench_photos(
-    segmenter: Segmenter, views: Iterable[tuple[Photograph, View]], *, with_depth: bool
-) -> PhotoFigures | None:
-    """The figures of a model on some views; with depth, on those that have some, and None where none has."""
-    figures = PhotoFigures()
+def recall_of(segmenter: Segmenter, views: Iterable[tuple[Photograph, View]]) -> dict[str, RecallFigures]:
+    """The figures of a model on some views, with the depth that some have and without; where there is one to count."""
+    figures = {WITH_DEPTH: RecallFigures(), ALONE: RecallFigures()}
     for photo, view in views:
-        if not with_depth or view.depth_m is not None:
-            instances = segmenter.segment(view.image_rgb, view.depth_m if with_depth else None).instances
-            figures.add(instances, view, photo.names)
-    return figures if figures.ious else None
+        if view.depth_m is not None:
+            figures[WITH_DEPTH].add(segmenter.segment(view.image_rgb, view.depth_m).instances, view, photo.names)
+        figures[ALONE].add(segmenter.segment(view.image_rgb).instances, view, photo.names)
+    return {name: one for name, one in figures.items() if one.ious}
 
 
 def text_of(figures: dict[str, dict[str, Any]]) -> str:
@@ -152,11 +150,8 @@ def run(args: argparse.Namespace) -> int:
     photos = [photo for place in args.photos for photo in photographs_of(place)]
     segmenter = load_segmenter(config_from(args))
     check_names(photos, (*segmenter.info.class_names, OTHER))
-    found = {}
-    for name, with_depth in (("RGB and depth", True), ("RGB alone", False)):
-        views = tqdm(views_of(photos, args.views), name, len(photos) * args.views, unit="view", dynamic_ncols=True)
-        found[name] = bench_photos(segmenter, views, with_depth=with_depth)
-    figures = {name: one.facts() for name, one in found.items() if one is not None}
+    views = tqdm(views_of(photos, args.views), total=len(photos) * args.views, unit="view", dynamic_ncols=True)
+    figures = {name: one.facts() for name, one in recall_of(segmenter, views).items()}
     if not figures:
         raise InputError("expected photographs with labelled objects, got none: are the labels those of objects.json?")
     if args.json:

@@ -13,7 +13,7 @@ import pytest
 from saom_cli.main import main
 from saom_core.errors import InputError
 from saom_core.instances import Instances, MaskCrop
-from saom_training.photographs.bench import PhotoFigures
+from saom_training.photographs.bench import RecallFigures
 from saom_training.photographs.labelled import CUTS, View, photographs_of, views_of
 
 SIZE_HW = (40, 60)
@@ -51,7 +51,7 @@ def test_figures_are_those_counted_by_hand() -> None:
         (mug, "Mug"), (rectangle(20, 0, 26, 10), "Vase"), (carton & rectangle(0, 0, 10, 40), "Box"),
         (carton & rectangle(10, 0, 60, 40), "Book"), (rectangle(52, 0, 60, 9), "Pen"),
     )  # fmt: skip
-    figures = PhotoFigures()
+    figures = RecallFigures()
     names = {1: ("Mug", "Cup"), 2: ("Bottle",), 3: ("Box",), 4: ("Other",), 9: ("Mug",)}  # 9 is not in this view
     figures.add(instances, view_of(mug, bottle, carton, tin), names)
     assert figures.facts() == {
@@ -67,13 +67,13 @@ def test_figures_are_those_counted_by_hand() -> None:
         "by_score": {"0.7 to 0.8": [1, 1], "0.8 to 0.9": [0, 1], "0.9 to 1": [1, 1]},
     }
     thirds = seen(*((carton & rectangle(7 * k, 0, 7 * k + 7, 40), "Box") for k in range(3)), (tin, "Plate"))
-    figures = PhotoFigures()
+    figures = RecallFigures()
     figures.add(thirds, view_of(mug, bottle, carton, tin), names)
     assert figures.pieces == 1 and figures.others_named == 1 and figures.nameable == 0
 
 
 def test_a_name_that_is_right_beside_other_is_no_wrong_one() -> None:
-    mask, figures = rectangle(0, 0, 10, 10), PhotoFigures()
+    mask, figures = rectangle(0, 0, 10, 10), RecallFigures()
     for called in ("Bottle", "Mug", "", "Other"):
         figures.add(seen((mask, called)), view_of(mask), {1: ("Other", "Bottle")})
     assert figures.others_named == 1 and figures.nameable == 0
