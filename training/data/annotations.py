@@ -135,6 +135,8 @@ def _annotate_ids(
             continue
         common = {"image_id": image_id, "style": item.style, "iscrowd": 0}
         whole = {"id": next(ids), **common, "category_id": index_of(item.class_name, class_names), "part_of": None}
+        if item.thing:
+            whole["thing"] = item.thing
         annotations.append({**whole, "visible": round(float(item.visible), 3), **_shape(mask)})
         seen = np.unique(part_ids[mask]).tolist()
         for part in seen:

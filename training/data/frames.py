@@ -25,6 +25,7 @@ class FrameObject:
     parts: tuple[str, ...] = ("body",)  # names, by the ids in `Frame.part_ids`
     sub_objects: Mapping[str, str] = field(default_factory=dict)  # part name -> class of its own, e.g. Drawer
     visible: float = 1.0  # share of its surface inside the picture that nothing else hides
+    thing: str = ""  # names the very thing where it may stand in several scenes
 
 
 @dataclass(frozen=True)

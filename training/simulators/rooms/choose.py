@@ -43,17 +43,18 @@ def random_object(
     if assets is not None and rng.random() < assets.share:
         for _ in range(12):
             model = assets.builders[rng.integers(len(assets.builders))](rng)
-            if model.placement in placements and _fits(model.size, fits):
+            if model.placement in placements and fits_into(model.size, fits):
                 return model
     by_class, other = _builders(placements)
     for _ in range(6):
         builders = other if rng.random() < other_share else by_class[rng.integers(len(by_class))]
         model = builders[rng.integers(len(builders))](rng)
-        if model.placement in placements and _fits(model.size, fits):
+        if model.placement in placements and fits_into(model.size, fits):
             return model
     return None
 
 
-def _fits(size: Vec3, room: Vec3) -> bool:
+def fits_into(size: Vec3, room: Vec3) -> bool:
+    """Whether a box of edges (x, y, z) goes into one of those of `room`, upright and turned by right angles; metres."""
     wide, deep = sorted(size[:2]), sorted(room[:2])
     return wide[0] <= deep[0] and wide[1] <= deep[1] and size[2] <= room[2]

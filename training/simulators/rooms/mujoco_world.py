@@ -116,10 +116,10 @@ class World:
     def _add_solids(
         self, body: mujoco.MjsBody, model: ObjectModel, index: int
     ) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
-        rng = self._rng
+        rng = np.random.default_rng(model.thing) if model.thing else self._rng
         rate = RANDOM_LOOK_RATE if index >= 0 else RANDOM_LOOK_RATE / 2
         looks = {name: randomised(look, rng, rate) for name, look in model.looks.items()}
-        materials = self._materials(model, looks)
+        materials = self._materials(model, looks, rng)
         tile_m = {key: material.tile_m for key, material in materials.items()}
         visuals = object_visuals(model, looks, tile_m)
         parts = tuple(dict.fromkeys(visual.part for visual in visuals))
@@ -133,7 +133,9 @@ class World:
         points, normals = sample_surface([visual.mesh for visual in visuals], SAMPLES_PER_OBJECT, rng)
         return parts, points, normals
 
-    def _materials(self, model: ObjectModel, looks: dict[str, Look]) -> dict[tuple[str, Layout], Material]:
+    def _materials(
+        self, model: ObjectModel, looks: dict[str, Look], rng: np.random.Generator
+    ) -> dict[tuple[str, Layout], Material]:
         found: dict[tuple[str, Layout], Vec3] = {}
         for solid in model.solids:
             if solid.visible:
@@ -142,7 +144,7 @@ class World:
                 found.setdefault(key, size)  # type: ignore[arg-type]
         texture_size = TEXTURE_SIZE if max(model.size) > LARGE_M else SMALL_TEXTURE_SIZE
         return {
-            key: make_material(looks[key[0]], key[1], self._rng, size, texture_size, self._pictures)
+            key: make_material(looks[key[0]], key[1], rng, size, texture_size, self._pictures)
             for key, size in found.items()
         }
 

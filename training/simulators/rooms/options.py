@@ -56,6 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"share of the scenes that are a furnished room, the others a cluttered table ({ROOM_SHARE})",
     )
     group.add_argument(
+        "--things-twice",
+        action="store_true",
+        help="scenes in pairs that hold the same small things, in another room before another camera; one camera a "
+        "scene (for saom bench-teach)",
+    )
+    group.add_argument(
         "--renderer",
         choices=("opengl", "cycles"),
         default="opengl",
@@ -76,12 +82,12 @@ def parsed_options(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, 
     """
     cycles = args.renderer == "cycles"
     other_rooms = args.room_share != ROOM_SHARE
-    if args.assets is None and args.textures is None and not cycles and not other_rooms:
+    if args.assets is None and args.textures is None and not (cycles or other_rooms or args.things_twice):
         return {}, {}
     if args.simulator != "rooms":
         raise ConfigError(
-            "expected --assets, --textures, --room-share and --renderer with --simulator rooms, got them with "
-            f"{args.simulator}"
+            "expected --assets, --textures, --room-share, --things-twice and --renderer with --simulator rooms, got "
+            f"them with {args.simulator}"
         )
     extra: dict[str, Any] = {}
     machine: dict[str, Any] = {}
@@ -104,6 +110,12 @@ def parsed_options(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, 
         if not 0 <= args.room_share <= 1:
             raise ConfigError(f"expected a --room-share from 0 to 1, got {args.room_share}")
         extra["room_share"] = args.room_share
+    if args.things_twice:
+        if cycles:
+            raise ConfigError(
+                "expected --things-twice with --renderer opengl, got cycles, which polishes a thing anew in each room"
+            )
+        extra["things_twice"] = True
     if cycles:
         extra["renderer"] = cycles_renderer(args.cycles_samples)
     return extra, machine
@@ -135,7 +147,8 @@ def summary(extra: Mapping[str, Any]) -> str:
     used = [name for name in ("assets", "textures") if name in extra]
     surfaces = f"with your own {' and '.join(used)}" if used else "with the built-in objects and surfaces"
     shares = f"{extra.get('room_share', ROOM_SHARE):.0%} of the scenes are rooms"
-    return ", ".join([surfaces, shares, *(["colour by Cycles"] if "renderer" in extra else [])])
+    further = {"things_twice": "the same things in two scenes each", "renderer": "colour by Cycles"}
+    return ", ".join([surfaces, shares, *(text for name, text in further.items() if name in extra)])
 
 
 def cycles_renderer(samples: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ floor is z = 0, the room is centred on the origin.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from .assets.load import Assets
 from .catalogue import BUILDERS
 from .catalogue.large import mount_height_m
 from .catalogue.primitives import plain_table
-from .choose import random_object
+from .choose import fits_into, random_object
 from .geometry.boxes import Boxes, about_z, turned_extent
 from .geometry.model import ObjectModel, Surface, Vec3
 from .geometry.triangles import rotation
@@ -62,6 +63,7 @@ def make_scene(
     family: Family | None = None,
     *,
     room_share: float = ROOM_SHARE,
+    things: Sequence[ObjectModel] | None = None,
 ) -> Scene:
     """A random scene, with the user's own objects among the rest; the same generator state gives the same scene.
 
@@ -70,10 +72,11 @@ def make_scene(
         assets: The user's objects.
         family: Which kind of scene; None: drawn, too.
         room_share: How often a furnished room is drawn.
+        things: The small things to take, each at most once, those first that come first; None: drawn, too.
     """
     drawn: Family = "table" if rng.random() < 1 - room_share else "room"
     family = family or drawn
-    builder = _Layout(rng, family, assets)
+    builder = _Layout(rng, family, assets, things)
     if family == "table":
         builder.cluttered_table()
     else:
@@ -84,9 +87,12 @@ def make_scene(
 class _Layout:
     """Places objects one by one without overlap of their bounding boxes."""
 
-    def __init__(self, rng: np.random.Generator, family: Family, assets: Assets | None) -> None:
+    def __init__(
+        self, rng: np.random.Generator, family: Family, assets: Assets | None, things: Sequence[ObjectModel] | None
+    ) -> None:
         self.rng = rng
         self.assets = assets
+        self.things = None if things is None else list(things)  # those that stand nowhere yet
         self.scene = Scene(family, make_room(rng, family))
         self.boxes = Boxes()
         self.movable = 0
@@ -196,7 +202,7 @@ class _Layout:
                 return
             fits = (surface.size[0] * 0.95, surface.size[1] * 0.95, surface.clearance)
             placements = ("table",) if base is not None else ("table", "floor")
-            model = random_object(rng, placements, fits, 0.4, self.assets)
+            model = self._small(placements, fits, 0.4)
             if model is None or max(model.size) > 0.75:
                 continue
             turn = self._pose(model, upright)
@@ -216,11 +222,19 @@ class _Layout:
             self._put(best)
             self._fill(best)
 
+    def _small(self, placements: tuple[str, ...], fits: Vec3, other_share: float) -> ObjectModel | None:
+        """The next of the given things that fits, else a random object; see `random_object`."""
+        if self.things is None:
+            return random_object(self.rng, placements, fits, other_share, self.assets)
+        fitting = (k for k, model in enumerate(self.things) if fits_into(model.size, fits))
+        place = next(fitting, None)
+        return None if place is None else self.things.pop(place)
+
     def _pose(self, model: ObjectModel, upright: float) -> np.ndarray:
         rng = self.rng
         yaw = about_z(float(rng.uniform(-np.pi, np.pi)))
-        if rng.random() < upright or max(model.size) > 0.5:
-            return yaw
+        if model.thing or rng.random() < upright or max(model.size) > 0.5:
+            return yaw  # a thing of two rooms shows the same sides in both
         if rng.random() < 0.8:  # lying on a side
             side = float(rng.choice([-1, 1])) * np.pi / 2
             return yaw @ rotation((side, 0.0, 0.0) if rng.random() < 0.5 else (0.0, side, 0.0))
@@ -264,7 +278,7 @@ class _Layout:
             top = container.pos[2] + surface.center[2]
             for _ in range(int(rng.integers(1, 4))):
                 fits = (surface.size[0] * 0.9, surface.size[1] * 0.9, 0.25)
-                model = random_object(rng, ("table",), fits, 0.5, self.assets)
+                model = self._small(("table",), fits, 0.5)
                 if model is None or self.movable >= MAX_MOVABLE:
                     break
                 turn = self._pose(model, 0.5)

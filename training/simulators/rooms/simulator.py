@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +14,14 @@ from saom_core.errors import InputError
 from ...data.frames import Frame, FrameObject, Split
 from ..interface import CollectOptions
 from .assets.load import Assets, load_assets
-from .cameras import View, random_lights, random_view
+from .cameras import View, random_lens, random_lights, random_view
 from .looks.pictures import Pictures
 from .mujoco_world import World, WorldObject
 from .options import PICTURE_SUFFIXES, ROOM_SHARE, cycles_renderer, files_of
 from .renderer import ColorRenderer, Renderer
 from .scene import make_scene
 from .sensor import random_depth_camera, sense_color, sense_depth
+from .things import pair_of, things_of
 
 if TYPE_CHECKING:
     from .cycles.renderer import CyclesRenderer
@@ -42,6 +43,7 @@ class RoomsOptions:
     assets: Assets | None = None
     pictures: Pictures | None = None
     room_share: float = ROOM_SHARE
+    things_twice: bool = False  # scenes in pairs, see `things.py`
     cycles_samples: int = 0  # paths per pixel of Blender's path tracer; 0: colour from OpenGL
 
 
@@ -69,8 +71,9 @@ def create(options: CollectOptions) -> RoomsSimulator:
                 f"expected the renderer {options.extra['renderer']}, got {here}: install the same one here"
             )
     rooms = float(options.extra.get("room_share", ROOM_SHARE))
+    twice = bool(options.extra.get("things_twice", False))
     return RoomsSimulator(
-        RoomsOptions(options.seed, sizes_hw, options.frames_per_scene, assets, pictures, rooms, samples)
+        RoomsOptions(options.seed, sizes_hw, options.frames_per_scene, assets, pictures, rooms, twice, samples)
     )
 
 
@@ -104,7 +107,10 @@ class RoomsSimulator:
         sizes_hw = self.options.sizes_hw
         size_hw = sizes_hw[np.random.default_rng((self.options.seed, index, 1)).integers(len(sizes_hw))]
         rng = np.random.default_rng((self.options.seed, index))
-        scene = make_scene(rng, self.options.assets, room_share=self.options.room_share)
+        things = None
+        if self.options.things_twice:
+            things = things_of(self.options.seed, pair_of(index), self.options.assets)
+        scene = make_scene(rng, self.options.assets, room_share=self.options.room_share, things=things)
         try:
             world = World(scene, rng, self._largest_hw, pictures=self.options.pictures)
         except (FloatingPointError, ValueError) as error:
@@ -130,10 +136,14 @@ class RoomsSimulator:
             view = random_view(rng, world.scene, targets, size_hw)
             if view is None:
                 continue
+            camera_rng = rng
+            if self.options.things_twice:  # begun anew for each picture: one lens, light and sensor for the scene
+                camera_rng = np.random.default_rng((self.options.seed, index, 4))
+                view = replace(view, camera=random_lens(camera_rng, size_hw))
             geoms, depth_m = self._renderer.surface(view)
             object_ids = np.where(geoms >= 0, world.geom_object[geoms], -1).astype(np.int32)
             if _good_view(object_ids, depth_m):
-                return self._sensed(index, world, view, geoms, object_ids, depth_m, rng)
+                return self._sensed(index, world, view, geoms, object_ids, depth_m, rng, camera_rng)
         return None
 
     def _sensed(
@@ -145,10 +155,13 @@ class RoomsSimulator:
         object_ids: np.ndarray,
         depth_m: np.ndarray,
         rng: np.random.Generator,
+        camera_rng: np.random.Generator,
     ) -> Frame:
-        lights, ambient = random_lights(rng, world.scene, view.pose[:3, 3] + view.pose[:3, 2] * np.median(depth_m))
-        image_rgb = sense_color(self._painter.color(view, lights, ambient), rng)
-        depth_camera = random_depth_camera(rng, depth_m.shape)
+        lights, ambient = random_lights(
+            camera_rng, world.scene, view.pose[:3, 3] + view.pose[:3, 2] * np.median(depth_m)
+        )
+        image_rgb = sense_color(self._painter.color(view, lights, ambient), camera_rng)
+        depth_camera = random_depth_camera(camera_rng, depth_m.shape)
         hole_rate = np.where(geoms >= 0, world.geom_hole_rate[geoms], 0.0).astype(np.float32)
         visible = visible_shares(world, view, object_ids)
         objects = tuple(_frame_object(item, share) for item, share in zip(world.objects, visible, strict=True))
@@ -161,13 +174,14 @@ class RoomsSimulator:
             camera=view.camera,
             pose=view.pose,
             scene=f"rooms_{self.options.seed}_{index:06d}",
-            split=split_of(index),
+            split=split_of(pair_of(index) if self.options.things_twice else index),
         )
 
 
 def _frame_object(item: WorldObject, visible: float) -> FrameObject:
     model = item.placed.model
-    return FrameObject(model.class_name, model.style, item.parts, dict(model.sub_objects), visible)
+    thing = "_".join(str(number) for number in model.thing)
+    return FrameObject(model.class_name, model.style, item.parts, dict(model.sub_objects), visible, thing)
 
 
 def targets_of(world: World) -> np.ndarray:

@@ -91,6 +91,8 @@ class ObjectModel:
     # sub-objects with a class of their own, merged into the whole or kept apart by option: part name -> class name,
     # e.g. {"drawer_1": "Drawer", "basin": "SinkBasin"}
     sub_objects: dict[str, str] = field(default_factory=dict)
+    # (seed, pair, number) of a thing that stands in two rooms: its name, and what its surfaces are drawn from
+    thing: tuple[int, ...] = ()
 
 
 Builder = Callable[[np.random.Generator], ObjectModel]
