@@ -2,19 +2,21 @@
 
     saom collect --out data/teach --frames 600 --frames-per-scene 12 --seed 3000
     saom bench-teach --data data/teach --split all                      # --without-depth: taught without, met with
+    saom collect --out data/twice --frames 240 --frames-per-scene 12 --seed 3000 --things-twice
+    saom bench-teach --data data/twice --split all                      # taught in one room, met in another one, too
     saom bench-teach --photos photos/kitchen photos/office              # labelled photographs, see PHOTOS
 
 Each object is taught by itself, by what `saom teach` does: some pictures with masks are its examples, the further ones
-are a robot's frames. Half of the rooms give the objects, the other half pictures without them: in these no object of
-another class may get the name, and the trained classes must keep their figures, with each class taught alone and with
-all of them taught to one file.
+are a robot's frames. Where the data set tells that things stand in another room before another camera, these alone
+are taught, and met in that room as well. Half of the rooms give the objects, the other half pictures without them: in
+these no object of another class may get the name, and the trained classes must keep their figures, with each class
+taught alone and with all of them taught to one file.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -41,18 +43,7 @@ from ..figures.comparison import Comparison, GroundTruth
 from .remembered import Remembered, RememberingClassifier
 from .teach_kept import KEPT, KeptFigures, kept_figures
 from .teach_photos import PHOTOS, bench_photos
-
-CLEAR_PX, CLEAR_SHARE = 400, 0.6
-"""Least pixels of an object in a picture, and least share of it that is seen, for a person to show it as an example."""
-
-
-@dataclass(frozen=True)
-class ShownObject:
-    """One object and the pictures that show it clearly: (row of the data set, its mask's RLE)."""
-
-    class_name: str
-    name: str
-    views: tuple[tuple[int, dict[str, Any]], ...]
+from .teach_shown import ShownObject, halves, shown_objects
 
 
 @dataclass
@@ -72,35 +63,11 @@ class TeachingFigures:
     crossed_named: int = 0  # where taught without
     crossed_others: int = 0
     crossed_others_named: int = 0
-
-
-def shown_objects(data: Dataset, least_views: int) -> list[ShownObject]:
-    """Objects that enough pictures of their scene show clearly.
-
-    Pictures do not say which object is which, but class and style do where no picture of a scene has two of them.
-    """
-    found: list[ShownObject] = []
-    for scene, rows in _by_scene(data).items():
-        views: dict[tuple[int, str], list[tuple[int, dict[str, Any]]]] = defaultdict(list)
-        twins = set()
-        for row in rows:
-            wholes = [entry for entry in data.entries(row) if entry["part_of"] is None]
-            kinds = [(entry["category_id"], entry["style"]) for entry in wholes]
-            twins |= {kind for kind in kinds if kinds.count(kind) > 1}
-            for kind, entry in zip(kinds, wholes, strict=True):
-                if entry["area"] >= CLEAR_PX and entry["visible"] >= CLEAR_SHARE:
-                    views[kind].append((row, entry["segmentation"]))
-        for (category, style), seen in views.items():
-            if len(seen) >= least_views and (category, style) not in twins:
-                found.append(ShownObject(data.class_names[category], f"{style} of {scene}", tuple(seen)))
-    return found
-
-
-def halves(data: Dataset) -> tuple[Dataset, Dataset]:
-    """Two data sets: every other scene."""
-    scenes = list(_by_scene(data).values())
-    one, other = (data.subset(sorted(row for rows in scenes[begin::2] for row in rows)) for begin in (0, 1))
-    return one, other
+    elsewhere_views: int = 0  # pictures of another room, by another camera, that show a taught object
+    elsewhere_found: int = 0
+    elsewhere_named: int = 0
+    crossed_elsewhere_found: int = 0
+    crossed_elsewhere_named: int = 0
 
 
 class Bench:
@@ -182,6 +149,7 @@ class Bench:
         crossed, crossed_named = self._met(segmenter, name, next_views, crossed=True)
         figures.crossed_found += crossed
         figures.crossed_named += crossed_named
+        self._try_elsewhere(segmenter, name, shown)
         for sample, truth in self._others:
             called = self._called(segmenter, sample, truth, shown, crossed=False)
             figures.others, figures.others_named = (
@@ -192,6 +160,16 @@ class Bench:
             figures.crossed_others += len(called)
             figures.crossed_others_named += called.count(name)
         return f"named in {named} of {found} further pictures where it was found"
+
+    def _try_elsewhere(self, segmenter: OnnxSegmenter, name: str, shown: ShownObject) -> None:
+        figures = self.figures
+        figures.elsewhere_views += len(shown.elsewhere)
+        found, named = self._met(segmenter, name, shown.elsewhere, crossed=False)
+        figures.elsewhere_found += found
+        figures.elsewhere_named += named
+        crossed, crossed_named = self._met(segmenter, name, shown.elsewhere, crossed=True)
+        figures.crossed_elsewhere_found += crossed
+        figures.crossed_elsewhere_named += crossed_named
 
     def _met(
         self, segmenter: OnnxSegmenter, name: str, views: Sequence[tuple[int, dict[str, Any]]], *, crossed: bool
@@ -225,13 +203,6 @@ def _names(
     instances = segmenter.segment(image_rgb, depth_m).instances
     matches = Comparison.of(instances, truth).outcome(0.5).matches
     return {row: instances.class_names[k] for row, k in matches.items()}
-
-
-def _by_scene(data: Dataset) -> dict[str, list[int]]:
-    rows: dict[str, list[int]] = defaultdict(list)
-    for row, scene in enumerate(data.scenes()):
-        rows[scene].append(row)
-    return rows
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -298,10 +269,22 @@ def text_of(figures: TeachingFigures, kept: KeptFigures, pictures: int) -> str:
             f"objects of other classes      {_share(f.others_named, f.others)} of {f.others} got the name",
             f"met the other way             found {f.crossed_found}, named {_share(f.crossed_named, f.crossed_found)}; "
             f"of other classes {_share(f.crossed_others_named, f.crossed_others)} of {f.crossed_others}",
+            *_elsewhere_text(f),
             f"one of them taught (mean)     {changes(kept.each_alone)} ({pictures} pictures of other rooms)",
             f"all taught to one file        {changes(kept.all_taught)}",
         )
     )
+
+
+def _elsewhere_text(f: TeachingFigures) -> list[str]:
+    if not f.elsewhere_views:
+        return []
+    named = _share(f.elsewhere_named, f.elsewhere_found)
+    crossed = _share(f.crossed_elsewhere_named, f.crossed_elsewhere_found)
+    return [
+        f"met in another room           found in {f.elsewhere_found} of {f.elsewhere_views}, named {named}",
+        f"there, met the other way      found {f.crossed_elsewhere_found}, named {crossed}",
+    ]
 
 
 def _share(part: int, whole: int) -> str:

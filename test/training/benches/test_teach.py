@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 
 from saom_cli.main import main
+from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
 from saom_core.everything import OnnxSegmenter
 from saom_core.model_file.taught import TaughtClass
 from saom_core.runtime import OnnxModel
 from saom_training.benches.remembered import Remembered, RememberingClassifier
-from saom_training.benches.teach import CLEAR_PX, CLEAR_SHARE, halves, shown_objects
-from saom_training.dataset import Dataset
+from saom_training.benches.teach_shown import CLEAR_PX, CLEAR_SHARE, halves, shown_objects
+from saom_training.data.annotations import decode_masks
+from saom_training.data.frames import Frame, FrameObject
+from saom_training.dataset import Dataset, DatasetWriter
 from saom_training.photographs.labelled import photographs_of
 
 
@@ -55,6 +58,78 @@ def test_halves_share_no_scene(rooms: Path) -> None:
     scenes = [set(half.scenes()) for half in (one, other)]
     assert all(scenes) and not scenes[0] & scenes[1]
     assert len(one) + len(other) == 12
+
+
+def blocks(scene: str, *things: str) -> Frame:
+    """A picture of blocks of 40 x 20 px in a row, all of one class and style; "" is one that stands nowhere else."""
+    ids = np.full((60, 200), -1, np.int32)
+    for k in range(len(things)):
+        ids[20:40, 48 * k + 2 : 48 * k + 42] = k
+    return Frame(
+        image_rgb=np.zeros((60, 200, 3), np.uint8),
+        depth_m=np.ones((60, 200), np.float32),
+        object_ids=ids,
+        part_ids=np.zeros((60, 200), np.int32),
+        objects=tuple(FrameObject("Box", "block", thing=thing) for thing in things),
+        camera=CameraIntrinsics(200.0, 200.0, 99.5, 29.5, 200, 60),
+        pose=np.eye(4),
+        scene=scene,
+        split="train",
+    )
+
+
+def written(folder: Path, *scenes: list[Frame]) -> Dataset:
+    writer = DatasetWriter(folder, {"simulator": "blocks"})
+    for number, frames in enumerate(scenes):
+        writer.write_episode(number, frames)
+    return Dataset.open(folder)
+
+
+def test_a_thing_is_taught_in_each_of_its_rooms_and_met_in_the_other(tmp_path: Path) -> None:
+    data = written(
+        tmp_path,
+        [blocks("a", "one", "two", ""), blocks("a", "one", "", "two")],  # the third one is seen in no other room
+        [blocks("b", "", "one"), blocks("b", "one")],
+        [blocks("c", ""), blocks("c", "")],
+    )
+    found = shown_objects(data, 2)
+    assert [(shown.name, [row for row, _ in shown.views]) for shown in found] == [
+        ("block of a", [0, 1]),
+        ("block of b", [2, 3]),
+    ]
+    assert [[row for row, _ in shown.elsewhere] for shown in found] == [[2, 3], [0, 1]]
+    columns = [int(np.flatnonzero(decode_masks([rle], (60, 200))[0].any(0))[0]) for _, rle in found[0].elsewhere]
+    assert columns == [50, 2], "the masks are the thing's own"
+
+
+def test_where_nothing_stands_in_two_rooms_all_objects_are_taught(tmp_path: Path) -> None:
+    found = shown_objects(written(tmp_path, [blocks("a", "")] * 2, [blocks("b", "one", "")] * 2), 2)
+    assert [(shown.name, shown.elsewhere) for shown in found] == [
+        ("block of a", ()),
+        ("block of b", ()),
+        ("block of b", ()),
+    ]
+
+
+def test_halves_share_no_thing(tmp_path: Path) -> None:
+    rooms = ["one"], ["one", "two"], ["three"], [""], ["three", ""], ["two"]
+    data = written(tmp_path, *([blocks(str(k), *things)] for k, things in enumerate(rooms)))
+    assert [half.scenes() for half in halves(data)] == [["0", "1", "3", "5"], ["2", "4"]]
+
+
+@pytest.mark.slow
+def test_things_are_met_in_another_room(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--frames", "20", "--frames-per-scene", "5", "--size", "256x192", "--workers", "1", "--seed", "3001"]
+    command = ["collect", "--out", str(tmp_path / "twice"), *options, "--things-twice", "--room-share", "0"]
+    assert main(command) == 0
+    command = ["bench-teach", "--data", str(tmp_path / "twice"), "--json", str(tmp_path / "f.json"), "--split", "all"]
+    assert main([*command, "--objects", "4", "--examples", "3", "--other-pictures", "2"]) == 0
+    figures = json.loads((tmp_path / "f.json").read_text())
+    assert figures["taught"] > 0 and figures["elsewhere_views"] >= figures["elsewhere_found"] > 0
+    assert figures["elsewhere_named"] <= figures["elsewhere_found"]
+    assert figures["crossed_elsewhere_named"] <= figures["crossed_elsewhere_found"] <= figures["elsewhere_views"]
+    expected = f"found in {figures['elsewhere_found']} of {figures['elsewhere_views']}, named"
+    assert expected in capsys.readouterr().out
 
 
 @pytest.mark.slow
