@@ -41,9 +41,9 @@ from ..data.annotations import decode_masks
 from ..dataset import Dataset, Sample, evenly_spread
 from ..figures.comparison import Comparison, GroundTruth
 from .remembered import Remembered, RememberingClassifier
-from .teach_kept import KEPT, KeptFigures, kept_figures
-from .teach_photos import PHOTOS, bench_photos
-from .teach_shown import ShownObject, halves, shown_objects
+from .teaching.kept import KEPT, KeptFigures, kept_figures
+from .teaching.photos import PHOTOS, bench_photos
+from .teaching.shown import ShownObject, halves, shown_objects
 
 
 @dataclass

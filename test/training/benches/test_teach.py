@@ -17,7 +17,7 @@ from saom_core.everything import OnnxSegmenter
 from saom_core.model_file.taught import TaughtClass
 from saom_core.runtime import OnnxModel
 from saom_training.benches.remembered import Remembered, RememberingClassifier
-from saom_training.benches.teach_shown import CLEAR_PX, CLEAR_SHARE, halves, shown_objects
+from saom_training.benches.teaching.shown import CLEAR_PX, CLEAR_SHARE, halves, shown_objects
 from saom_training.data.annotations import decode_masks
 from saom_training.data.frames import Frame, FrameObject
 from saom_training.dataset import Dataset, DatasetWriter

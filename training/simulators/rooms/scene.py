@@ -18,7 +18,7 @@ from .assets.load import Assets
 from .catalogue import BUILDERS
 from .catalogue.large import mount_height_m
 from .catalogue.primitives import plain_table
-from .choose import fits_into, random_object
+from .choose import OTHER_SHARE, fits_into, random_object
 from .geometry.boxes import Boxes, about_z, turned_extent
 from .geometry.model import ObjectModel, Surface, Vec3
 from .geometry.triangles import rotation
@@ -202,7 +202,7 @@ class _Layout:
                 return
             fits = (surface.size[0] * 0.95, surface.size[1] * 0.95, surface.clearance)
             placements = ("table",) if base is not None else ("table", "floor")
-            model = self._small(placements, fits, 0.4)
+            model = self._small(placements, fits, OTHER_SHARE)
             if model is None or max(model.size) > 0.75:
                 continue
             turn = self._pose(model, upright)

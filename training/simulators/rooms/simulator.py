@@ -15,13 +15,13 @@ from ...data.frames import Frame, FrameObject, Split
 from ..interface import CollectOptions
 from .assets.load import Assets, load_assets
 from .cameras import View, random_lens, random_lights, random_view
+from .choose import pair_of, things_of
 from .looks.pictures import Pictures
 from .mujoco_world import World, WorldObject
 from .options import PICTURE_SUFFIXES, ROOM_SHARE, cycles_renderer, files_of
 from .renderer import ColorRenderer, Renderer
 from .scene import make_scene
 from .sensor import random_depth_camera, sense_color, sense_depth
-from .things import pair_of, things_of
 
 if TYPE_CHECKING:
     from .cycles.renderer import CyclesRenderer
@@ -43,7 +43,7 @@ class RoomsOptions:
     assets: Assets | None = None
     pictures: Pictures | None = None
     room_share: float = ROOM_SHARE
-    things_twice: bool = False  # scenes in pairs, see `things.py`
+    things_twice: bool = False  # scenes in pairs, see `choose.py`
     cycles_samples: int = 0  # paths per pixel of Blender's path tracer; 0: colour from OpenGL
 
 

@@ -10,10 +10,10 @@ import pytest
 
 from saom_cli.main import main
 from saom_training.dataset import Dataset
+from saom_training.simulators.rooms.choose import pair_of, things_of
 from saom_training.simulators.rooms.mujoco_world import World, WorldObject
 from saom_training.simulators.rooms.scene import make_scene
 from saom_training.simulators.rooms.simulator import RoomsOptions, RoomsSimulator, split_of
-from saom_training.simulators.rooms.things import pair_of, things_of
 
 SIZE_HW = (48, 64)
 

@@ -19,8 +19,8 @@ from saom_core.teach.examples import AGREES_IOU, Example, Sight, look
 from saom_core.teach.files import others_of
 from saom_core.teach.teaching import MIN_EXAMPLES, TeachingError, learn
 
-from ..photographs.labelled import FORM, Photograph, photographs_of
-from .remembered import Remembered, RememberingClassifier
+from ...photographs.labelled import FORM, Photograph, photographs_of
+from ..remembered import Remembered, RememberingClassifier
 
 PHOTOS = (
     f"instead of --data: photographs of one place each, {FORM}; an object that several photographs of a place show is "

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..dataset import Dataset
+from ...dataset import Dataset
 
 CLEAR_PX, CLEAR_SHARE = 400, 0.6
 """Least pixels of an object in a picture, and least share of it that is seen, for a person to show it as an example."""

@@ -15,10 +15,10 @@ from saom_core.model_file.taught import TaughtClass
 from saom_core.runtime import OnnxModel
 from saom_core.teach.files import write
 
-from ..dataset import Dataset
-from ..evaluate import evaluate
-from ..figures.average_precision import AP_SCORE
-from ..figures.models import load_model
+from ...dataset import Dataset
+from ...evaluate import evaluate
+from ...figures.average_precision import AP_SCORE
+from ...figures.models import load_model
 
 KEPT = ("class_accuracy", "AP50_class", "AP50")
 
