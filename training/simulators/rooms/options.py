@@ -56,6 +56,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"share of the scenes that are a furnished room, the others a cluttered table ({ROOM_SHARE})",
     )
     group.add_argument(
+        "--hard-share",
+        type=float,
+        default=0.0,
+        help="share of the tables with patterned tops, or floors of the top's colour, and many thin things; half of "
+        "all pictures then come through a Bayer pattern (0)",
+    )
+    group.add_argument(
         "--things-twice",
         action="store_true",
         help="scenes in pairs that hold the same small things, in another room before another camera; one camera a "
@@ -82,12 +89,14 @@ def parsed_options(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, 
     """
     cycles = args.renderer == "cycles"
     other_rooms = args.room_share != ROOM_SHARE
-    if args.assets is None and args.textures is None and not (cycles or other_rooms or args.things_twice):
+    hard = args.hard_share != 0
+    asked = args.assets is not None or args.textures is not None or cycles or other_rooms or hard or args.things_twice
+    if not asked:
         return {}, {}
     if args.simulator != "rooms":
         raise ConfigError(
-            "expected --assets, --textures, --room-share, --things-twice and --renderer with --simulator rooms, got "
-            f"them with {args.simulator}"
+            "expected --assets, --textures, --room-share, --hard-share, --things-twice and --renderer with --simulator "
+            f"rooms, got them with {args.simulator}"
         )
     extra: dict[str, Any] = {}
     machine: dict[str, Any] = {}
@@ -110,6 +119,10 @@ def parsed_options(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, 
         if not 0 <= args.room_share <= 1:
             raise ConfigError(f"expected a --room-share from 0 to 1, got {args.room_share}")
         extra["room_share"] = args.room_share
+    if hard:
+        if not 0 <= args.hard_share <= 1:
+            raise ConfigError(f"expected a --hard-share from 0 to 1, got {args.hard_share}")
+        extra["hard_share"] = args.hard_share
     if args.things_twice:
         if cycles:
             raise ConfigError(
@@ -147,8 +160,9 @@ def summary(extra: Mapping[str, Any]) -> str:
     used = [name for name in ("assets", "textures") if name in extra]
     surfaces = f"with your own {' and '.join(used)}" if used else "with the built-in objects and surfaces"
     shares = f"{extra.get('room_share', ROOM_SHARE):.0%} of the scenes are rooms"
+    hard = [f"{extra['hard_share']:.0%} of the tables are hard"] if "hard_share" in extra else []
     further = {"things_twice": "the same things in two scenes each", "renderer": "colour by Cycles"}
-    return ", ".join([surfaces, shares, *(text for name, text in further.items() if name in extra)])
+    return ", ".join([surfaces, shares, *hard, *(text for name, text in further.items() if name in extra)])
 
 
 def cycles_renderer(samples: int) -> dict[str, Any]:

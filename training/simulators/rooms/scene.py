@@ -22,6 +22,7 @@ from .choose import OTHER_SHARE, fits_into, random_object
 from .geometry.boxes import Boxes, about_z, turned_extent
 from .geometry.model import ObjectModel, Surface, Vec3
 from .geometry.triangles import rotation
+from .hard import THIN_SHARE, hard_table, thin_object
 from .options import ROOM_SHARE
 from .shell import Room, make_room
 
@@ -63,6 +64,7 @@ def make_scene(
     family: Family | None = None,
     *,
     room_share: float = ROOM_SHARE,
+    hard_share: float = 0.0,
     things: Sequence[ObjectModel] | None = None,
 ) -> Scene:
     """A random scene, with the user's own objects among the rest; the same generator state gives the same scene.
@@ -72,13 +74,14 @@ def make_scene(
         assets: The user's objects.
         family: Which kind of scene; None: drawn, too.
         room_share: How often a furnished room is drawn.
+        hard_share: How often a table is a hard one, see `hard`.
         things: The small things to take, each at most once, those first that come first; None: drawn, too.
     """
     drawn: Family = "table" if rng.random() < 1 - room_share else "room"
     family = family or drawn
     builder = _Layout(rng, family, assets, things)
     if family == "table":
-        builder.cluttered_table()
+        builder.cluttered_table(hard=hard_share > 0 and rng.random() < hard_share)
     else:
         builder.furnished_room()
     return builder.scene
@@ -99,9 +102,11 @@ class _Layout:
 
     # --- the two families
 
-    def cluttered_table(self) -> None:
+    def cluttered_table(self, hard: bool) -> None:
         rng = self.rng
         table, surface = self._table()
+        if hard:
+            table = hard_table(rng, table, surface, self.scene.room)
         yaw = float(rng.choice([0.0, np.pi / 2])) if rng.random() < 0.5 else float(rng.uniform(0, np.pi))
         low, high = turned_extent(table.size, about_z(yaw))
         limits = np.maximum(np.asarray(self.scene.room.size[:2]) / 2 - high[:2] - 0.02, 0.0)
@@ -112,7 +117,8 @@ class _Layout:
         )
         spread = float(rng.uniform(0.25, 1.0)) * np.asarray(surface.size)
         spread = np.clip(spread, 0.18 + 0.012 * count, 1.1)
-        self._clutter(self.scene.objects[-1], surface, count, np.minimum(spread, surface.size))
+        thin_share = THIN_SHARE if hard else 0.0
+        self._clutter(self.scene.objects[-1], surface, count, np.minimum(spread, surface.size), thin_share)
         for _ in range(int(rng.integers(0, 5))):
             self._furniture(against_wall=rng.random() < 0.6)
 
@@ -189,7 +195,9 @@ class _Layout:
         x, y = (float(value) for value in rng.uniform(-1, 1, 2) * limits)
         return Placed(model, (x, y, self._wall_height(model)), about_z(yaw), movable=False)
 
-    def _clutter(self, base: Placed | None, surface: Surface, count: int, spread: np.ndarray) -> None:
+    def _clutter(
+        self, base: Placed | None, surface: Surface, count: int, spread: np.ndarray, thin_share: float = 0.0
+    ) -> None:
         """Drop `count` things onto a surface of `base`, around one to three centres within `spread` metres."""
         rng = self.rng
         origin, base_turn = (np.zeros(3), np.eye(3)) if base is None else (np.asarray(base.pos), base.turn)
@@ -202,7 +210,8 @@ class _Layout:
                 return
             fits = (surface.size[0] * 0.95, surface.size[1] * 0.95, surface.clearance)
             placements = ("table",) if base is not None else ("table", "floor")
-            model = self._small(placements, fits, OTHER_SHARE)
+            thin = self.things is None and thin_share > 0 and rng.random() < thin_share
+            model = thin_object(rng) if thin else self._small(placements, fits, OTHER_SHARE)
             if model is None or max(model.size) > 0.75:
                 continue
             turn = self._pose(model, upright)

@@ -14,12 +14,13 @@ FloatImage = np.ndarray
 """(H, W) or (H, W, 3) float32."""
 
 
-def sense_color(image_rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def sense_color(image_rgb: np.ndarray, rng: np.random.Generator, *, bayer: bool = False) -> np.ndarray:
     """Lens, auto-exposure, white balance, noise and JPEG, each of random strength.
 
     Args:
         image_rgb: (H, W, 3) uint8, as rendered.
         rng: Source of all randomness.
+        bayer: Whether each pixel measures one colour, and its neighbours give the others.
 
     Returns:
         (H, W, 3) uint8.
@@ -31,6 +32,8 @@ def sense_color(image_rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         image *= _vignette(image.shape[:2], float(rng.uniform(0, 0.45)))[..., None]
     image = _blur(image, rng)
     image += _grain(image, rng)
+    if bayer:
+        image = _demosaicked(image)
     image = DISPLAY[(np.clip(image, 0, 1) * (len(DISPLAY) - 1)).astype(np.uint16)]
     if rng.random() < 0.5:  # the camera's own contrast and saturation
         grey = image.mean(2, keepdims=True)
@@ -41,6 +44,14 @@ def sense_color(image_rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         _, packed = cv2.imencode(".jpg", result, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(55, 97))])
         result = cv2.imdecode(packed, cv2.IMREAD_COLOR)
     return result
+
+
+def _demosaicked(linear: FloatImage) -> FloatImage:
+    """What is left of the light after a Bayer pattern (red first): soft details, edges with fringes of colour."""
+    counts = (np.clip(linear, 0, 1) * 65535).astype(np.uint16)
+    raw = counts[..., 1].copy()
+    raw[::2, ::2], raw[1::2, 1::2] = counts[::2, ::2, 0], counts[1::2, 1::2, 2]
+    return cv2.cvtColor(raw, cv2.COLOR_BayerRGGB2RGB).astype(np.float32) / 65535
 
 
 def _exposure(linear: FloatImage, rng: np.random.Generator) -> np.float32:

@@ -30,6 +30,7 @@ VERSION = "3"  # goes up when the same seed gives other pictures
 SPLIT_CYCLE = 20  # one scene in twenty is for validation and one for the test
 MIN_MEDIAN_DEPTH_M = 0.35
 TRIES_PER_FRAME = 12
+BAYER_SHARE = 0.5  # of the pictures, where there are hard tables: one value a pixel, as a sensor sees
 log = logging.getLogger(__name__)
 
 
@@ -43,6 +44,7 @@ class RoomsOptions:
     assets: Assets | None = None
     pictures: Pictures | None = None
     room_share: float = ROOM_SHARE
+    hard_share: float = 0.0
     things_twice: bool = False  # scenes in pairs, see `choose.py`
     cycles_samples: int = 0  # paths per pixel of Blender's path tracer; 0: colour from OpenGL
 
@@ -71,9 +73,10 @@ def create(options: CollectOptions) -> RoomsSimulator:
                 f"expected the renderer {options.extra['renderer']}, got {here}: install the same one here"
             )
     rooms = float(options.extra.get("room_share", ROOM_SHARE))
+    hard = float(options.extra.get("hard_share", 0.0))
     twice = bool(options.extra.get("things_twice", False))
     return RoomsSimulator(
-        RoomsOptions(options.seed, sizes_hw, options.frames_per_scene, assets, pictures, rooms, twice, samples)
+        RoomsOptions(options.seed, sizes_hw, options.frames_per_scene, assets, pictures, rooms, hard, twice, samples)
     )
 
 
@@ -107,10 +110,12 @@ class RoomsSimulator:
         sizes_hw = self.options.sizes_hw
         size_hw = sizes_hw[np.random.default_rng((self.options.seed, index, 1)).integers(len(sizes_hw))]
         rng = np.random.default_rng((self.options.seed, index))
-        things = None
-        if self.options.things_twice:
-            things = things_of(self.options.seed, pair_of(index), self.options.assets)
-        scene = make_scene(rng, self.options.assets, room_share=self.options.room_share, things=things)
+        options, things = self.options, None
+        if options.things_twice:
+            things = things_of(options.seed, pair_of(index), options.assets)
+        scene = make_scene(
+            rng, options.assets, room_share=options.room_share, hard_share=options.hard_share, things=things
+        )
         try:
             world = World(scene, rng, self._largest_hw, pictures=self.options.pictures)
         except (FloatingPointError, ValueError) as error:
@@ -160,7 +165,8 @@ class RoomsSimulator:
         lights, ambient = random_lights(
             camera_rng, world.scene, view.pose[:3, 3] + view.pose[:3, 2] * np.median(depth_m)
         )
-        image_rgb = sense_color(self._painter.color(view, lights, ambient), camera_rng)
+        bayer = self.options.hard_share > 0 and bool(camera_rng.random() < BAYER_SHARE)
+        image_rgb = sense_color(self._painter.color(view, lights, ambient), camera_rng, bayer=bayer)
         depth_camera = random_depth_camera(camera_rng, depth_m.shape)
         hole_rate = np.where(geoms >= 0, world.geom_hole_rate[geoms], 0.0).astype(np.float32)
         visible = visible_shares(world, view, object_ids)

@@ -271,17 +271,19 @@ def test_a_frame_of_wrong_size_is_refused(simulator: RoomsSimulator):
     assert isinstance(frame, Frame)
 
 
-def test_a_set_keeps_its_share_of_rooms(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize("share", ["room", "hard"])
+def test_a_set_keeps_its_shares(share: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     command = ["collect", "--out", str(tmp_path / "set"), "--frames", "1", "--frames-per-scene", "1"]
     command += ["--size", "64x48", "--workers", "1"]
-    assert main([*command, "--room-share", "1"]) == 0
-    assert json.loads((tmp_path / "set" / "dataset.json").read_text())["extra"] == {"room_share": 1.0}
-    assert main([*command, "--room-share", "1"]) == 0
+    option = f"--{share}-share"
+    assert main([*command, option, "1"]) == 0
+    assert json.loads((tmp_path / "set" / "dataset.json").read_text())["extra"] == {f"{share}_share": 1.0}
+    assert main([*command, option, "1"]) == 0
     capsys.readouterr()
     assert main(command) == 1
     assert "use the same options" in capsys.readouterr().err
-    assert main([*command, "--room-share", "1.5"]) == 1
-    assert "expected a --room-share from 0 to 1, got 1.5" in capsys.readouterr().err
+    assert main([*command, option, "1.5"]) == 1
+    assert f"expected a {option} from 0 to 1, got 1.5" in capsys.readouterr().err
 
 
 def test_without_a_folder_surfaces_get_photographs_of_a_package(
