@@ -27,6 +27,7 @@ LookKind = Literal[
     "print",  # a package: text, logos, stripes, blobs, pictures; different on each face
     "paper",  # lines of text, as a newspaper or a page
     "tiles",
+    "pattern",  # stripes, checks, plaid, dots, zigzag
     "screen",  # a display: dark, or windows and text
     "leaves",
     "picture",  # a picture of its own: the texture of a mesh that was read from a file
