@@ -25,8 +25,9 @@ from saom_core.errors import ModelError
 
 TAUGHT_KEY = "saom_taught"
 """Key of the ONNX metadata under which the taught classes stand, as JSON."""
-FORMAT = 2
-"""Of the entry: 1 has prototypes of embeddings alone, and no number; from 2 on some may be of looks."""
+FORMAT = 3
+"""Of the entry: 1 has prototypes of embeddings alone, and no number; in 2 some may be of looks, of things with what
+surrounded them, which are compared with no other looks; in 3 of things alone."""
 
 COLOUR = (50.0, 0.0, 0.0), (0.01, 0.04, 0.04)
 """CIE L*a*b* of mid grey, and the scales that put colour beside an embedding of length 1; lightness counts less."""
@@ -178,6 +179,8 @@ def from_json(text: str, model_sha256: str, size: int) -> tuple[TaughtClass, ...
             f"expected classes taught to this model (SHA-256 {model_sha256[:12]}...), got classes of the model "
             f"{str(of_model)[:12]}...: the file was changed or damaged after `saom teach`: teach them anew"
         )
+    if number == 2 and any(one.looks_sha256 for one in classes):
+        raise ModelError(f"expected looks of things alone (format {FORMAT}), got older ones: teach the classes anew")
     sizes = {one.prototype.shape for one in classes if not one.looks_sha256} - {(size,)}
     if sizes and not size:
         raise ModelError(

@@ -1,8 +1,9 @@
 """What things look like: the features that the classifier of photographs has of them, and their colour.
 
 The features are of RGB alone, so a thing looks the same to a robot with depth and to a phone without. They are the mean
-over the cells of the crop that the mask covers: what surrounds a thing is no part of it. Colour stands beside them,
-since the classifier was taught to call a mug a mug in any colour.
+over the cells of the crop that the mask covers, of a crop in which all else is grey: the classifier looks far around
+each cell, and in another room other things surround the same one. Colour stands beside them, since the classifier was
+taught to call a mug a mug in any colour. Names come from the crop as it is: they are better with the surroundings.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ from saom_core.instances import MaskCrop
 from saom_core.model_file.taught import colour_vectors, normalised
 from saom_core.naming.classifier import CELLS, LOOK_SIZE, SIDE_PX, PhotoClassifier
 from saom_core.naming.crops import square_crops, square_masks
+from saom_core.naming.vocabulary import MEANINGS
 
-COLOUR_WEIGHT = 0.5
+COLOUR_WEIGHT = 1.0
 """Of colour beside the features, which have length 1."""
+GREY = 127
+"""Of what surrounds a thing when it is described; to the classifier it is zero."""
 _CELL_PX = 8
 """Side of a cell in the small crops in which masks and colours are taken."""
 
@@ -30,7 +34,7 @@ class Looks:
     """What N things look like.
 
     Attributes:
-        likely: (N, K + 1) float32 probabilities of the names of `MEANINGS` and of Other.
+        likely: (N, K + 1) float32 probabilities of the names of `MEANINGS` and of Other; equal ones: never asked.
         described: (N, D) float32 descriptors of length 1, D = `LOOK_SIZE`; zeros: never looked at.
     """
 
@@ -38,15 +42,16 @@ class Looks:
     described: npt.NDArray[np.float32]
 
     @staticmethod
-    def unknown(count: int, width: int) -> Looks:
-        """Of things that were never looked at; `width` is K + 1."""
+    def unknown(count: int) -> Looks:
+        """Of things that were never looked at."""
+        width = len(MEANINGS) + 1
         return Looks(np.full((count, width), 1 / width, np.float32), np.zeros((count, LOOK_SIZE), np.float32))
 
 
-def look_at(
+def likely_names(
     classifier: PhotoClassifier, image_rgb: npt.NDArray[np.uint8], masks: Sequence[MaskCrop], temperature: float
-) -> Looks:
-    """What things in a picture look like.
+) -> npt.NDArray[np.float32]:
+    """How likely each name is for things in a picture, as `Looks.likely`.
 
     Args:
         classifier: that is asked.
@@ -54,13 +59,22 @@ def look_at(
         masks: N things.
         temperature: see `PhotoClassifier.names`.
     """
+    logits, _ = classifier.see(square_crops(image_rgb, masks, SIDE_PX), np.ones((len(masks), CELLS, CELLS), np.float32))
+    return classifier.names(logits, temperature)
+
+
+def describe(
+    classifier: PhotoClassifier, image_rgb: npt.NDArray[np.uint8], masks: Sequence[MaskCrop]
+) -> npt.NDArray[np.float32]:
+    """What things in a picture look like, as `Looks.described`; arguments as of `likely_names`."""
     crops = square_crops(image_rgb, masks, SIDE_PX)
     shares = square_masks(masks, CELLS * _CELL_PX)
     cells = shares.reshape(len(masks), CELLS, _CELL_PX, CELLS, _CELL_PX).mean(axis=(2, 4))
-    logits, features = classifier.see(crops, cells)
+    inside = square_masks(masks, SIDE_PX)[..., None]
+    alone = np.rint(crops * inside + GREY * (1 - inside)).astype(np.uint8)
+    _, features = classifier.see(alone, cells)
     colours = COLOUR_WEIGHT * colour_vectors(mean_lab(crops, shares))
-    described = normalised(np.concatenate([normalised(features), colours], axis=1))
-    return Looks(classifier.names(logits, temperature), described)
+    return normalised(np.concatenate([normalised(features), colours], axis=1))
 
 
 def mean_lab(crops: npt.NDArray[np.uint8], shares: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:

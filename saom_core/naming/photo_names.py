@@ -20,7 +20,7 @@ from saom_core.naming.fusion import (
     opinion_of_photographs,
     opinion_of_size,
 )
-from saom_core.naming.looks import Looks, look_at
+from saom_core.naming.looks import Looks, describe, likely_names
 from saom_core.naming.taught_looks import TaughtLooks
 from saom_core.naming.vocabulary import MEANINGS
 from saom_core.runtime import ModelInfo
@@ -77,12 +77,16 @@ class PhotoNames:
         self._other_id = given.get(OTHER, -1)
         self._names = info.class_names
         self._household = config.vocabulary == HOUSEHOLD
-        self.width = len(MEANINGS) + 1  # K + 1, columns of `look`
         self._ids = np.array([given.get(one.name, self._other_id) for one in MEANINGS] + [self._other_id], np.int32)
 
     def look(self, image_rgb: npt.NDArray[np.uint8], instances: Instances) -> Looks:
-        """What N instances of a picture (H, W, 3) look like."""
-        return look_at(self._classifier, image_rgb, instances.masks, TEMPERATURE)
+        """What N instances of a picture (H, W, 3) look like, as far as it is needed: each costs a look of its own."""
+        looks = Looks.unknown(len(instances))
+        if self.renames:
+            looks.likely[:] = likely_names(self._classifier, image_rgb, instances.masks, TEMPERATURE)
+        if self._taught:
+            looks.described[:] = describe(self._classifier, image_rgb, instances.masks)
+        return looks
 
     def taught(self, instances: Instances, looks: Looks) -> Instances:
         """N instances, of which those that look like a class that was taught by looks have its name."""

@@ -33,6 +33,10 @@ class TaughtLooks:
         self._reference = classifier.reference.described if classifier.reference else None
         check_same(info.taught, classifier)
 
+    def __bool__(self) -> bool:
+        """Whether any class is told by looks."""
+        return bool(self._classes)
+
     def named(self, instances: Instances, described: npt.NDArray[np.float32]) -> Instances:
         """N instances, of which those that look like a taught class have its name, and the cosine as its score.
 

@@ -72,7 +72,7 @@ class TrackLooks:
         """
         self._frame += 1
         self._look(image_rgb, instances)
-        looks = Looks.unknown(len(instances), self._names.width)
+        looks = Looks.unknown(len(instances))
         for k, track_id in enumerate(instances.track_ids.tolist()):
             known = self._known.get(track_id)
             if known is not None:

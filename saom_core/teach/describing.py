@@ -15,7 +15,7 @@ from saom_core.instances import BoolArray, MaskCrop
 from saom_core.model_file.reference import ReferenceObjects
 from saom_core.model_file.taught import TaughtClass
 from saom_core.naming.classifier import NAMES_MODEL, PhotoClassifier
-from saom_core.naming.looks import look_at
+from saom_core.naming.looks import describe
 from saom_core.naming.taught_looks import check_same
 from saom_core.runtime import ModelInfo
 
@@ -60,7 +60,7 @@ class Describer:
         """
         if self._classifier is None:
             return embedded
-        return look_at(self._classifier, image_rgb, [MaskCrop.from_dense(mask) for mask in masks], 1.0).described
+        return describe(self._classifier, image_rgb, [MaskCrop.from_dense(mask) for mask in masks])
 
     def reference(self, info: ModelInfo) -> ReferenceObjects | None:
         """Objects of the trained classes, described in this way."""

@@ -25,8 +25,9 @@ MIN_OTHERS = 5
 """Fewer other objects do not show which scores they reach."""
 PASSED = 0.995
 """Share of the reference objects that the threshold keeps out; of the objects in the pictures it keeps out all."""
-CAUTION = 0.75
-"""Where the threshold lies between what other objects reach (0) and what the examples reach (1)."""
+CAUTION, CAUTION_BY_LOOKS = 0.75, 0.5
+"""Where the threshold lies between what other objects reach (0) and what the examples reach (1); looks, of things alone
+and of RGB alone, tell things further apart than embeddings do."""
 STRANGE = 0.75
 """An example must be more like the other examples than this share of all other objects is."""
 
@@ -133,7 +134,8 @@ def learn(name: str, sights: Sequence[Sight], others: OtherObjects, looks_sha256
         "others_reach": round(high, 4),
         "date": date.today().isoformat(),
     }
-    return TaughtClass(name, prototype, high + CAUTION * (low - high), record, looks_sha256)
+    caution = CAUTION_BY_LOOKS if looks_sha256 else CAUTION
+    return TaughtClass(name, prototype, high + caution * (low - high), record, looks_sha256)
 
 
 def prototype_of(sights: Iterable[Sight]) -> npt.NDArray[np.float32]:

@@ -20,7 +20,7 @@ from saom_core.instances import MaskCrop
 from saom_core.model_file.metadata import with_entry
 from saom_core.model_file.reference import REFERENCE_KEY, ReferenceObjects
 from saom_core.naming.classifier import PhotoClassifier
-from saom_core.naming.looks import look_at
+from saom_core.naming.looks import describe
 
 from ..dataset import Dataset
 from .file import write_sha256
@@ -77,7 +77,7 @@ def drawn_objects(classifier: PhotoClassifier, data: Dataset, seed: int) -> tupl
             if kept[name] < PER_CLASS and np.count_nonzero(mask) >= LEAST_PX
         }
         masks = [MaskCrop.from_dense(np.asarray(mask, np.bool_)) for mask in chosen.values()]
-        found.extend(look_at(classifier, sample.image_rgb, masks, 1.0).described)
+        found.extend(describe(classifier, sample.image_rgb, masks))
         names.extend(chosen)
         kept.update(list(chosen))
     return np.array(found, np.float32), names

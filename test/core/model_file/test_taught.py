@@ -117,8 +117,12 @@ def test_prototypes_of_looks_have_a_size_of_their_own_and_newer_formats_are_refu
     entry = json.loads(text)
     older = {key: value for key, value in entry.items() if key != "format"}
     assert len(from_json(json.dumps(older), SHA, 6)) == 2, "format 1 had no number"
-    with pytest.raises(ModelError, match="format 2 or older, got 3: install a newer saom"):
-        from_json(json.dumps({**entry, "format": 3}), SHA, 6)
+    with pytest.raises(ModelError, match="looks of things alone .format 3., got older ones: teach the classes anew"):
+        from_json(json.dumps({**entry, "format": 2}), SHA, 6)
+    by_embedding = json.loads(to_json(taught(rng, 1), SHA))
+    assert len(from_json(json.dumps({**by_embedding, "format": 2}), SHA, 6)) == 1
+    with pytest.raises(ModelError, match="format 3 or older, got 4: install a newer saom"):
+        from_json(json.dumps({**entry, "format": 4}), SHA, 6)
     with pytest.raises(ModelError, match="expected the output embeddings"):
         from_json(text, SHA, 0)
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
 
+from saom_core.config import SaomConfig
 from saom_core.errors import ModelError
 from saom_core.instances import Instances, MaskCrop
 from saom_core.model_file.reference import ReferenceObjects
 from saom_core.model_file.taught import TaughtClass, colour_vectors, normalised
 from saom_core.naming.classifier import CELLS, FEATURES, LOOK_SIZE, PhotoClassifier
-from saom_core.naming.looks import COLOUR_WEIGHT, look_at, mean_lab
+from saom_core.naming.looks import COLOUR_WEIGHT, describe, likely_names, mean_lab
+from saom_core.naming.photo_names import PhotoNames
 from saom_core.naming.taught_looks import TaughtLooks
 from saom_core.runtime import ModelInfo
 from saom_core.taxonomy import CLASSES_AND_OTHER
@@ -24,8 +28,10 @@ class Averages(PhotoClassifier):
 
     def __init__(self, reference: ReferenceObjects | None = None) -> None:
         self.reference, self.sha256 = reference, SHA
+        self.asked = 0  # crops
 
     def see(self, crops: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self.asked += len(crops)
         side = crops.shape[1] // CELLS
         means = crops.reshape(len(crops), CELLS, side, CELLS, side, 3).mean(axis=(2, 4))
         features = np.zeros((len(crops), FEATURES), np.float32)
@@ -62,7 +68,7 @@ def test_a_descriptor_against_a_loop() -> None:
     image = cv2.resize(rng.integers(0, 255, (12, 16, 3), np.uint8), (160, 120), interpolation=cv2.INTER_CUBIC)
     blob = np.hypot(*(np.indices((50, 40)) - np.array([25, 20])[:, None, None])) < 19
     mask = MaskCrop.from_dense(blob, (60, 40))
-    (found,) = look_at(Averages(), image, [mask], 1.0).described
+    (found,) = describe(Averages(), image, [mask])
     dense = mask.dense((120, 160))
     rgb = image[dense].mean(axis=0)
     lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[dense].mean(axis=0)
@@ -73,20 +79,20 @@ def test_a_descriptor_against_a_loop() -> None:
 
 
 def test_what_surrounds_a_thing_is_no_part_of_its_look() -> None:
-    """Of the bundled classifier, too: only cells at the rim see both."""
+    """Of the bundled classifier, too, of things that do not fill their squares."""
     classifier = PhotoClassifier("cpu", 1)
     rng = np.random.default_rng(1)
     prints = [cv2.resize(rng.integers(0, 255, (9, 9, 3), np.uint8), (90, 90)) for _ in range(2)]
     tables = [np.full((200, 200, 3), grey, np.uint8) for grey in (60, 180)]
-    mask = MaskCrop(55, 55, np.ones((90, 90), np.bool_))
+    mask = MaskCrop(55, 55, np.hypot(*(np.indices((90, 90)) - 44.5)) < 44)
     described = []
     for thing in prints:
         for table in tables:
             picture = table.copy()
-            picture[55:145, 55:145] = thing
-            described.append(look_at(classifier, picture, [mask], 1.0).described[0])
+            picture[55:145, 55:145][mask.crop] = thing[mask.crop]
+            described.append(describe(classifier, picture, [mask])[0])
     same_thing, same_table = described[0] @ described[1], described[0] @ described[2]
-    assert 1 - same_thing < (1 - same_table) / 2
+    assert 1 - same_thing < (1 - same_table) / 20
 
 
 def test_mean_colours_against_a_loop() -> None:
@@ -102,8 +108,22 @@ def test_mean_colours_against_a_loop() -> None:
 
 
 def test_nothing_looks_like_nothing() -> None:
-    looks = look_at(PhotoClassifier("cpu", 1), np.zeros((20, 20, 3), np.uint8), [], 1.0)
-    assert looks.described.shape == (0, LOOK_SIZE) and len(looks.likely) == 0
+    classifier, picture = PhotoClassifier("cpu", 1), np.zeros((20, 20, 3), np.uint8)
+    assert describe(classifier, picture, []).shape == (0, LOOK_SIZE)
+    assert len(likely_names(classifier, picture, [], 1.0)) == 0
+
+
+@pytest.mark.parametrize(("renames", "teaches"), [(True, False), (False, True), (True, True)])
+def test_a_thing_is_looked_at_once_for_each_use(renames: bool, teaches: bool) -> None:
+    info = info_of(*[TaughtClass("valve", direction(1), 0.8, {}, SHA)] * teaches)
+    if not renames:  # a model of other classes
+        info = dataclasses.replace(info, class_names=("nut", *(one.name for one in info.taught)))
+    classifier = Averages()
+    names = PhotoNames(info, SaomConfig(), classifier)
+    looks = names.look(np.full((60, 200, 3), 200, np.uint8), things(3))
+    assert classifier.asked == 3 * (renames + teaches)
+    assert looks.described.any() == teaches
+    assert np.allclose(looks.likely, 1 / looks.likely.shape[1]) != renames
 
 
 def test_who_looks_like_a_taught_class_has_its_name_and_all_else_stays() -> None:

@@ -56,6 +56,7 @@ def test_prototype_and_threshold_against_loops() -> None:
     center = np.eye(SIZE, dtype=np.float32)[0]
     sights, rest = examples(rng, center), others(rng)
     one = learn("mug_blue", sights, rest)
+    by_looks = learn("mug_blue", sights, rest, "ab" * 32)
     means = []
     for sight in sights:
         mean = sum(sight.own) / len(sight.own)
@@ -72,6 +73,7 @@ def test_prototype_and_threshold_against_loops() -> None:
     place = PASSED * (len(reference) - 1)
     between = reference[int(place)] + (place - int(place)) * (reference[int(place) + 1] - reference[int(place)])
     assert one.threshold == pytest.approx(0.75 * np.median(agreement) + 0.25 * max(seen, between), abs=1e-5)
+    assert by_looks.threshold == pytest.approx(0.5 * np.median(agreement) + 0.5 * max(seen, between), abs=1e-5)
     assert one.name == "mug_blue" and one.record["examples"] == [f"{k}.png" for k in range(4)]
 
 

@@ -13,7 +13,7 @@ import pytest
 from saom_core.errors import InputError
 from saom_core.instances import MaskCrop
 from saom_core.naming.classifier import NAMES_MODEL, PhotoClassifier
-from saom_core.naming.looks import look_at
+from saom_core.naming.looks import describe
 from saom_training.data.frames import Frame
 from saom_training.dataset import Dataset, DatasetWriter
 from saom_training.onnx_files import reference_looks
@@ -42,6 +42,6 @@ def test_objects_are_what_the_classifier_sees_under_their_masks(
     assert classifier.reference is not None and classifier.sha256 == before.sha256
     assert Counter(classifier.reference.class_names) == kept
     masks = [MaskCrop.from_dense(np.asarray(sample.masks[k], np.bool_)) for k in large]
-    expected = look_at(before, sample.image_rgb, masks, 1.0).described
+    expected = describe(before, sample.image_rgb, masks)
     assert (classifier.reference.described @ expected.T).max(axis=1).min() > 0.999
     assert file.name in (tmp_path / "SHA256SUMS").read_text()
