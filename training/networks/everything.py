@@ -47,7 +47,7 @@ class EverythingGraph(nn.Module):
     """Names of the arguments behind the thresholds, of `saom_core.everything.FURTHER_INPUTS`."""
 
     def __init__(
-        self, network: SharedKeysNetwork, candidates: int = 160, max_instances: int = 100, prompts_at_once: int = 0
+        self, network: SharedKeysNetwork, candidates: int = 120, max_instances: int = 100, prompts_at_once: int = 0
     ) -> None:
         super().__init__()
         self.network = network
