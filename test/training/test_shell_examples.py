@@ -74,7 +74,7 @@ def test_commands_run_as_written(tmp_path: Path, bin_folder: Path, lines: list[L
     """In a folder with the repository's files, a data set and a model as the commands before these would have made."""
     for name in ("demo", "saom_core", "docs"):
         (tmp_path / name).symlink_to(ROOT / name)
-    for name, first in (("rooms", 0), ("thor", 10)):
+    for name, first in (("rooms", 0), ("thor", 10), ("hard", 20)):
         writer = DatasetWriter(tmp_path / "data" / name, {"simulator": "test", "seed": 1})
         for seed, split in enumerate(("train", "test"), first):
             writer.write_episode(seed, [frame(seed, split)])

@@ -36,7 +36,7 @@ QUICK = SamBaseConfig(
     steps=60, batch=2, learning_rate=2e-3, warmup_steps=5, ema_decay=0.9, bf16=False, workers=0, checkpoint_every=60,
     views=1, image_size=64, dim=64, decoder_heads=4, prompts=12,
 )  # fmt: skip
-BACKBONE = "efficientnet_lite0"
+BACKBONE = "tf_efficientnet_lite2"
 
 
 def open_with_parts(path: Path) -> Dataset:
