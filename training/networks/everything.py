@@ -7,9 +7,8 @@ shapes. `SamEverythingGraph` (training/networks/sam_everything.py) is the same f
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
+import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
@@ -25,10 +24,6 @@ BOX_IOU = MOST_BOX_IOU
 """Prompts whose boxes agree more than this are one candidate; the mask stage below decides the rest."""
 BASIC_OUTPUTS = (*REQUIRED_OUTPUTS, "embeddings", "image_embedding")
 """What each exported module returns first, in this order; one may add others of `OPTIONAL_OUTPUTS`."""
-EMBEDDED_UP_TO = (10, 14, 20, 40)
-"""Where groups of rows of the answer end that are embedded together; the rest is the last group. A row that is not
-filled costs as much as one that is, unless its whole group is empty; each group is a branch of the exported file, and
-takes ten seconds to convert."""
 
 
 class EverythingGraph(nn.Module):
@@ -115,30 +110,11 @@ class EverythingGraph(nn.Module):
         self, image: Tensor, depth: Tensor | None, logits: Tensor, scores: Tensor, features: ImageFeatures
     ) -> Tensor:
         """Object embeddings (K, E) of the filled rows. Most rows are padding; they have zeros and cost nothing."""
-        given = [image, *([] if depth is None else [depth])]
-
-        def embedded(rows: Tensor, *given: Tensor) -> Tensor:
-            return self.network.embed(given[0], given[1] if len(given) > 1 else None, rows, features).float()
-
-        def nothing(rows: Tensor, *given: Tensor) -> Tensor:
-            return rows.new_zeros(len(rows), self.network.class_head.in_features)
-
-        ends = [*(end for end in EMBEDDED_UP_TO if end < len(scores)), len(scores)]
-        sizes = [end - start for start, end in zip([0, *ends], ends, strict=False)]
-        parts = zip(logits.split(sizes), scores.split(sizes), strict=True)
-        return torch.cat([_where(best[0] > 0, embedded, nothing, (rows, *given)) for rows, best in parts])
-
-
-def _where(
-    condition: Tensor, function: Callable[..., Tensor], otherwise: Callable[..., Tensor], arguments: tuple[Tensor, ...]
-) -> Tensor:
-    """What one of two functions gives; in an exported file an ONNX `If`.
-
-    Elsewhere Python decides, since torch.cond compiles both functions for each network and each size, for seconds.
-    """
-    if torch.compiler.is_exporting():
-        return torch.cond(condition, function, otherwise, arguments)
-    return (function if bool(condition) else otherwise)(*arguments)
+        filled = (scores > 0).sum().clamp(min=1).item()  # onnxruntime need not convolve an empty batch
+        torch._check(filled >= 1)  # for the exporter, which does not know the number
+        torch._check(filled <= len(scores))
+        embedded = self.network.embed(image, depth, logits[:filled], features).float()
+        return F.pad(embedded, (0, 0, 0, len(scores) - filled))
 
 
 def mean_embeddings(own: Tensor, embeddings: Tensor, overlap: Tensor, quality: Tensor) -> Tensor:

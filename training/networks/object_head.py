@@ -169,9 +169,9 @@ def mask_boxes(logits: Tensor) -> Tensor:
     An empty mask has the empty box 0, 0, 0, 0: torchvision and onnxruntime agree on it in box suppression.
     """
     height, width = logits.shape[1:]
-    inside = logits > 0
     edges = []
-    for size, occupied in ((width, inside.any(1)), (height, inside.any(2))):  # (N, w), (N, h)
+    # of the logits themselves: onnxruntime turns truth values into int64 to find the largest
+    for size, occupied in ((width, logits.amax(1) > 0), (height, logits.amax(2) > 0)):  # (N, w), (N, h)
         index = torch.arange(size, dtype=torch.float32, device=logits.device)
         # plain numbers: a tensor made here could not be exported from inside a loop (training/networks/chunks.py)
         low = torch.where(occupied, index - 1, float(size)).min(1).values

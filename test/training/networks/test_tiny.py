@@ -7,6 +7,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from saom_core.everything import LEAST_SCORE
 from saom_core.model_file.contract import OUTPUTS
@@ -23,6 +24,7 @@ from saom_training.networks.everything import (
     suppress_duplicates,
 )
 from saom_training.networks.object_head import mask_boxes
+from saom_training.networks.prompt_decoder import values_at
 from saom_training.networks.tiny import SaomTiny, TinyConfig
 from saom_training.onnx_files.parity import example_input
 
@@ -53,6 +55,16 @@ def test_prompts_are_independent(network: SaomTiny) -> None:
             atol=1e-3,
             rtol=1e-3,
         )
+
+
+@pytest.mark.parametrize("size_hw", [(6, 8), (1, 1)])
+def test_values_at_points_are_those_of_grid_sample(size_hw: tuple[int, int]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    level = torch.randn(2, 5, *size_hw, generator=generator, dtype=torch.float64)
+    points = torch.rand(2, 40, 2, generator=generator, dtype=torch.float64) * 1.4 - 0.2  # some beyond the border
+    points[:, :4] = torch.tensor([[0.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.5, 0.5]])
+    theirs = F.grid_sample(level, points[:, None] * 2 - 1, padding_mode="border", align_corners=False)
+    torch.testing.assert_close(values_at(level, points), theirs[:, :, 0].transpose(1, 2))
 
 
 @torch.no_grad()
@@ -173,6 +185,22 @@ def test_everything_graph_shapes_and_order(network: SaomTiny) -> None:
     assert (boxes[:, 2] <= 128).all() and (boxes >= 0).all()
     nothing = graph(image, depth, grid, torch.tensor(1.1), *limits[1:])
     assert (nothing[2] == 0).all()
+
+
+@torch.no_grad()
+def test_rows_that_are_not_filled_have_no_embedding(network: SaomTiny) -> None:
+    graph = EverythingGraph(network, candidates=40, max_instances=20)
+    image, depth = example_input((96, 128), 0)
+
+    def answer(least: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        one = graph(image, depth, grid_prompts_xy(8, 6, (96, 128)), least, torch.tensor(0.0), torch.tensor(0.9))
+        return one[2], one[7]
+
+    scores, embeddings = answer(torch.tensor(1e-3))
+    few_scores, few = answer(scores[2])
+    assert scores[2] > scores[3] > 0 and few_scores[2] > 0 and not few_scores[3:].any()
+    torch.testing.assert_close(few[:3], embeddings[:3])
+    assert few[:3].any(dim=1).all() and not few[3:].any() and embeddings[3].any()
 
 
 def test_a_score_joins_predicted_quality_stability_and_agreement() -> None:
