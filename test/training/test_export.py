@@ -56,20 +56,20 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 FEW_ROWS = 20
-"""Rows of the answer of most files here: each further group of rows is one more branch to convert, for ten seconds."""
+"""Rows of the answer of most files here: enough for what random weights find."""
 
 
 @pytest.mark.parametrize(
-    ("size_hw", "grid", "rows", "branches"),
-    [((96, 128), (8, 8), None, 5), ((192, 256), (32, 32), FEW_ROWS, 3), ((96, 192), (20, 6), FEW_ROWS, 3)],
+    ("size_hw", "grid", "rows"), [((96, 128), (8, 8), None), ((192, 256), (32, 32), FEW_ROWS), ((96, 192), (20, 6), 5)]
 )
 def test_file_equals_torch(
-    checkpoint: Path, tmp_path: Path, size_hw: tuple[int, int], grid: tuple[int, int], rows: int | None, branches: int
+    checkpoint: Path, tmp_path: Path, size_hw: tuple[int, int], grid: tuple[int, int], rows: int | None
 ) -> None:
     path = tmp_path / "model.onnx"
     options = ExportOptions(name="test", size_hw=size_hw, grid=grid, max_instances=rows, figures={"AP50": 0.1})
     export(checkpoint, path, options)
-    assert [node.op_type for node in onnx.load(str(path)).graph.node].count("If") == branches, "empty rows cost nothing"
+    inside = {node.op_type for node in onnx.load(str(path)).graph.node}
+    assert not inside & {"If", "Loop", "Scan"}, "onnxruntime does not lay out convolutions for the processor in them"
     assert [p.name for p in tmp_path.iterdir()] == ["model.onnx"]
     segmenter = OnnxSegmenter(SaomConfig(model=str(path), threads=1, score_threshold=0.0, stability_threshold=0.0))
     info = segmenter.info
