@@ -55,12 +55,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-FEW_ROWS = 20
-"""Rows of the answer of most files here: enough for what random weights find."""
-
-
 @pytest.mark.parametrize(
-    ("size_hw", "grid", "rows"), [((96, 128), (8, 8), None), ((192, 256), (32, 32), FEW_ROWS), ((96, 192), (20, 6), 5)]
+    ("size_hw", "grid", "rows"), [((96, 128), (8, 8), None), ((192, 256), (32, 32), 20), ((96, 192), (20, 6), 20)]
 )
 def test_file_equals_torch(
     checkpoint: Path, tmp_path: Path, size_hw: tuple[int, int], grid: tuple[int, int], rows: int | None
@@ -110,7 +106,7 @@ def test_different_results_are_not_written(checkpoint: Path, tmp_path: Path, mon
         export(
             checkpoint,
             tmp_path / "model.onnx",
-            ExportOptions(size_hw=(96, 128), grid=(8, 8), max_instances=FEW_ROWS, calls=1),
+            ExportOptions(size_hw=(96, 128), grid=(8, 8), calls=1),
         )
     assert list(tmp_path.iterdir()) == []
 
@@ -220,7 +216,7 @@ def test_exported_file_can_be_trained_on(checkpoint: Path, tmp_path: Path) -> No
     """Back from the file: the same answers, batch norms with the statistics of what they see, and a clear error."""
     path = tmp_path / "model.onnx"
     # full size: in smaller files some products are folded
-    export(checkpoint, path, ExportOptions(name="test", grid=(8, 8), max_instances=FEW_ROWS, calls=1))
+    export(checkpoint, path, ExportOptions(name="test", grid=(8, 8), calls=1))
     network, record = network_from_onnx(path)
     assert record == {"steps": 0} and network.config == TinyConfig(CLASSES_AND_OTHER, object_width=16)
     original = deployable(load_network_and_record(checkpoint)[0])
@@ -253,7 +249,7 @@ def test_a_depth_branch_comes_back_from_a_file(tmp_path: Path) -> None:
     network = SaomTiny(TinyConfig(("Mug", "Other"), encoder="efficientnet_lite0", depth_width=8, object_width=16))
     spread(network)
     save_network(network.eval(), tmp_path / "checkpoint", {})
-    options = ExportOptions(name="test", grid=(8, 8), max_instances=FEW_ROWS, calls=1)
+    options = ExportOptions(name="test", grid=(8, 8), calls=1)
     export(tmp_path / "checkpoint", tmp_path / "model.onnx", options)
     found, _ = network_from_onnx(tmp_path / "model.onnx")
     assert found.config == network.config

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 
@@ -343,7 +342,7 @@ def test_the_command_takes_views_of_one_object_and_refuses_several_objects(
     assert "5 examples agree" in capsys.readouterr().out
     assert main(["teach", "thing", str(tmp_path / "several"), "-o", str(tmp_path / "b.onnx"), "--threads", "1"]) == 1
     said = capsys.readouterr().err
-    assert re.search(r"expected examples of one kind of object, got .*several/\d\.png \(cosine 0\.\d\d\)", said)
+    assert "expected examples of one kind of object" in said and "several/3.png (cosine" in said
     assert (tmp_path / "a.onnx").exists() and not (tmp_path / "b.onnx").exists()
 
 
