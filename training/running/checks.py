@@ -71,7 +71,7 @@ def check_data(data: Dataset, class_names: Sequence[str] | None = None) -> None:
         logger.warning("no objects of %d classes, which will not be learned: %s", len(missing), ", ".join(missing))
 
 
-def begin(out: Path, facts: Mapping[str, Any], *, first: bool = True) -> dict[str, Any]:
+def begin(out: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Makes a run's folder with its `config.json`, or checks that the run in it is this one.
 
     A run that is finished may be given more steps: it goes on from its last one, at the learning rate that a run of the
@@ -80,7 +80,6 @@ def begin(out: Path, facts: Mapping[str, Any], *, first: bool = True) -> dict[st
     Args:
         out: the folder.
         facts: options and whatever else decides the run, JSON types; "steps" is the length of the run.
-        first: of the processes that train together; the others write nothing.
 
     Returns:
         {"ended_before": the lengths at which the run had been finished} if it was given more steps, else nothing.
@@ -88,8 +87,7 @@ def begin(out: Path, facts: Mapping[str, Any], *, first: bool = True) -> dict[st
     Raises:
         ConfigError: a run with other options, data or beginning is there, or one that is still going on.
     """
-    if first:
-        _lock(out)
+    _lock(out)
     wanted = json.loads(json.dumps(facts))  # as it will be read
     path = out / CONFIG
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -106,7 +104,7 @@ def begin(out: Path, facts: Mapping[str, Any], *, first: bool = True) -> dict[st
                 f"{ ({k: asked.get(k) for k in other}) }: give the same options, or another --out"
             )
     told = {_ENDED: ended} if ended else {}
-    if first and (not path.is_file() or len(ended) > before):
+    if not path.is_file() or len(ended) > before:
         write_atomically(path, json.dumps({**wanted, **told}, indent=1).encode())
     return told
 
@@ -114,7 +112,11 @@ def begin(out: Path, facts: Mapping[str, Any], *, first: bool = True) -> dict[st
 def begin_together(
     out: Path, data: Dataset, config: RunConfig, processes: Processes, facts: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Begins a run of several processes as `begin` does, with what every run records; returns when all have begun."""
+    """Begins a run of several processes as `begin` does, with what every run records; returns when the run has begun.
+
+    Only the first process looks at the folder: another one could come while the first is filling it, and take what it
+    finds for a run that it is not.
+    """
     known = {
         "config": dataclasses.asdict(config),
         "steps": config.total_steps(len(data), processes.count),
@@ -122,9 +124,8 @@ def begin_together(
         "images": len(data),
         "data": data.fingerprint(),
     }
-    told = begin(out, {**known, **facts}, first=processes.first)
-    processes.wait()
-    return told
+    told = begin(out, {**known, **facts}) if processes.first else {}
+    return processes.gathered([told])[0]
 
 
 def _check_more_steps(out: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> int:

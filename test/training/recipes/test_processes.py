@@ -8,7 +8,7 @@ import pytest
 import safetensors.torch
 import torch
 from sam_scenes import losses, one_thread, write_data  # noqa: F401
-from torchrun import DIES, output_of
+from torchrun import DIES, ended, output_of
 
 from saom_core.runtime import BUNDLED_MODEL
 from saom_training.networks.checkpoint import load_network_and_record
@@ -20,6 +20,24 @@ import sys, torch
 
 # batch norms average over the images of one process: with fixed statistics nothing depends on how a batch is spread
 torch.nn.BatchNorm2d.train = lambda self, mode=True: torch.nn.Module.train(self, False)
+from saom_cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+LATE = """
+import os, sys, time
+from pathlib import Path
+
+is_file, asked = Path.is_file, []
+
+def seen_late(path):  # the second process: the record of the run comes between its first look and its next one
+    if path.name != "config.json" or os.environ["RANK"] == "0":
+        return is_file(path)
+    asked.append(path)
+    while len(asked) > 1 and not is_file(path):
+        time.sleep(0.05)
+    return len(asked) > 1
+
+Path.is_file = seen_late
 from saom_cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
@@ -76,3 +94,14 @@ def test_a_saom_tiny_that_is_killed_in_two_processes_goes_on_to_the_same_weights
     whole, cut = weights(tmp_path / "whole"), weights(tmp_path / "cut")
     assert all(torch.equal(cut[name], value) for name, value in whole.items())
     assert load_network_and_record(tmp_path / "cut" / "last")[1]["steps"] == 4
+
+
+def test_the_second_process_does_not_take_a_run_that_is_begun_for_another_one(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "data")
+    (tmp_path / "late.py").write_text(LATE)
+    words = ["finetune", "--data", str(data), "--threads", "1", "--batch", "2", "--workers", "0", *TINY]
+    words += ["--out", str(tmp_path / "run"), "--steps", "1"]
+    assert output_of(2, str(tmp_path / "late.py"), *words).count("checkpoint:") == 1
+    refused = ended(2, str(tmp_path / "late.py"), *words, "--learning-rate", "1e-4")
+    assert refused.returncode != 0
+    assert refused.stderr.count("expected the run to go on with {'config.learning_rate': ") == 1, "by the first alone"
