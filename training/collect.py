@@ -47,11 +47,11 @@ _options: CollectOptions
 _writer: DatasetWriter
 
 
-def _start_worker(options: CollectOptions, out: Path) -> None:
+def _start_worker(options: CollectOptions, out: Path, parent: int) -> None:
     global _options, _writer  # noqa: PLW0603 - a pool's worker keeps them between tasks
     if sys.platform == "linux":  # die with the parent, even if it is killed with -9
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-        if os.getppid() == 1:
+        if os.getppid() != parent:  # it died before; in a container it may be process 1 itself
             os._exit(1)
     _options, _writer = options, DatasetWriter(out, options.info())
 
@@ -125,7 +125,7 @@ def _episodes(
 def _run_in_pool(options: CollectOptions, out: Path, todo: Sequence[int], workers: int) -> Iterator[Episode]:
     """Yield the episodes of `todo`, without their files, as the workers have stored them."""
     pool = ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(options, out)
+        workers, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(options, out, os.getpid())
     )
     try:
         waiting = iter(todo)

@@ -19,8 +19,20 @@ def trained_grid(record: Mapping[str, Any]) -> tuple[int, int]:
 
     Training prompts come from the grid that everything mode will use (arXiv 2403.10780), so everything mode has to.
     """
-    columns, rows = record.get("config", {}).get("grid", USUAL_GRID)
+    config = trained_config(record)
+    columns, rows = config.get("grid") or config.get("augment", {}).get("grid") or USUAL_GRID
     return int(columns), int(rows)
+
+
+def trained_config(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options of the training that masks come from, by a training record; {} where it does not know.
+
+    A training of names alone, which has none of these, keeps the record of what it began with as its `init`.
+    """
+    while "config" not in record and record.get("init"):
+        record = record["init"]
+    config: Mapping[str, Any] = record.get("config", {})
+    return config
 
 
 def grid_points(columns: int, rows: int) -> npt.NDArray[np.float64]:

@@ -269,6 +269,23 @@ def test_a_killed_worker_is_replaced_and_its_work_is_done_again(tmp_path: Path):
     assert DatasetWriter(tmp_path, json.loads((tmp_path / "dataset.json").read_text())).done() == set(range(12))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a worker asks to die with its parent")
+def test_a_worker_whose_parent_has_died_ends_and_one_whose_parent_is_process_1_does_not(tmp_path: Path):
+    """In a container the collector may be process 1, which elsewhere is the parent of those who lost theirs."""
+    program = (
+        "import os, sys\nfrom pathlib import Path\nfrom saom_training.collect import _start_worker\n"
+        "from saom_training.simulators.interface import CollectOptions\nparent, told = map(int, sys.argv[1:])\n"
+        "os.getppid = lambda: parent\n"
+        "_start_worker(CollectOptions('rooms', 0, (48, 64), 1), Path('.'), told)\nprint('at work')"
+    )
+    said = {}
+    for parent, told in ((1, 1), (7, 7), (1, 7)):
+        words = [sys.executable, "-c", program, str(parent), str(told)]
+        ran = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+        said[parent, told] = ran.returncode, ran.stdout.strip()
+    assert said == {(1, 1): (0, "at work"), (7, 7): (0, "at work"), (1, 7): (1, "")}
+
+
 @pytest.mark.slow
 def test_figures_of_collecting_add_up(tmp_path: Path):
     options = CollectOptions("rooms", 5, (48, 64), 1)

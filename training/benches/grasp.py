@@ -15,12 +15,15 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from saom_core.arguments import add_out, at_least
 from saom_core.files import check_output, write_atomically
+from saom_core.runtime import BUNDLED_MODEL
 
 from ..grasping.clouds import world_points
 from ..grasping.gripper import gripper_file
@@ -28,6 +31,7 @@ from ..grasping.methods import METHODS, Known, Method, MethodOptions
 from ..grasping.planner import plan
 from ..grasping.results import Attempt, Store, plot, rows_of, table
 from ..grasping.scenes import SIZE_HW, TableScene, make_table
+from ..running.checks import hash_of_file
 from ..simulators.rooms.renderer import Renderer
 
 log = logging.getLogger(__name__)
@@ -92,13 +96,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=at_least(1), default=1, help="of the networks (default: 1)")
 
 
+def settings_of(args: argparse.Namespace) -> dict[str, Any]:
+    """What outcomes depend on: of a model its content, since another one may get its name."""
+    sam = Path(args.sam)
+    return {
+        "version": VERSION,
+        "seed": args.seed,
+        "model": hash_of_file(Path(args.model or BUNDLED_MODEL)),
+        "sam": hash_of_file(sam) if sam.is_file() else None,
+        "sam_grid": args.sam_grid,
+    }
+
+
 def run(args: argparse.Namespace) -> int:
     """`saom bench-grasp`."""
     gripper_file()  # fails at once where robosuite is missing
     check_output(args.out, folder=True)
     options = MethodOptions(args.model, args.sam, args.sam_grid, args.threads)
-    settings = {"version": VERSION, "seed": args.seed, "model": args.model, "sam": args.sam, "sam_grid": args.sam_grid}
-    store = Store(args.out, settings)
+    store = Store(args.out, settings_of(args))
     chosen = [known for known in METHODS if known.name in args.methods]
     run_scenes(store, args.seed, args.scenes, chosen, options)
     attempts = [attempt for attempt in store.attempts() if attempt.scene < args.scenes]

@@ -1,7 +1,9 @@
-"""Names of files that a data set, or a file of annotations, tells: they must not lead out of their folder."""
+"""Names of files that a data set, or a file of annotations, tells; and by what several files are known again."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -35,3 +37,24 @@ def inside(folder: Path, name: Any) -> Path:
             f"expected the path of a file in {folder}, got {wrong}: {name!r}: put the file into the folder"
         )
     return folder / name
+
+
+def digest_of(files: Iterable[tuple[str, Path]]) -> str:
+    """By what the files that something is made of are known again: a new, a changed and a lacking one change it.
+
+    Args:
+        files: name and path of each, in the order in which they are used; a file need not exist.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    digest = hashlib.sha256()
+    for name, path in files:
+        try:
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+        except FileNotFoundError:
+            content = "none"
+        except OSError as error:
+            raise InputError(f"expected a file at {path}, got {error.strerror}") from None
+        digest.update(f"{name}\0{content}\n".encode())
+    return digest.hexdigest()

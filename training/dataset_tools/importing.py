@@ -29,7 +29,7 @@ from ..data.paths import inside
 from ..data.shards import MAX_FRAMES_PER_EPISODE, checked_info, checked_shard, read_shard, shard_name
 from ..dataset import DatasetWriter, only_writer
 from .outlines import OutlineFault, mask_of
-from .photos import Photo, drawn_upright, read_whole, upright
+from .photos import Photo, drawn_upright, read_whole, upright, upright_camera
 
 EVERY = 10
 """One scene in so many is for validation and one for the test, where the file does not say which."""
@@ -61,14 +61,14 @@ class Listed:
     shares: bool = False  # outlines are shares of width and height, `told_hw` is not used
     scene: str = ""  # "": the picture is a scene of its own
     split: Split | None = None
-    camera: Mapping[str, float] | None = None  # fx, fy, cx, cy in pixels
+    camera: Mapping[str, float] | None = None  # fx, fy, cx, cy in pixels of what outlines are drawn on
 
 
 @dataclass
 class Source:
     """All that a file of annotations tells."""
 
-    info: dict[str, Any]  # for dataset.json
+    info: dict[str, Any]  # for dataset.json; all that was read of annotations must change it (see `digest_of`)
     class_names: Sequence[str]
     pictures: Sequence[Listed]
     faults: list[tuple[str, str]] = field(default_factory=list)  # reason and line of what belongs to no picture
@@ -135,6 +135,7 @@ def import_pictures(
         _check_folder(source.pictures, depth, lambda one: _depth_path(depth, one.file_name))
     info = {**source.info, "class_names": list(source.class_names), "overlaps": True}
     info = {**info, "parts": sorted(parts)} if parts else info
+    info = {**info, "depth": depth.resolve().name} if depth is not None else info
     checked_info(out, info)
     report = Report(told=Counter(reason for reason, _ in source.faults))
     with only_writer(out), tqdm(total=len(source.pictures), unit="picture", desc="import", disable=quiet) as bar:
@@ -201,16 +202,16 @@ def _frame(
     if not one.shares and drawn_hw != told_hw:
         told, found = (f"{width:g}x{height:g}" for height, width in (told_hw, drawn_hw))
         notes.add("picture of another size than the file tells: outlines scaled", one.file_name, f"{told} to {found}")
+    if photo.deep:
+        notes.add("picture of 16 bits: its upper eight are taken", one.file_name)
     if photo.orientation != 1:
         how = "as it is shown" if is_upright else "on its stored pixels"
         notes.add("picture turned upright by its EXIF data", one.file_name, f"outlines were drawn {how}")
     masks = list(_masks(one, drawn, told_hw, drawn_hw, notes))
     if not is_upright:
         masks = [(item, upright(mask, photo.orientation)) for item, mask in masks]
-    height, width = photo.upright_hw
-    focal = width / (2 * np.tan(np.deg2rad(30)))
-    assumed = {"fx": focal, "fy": focal, "cx": (width - 1) / 2, "cy": (height - 1) / 2}
-    ignore = np.zeros((height, width), bool)
+    camera = _camera(one.camera, told_hw, drawn_hw)
+    ignore = np.zeros(photo.upright_hw, bool)
     for item, mask in masks:
         if item.crowd:
             ignore |= mask
@@ -219,11 +220,25 @@ def _frame(
         depth_m=_depth(depth, one, photo, notes),
         objects=_objects([pair for pair in masks if not pair[0].crowd], parts, one.file_name, notes),
         ignore=ignore,
-        camera=CameraIntrinsics(**(one.camera or assumed), width=width, height=height),
+        camera=camera if is_upright else upright_camera(camera, photo.orientation),
         pose=np.eye(4),
         scene=_scene(one),
         split=one.split or split,
     )
+
+
+def _camera(
+    told: Mapping[str, float] | None, told_hw: tuple[float, float], drawn_hw: tuple[int, int]
+) -> CameraIntrinsics:
+    """The camera of a picture of the size `drawn_hw`, by what the file tells of one of `told_hw`; else 60 degrees."""
+    height, width = drawn_hw
+    if told is None:
+        focal = width / (2 * np.tan(np.deg2rad(30)))
+        return CameraIntrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
+    by_y, by_x = height / told_hw[0], width / told_hw[1]
+    fx, fy, cx, cy = (float(told[name]) for name in ("fx", "fy", "cx", "cy"))
+    # pixels are counted from the centre of the first one, and edges of pictures lie half a pixel outside
+    return CameraIntrinsics(fx * by_x, fy * by_y, (cx + 0.5) * by_x - 0.5, (cy + 0.5) * by_y - 0.5, width, height)
 
 
 def _masks(

@@ -13,7 +13,7 @@ from saom_core.errors import InputError
 
 from ..data.annotations import MOST_IN_A_PICTURE
 from ..data.index import Index
-from ..data.paths import inside
+from ..data.paths import digest_of, inside
 from ..data.shards import (
     MAX_FRAMES_PER_EPISODE,
     checked_info,
@@ -38,7 +38,8 @@ def merge(sources: Sequence[Path], out: Path, quiet: bool = False) -> int:
 
     Raises:
         InputError: If a source is no data set, names a file that is not in its folder, or a scene is in two of them:
-            the same pictures twice or, worse, a scene that one set trains on and the other one tests with.
+            the same pictures twice or, worse, a scene that one set trains on and the other one tests with. If `out`
+            was merged of other episodes than those that the sources have now.
     """
     if any(out.resolve() == source.resolve() for source in sources):
         raise InputError(f"expected another folder than those of the sources, got {out}: choose a new one")
@@ -55,7 +56,9 @@ def merge(sources: Sequence[Path], out: Path, quiet: bool = False) -> int:
                     f"expected every scene in one data set alone, got {scene} in {source_of[scene]} and {source}: "
                     "leave one of them out, or collect it with another seed"
                 )
-    info = {"simulator": "merged", "sources": infos}
+    # episodes are numbered through: one more in a source would give all that follow another number
+    told = digest_of((f"{sources.index(source)}/{path.name}", path) for source, path in shards)
+    info = {"simulator": "merged", "sources": infos, "sha256": told}
     checked_info(out, info)
     with only_writer(out):
         writer = DatasetWriter(out, info)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
 
 ORIENTATION = 0x0112
@@ -23,6 +24,7 @@ class Photo:
 
     stored_rgb: npt.NDArray[np.uint8]  # (h, w, 3)
     orientation: int
+    deep: bool = False  # 16 bits of grey, of which the upper eight are here
 
     @property
     def stored_hw(self) -> tuple[int, int]:
@@ -45,12 +47,17 @@ def read_whole(path: Path) -> Photo:
     try:
         with Image.open(path) as picture:
             orientation = picture.getexif().get(ORIENTATION, 1)
-            pixels = np.array(picture.convert("RGB"))  # decodes it all: half a picture raises
+            deep = picture.mode.startswith("I;16")
+            if picture.mode in ("I", "F"):
+                raise ValueError(f"one with values of 32 bits ({picture.format})")
+            # Pillow cuts 16 bits off at 255; OpenCV, which reads the pictures that a model sees, takes the upper eight
+            shown = Image.fromarray((np.array(picture) >> 8).astype(np.uint8)) if deep else picture
+            pixels = np.array(shown.convert("RGB"))  # decodes it all: half a picture raises
     except FileNotFoundError:
         raise InputError(f"expected a picture at {path}, found none") from None
     except Exception as error:  # Pillow's readers raise whatever a broken file makes them stumble over
         raise InputError(f"expected a whole picture at {path}, got {error or type(error).__name__}") from None
-    return Photo(pixels, orientation if orientation in range(1, 9) else 1)
+    return Photo(pixels, orientation if orientation in range(1, 9) else 1, deep)
 
 
 def upright(array: np.ndarray, orientation: int) -> np.ndarray:
@@ -62,6 +69,18 @@ def upright(array: np.ndarray, orientation: int) -> np.ndarray:
     if orientation in (2, 3, 6, 7):
         array = array[:, ::-1]
     return np.ascontiguousarray(array)
+
+
+def upright_camera(camera: CameraIntrinsics, orientation: int) -> CameraIntrinsics:
+    """The pinhole camera of a picture that `upright` turned and mirrored, by that of its stored pixels."""
+    fx, fy, cx, cy, width, height = camera.fx, camera.fy, camera.cx, camera.cy, camera.width, camera.height
+    if orientation in (5, 6, 7, 8):
+        fx, fy, cx, cy, width, height = fy, fx, cy, cx, height, width
+    if orientation in (3, 4, 7, 8):
+        cy = height - 1 - cy
+    if orientation in (2, 3, 6, 7):
+        cx = width - 1 - cx
+    return CameraIntrinsics(fx, fy, cx, cy, width, height)
 
 
 def drawn_upright(photo: Photo, told_hw: tuple[float, float]) -> bool:

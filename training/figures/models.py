@@ -16,6 +16,7 @@ from saom_core.errors import ConfigError, ModelError
 from saom_core.everything import OnnxSegmenter
 from saom_core.loading import load_segmenter
 from saom_core.model_file.contract import THRESHOLDS
+from saom_core.prompting.grid import trained_config
 from saom_core.runtime import ModelInfo
 from saom_core.sam.segmenter import SamSegmenter, everything_options
 from saom_core.segmenter import Segmenter
@@ -110,7 +111,7 @@ class CheckpointNetwork:
         source = load_exportable(folder)
         grid = grid or source.grid
         # the size that it was trained at, where there is only one
-        trained_hw = source.record.get("config", {}).get("augment", {}).get("size_hw", source.default_size_hw)
+        trained_hw = trained_config(source.record).get("augment", {}).get("size_hw", source.default_size_hw)
         height, width = int(trained_hw[0]), int(trained_hw[1])
         source.check_size((height, width))
         self._graph = source.graph

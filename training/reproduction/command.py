@@ -30,6 +30,8 @@ from saom_core.arguments import add_out, at_least
 from saom_core.errors import ConfigError, SaomError
 from saom_core.files import check_output, write_atomically
 
+from ..dataset import Dataset
+from ..running.checks import hash_of_file
 from ..running.precision import computes_in_bf16
 from .plan import (
     ALL_MASKS,
@@ -83,16 +85,31 @@ class Reproduction:
             The file of the tables.
 
         Raises:
-            ReproductionError: a command failed, and said why; or the folder holds runs with other options.
+            ReproductionError: a command failed, and said why; or the folder holds runs with other options, other data
+                or another base of the same name.
         """
         base = self._base()
-
+        self._check_inputs(None if self._args.base_steps else base)
         runs: list[Callable[[], None]] = [partial(self._compare, base)]
         runs += [partial(self._choose_prompts, variant, base) for variant in ASSIGNMENTS[::-1]]
         if not self._args.skip_additions:
             runs += [partial(self._leave_out, variant, base) for variant in self._additions()]
         self._at_once(runs)
         return self._out / "tables.md"
+
+    def _check_inputs(self, base: Path | None) -> None:
+        """Refuses to put into one table what was made from different data or bases, which one path may have held."""
+        inputs = {"data": Dataset.open(self._args.data).fingerprint(), "base": hash_of_file(base)}
+        path = self._out / "inputs.json"
+        known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else inputs
+        changed = [name for name, value in inputs.items() if known.get(name) != value]
+        if changed:
+            raise ReproductionError(
+                f"{self._out}: expected the {' and the '.join(changed)} that the reproduction was begun with, got "
+                "other content: choose another --out"
+            )
+        self._out.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(inputs, indent=1).encode())
 
     def _additions(self) -> list[Variant]:
         bf16 = computes_in_bf16("cuda" if torch.cuda.is_available() else "cpu")

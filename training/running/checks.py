@@ -116,6 +116,10 @@ def begin_together(
 
     Only the first process looks at the folder: another one could come while the first is filling it, and take what it
     finds for a run that it is not.
+
+    Raises:
+        ConfigError: as `begin`; or the processes do not train on the same: each opens its data itself, which another
+            one may have done before a `saom collect` added to it.
     """
     known = {
         "config": dataclasses.asdict(config),
@@ -124,7 +128,15 @@ def begin_together(
         "images": len(data),
         "data": data.fingerprint(),
     }
-    told = begin(out, {**known, **facts}) if processes.first else {}
+    every = processes.gathered([{**known, **facts}])
+    differing = sorted(name for name, value in every[0].items() if any(other.get(name) != value for other in every))
+    if differing:
+        found = "; ".join(f"{name} {', '.join(str(one.get(name)) for one in every)}" for name in differing)
+        raise ConfigError(
+            f"expected the same data and options in all {processes.count} processes, got {found}: wait until the data "
+            "set is complete, and give all machines the same copy"
+        )
+    told = begin(out, every[0]) if processes.first else {}
     return processes.gathered([told])[0]
 
 
@@ -168,7 +180,7 @@ def beginning(
         teacher: checkpoint folder or exported file.
     """
     files = {"init": init, "pretrained": pretrained, "teacher": teacher}
-    return {"class_names": data.class_names, **{name: _hash_of_file(file) for name, file in files.items()}}
+    return {"class_names": data.class_names, **{name: hash_of_file(file) for name, file in files.items()}}
 
 
 def _flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -180,7 +192,8 @@ def _flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield prefix + name, value
 
 
-def _hash_of_file(init: Path | None) -> str | None:
-    if init is None:
+def hash_of_file(file: Path | None) -> str | None:
+    """By what a checkpoint folder, or a file, is known again: its content, wherever it lies; None for none."""
+    if file is None:
         return None
-    return hashlib.sha256((init / WEIGHTS if init.is_dir() else init).read_bytes()).hexdigest()[:16]
+    return hashlib.sha256((file / WEIGHTS if file.is_dir() else file).read_bytes()).hexdigest()[:16]

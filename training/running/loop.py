@@ -22,7 +22,7 @@ from .log import LOG, PLOT, Means, open_log, plot_losses
 from .memory import peak_memory_mb_on
 from .optimizer import make_optimizer, moving_average, set_learning_rate
 from .processes import Processes
-from .resume import load_resume, save_resume
+from .resume import check_same_start, load_resume, save_resume
 from .step import Terms, train_step
 from .validation import Validation
 
@@ -71,11 +71,13 @@ def train(
 
     Raises:
         TrainingError: a loss or a gradient that is not finite.
+        ConfigError: the processes find different steps to go on from.
     """
     model.to(processes.device).train()
     optimizer = make_optimizer(model, config, processes.device, shares)
     average = moving_average(model, config.ema_decay)
     start, sums = load_resume(out, model, average, optimizer)
+    check_same_start(out, processes.gathered([start]))
     spread = DistributedDataParallel(model) if processes.count > 1 and start < batches.steps else model
     began = time.monotonic()
     # only the first of the processes writes, shows and measures

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from saom_core.errors import ModelError
+from saom_core.errors import ConfigError, ModelError
 from saom_core.files import write_atomically
 
 RESUME = "resume.pt"
@@ -68,6 +68,15 @@ def load_resume(
         raise ModelError(
             f"{path}: expected the state of this run, got: {str(error)[:400]}: use another --out"
         ) from error
+
+
+def check_same_start(out: Path, starts: Sequence[int]) -> None:
+    """Raises ConfigError unless all processes go on from the same step: on several machines they must share `out`."""
+    if len(set(starts)) > 1:
+        raise ConfigError(
+            f"{out}: expected all processes to go on from the same step, got {', '.join(map(str, starts))}: give them "
+            "a folder that all machines share"
+        )
 
 
 def steps_done(out: Path) -> int:

@@ -68,6 +68,18 @@ def test_results_of_other_settings_are_not_mixed(tmp_path: Path) -> None:
         Store(tmp_path / "run", {"seed": 2})
 
 
+def test_another_model_of_the_same_name_has_results_of_its_own(tmp_path: Path) -> None:
+    model = tmp_path / "saom-mine.onnx"
+    parser = argparse.ArgumentParser()
+    grasp.add_arguments(parser)
+    args = parser.parse_args(["--out", str(tmp_path / "run"), "--model", str(model)])
+    model.write_bytes(b"before")
+    before = grasp.settings_of(args)
+    assert grasp.settings_of(args) == before
+    model.write_bytes(b"after")
+    assert grasp.settings_of(args) != before
+
+
 def test_the_pixel_that_a_person_would_click_lies_deepest_in_the_mask() -> None:
     mask = np.zeros((40, 60), bool)
     mask[10:31, 5:26] = True

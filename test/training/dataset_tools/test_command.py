@@ -208,6 +208,19 @@ def test_a_killed_merge_goes_on(path: Path):
     assert {file.name: file.read_bytes() for file in out.rglob("*.*") if file.suffix in (".json", ".png")} == before
 
 
+def test_a_merge_of_sets_that_have_grown_is_refused(path: Path, tmp_path: Path):
+    """Episodes are numbered through: those that came after would be left out, and others be there twice."""
+    grown = Path(shutil.copytree(path, tmp_path / "grown"))
+    last = max((grown / "shards").iterdir())
+    kept = last.read_bytes()
+    last.unlink()
+    before = merge([grown], tmp_path / "out", quiet=True)
+    last.write_bytes(kept)
+    with pytest.raises(InputError, match="another folder"):
+        merge([grown], tmp_path / "out", quiet=True)
+    assert len(Dataset.open(tmp_path / "out")) == before < merge([grown], tmp_path / "new", quiet=True)
+
+
 def test_merge_refuses_a_scene_that_is_in_two_sets(path: Path, tmp_path: Path):
     with pytest.raises(InputError, match="scene_0"):
         merge([path, _copy_of(path)], tmp_path / "both", quiet=True)

@@ -41,6 +41,14 @@ Path.is_file = seen_late
 from saom_cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
+OTHER = """
+import os, sys
+
+if os.environ["RANK"] == "1":  # another machine: what it has under the same name is not the same
+    sys.argv = [word.replace("shared", "own") for word in sys.argv]
+from saom_cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
 TINY = ["--size", "96x64", "--warmup-steps", "1"]
 RECIPES = {
     "tiny": TINY,
@@ -105,3 +113,19 @@ def test_the_second_process_does_not_take_a_run_that_is_begun_for_another_one(tm
     refused = ended(2, str(tmp_path / "late.py"), *words, "--learning-rate", "1e-4")
     assert refused.returncode != 0
     assert refused.stderr.count("expected the run to go on with {'config.learning_rate': ") == 1, "by the first alone"
+
+
+def test_processes_that_do_not_train_on_the_same_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "other.py").write_text(OTHER)
+    data = [str(write_data(tmp_path / name, frames=frames)) for name, frames in (("shared", 4), ("own", 2))]
+    words = ["finetune", "--threads", "1", "--batch", "1", "--workers", "0", *TINY]
+    run = ["--out", str(tmp_path / "shared_run")]
+    refused = ended(2, str(tmp_path / "other.py"), *words, "--data", data[0], *run, "--steps", "1")
+    assert refused.returncode != 0
+    assert "expected the same data and options in all 2 processes, got data " in refused.stderr
+    assert "images 4, 2" in refused.stderr
+    whole = [*words, "--data", str(write_data(tmp_path / "whole", frames=4)), *run]
+    output_of(2, str(tmp_path / "other.py"), *whole, "--steps", "1")
+    refused = ended(2, str(tmp_path / "other.py"), *whole, "--steps", "2")
+    assert refused.returncode != 0
+    assert "expected all processes to go on from the same step, got 1, 0" in refused.stderr

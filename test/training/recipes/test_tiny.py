@@ -21,6 +21,7 @@ from saom_core.taxonomy import CLASSES_AND_OTHER
 from saom_training.assign import BACKGROUND
 from saom_training.data.frames import Frame
 from saom_training.dataset import Dataset, DatasetWriter, Sample
+from saom_training.figures.models import CheckpointNetwork
 from saom_training.networks.checkpoint import load_network_and_record, save_network
 from saom_training.networks.tiny import SaomTiny, TinyConfig
 from saom_training.recipes import tiny
@@ -199,7 +200,7 @@ def test_command_ends_with_the_command_that_teaches_names(
 ) -> None:
     paths = ["--data", str(data.path), "--out", str(tmp_path / "my run")]
     options = ["--steps", "1", "--batch", "2", "--size", "96x64", "--workers", "0", "--threads", "1"]
-    assert main(["finetune", *paths, *options]) == 0
+    assert main(["finetune", *paths, *options, "--grid", "8x6"]) == 0
     told = caplog.records[-1]
     assert told.levelno == logging.WARNING
     command = shlex.split(told.getMessage().splitlines()[-1])
@@ -208,6 +209,8 @@ def test_command_ends_with_the_command_that_teaches_names(
     assert main([*command[1:], "--class-steps", "1", "--threads", "1"]) == 0
     named = tmp_path / "my run-named" / "last"
     assert load_network_and_record(named)[1]["class_steps"] == 1
+    evaluated = CheckpointNetwork(named, "cpu", 1, None).info
+    assert (evaluated.metadata["grid"], evaluated.input_size_hw) == ([8, 6], (64, 96)), "as its masks were trained"
     assert main(["finetune", *paths[:3], str(tmp_path / "on"), *options, "--init", str(named)]) == 0
     assert "class layers are new" not in caplog.text
 

@@ -145,6 +145,20 @@ def test_a_folder_with_other_runs_is_refused(args: argparse.Namespace) -> None:
         Reproduction(args, lambda _command: pytest.fail("nothing may be run")).run()
 
 
+@pytest.mark.parametrize("changed", ["data", "base"])
+def test_a_folder_begun_with_other_data_or_another_base_of_that_name_is_refused(
+    args: argparse.Namespace, changed: str
+) -> None:
+    with pytest.raises(ReproductionError, match="ended with 1"):
+        Reproduction(args, lambda _command: 1).run()
+    if changed == "data":
+        write_data(args.data, frames=1, split="val")
+    else:
+        write_checkpoint(tiny_model(seed=1), args.model)
+    with pytest.raises(ReproductionError, match=f"expected the {changed} that .* another --out"):
+        Reproduction(args, lambda _command: pytest.fail("nothing may be run")).run()
+
+
 def test_the_base_has_all_cores(args: argparse.Namespace) -> None:
     args.model, args.base_steps, ran = None, 7, []
     with pytest.raises(ReproductionError):

@@ -14,6 +14,7 @@ from PIL import Image
 
 from saom_core.errors import InputError
 
+from ...data.paths import digest_of
 from ..importing import Drawn, Listed, Source
 from ..outlines import OutlineFault
 
@@ -33,8 +34,8 @@ def read_labelme(folder: Path) -> Source:
     """
     pictures, faults = [], []
     names: set[str] = set()
-    for path in sorted(folder.rglob("*.json")):
-        where = path.relative_to(folder).as_posix()
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.json"))}
+    for where, path in files.items():
         try:
             content = json.loads(path.read_bytes())
             shapes, image = content["shapes"], content["imagePath"].replace("\\", "/")
@@ -47,7 +48,8 @@ def read_labelme(folder: Path) -> Source:
         pictures.append(Listed(_joined(path.parent.relative_to(folder), image), _Shapes(shapes, told_hw), told_hw))
     if not pictures:
         raise InputError(f"expected LabelMe's JSON files in {folder}, found none: give their folder")
-    return Source({"simulator": "labelme", "source": folder.resolve().name}, sorted(names), pictures, faults)
+    info = {"simulator": "labelme", "source": folder.resolve().name, "sha256": digest_of(files.items())}
+    return Source(info, sorted(names), pictures, faults)
 
 
 def _joined(folder: Path, image: str) -> str:

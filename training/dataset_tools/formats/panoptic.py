@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from PIL import Image
 from saom_core.errors import InputError
 
 from ...data.categories import class_names_of, names_by_id
-from ...data.paths import inside
+from ...data.paths import digest_of, inside
 from ..importing import Drawn, Listed, Source
 
 Entry = Mapping[str, Any]
@@ -60,7 +59,9 @@ def read_panoptic(path: Path, content: Entry) -> Source:
     known = {image_id for image_id, _ in images}
     for orphan in sorted(str(image_id) for image_id in set(annotations) - known):
         faults.append(("annotation skipped", f"annotation of picture {orphan}, which is not in the list of images"))
-    info = {"simulator": "coco panoptic", "source": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    files = [path, *sorted(segments.rglob("*.png"))]
+    told = digest_of((one.relative_to(path.parent).as_posix(), one) for one in files)
+    info = {"simulator": "coco panoptic", "source": path.name, "sha256": told}
     return Source(info, list(names.values()), pictures, faults)
 
 

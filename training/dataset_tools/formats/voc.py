@@ -12,6 +12,7 @@ from PIL import Image
 
 from saom_core.errors import InputError
 
+from ...data.paths import digest_of
 from ..importing import Drawn, Listed, Source
 from ..outlines import OutlineFault
 
@@ -70,7 +71,14 @@ def read_voc(folder: Path) -> tuple[Source, Path]:
     if not pictures:
         raise InputError(f"expected Pascal VOC's XML files in {folder}, found none that tells of a picture")
     root = folder / PICTURES if (folder / PICTURES).is_dir() else folder
-    return Source({"simulator": "voc", "source": folder.resolve().name}, sorted(names), pictures, faults), root
+    read = [
+        *files,
+        *(masks / f"{path.stem}.png" for path in files),
+        *(folder / CLASSES / f"{path.stem}.png" for path in files),
+    ]
+    told = digest_of((path.relative_to(folder).as_posix(), path) for path in read)
+    info = {"simulator": "voc", "source": folder.resolve().name, "sha256": told}
+    return Source(info, sorted(names), pictures, faults), root
 
 
 class _Polygons:

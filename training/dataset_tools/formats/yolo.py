@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from saom_core.errors import InputError
 from saom_core.pictures.photos import SUFFIXES
 
 from ...data.frames import Split
+from ...data.paths import digest_of
 from ..importing import Drawn, Listed, Source
 from ..outlines import OutlineFault
 
@@ -47,16 +47,24 @@ def read_yolo(path: Path, images: Path | None) -> tuple[Source, Path]:
             f"expected YOLO's data.yaml with names and folders train, val, test in {path}, got {error!r}"
         ) from None
     root = (images or path.parent / str(content.get("path") or ".")).resolve()
-    pictures = []
+    pictures: dict[str, Listed] = {}
+    labels: dict[str, Path] = {}
+    faults = []
     for split, told in folders.items():
         for folder in told if isinstance(told, list) else [told]:
-            for photo in _photos(root, str(folder)):
+            photos = _photos(root, str(folder))
+            if not photos:
+                faults.append(("folder without pictures", f"{split}: {folder}: no folder of pictures in {root}"))
+            for photo in photos:
                 name = photo.relative_to(root).as_posix()
-                pictures.append(Listed(name, _Lines(_labels_of(photo), names), shares=True, split=split))
+                labels[name] = _labels_of(photo)
+                one = Listed(name, _Lines(labels[name], names), shares=True, split=split)
+                if (before := pictures.setdefault(name, one)) is not one:
+                    faults.append((f"picture in two splits: taken once, in {before.split}", f"{name}: in {split}, too"))
     if not pictures:
         raise InputError(f"expected pictures in the folders {sorted(map(str, folders.values()))} of {root}, found none")
-    info = {"simulator": "yolo", "source": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    return Source(info, [str(name) for _, name in sorted(names.items())], pictures), root
+    info = {"simulator": "yolo", "source": path.name, "sha256": digest_of([(path.name, path), *labels.items()])}
+    return Source(info, [str(name) for _, name in sorted(names.items())], list(pictures.values()), faults), root
 
 
 def _photos(root: Path, folder: str) -> Sequence[Path]:

@@ -19,7 +19,9 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from saom_cli.main import main
+from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
+from saom_core.pictures.photos import read_photo
 from saom_training.dataset import Dataset, DatasetWriter
 from saom_training.dataset_tools.check import problems
 from saom_training.dataset_tools.command import statistics
@@ -27,7 +29,7 @@ from saom_training.dataset_tools.formats.coco import read_coco
 from saom_training.dataset_tools.importing import import_pictures
 from saom_training.dataset_tools.outlines import mask_of, runs_of
 from saom_training.dataset_tools.page import write_page
-from saom_training.dataset_tools.photos import upright
+from saom_training.dataset_tools.photos import upright, upright_camera
 
 SIZE = (60, 80)
 
@@ -238,6 +240,58 @@ def test_outlines_of_another_size_are_scaled(tmp_path: Path, content: dict[str, 
     wanted = rectangle(10, 20, 40, 50)
     assert (mask & wanted).sum() / (mask | wanted).sum() > 0.9, "a polygon's border is fuzzy"
     assert "160x120 to 80x60" in (tmp_path / "out/import.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("size", "told"), [((60, 80), (300.0, 310.0, 39.0, 30.0)), ((120, 160), (600.0, 620.0, 78.5, 60.5))]
+)
+def test_the_camera_is_scaled_with_the_outlines(
+    tmp_path: Path, content: dict[str, Any], size: tuple[int, int], told: tuple[float, ...]
+) -> None:
+    """Of a picture of half the size that the file tells, focal lengths and the middle are half as large, too."""
+    camera = dict(zip(("fx", "fy", "cx", "cy"), told, strict=True))
+    image = {"id": 100, "file_name": "a/00.jpg", "height": size[0], "width": size[1], "camera": camera}
+    content.update(images=[image], annotations=[])
+    assert imported(tmp_path, content) == 0
+    stored = Dataset.open(tmp_path / "out").image(0)["camera"]
+    assert stored == pytest.approx({"fx": 300, "fy": 310, "cx": 39, "cy": 30})
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_camera_is_turned_with_the_picture(orientation: int) -> None:
+    """A point keeps the pixel that shows it: its picture is drawn before, and turned."""
+    stored = CameraIntrinsics(100.0, 120.0, 30.0, 25.0, 80, 60)
+    picture = np.zeros(SIZE, bool)
+    row, column = round(stored.cy + 0.1 * stored.fy), round(stored.cx + 0.2 * stored.fx)
+    picture[row, column] = True
+    [[row, column]] = np.argwhere(upright(picture, orientation))
+    camera = upright_camera(stored, orientation)
+    x, y = (column - camera.cx) / camera.fx, (row - camera.cy) / camera.fy
+    assert (camera.height, camera.width) == upright(picture, orientation).shape
+    assert sorted((abs(x), abs(y))) == pytest.approx([0.1, 0.2])
+    assert ((abs(x) > abs(y)) == (orientation < 5)) and (x < 0) == (orientation in (2, 3, 6, 7))
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_pictures_of_16_bits_of_grey_are_seen_as_a_model_sees_them(
+    tmp_path: Path, content: dict[str, Any], suffix: str
+) -> None:
+    ramp = np.linspace(0, 65535, SIZE[0] * SIZE[1]).reshape(SIZE).astype(np.uint16)
+    Image.fromarray(ramp).save(tmp_path / f"images/a/00.{suffix}")
+    content.update(images=[{"id": 100, "file_name": f"a/00.{suffix}", "height": 60, "width": 80}], annotations=[])
+    assert imported(tmp_path, content) == 0
+    image = Dataset.open(tmp_path / "out")[0].image_rgb
+    np.testing.assert_array_equal(image, read_photo(tmp_path / f"images/a/00.{suffix}"))
+    np.testing.assert_array_equal(image[..., 1], ramp >> 8)
+    assert "16 bits" in (tmp_path / "out/import.txt").read_text()
+
+
+def test_a_set_without_depth_is_not_taken_for_one_with_it(
+    tmp_path: Path, content: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert imported(tmp_path, content) == 0
+    assert imported(tmp_path, content, "--depth", str(tmp_path / "depth")) == 1
+    assert "depth" in capsys.readouterr().err
 
 
 BAD: list[tuple[Callable[[dict[str, Any]], Any], str]] = [

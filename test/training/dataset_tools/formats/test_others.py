@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -225,6 +226,78 @@ def test_coco_panoptic(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     Path(root / "panoptic").rename(root / "other")
     assert main(["dataset", *arguments[:-1], str(tmp_path / "new")]) == 1
     assert "segments" in capsys.readouterr().err
+
+
+def labelme_folder(root: Path) -> None:
+    """Four pictures, each beside its outlines, whose names leave a place for one between them."""
+    for number, name in enumerate("abde"):
+        picture(root / f"{name}.png", number)
+        labelme_file(root, name, PLATE)
+
+
+def labelme_file(root: Path, name: str, polygon: list[int]) -> None:
+    shapes = [{"label": "plate", "points": np.array(polygon).reshape(-1, 2).tolist()}]
+    (root / f"{name}.json").write_text(json.dumps({"imagePath": f"{name}.png", "shapes": shapes}))
+
+
+def voc_folder(root: Path) -> None:
+    for number, name in enumerate("abde"):
+        picture(root / f"JPEGImages/{name}.png", number)
+    (root / "Annotations").mkdir()
+    for name in "abde":
+        (root / f"Annotations/{name}.xml").write_text(
+            f"<annotation><filename>{name}.png</filename><object><name>cup</name></object></annotation>"
+        )
+
+
+def yolo_folder(root: Path) -> None:
+    for number, name in enumerate("abde"):
+        picture(root / f"images/{name}.png", number)
+    (root / "labels").mkdir()
+    (root / "data.yaml").write_text(yaml.safe_dump({"names": NAMES, "train": "images"}))
+
+
+@pytest.mark.parametrize("change", ["one more", "another outline"])
+@pytest.mark.parametrize("make", [labelme_folder, voc_folder, yolo_folder])
+def test_a_folder_that_was_annotated_further_is_not_imported_into_the_same_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], make: Callable[[Path], None], change: str
+) -> None:
+    """Pictures are numbered through: one more in between would leave itself out, and the last one be there twice."""
+    root, out = tmp_path / "set", tmp_path / "out"
+    make(root)
+    source = root / "data.yaml" if make is yolo_folder else root
+    assert main(["dataset", "import", str(source), "--out", str(out)]) == 0
+    assert main(["dataset", "import", str(source), "--out", str(out)]) == 0, "the same once more"
+    name = "c" if change == "one more" else "b"
+    if make is labelme_folder:
+        picture(root / "c.png", 9)
+        labelme_file(root, name, BOLT)
+    elif make is voc_folder:
+        picture(root / "JPEGImages/c.png", 9)
+        (root / f"Annotations/{name}.xml").write_text(f"<annotation><filename>{name}.png</filename></annotation>")
+    elif change == "one more":
+        picture(root / "images/c.png", 9)
+    else:
+        (root / "labels/b.txt").write_text("0 0.1 0.1 0.5 0.1 0.5 0.5")
+    before = {file.name: file.read_bytes() for file in out.rglob("*.json")}
+    assert main(["dataset", "import", str(source), "--out", str(out)]) == 1
+    assert "another folder" in capsys.readouterr().err
+    assert {file.name: file.read_bytes() for file in out.rglob("*.json")} == before
+    assert main(["dataset", "import", str(source), "--out", str(tmp_path / "new")]) == 0
+    assert len(Dataset.open(tmp_path / "new")) == (5 if change == "one more" else 4)
+
+
+def test_yolo_splits_that_are_empty_or_the_same_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root, out = tmp_path / "set", tmp_path / "out"
+    yolo_folder(root)
+    told = {"names": NAMES, "train": "images", "val": "images", "test": "imagse"}
+    (root / "data.yaml").write_text(yaml.safe_dump(told))
+    assert main(["dataset", "import", str(root / "data.yaml"), "--out", str(out)]) == 0
+    assert Dataset.open(out).splits() == ["train"] * 4
+    said = capsys.readouterr().out
+    assert "4 pictures with 0 objects" in said
+    assert "4 x picture in two splits: taken once, in train" in said and "1 x folder without pictures" in said
+    assert "a.png: in val, too" in "\n".join(listed(out)) and "imagse" in "\n".join(listed(out))
 
 
 @pytest.mark.parametrize("kind", ["empty folder", "yaml without names", "no json"])
