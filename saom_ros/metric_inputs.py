@@ -40,6 +40,9 @@ SIZES = "object sizes"
 NO_INFO = "no camera_info"
 """Kind of the trouble that somebody who asks for distances alone may have on purpose."""
 
+SAME_CAMERA_PX = 0.5
+"""Focal lengths and principal points that differ by no more are rounded numbers of one camera."""
+
 PATIENCE = 5
 """So many answers in a row say the same of the objects' sizes before it is told, or is over."""
 
@@ -92,7 +95,7 @@ class MetricInputs:
     ) -> Geometry:
         """Depth and camera of one picture.
 
-        Depth of another size or frame is registered to the picture, where the camera_info of the depth is known.
+        Depth with a camera_info of its own is registered to the picture, unless that describes the picture's camera.
 
         Args:
             header: of the picture.
@@ -120,7 +123,7 @@ class MetricInputs:
         if problem is not None and not problem.usable:
             return Geometry(None, None, tuple(troubles), scale)
         camera, more = self._camera(info, header, size_hw, node)
-        if depth_info is not None and not _aligned(depth, depth_m, header, size_hw):
+        if depth_info is not None and not (camera is None and _looks_aligned(depth, depth_m, header, size_hw)):
             try:
                 depth_m = self._registered(depth, depth_m, depth_info, header, camera, node)
             except InputError as error:
@@ -144,10 +147,10 @@ class MetricInputs:
         """
         if camera is None:
             raise InputError("depth: its registration needs the camera_info of the colour camera, which is missing")
-        size_hw = depth_m.shape[0], depth_m.shape[1]
-        kind = kind_of_picture(node.rectified, self._depth_topic, depth_info)
-        depth_camera = self._depth_cameras.of(depth_info, size_hw, rectified=kind.rectified)
+        depth_camera = self._depth_camera(depth_info, (depth_m.shape[0], depth_m.shape[1]), node)
         ours, theirs = header.frame_id.lstrip("/"), depth.header.frame_id.lstrip("/")
+        if ours == theirs and _same_pixels(depth_camera, camera):
+            return depth_m
         if not ours or not theirs or ours == theirs or not node.check_frames:
             return self._register(depth_camera, IDENTITY, camera)(depth_m)
         if self._frames is None:
@@ -157,6 +160,12 @@ class MetricInputs:
             )
         pose = self._frames.transform(ours, depth.header, node.tf_timeout_s)
         return self._register(depth_camera, pose, camera)(depth_m)
+
+    def _depth_camera(self, info: CameraInfo, size_hw: tuple[int, int], node: NodeConfig) -> CameraIntrinsics:
+        kind = kind_of_picture(node.rectified, self._depth_topic, info)
+        if kind.doubt:  # where its own topic does not tell, depth is rectified if the pictures are
+            kind = kind_of_picture(node.rectified, self._image_topic, info)
+        return self._depth_cameras.of(info, size_hw, rectified=kind.rectified)
 
     def _register(self, depth_camera: CameraIntrinsics, pose: RigidTransform, camera: CameraIntrinsics) -> Registration:
         kept = self._registration
@@ -230,9 +239,22 @@ def _check_frame_id(name: str, header: Header, image: Header, wanted: bool) -> N
         )
 
 
-def _aligned(depth: Image, depth_m: npt.NDArray[np.float32], header: Header, size_hw: tuple[int, int]) -> bool:
+def _looks_aligned(depth: Image, depth_m: npt.NDArray[np.float32], header: Header, size_hw: tuple[int, int]) -> bool:
     """Whether depth has the picture's size and frame."""
     return depth_m.shape == size_hw and depth.header.frame_id.lstrip("/") == header.frame_id.lstrip("/")
+
+
+def _same_pixels(one: CameraIntrinsics, other: CameraIntrinsics) -> bool:
+    """Whether each pixel of two cameras at one place looks the same way, to about half a pixel."""
+    if (one.width, one.height) != (other.width, other.height):
+        return False
+    ours, theirs = ((camera.fx, camera.fy, camera.cx, camera.cy) for camera in (one, other))
+    if not np.allclose(ours, theirs, rtol=0, atol=SAME_CAMERA_PX):
+        return False
+    if one.is_pinhole or other.is_pinhole:
+        return one.is_pinhole and other.is_pinhole
+    lens, other_lens = ((camera.distortion_model, camera.distortion, camera.rotation) for camera in (one, other))
+    return lens == other_lens
 
 
 def _check_size(depth_m: npt.NDArray[np.float32], size_hw: tuple[int, int]) -> None:

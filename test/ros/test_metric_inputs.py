@@ -181,6 +181,52 @@ def test_depth_of_the_same_frame_needs_no_tf_and_aligned_depth_nothing() -> None
     np.testing.assert_allclose(aligned.depth_m, SCENE_MM / 1000, rtol=1e-6)
 
 
+@pytest.mark.parametrize("frame_id", ["camera_color", ""])
+def test_depth_of_the_same_size_and_frame_but_another_lens_is_registered(frame_id: str) -> None:
+    """Simulators give both cameras one frame_id: colour of f = 600 beside depth of f = 380 that sees much more."""
+    color, depth = (camera_info(Header(frame_id=frame_id)) for _ in range(2))
+    for info, focal_px in ((color, 600.0), (depth, 380.0)):
+        info.k = [focal_px, 0.0, 319.5, 0.0, focal_px, 239.5, 0.0, 0.0, 1.0]
+    pixels = np.full(SIZE_HW, 2000, np.uint16)
+    pixels[220:260, 480:531] = 1000
+    inputs = MetricInputs("/camera/image_raw", "/camera/depth/image_raw")
+    message = depth_message(pixels, frame_id)
+    args = Header(frame_id=frame_id), SIZE_HW, (message, color), SaomConfig(), NodeConfig()
+    geometry = inputs.of(*args, depth)
+    assert geometry.depth_m is not None and not geometry.troubles
+    columns = np.nonzero(np.isclose(geometry.depth_m, 1.0))[1]
+    # a ray through column u of depth meets colour at 319.5 + 600 / 380 * (u - 319.5)
+    assert columns.min() == pytest.approx(573, abs=1) and columns.max() == 639
+    depth.k = [600.2, 0.0, 319.4, 0.0, 600.2, 239.5, 0.0, 0.0, 1.0]  # rounded numbers of the colour camera
+    for info in (depth, None):
+        aligned = inputs.of(*args, info).depth_m
+        assert aligned is not None
+        np.testing.assert_allclose(aligned, pixels / 1000, rtol=1e-6)
+
+
+def test_aligned_depth_is_of_the_pictures_kind_where_its_topic_does_not_tell() -> None:
+    """K with D is of the raw picture, P of the rectified one; depth that is aligned comes with the colour's numbers."""
+    info = camera_info(Header(frame_id="camera_color"))
+    info.distortion_model, info.d = "plumb_bob", [-0.3, 0.1, 0.0, 0.0, 0.0]
+    info.p = [500.0, 0.0, 319.5, 0.0, 0.0, 500.0, 239.5, 0.0, 0.0, 0.0, 1.0, 0.0]
+    for color_topic, depth_topic, same in (
+        ("/camera/image_raw", "/camera/depth", True),
+        ("/camera/image_rect", "/camera/depth", True),
+        ("/camera/image_raw", "/depth/image_raw", True),
+        ("/camera/image_rect", "/depth/image_raw", False),
+    ):
+        inputs = MetricInputs(color_topic, depth_topic)
+        depth_m = inputs.of(HEADER, SIZE_HW, (depth_message(SCENE_MM), info), SaomConfig(), NodeConfig(), info).depth_m
+        assert depth_m is not None
+        assert np.array_equal(depth_m, (SCENE_MM / 1000).astype(np.float32)) == same
+
+
+def test_without_the_colour_cameras_numbers_size_and_frame_tell_that_depth_is_aligned() -> None:
+    geometry = registered(SCENE_MM, None, own_camera(1.0, "camera_color"), None)
+    assert geometry.depth_m is not None and geometry.camera is None
+    np.testing.assert_allclose(geometry.depth_m, SCENE_MM / 1000, rtol=1e-6)
+
+
 def test_what_registration_misses_is_told() -> None:
     flat, info = np.full((240, 320), 900, np.uint16), camera_info(Header(frame_id="camera_color"))
     for given, depth_info, frames, told in (
