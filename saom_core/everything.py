@@ -130,6 +130,7 @@ class OnnxSegmenter:
         image_rgb: npt.NDArray[np.uint8],
         depth_m: npt.NDArray[np.floating] | None = None,
         camera: CameraIntrinsics | None = None,
+        located: bool = True,
     ) -> Segmentation:
         """See `Segmenter.segment`."""
         started = time.perf_counter()
@@ -145,7 +146,7 @@ class OnnxSegmenter:
         self._tell_if_full(outputs)
         instances, _ = self._instances(outputs, box, image_in, self.config)
         if depth is not None:
-            instances = measure(instances, depth, camera)
+            instances = measure(instances, depth, camera if located else None)
         if self.config.drop_surfaces:
             instances = instances.without_surfaces()
         instances = self._second_opinion(image_rgb, instances, camera)
@@ -158,6 +159,7 @@ class OnnxSegmenter:
         depth_m: npt.NDArray[np.floating] | None = None,
         camera: CameraIntrinsics | None = None,
         between: Callable[[], object] = lambda: None,
+        located: bool = True,
     ) -> Segmentation:
         """See `Segmenter.ask`; the network runs once, and again for prompts whose answer another prompt took."""
         started = time.perf_counter()
@@ -189,7 +191,7 @@ class OnnxSegmenter:
         chosen = {name: np.stack([outputs[name][row] for _, outputs, row in found]) for name in runs[0]}
         instances, kept = self._instances(chosen, box, image_in, config)
         if depth is not None:
-            instances = measure(instances, depth, camera)
+            instances = measure(instances, depth, camera if located else None)
         instances = self._second_opinion(image_rgb, instances, camera)
         return Segmentation(instances, _timings_ms(started, prepared, answered), tuple(found[k][0] for k in kept))
 

@@ -43,6 +43,7 @@ class Segmenter(Protocol):
         image_rgb: npt.NDArray[np.uint8],
         depth_m: npt.NDArray[np.floating] | None = None,
         camera: CameraIntrinsics | None = None,
+        located: bool = True,
     ) -> Segmentation:
         """All whole objects of one frame.
 
@@ -50,7 +51,9 @@ class Segmenter(Protocol):
             image_rgb: (H, W, 3) uint8.
             depth_m: (H, W) floating, metres along the optical axis, aligned with the image; 0 or NaN = invalid.
             camera: intrinsics of the image; with depth they give centroids and boxes in metres and tell what things
-                stand on, and tables are left out where the option `drop_surfaces` is set.
+                stand on, and tables are left out where the option `drop_surfaces` is set. Also without depth they tell
+                sizes, which have a say in names.
+            located: whether instances get what takes intrinsics and depth together; False: the caller will do that.
 
         Raises:
             InputError: an image or depth of another shape or type, or a camera of another size.
@@ -63,6 +66,7 @@ class Segmenter(Protocol):
         depth_m: npt.NDArray[np.floating] | None = None,
         camera: CameraIntrinsics | None = None,
         between: Callable[[], object] = lambda: None,
+        located: bool = True,
     ) -> Segmentation:
         """The object that each prompt asks for, by falling score; thresholds leave nothing out.
 
@@ -74,6 +78,7 @@ class Segmenter(Protocol):
             depth_m: see `segment`.
             camera: see `segment`.
             between: called between two runs of the network, when another frame may be segmented.
+            located: see `segment`.
 
         Raises:
             InputError: as `segment`, and a prompt outside the image, or one that this model cannot be asked.

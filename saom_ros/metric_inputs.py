@@ -62,7 +62,7 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Geometry:
-    """What a frame's metres come from."""
+    """What a frame's metres come from; the camera alone tells sizes roughly, by which things are named."""
 
     depth_m: npt.NDArray[np.float32] | None  # (H, W)
     camera: CameraIntrinsics | None
@@ -106,8 +106,9 @@ class MetricInputs:
             depth_info: camera_info of the depth, where it has one of its own.
         """
         depth, info = messages
-        if depth is None:  # without depth nothing is measured, and no camera is needed
-            return Geometry(None, None)
+        camera, of_camera = self._camera(info, header, size_hw, node)
+        if depth is None:  # the camera still has a say in names; what is wrong with it matters to metres alone
+            return Geometry(None, camera)
         try:
             if depth_info is None:
                 _check_frame_id("depth", depth.header, header, node.check_frames)
@@ -116,20 +117,19 @@ class MetricInputs:
             if depth_info is None:
                 _check_size(depth_m, size_hw)
         except InputError as error:
-            return Geometry(None, None, (Trouble("depth", str(error), str(error), WITHOUT_DEPTH),))
+            return Geometry(None, camera, (Trouble("depth", str(error), str(error), WITHOUT_DEPTH),))
         scale = depth_scale_of(depth_type(depth), node.depth_scale)
         problem = depth_problem(depth_m, core.min_depth_m, core.max_depth_m, scale)
         troubles = [] if problem is None else [_trouble(problem)]
         if problem is not None and not problem.usable:
-            return Geometry(None, None, tuple(troubles), scale)
-        camera, more = self._camera(info, header, size_hw, node)
+            return Geometry(None, camera, tuple(troubles), scale)
         if depth_info is not None and not (camera is None and _looks_aligned(depth, depth_m, header, size_hw)):
             try:
                 depth_m = self._registered(depth, depth_m, depth_info, header, camera, node)
             except InputError as error:
                 troubles.append(Trouble("depth", "not registered", str(error), WITHOUT_DEPTH))
-                return Geometry(None, None, (*troubles, *more), scale)
-        return Geometry(depth_m, camera, (*troubles, *more), scale)
+                return Geometry(None, camera, (*troubles, *of_camera), scale)
+        return Geometry(depth_m, camera, (*troubles, *of_camera), scale)
 
     def _registered(
         self,

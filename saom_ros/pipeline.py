@@ -120,8 +120,7 @@ class Pipeline:
                 self._tell(name, None if trouble is not None and trouble.kind == NO_INFO else trouble)
             decoded = time.monotonic()
             # Places in metres come later: a box continues that of its track, and the tracks are not known yet.
-            by_image = Geometry(geometry.depth_m, None)
-            segmentation = self._segmented(image_rgb, by_image, Prompts(), tracks_are_named=True)
+            segmentation = self._segmented(image_rgb, geometry, Prompts(), located=False, tracks_are_named=True)
             answer = self._made(header, image_rgb, geometry, segmentation)
             stages_ms = {"wait": 1000 * (started - received_s), "decode": 1000 * (decoded - started)}
             return Found(answer, geometry, received_s, stages_ms | segmentation.timings_ms)
@@ -191,7 +190,8 @@ class Pipeline:
             ModelError: the model takes no prompts.
         """
         with self.turns:
-            segmentation = self._segmented(answer.image_rgb, Geometry(answer.depth_m, None), asked)
+            geometry = Geometry(answer.depth_m, answer.camera)
+            segmentation = self._segmented(answer.image_rgb, geometry, asked, located=False)
         found = segmentation.instances
         ious = mask_ious(found.masks, answer.instances.masks, SAME_OBJECT_IOU)
         track_ids = found.track_ids.copy()
@@ -237,6 +237,7 @@ class Pipeline:
         geometry: Geometry,
         asked: Prompts,
         *,
+        located: bool = True,
         tracks_are_named: bool = False,
     ) -> Segmentation:
         """What the network finds; to be called by the thread whose turn it is."""
@@ -246,8 +247,8 @@ class Pipeline:
         self.segmenter.config = self._names.config(options.core) if named_later else options.core
         if len(asked):
             # Frames of the cameras are answered between the runs, so that none waits for more than one of them.
-            return self.segmenter.ask(image_rgb, asked, depth_m, camera, self.turns.give_way)
-        return self.segmenter.segment(image_rgb, depth_m, camera)
+            return self.segmenter.ask(image_rgb, asked, depth_m, camera, self.turns.give_way, located)
+        return self.segmenter.segment(image_rgb, depth_m, camera, located)
 
     def _made(
         self,

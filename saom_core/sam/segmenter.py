@@ -121,11 +121,12 @@ class SamSegmenter:
         image_rgb: npt.NDArray[np.uint8],
         depth_m: npt.NDArray[np.floating] | None = None,
         camera: CameraIntrinsics | None = None,
+        located: bool = True,
     ) -> Segmentation:
         """See `Segmenter.segment`; with options the stages are preprocess, encoder, decoder, postprocess."""
         if self.options is None:
             self._engine.config = self.config
-            return self._engine.segment(image_rgb, depth_m, camera)
+            return self._engine.segment(image_rgb, depth_m, camera, located)
         depth, options = check_frame(image_rgb, depth_m, self.config), self.options
         clock = _Clock(self._sam.device)
         size_hw = (image_rgb.shape[0], image_rgb.shape[1])
@@ -141,7 +142,7 @@ class SamSegmenter:
                 found = found.without_duplicates(1 / found.crop_area, options.crop_nms_thresh)
             instances = self._instances(found, size_hw, options)
             if depth is not None:
-                instances = measure(instances, depth, camera)
+                instances = measure(instances, depth, camera if located else None)
             if self.config.drop_surfaces:
                 instances = instances.without_surfaces()
         return Segmentation(instances, clock.timings_ms)
@@ -153,6 +154,7 @@ class SamSegmenter:
         depth_m: npt.NDArray[np.floating] | None = None,
         camera: CameraIntrinsics | None = None,
         between: Callable[[], object] = lambda: None,
+        located: bool = True,
     ) -> Segmentation:
         """See `Segmenter.ask`; the image is encoded once, and each prompt decoded by itself (`sam/asking.py`)."""
         depth = check_frame(image_rgb, depth_m, self.config)
@@ -171,7 +173,7 @@ class SamSegmenter:
                 answers.sort(key=lambda item: -item[1].score)
                 instances = self._answered(size_hw, [answer for _, answer in answers], [asked[k] for k, _ in answers])
                 if depth is not None:
-                    instances = measure(instances, depth, camera)
+                    instances = measure(instances, depth, camera if located else None)
         return Segmentation(instances, clock.timings_ms, tuple(k for k, _ in answers))
 
     def _answered(

@@ -12,7 +12,9 @@ from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.everything import EverythingModel, OnnxSegmenter
+from saom_core.instances import Instances
 from saom_core.letterbox import Letterbox, without_islands
+from saom_core.prompting.prompts import Prompts
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +85,29 @@ def test_same_frame_same_answer(segmenter: OnnxSegmenter) -> None:
 def test_any_size(segmenter: OnnxSegmenter, size: tuple[int, int]) -> None:
     instances = segmenter.segment(np.full((*size, 3), 90, np.uint8)).instances
     assert instances.size_hw == size and instances.label_image().shape == size
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_camera_tells_names_also_where_places_are_left_to_the_caller(segmenter: OnnxSegmenter, asked: bool) -> None:
+    image, depth = table_scene()
+    camera = CameraIntrinsics(1100.0, 1100.0, 319.5, 239.5, 640, 480)  # half as wide as the one that is guessed
+
+    def answer(camera: CameraIntrinsics | None, located: bool) -> Instances:
+        if asked:
+            points = Prompts(np.array([[120.0, 140.0], [300.0, 140.0]]))
+            return segmenter.ask(image, points, depth, camera, located=located).instances
+        return segmenter.segment(image, depth, camera, located).instances
+
+    segmenter.config = segmenter.config.replace(drop_surfaces=False)
+    try:
+        placed, unplaced, unknown = answer(camera, True), answer(camera, False), answer(None, True)
+    finally:
+        segmenter.config = segmenter.config.replace(drop_surfaces=True)
+    assert placed.boxes3d is not None and unplaced.boxes3d is None and unplaced.centroids_m is None
+    np.testing.assert_array_equal(unplaced.distances_m, placed.distances_m)
+    np.testing.assert_array_equal(unplaced.class_scores, placed.class_scores)
+    assert unplaced.class_names == placed.class_names
+    assert not np.array_equal(unplaced.class_scores, unknown.class_scores)
 
 
 @pytest.mark.parametrize("fill", [np.nan, np.inf, -np.inf, 0.0, -1.0, 1e9])

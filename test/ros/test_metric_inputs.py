@@ -41,7 +41,17 @@ def test_what_fits_is_used() -> None:
         geometry = judged(depth_message(SCENE_MM, frame_id), frame_id)
         assert geometry.depth_m is not None and geometry.camera is not None and not geometry.troubles
         np.testing.assert_allclose(geometry.depth_m, SCENE_MM / 1000, rtol=1e-6)
-    assert judged(None) == Geometry(None, None)
+
+
+def test_the_camera_is_known_without_depth_and_what_is_wrong_with_it_is_told_only_with_depth() -> None:
+    alone, bad = judged(None), judged(None, "camera_infra")
+    assert alone.camera is not None and alone.camera.fx == camera_info(HEADER).k[0]
+    assert alone == Geometry(None, alone.camera) and bad == Geometry(None, None)
+    useless = judged(depth_message(np.zeros(SIZE_HW, np.uint16)), "camera_infra")
+    assert [trouble.name for trouble in useless.troubles] == ["depth"]
+    assert judged(depth_message(np.zeros(SIZE_HW, np.uint16))).camera == alone.camera
+    inputs = MetricInputs("/camera/image_raw")
+    assert inputs.of(HEADER, SIZE_HW, (None, None), SaomConfig(), NodeConfig()) == Geometry(None, None)
 
 
 def test_depth_of_another_frame_is_left_out() -> None:
@@ -235,5 +245,5 @@ def test_what_registration_misses_is_told() -> None:
         (info, own_camera(0.25, "camera_depth"), Between(), "expected the image's size 320x240, got 160x120"),
     ):
         geometry = registered(flat, given, depth_info, frames)
-        assert geometry.depth_m is None and geometry.camera is None
+        assert geometry.depth_m is None and (geometry.camera is None) == (given is None)
         assert told in " ".join(map(str, geometry.troubles))

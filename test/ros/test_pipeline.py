@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
+from robot import camera_info, picture
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
+from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
+from saom_core.everything import OnnxSegmenter
 from saom_core.instances import Instances, MaskCrop
+from saom_core.naming.fusion import lengths_of
 from saom_core.places.measure import measure
 from saom_core.places.rigid import RigidTransform
 from saom_core.prompting.prompts import Prompts
@@ -68,7 +72,7 @@ class StandIn:
         return Segmentation(instances((1, 1, "Mug")), {})
 
     def ask(
-        self, image_rgb: np.ndarray, prompts: Prompts, depth: object, camera: object, between: Callable[[], object]
+        self, image: np.ndarray, prompts: Prompts, depth: Any, camera: Any, between: Callable[[], object], located: bool
     ) -> Segmentation:
         for k in range(len(prompts)):
             if k:
@@ -77,9 +81,9 @@ class StandIn:
         return Segmentation(instances(), {})
 
 
-def pipeline_of(segmenter: Any, published: list[Answer]) -> Pipeline:
+def pipeline_of(segmenter: Any, published: list[Answer], **of_node: Any) -> Pipeline:
     outputs = SimpleNamespace(wanted=lambda: True, publish=published.append)
-    options = SimpleNamespace(core=SaomConfig(), node=NodeConfig())
+    options = SimpleNamespace(core=SaomConfig(), node=NodeConfig(**of_node))
     return Pipeline(
         segmenter,
         options,
@@ -177,6 +181,41 @@ def test_who_waits_for_a_frame_hears_why_it_failed(bad: int) -> None:
     assert "could not be answered" in str(heard[0]) and "got 'rgb9'" in str(heard[0]) and not published
 
 
+@pytest.fixture(scope="module")
+def bundled() -> OnnxSegmenter:
+    return OnnxSegmenter(SaomConfig(provider="cpu"))
+
+
+@pytest.mark.parametrize("tracking", [True, False])
+@pytest.mark.parametrize("with_depth", [True, False])
+def test_things_are_named_by_their_size_before_the_camera_that_is_known(
+    bundled: OnnxSegmenter, monkeypatch: pytest.MonkeyPatch, tracking: bool, with_depth: bool
+) -> None:
+    """With tracks and without, with depth and without, and at prompts: as the Python API names them."""
+    focal_px: list[float | None] = []
+
+    def lengths(found: Instances, camera: CameraIntrinsics | None) -> Any:
+        focal_px.append(None if camera is None else camera.fx)
+        return lengths_of(found, camera)
+
+    monkeypatch.setattr("saom_core.naming.photo_names.lengths_of", lengths)
+    published = list[Answer]()
+    pipeline = pipeline_of(bundled, published, tracking=tracking)
+    image_rgb, depth_mm = picture()
+    header = Header(frame_id="camera")
+    depth = image_message(depth_mm, "16UC1", header) if with_depth else None
+    image, info = image_message(image_rgb, "rgb8", header), camera_info(header)
+    process(pipeline, Request(Frame(image, depth, time.monotonic()), info))
+    assert focal_px == [info.k[0]]
+    (answer,) = published
+    assert len(answer.instances) and (answer.instances.boxes3d is not None) == with_depth
+    point = Prompts(answer.instances.points_xy[:1])
+    for asked in (pipeline.asked(answer, point), pipeline.answer(image, depth, info, point)):
+        assert focal_px.pop() == info.k[0] and (asked.instances.boxes3d is not None) == with_depth
+    process(pipeline, Request(Frame(image, depth, time.monotonic()), None))
+    assert focal_px[-1] is None and len(published) == 2
+
+
 class Drive:
     """A camera drives along x past two things that look the same, 0.2 m left and 0.1 m right of x = 0, 1 m ahead."""
 
@@ -200,7 +239,7 @@ class Drive:
             raise InputError(f"no way to {target_frame}")
         return RigidTransform(np.array([0.0, 0.0, 0.0, 1.0]), np.array([self.ALONG_M[header.stamp.sec], 0.0, 0.0]))
 
-    def segment(self, image_rgb: np.ndarray, depth_m: np.ndarray, camera: object) -> Segmentation:
+    def segment(self, image_rgb: np.ndarray, depth_m: np.ndarray, *_: object) -> Segmentation:
         columns = [round(4 + 10 * (x - self.ALONG_M[self._second])) for x in (-0.2, 0.1)]
         seen = instances(*((3, column, "Mug") for column in columns if 0 <= column < 9))
         return Segmentation(measure(seen, depth_m, None), {})
