@@ -1,14 +1,15 @@
 """Obstacles for MoveIt 2: every instance as a box, every plane as a slab, each with a time to live.
 
 MoveIt keeps a collision object until somebody removes it. So one that has not been seen for `collision_ttl_s` is
-removed here, by an object out of sight or by a camera that has stopped. moveit_msgs and shape_msgs are in every ROS
-installation with MoveIt; without them the topic is not there.
+removed here, be the object out of sight or the camera stopped, and all of them when the node goes. moveit_msgs and
+shape_msgs are in every ROS installation with MoveIt; without them the topic is not there.
 """
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import cv2
@@ -34,7 +35,7 @@ THINNEST_M = 0.001
 
 
 class CollisionObjects:
-    """What MoveIt has been told of, and since when it has not been seen.
+    """What MoveIt has been told of, and since when it has not been seen; for several threads.
 
     Args:
         clock: monotonic seconds.
@@ -44,6 +45,7 @@ class CollisionObjects:
         self._clock = clock
         self._seen: dict[str, tuple[float, Header]] = {}  # id -> when it was seen last, and in which frame
         self._ttl_s = 0.0
+        self._lock = threading.Lock()  # the worker adds and removes, the executor's timer removes
 
     def __call__(self, answer: Answer) -> list[Any]:
         """One message for each object of an answer, and one for each that has not been seen for too long."""
@@ -63,19 +65,30 @@ class CollisionObjects:
 
     def expired(self) -> list[Any]:
         """Messages that remove what has not been seen for the time to live."""
-        now_s, removed = self._clock(), []
-        for name, (seen_s, header) in list(self._seen.items()):
-            if now_s - seen_s > self._ttl_s:
-                del self._seen[name]
-                removed.append(CollisionObject(header=header, id=name, operation=CollisionObject.REMOVE))
-        return removed
+        now_s = self._clock()
+        with self._lock:
+            late = [name for name, (seen_s, _) in self._seen.items() if now_s - seen_s > self._ttl_s]
+            gone = {name: self._seen.pop(name)[1] for name in late}
+        return _removed(gone.items())
+
+    def taken_back(self) -> list[Any]:
+        """Messages that remove all that MoveIt has been told of."""
+        with self._lock:
+            gone, self._seen = {name: header for name, (_, header) in self._seen.items()}, {}
+        return _removed(gone.items())
 
     def _added(self, name: str, header: Header, pose: Pose, sizes: list[float], now_s: float) -> Any:
-        self._seen[PREFIX + name] = now_s, header
+        with self._lock:
+            self._seen[PREFIX + name] = now_s, header
         message = CollisionObject(header=header, id=PREFIX + name, operation=CollisionObject.ADD, pose=pose)
         message.primitives = [SolidPrimitive(type=SolidPrimitive.BOX, dimensions=sizes)]
         message.primitive_poses = [Pose()]  # at the pose of the object
         return message
+
+
+def _removed(objects: Iterable[tuple[str, Header]]) -> list[Any]:
+    """Messages that remove objects, of which MoveIt was told under an id and in a frame."""
+    return [CollisionObject(header=header, id=name, operation=CollisionObject.REMOVE) for name, header in objects]
 
 
 def _slab(plane: Plane) -> tuple[Pose, list[float]]:

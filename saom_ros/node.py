@@ -157,7 +157,7 @@ class SaomNode(LifecycleNode):
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Takes the camera's subscriptions back; the model stays loaded."""
+        """Takes back the camera's subscriptions, and MoveIt's obstacles; the model stays loaded."""
         self.active, self._health.lifecycle = False, INACTIVE
         if self._health.inputs is not None:
             self._health.inputs.close()
@@ -167,6 +167,8 @@ class SaomNode(LifecycleNode):
         self._matcher.clear()
         if self._worker is not None:
             self._worker.discard()
+        if self._outputs is not None:
+            self._outputs.take_back(state)
         self._refuse_waiting("the node was deactivated")
         self._health.leave_inputs()
         self._problems.forget("frame", "target", *TROUBLES, SIZES, FRAME)

@@ -21,6 +21,7 @@ class Output(NamedTuple):
     """Of the `Answer` with `PER_FRAME`, of the `ModelInfo` with `ONCE`. None: there is nothing to say this time.
 
     A list is published one by one. A class is a maker with a memory, of which each node has one; if it has a method
-    `expired`, that gives messages that are due without an answer.
+    `expired`, that gives messages that are due without an answer, and `taken_back` those that are due when the node
+    goes. They are called by more than one thread.
     """
     qos: QoSProfile = PER_FRAME

@@ -8,12 +8,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import cv2
 import numpy as np
 from geometry_msgs.msg import PoseStamped
-from rclpy.lifecycle import LifecycleNode
+from rclpy.duration import Duration
+from rclpy.lifecycle import LifecycleNode, LifecycleState
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
@@ -33,6 +35,8 @@ from saom_ros.targets import target, target_mask, target_points, target_pose
 from saom_ros.vision import VISION_OUTPUTS
 
 JPEG_QUALITY = 80
+ARRIVAL = Duration(seconds=0.5)
+"""Waited for until the last messages have arrived; a reader that hangs does not hold the node up for longer."""
 
 
 class Outputs:
@@ -96,6 +100,24 @@ class Outputs:
                 with self._lock:
                     for one in maker.expired() if name in self._publishers else []:
                         self._publishers[name].publish(one)
+
+    def take_back(self, state: LifecycleState) -> None:
+        """Tells readers that keep what they were told that nothing of it holds any more, and publishes nothing else.
+
+        Args:
+            state: of the node that is being deactivated; its publishers are, already here, so that the worker's last
+                answer cannot come behind.
+        """
+        with self._lock:
+            for name, publisher in self._publishers.items():
+                maker = self._makers[name]
+                messages = maker.taken_back() if hasattr(maker, "taken_back") else []
+                with suppress(RuntimeError):  # the context is shut down, or this RMW does not tell what has arrived
+                    for one in messages:
+                        publisher.publish(one)
+                    if messages:
+                        publisher.wait_for_all_acked(ARRIVAL)  # the process may end at once
+                publisher.on_deactivate(state)
 
     def destroy(self) -> None:
         """Removes all publishers."""

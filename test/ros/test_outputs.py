@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import rclpy.lifecycle
-from robot import Robot
+from rclpy.lifecycle import LifecycleState
+from robot import Robot, free_domain
 from std_msgs.msg import String
 
 from saom_core.runtime import ModelInfo
 from saom_ros import outputs
-from saom_ros.output import ONCE, Output
+from saom_ros.output import ONCE, PER_FRAME, Output
 
 
 def model(name: str) -> ModelInfo:
@@ -40,5 +43,55 @@ def test_what_is_told_once_reaches_those_who_subscribe_later(robot: Robot, monke
     sent.announce(model("another"))
     robot.until(lambda: len(told) == 2, "what is told of the next model")
     assert told[1].data == "another"
+    sent.destroy()
+    node.destroy_node()
+
+
+class Kept:
+    """A maker whose readers keep what they are told, as MoveIt does."""
+
+    def __init__(self) -> None:
+        self.last = ""
+
+    def __call__(self, answer: Any) -> String:
+        self.last = answer
+        return String(data=answer)
+
+    def taken_back(self) -> list[String]:
+        return [String(data=f"not {self.last}")]
+
+
+def test_what_readers_keep_is_taken_back_and_the_last_answer_does_not_come_behind(
+    robot: Robot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outputs, "OUTPUTS", {"kept": Output(String, Kept)})
+    node = rclpy.lifecycle.LifecycleNode("teller", context=robot.node.context)
+    sent, told = outputs.Outputs(node), list[str]()
+    robot.node.create_subscription(String, "/teller/kept", lambda message: told.append(message.data), PER_FRAME)
+    robot.until(sent.wanted, "the listener")
+    node.trigger_configure()
+    node.trigger_activate()
+    sent.publish("a mug")  # type: ignore[arg-type]
+    sent.take_back(LifecycleState("deactivating", 0))
+    sent.publish("a late mug")  # type: ignore[arg-type]
+    node.trigger_deactivate()
+    node.trigger_activate()
+    sent.publish("a cup")  # type: ignore[arg-type]
+    robot.until(lambda: "a cup" in told, "the next answer")
+    assert told == ["a mug", "not a mug", "a cup"]
+    sent.destroy()
+    node.destroy_node()
+
+
+def test_a_context_that_is_shut_down_does_not_keep_the_node_from_ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outputs, "OUTPUTS", {"kept": Output(String, Kept)})
+    context = rclpy.Context()
+    context.init(domain_id=free_domain())
+    node = rclpy.lifecycle.LifecycleNode("teller", context=context)
+    sent = outputs.Outputs(node)
+    node.trigger_configure()
+    node.trigger_activate()
+    context.shutdown()
+    sent.take_back(LifecycleState("deactivating", 0))
     sent.destroy()
     node.destroy_node()
