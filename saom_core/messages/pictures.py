@@ -7,6 +7,7 @@ what is wrong, never a crash or a skewed picture.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +77,7 @@ def rgb_from_image(message: Any) -> npt.NDArray[np.uint8]:
 
     Args:
         message: an Image in one of the encodings of REP 118 and sensor_msgs/image_encodings.hpp that cameras send, or a
-            CompressedImage (JPEG, PNG).
+            CompressedImage (JPEG, PNG; PNG and TIFF also of a raw Bayer mosaic).
 
     Returns:
         (H, W, 3) uint8 RGB; 65535 of a 16-bit encoding becomes 255, as in cv_bridge.
@@ -86,26 +87,10 @@ def rgb_from_image(message: Any) -> npt.NDArray[np.uint8]:
     """
     if not hasattr(message, "encoding"):
         return _decompressed(message)
-    layout = _COLOR.get(message.encoding)
-    if layout is None:
-        raise InputError(
-            f"image: expected one of the encodings {', '.join(_COLOR)}, got {message.encoding!r}: "
-            "is a depth topic connected to the image input?"
-        )
+    layout = _color_layout(message.encoding)
     if message.encoding in _PLANAR:
         return _from_planes(message, layout)
-    pixels = _pixels(message, layout, "image")
-    if pixels.dtype.itemsize == 2:
-        pixels = cv2.convertScaleAbs(np.ascontiguousarray(pixels, np.uint16), alpha=255 / 65535)
-    height, width = pixels.shape[:2]
-    if layout.channels == 2 and width % 2:
-        raise InputError(
-            f"image: expected an even width with {message.encoding}, got {width}: two pixels share a colour"
-        )
-    if "bayer" in message.encoding and (height < 2 or width < 2):
-        raise InputError(f"image: expected at least 2x2 pixels with {message.encoding}, got {width}x{height}")
-    pixels = np.ascontiguousarray(pixels)
-    return pixels if layout.to_rgb is None else np.asarray(cv2.cvtColor(pixels, layout.to_rgb), np.uint8)
+    return _from_pixels(_pixels(message, layout, "image"), message.encoding)
 
 
 def depth_from_image(message: Any, depth_scale: float = 0.0) -> npt.NDArray[np.float32]:
@@ -134,6 +119,16 @@ def depth_type(message: Any) -> np.dtype[np.generic]:
     return np.dtype(_depth_layout(message).kind)
 
 
+def _color_layout(encoding: str) -> _Layout:
+    layout = _COLOR.get(encoding)
+    if layout is None:
+        raise InputError(
+            f"image: expected one of the encodings {', '.join(_COLOR)}, got {encoding!r}: "
+            "is a depth topic connected to the image input?"
+        )
+    return layout
+
+
 def _depth_layout(message: Any) -> _Layout:
     layout = _DEPTH.get(message.encoding)
     if layout is None:
@@ -142,6 +137,20 @@ def _depth_layout(message: Any) -> _Layout:
             "is a colour topic connected to the depth input?"
         )
     return layout
+
+
+def _from_pixels(pixels: npt.NDArray[Any], encoding: str) -> npt.NDArray[np.uint8]:
+    """The RGB picture of pixels (H, W) or (H, W, C), 8 or 16 bits, in a colour encoding that is not planar."""
+    layout = _color_layout(encoding)
+    if pixels.dtype.itemsize == 2:
+        pixels = cv2.convertScaleAbs(np.ascontiguousarray(pixels, np.uint16), alpha=255 / 65535)
+    height, width = pixels.shape[:2]
+    if layout.channels == 2 and width % 2:
+        raise InputError(f"image: expected an even width with {encoding}, got {width}: two pixels share a colour")
+    if "bayer" in encoding and (height < 2 or width < 2):
+        raise InputError(f"image: expected at least 2x2 pixels with {encoding}, got {width}x{height}")
+    pixels = np.ascontiguousarray(pixels)
+    return pixels if layout.to_rgb is None else np.asarray(cv2.cvtColor(pixels, layout.to_rgb), np.uint8)
 
 
 def _from_planes(message: Any, layout: _Layout) -> npt.NDArray[np.uint8]:
@@ -187,15 +196,33 @@ def _pixels(message: Any, layout: _Layout, name: str, rows: int | None = None) -
 
 
 def _decompressed(message: Any) -> npt.NDArray[np.uint8]:
-    data = np.frombuffer(message.data, np.uint8)
+    encoding = _mosaic_in(message.format)
+    if encoding:
+        pixels = _decoded(message, cv2.IMREAD_UNCHANGED)
+        if pixels.ndim == 2 and pixels.dtype in (np.uint8, np.uint16):
+            return _from_pixels(pixels, encoding)
     # the camera's intrinsics hold for the pixels as stored, so an EXIF orientation must not turn them
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    bgr = _decoded(message, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _mosaic_in(compressed_format: str) -> str:
+    """The Bayer encoding whose raw mosaic a compressed picture holds; "" for a picture of another kind.
+
+    image_transport's format is "bayer_rggb8; png compressed ". Before it makes a JPEG it turns the mosaic to grey.
+    """
+    encoding = compressed_format.partition(";")[0].strip()
+    return encoding if encoding.startswith("bayer_") and not re.search("jpe?g", compressed_format) else ""
+
+
+def _decoded(message: Any, flags: int) -> npt.NDArray[Any]:
+    data = np.frombuffer(message.data, np.uint8)
     try:
-        bgr = cv2.imdecode(data, flags) if data.size else None
+        pixels = cv2.imdecode(data, flags) if data.size else None
     except cv2.error as error:  # a size that OpenCV refuses
         raise InputError(f"image: expected a compressed picture, got one that OpenCV refuses: {error}") from error
-    if bgr is None:
+    if pixels is None:
         raise InputError(
             f"image: expected JPEG or PNG data, got {data.size} bytes of format {message.format!r} that do not decode"
         )
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+    return pixels

@@ -12,7 +12,10 @@ COLOUR = ("rgb8", "bgr8", "rgba8", "bgra8", "rgb16", "bgr16", "rgba16", "bgra16"
 GREY = ("mono8", "mono16", "8UC1", "16UC1", "32FC1", "64FC1", "16SC1")
 HALVED = ("nv12", "nv21", "yuv422", "uyvy", "yuyv", "bayer_rggb8", "bayer_bggr16", "bayer_gbrg8", "bayer_grbg16")
 ENCODINGS = (*COLOUR, *GREY, *HALVED, "yuv422_yuy2", "jpeg")
-FORMATS = ("jpeg", "png", "16UC1; compressedDepth rvl", "16UC1; compressedDepth png", "32FC1; compressedDepth rvl", "")
+FORMATS = (
+    *("jpeg", "png", "bayer_rggb8; png compressed ", ""),
+    *("16UC1; compressedDepth rvl", "16UC1; compressedDepth png", "32FC1; compressedDepth rvl"),
+)
 SIZE_HW = (6, 8)
 
 # DDS carries UTF-8 without zeros

@@ -96,6 +96,36 @@ def test_bayer_patterns_give_the_flat_color_they_were_made_of(pattern: str, bits
     np.testing.assert_array_equal(rgb_from_image(message)[2:-2, 2:-2].reshape(-1, 3), [[200, 120, 30]] * 64)
 
 
+@pytest.mark.parametrize("extension", ["png", "tiff"])
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
+def test_a_bayer_mosaic_is_the_same_picture_raw_and_losslessly_compressed(
+    pattern: str, bits: int, extension: str
+) -> None:
+    kind = np.uint8 if bits == 8 else np.uint16
+    mosaic = RNG.integers(0, np.iinfo(kind).max + 1, (10, 14), kind)
+    encoding = f"bayer_{pattern}{bits}"
+    data = array.array("B", cv2.imencode(f".{extension}", mosaic)[1].tobytes())
+    message = CompressedImage(format=f"{encoding}; {extension} compressed ", data=data)  # as image_transport writes it
+    np.testing.assert_array_equal(rgb_from_image(message), rgb_from_image(raw(mosaic, encoding)))
+    assert np.ptp(rgb_from_image(message), axis=-1).max() > 0
+
+
+def test_compressed_bayer_pictures_that_are_no_mosaic_any_more() -> None:
+    grey = np.repeat(np.arange(48, dtype=np.uint8)[:, None] * 4, 64, axis=1)
+    jpeg = array.array("B", cv2.imencode(".jpg", grey)[1].tobytes())
+    picture = rgb_from_image(CompressedImage(format="bayer_rggb8; jpeg compressed mono8", data=jpeg))
+    assert np.abs(picture.astype(int) - grey[..., None]).max() <= 4
+    image_rgb = RNG.integers(0, 256, (6, 8, 3), np.uint8)
+    png = array.array("B", cv2.imencode(".png", image_rgb[..., ::-1])[1].tobytes())
+    message = CompressedImage(format="bayer_rggb8; png compressed bgr8", data=png)
+    np.testing.assert_array_equal(rgb_from_image(message), image_rgb)
+    one = array.array("B", cv2.imencode(".png", np.zeros((1, 1), np.uint8))[1].tobytes())
+    for encoding, reason in (("bayer_rggb8", "at least 2x2"), ("bayer_rrgb8", "expected one of the encodings")):
+        with pytest.raises(InputError, match=reason):
+            rgb_from_image(CompressedImage(format=f"{encoding}; png compressed ", data=one))
+
+
 @pytest.mark.parametrize("extension", ["jpg", "png"])
 def test_compressed_pictures(extension: str) -> None:
     image_rgb = np.zeros((48, 64, 3), np.uint8)
