@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
@@ -22,8 +23,12 @@ except ImportError:
     tf2_ros = None
 
 
+BEGUN_AGAIN = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
+"""A simulator was reset, a recording begins again, or `use_sim_time` was set."""
+
+
 class Frames:
-    """Listens to tf and knows how frames lie to each other.
+    """Listens to tf and knows how frames lie to each other; when the node's time begins again, only from then on.
 
     Args:
         node: that listens.
@@ -40,6 +45,9 @@ class Frames:
             )
         self._buffer: Any = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self._buffer, node)
+        # A buffer that is given the node does this itself, but not on Humble, and fails in it before geometry2 #711.
+        # Static transforms, which are sent only once, outlive `clear`.
+        self._jumps = node.get_clock().create_jump_callback(BEGUN_AGAIN, post_callback=lambda _: self._buffer.clear())
 
     @staticmethod
     def available() -> bool:
@@ -72,4 +80,5 @@ class Frames:
 
     def destroy(self) -> None:
         """Stops listening."""
+        self._jumps.unregister()
         self._listener.unregister()

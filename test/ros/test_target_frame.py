@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import importlib.util
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import rclpy
 from builtin_interfaces.msg import Time
 from conftest import StartNode
 from geometry_msgs.msg import Quaternion, TransformStamped, Vector3
 from lifecycle_msgs.msg import State
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from robot import Robot, camera_info, picture
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import Header
 
 from saom_core.places.rigid import RigidTransform
+from saom_ros import frames
 from saom_ros.clouds import POINT_FIELDS
 from saom_ros.conversions import image_message
+from saom_ros.frames import Frames
 
 has_tf2 = importlib.util.find_spec("tf2_ros") is not None
 TURN = np.array([0.5, -0.5, 0.5, -0.5])  # of an optical frame in one with x forward and z up
@@ -28,6 +34,42 @@ def test_without_tf2_ros_a_target_frame_is_refused_with_the_reason(robot: Robot,
     start(target_frame="base_link", first="sys.modules['tf2_ros'] = None")
     robot.until_status("not configured: expected the Python package tf2_ros")
     assert robot.state().id == State.PRIMARY_STATE_UNCONFIGURED
+
+
+def test_transforms_of_before_are_forgotten_when_the_time_jumps_back(
+    robot: Robot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over a real clock; tf2's buffer has a stand-in."""
+    clears: list[int] = []
+    listener = SimpleNamespace(unregister=lambda: None)
+    buffer = SimpleNamespace(clear=lambda: clears.append(seconds()))
+    stand_in = SimpleNamespace(Buffer=lambda: buffer, TransformListener=lambda *_: listener)
+    monkeypatch.setattr(frames, "tf2_ros", stand_in)
+    simulated = Parameter("use_sim_time", value=True)
+    node = rclpy.create_node("listener", context=robot.node.context, parameter_overrides=[simulated])
+    robot.executor.add_node(node)
+    made = Frames(node)
+    clock = robot.node.create_publisher(Clock, "/clock", 10)
+    robot.until(clock.get_subscription_count, "the node to take the time")
+
+    def seconds() -> int:
+        return node.get_clock().now().nanoseconds // 10**9
+
+    def go_to(second: int) -> None:
+        clock.publish(Clock(clock=Time(sec=second)))
+        robot.until(lambda: seconds() == second, "the time")
+
+    for second in (5000, 5001, 5001, 9000):
+        go_to(second)
+    assert clears == []
+    for second in (3, 4, 2):
+        go_to(second)
+    assert clears == [3, 2]
+    made.destroy()
+    go_to(1)
+    assert clears == [3, 2]
+    robot.executor.remove_node(node)
+    node.destroy_node()
 
 
 def transform(child: str, parent: str, stamp: Time, x: float, turn: np.ndarray) -> TransformStamped:
