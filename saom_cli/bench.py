@@ -22,8 +22,8 @@ from saom_core.camera import CameraIntrinsics
 from saom_core.files import check_outputs, write_atomically
 from saom_core.loading import load_segmenter
 from saom_core.memory import peak_memory_mb
-from saom_core.pictures.depth_files import read_depth
 from saom_core.pictures.photos import read_photo
+from saom_core.places.depth_files import read_depth
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -29,7 +29,7 @@ FORMATS = {
     "coco": "one COCO data set of all pictures, with run-length masks",
 }
 """What `--format` may name, and what that writes to `-o`."""
-_MASK_NAME = re.compile(r"\d{3,}_.*\.png")
+_MASK_NAME = re.compile(r"\d{3,}_[\w.-]+\.png")
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
@@ -227,15 +227,21 @@ def write_labels(path: Path, instances: Instances) -> None:
 
 
 def write_masks(folder: Path, instances: Instances) -> None:
-    """Writes a mask for each object, 001_Mug.png being object 1 of the label image; those of an earlier run go."""
+    """Writes a mask for each object, 001_Mug.png being object 1 of the label image; those of an earlier run go.
+
+    Which those are stands in a list beside the folder: a user's own files may have such names, too.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    kept = set()
+    names = []
     for k in range(len(instances)):
         word = re.sub(r"[^\w.-]+", "_", instances.class_names[k]) or "object"
         path = folder / f"{k + 1:03d}_{word}.png"
         dense = instances.masks[k].dense(instances.size_hw).view(np.uint8) * np.uint8(255)
         write_atomically(path, cv2.imencode(".png", dense)[1].tobytes())
-        kept.add(path.name)
-    for path in folder.iterdir():
-        if path.name not in kept and _MASK_NAME.fullmatch(path.name):
-            path.unlink()
+        names.append(path.name)
+    listing = folder.with_name(f".{folder.name}.masks.txt")
+    before = listing.read_text(encoding="utf-8").splitlines() if listing.is_file() else []
+    write_atomically(listing, "".join(f"{name}\n" for name in names).encode())
+    for name in set(before) - set(names):
+        if _MASK_NAME.fullmatch(name):
+            (folder / name).unlink(missing_ok=True)

@@ -34,8 +34,8 @@ from saom_core.geometry.support import rounded
 from saom_core.instances import Instances
 from saom_core.loading import load_segmenter
 from saom_core.overlay import draw_overlay
-from saom_core.pictures.depth_files import read_depth
 from saom_core.pictures.photos import read_photo
+from saom_core.places.depth_files import read_depth
 from saom_core.segmenter import Segmentation, Segmenter
 
 BLOCKS = 6

@@ -28,8 +28,8 @@ from saom_core.camera import CameraIntrinsics, intrinsics_of
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.loading import load_segmenter
-from saom_core.pictures.depth_files import DEPTH_SUFFIXES, find_depth, read_checked_depth
 from saom_core.pictures.photos import photos_and_maps, read_photo
+from saom_core.places.depth_files import DEPTH_SUFFIXES, check_depth_place, find_depth, read_checked_depth
 from saom_core.prompting.prompts import Prompts
 from saom_core.segmenter import Segmentation, Segmenter
 
@@ -108,6 +108,7 @@ def run(args: argparse.Namespace) -> int:
 def _run_photos(args: argparse.Namespace, source: Path) -> int:
     check_photos(source)
     photos, maps = photos_and_maps(source)
+    check_depth_place(photos, args.depth)
     photos = photos[: args.limit]
     names, folder = [photo.name for photo in photos], source.is_dir()
     places = places_of(args, names, folder=folder)

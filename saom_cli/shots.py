@@ -19,9 +19,9 @@ from saom_cli.sources import ROS_SCHEME, check_photos, is_bag, is_video, source_
 from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
-from saom_core.pictures.depth_files import find_depth, read_depth
 from saom_core.pictures.photos import find_photos, read_photo
 from saom_core.pictures.videos import Video
+from saom_core.places.depth_files import check_depth_place, find_depth, read_depth
 
 if TYPE_CHECKING:
     from saom_cli.bags import Bag
@@ -80,6 +80,7 @@ def shots_of(args: argparse.Namespace, config: Callable[[], SaomConfig]) -> Shot
         return Shots(_of_bag(bag), bag.count)
     check_photos(source)
     photos = find_photos(source)
+    check_depth_place(photos, args.depth)
     return Shots(_of_photos(args, photos), len(photos))
 
 

@@ -23,8 +23,8 @@ from saom_core.teach.teaching import learn
 
 CONVENTION = """\
 examples: pictures of the object, or folders of them, at least three, best from several sides. Of a picture x.png
-  x_mask.png   the whole object: pixels that are not 0; of the picture's size
-  x_depth.png  depth, if the robot has it: 16-bit, millimetres, 0 = invalid
+  x_mask.png   the whole object: pixels that are not 0 (of a JPEG: the bright ones); of the picture's size
+  x_depth.png  depth, if the robot has it: 16-bit, millimetres, 0 = invalid; or as TIFF, EXR or .npy
   without a mask, the alpha channel of x.png is it; without alpha, the one clear object in the middle is taken.
 
 saom teach mug_blue examples/ -o saom-tiny-mine.onnx
@@ -119,11 +119,13 @@ def _sights(model: OnnxModel, pictures: list[Path], describe: Describer) -> list
     sights = []
     for picture in tqdm(pictures, unit="example", disable=len(pictures) < 3, dynamic_ncols=True):
         try:
-            sights.append(look(model, read_example(picture), describe))
+            example = read_example(picture)
+            sights.append(look(model, example, describe))
         except InputError as error:
             tqdm.write(f"{picture}: refused: {error}", file=sys.stderr)
         else:
-            tqdm.write(f"{picture}: {len(sights[-1].own)} views, mask IoU {sights[-1].iou:.2f}")
+            of_what = "no mask: the object in the middle was taken" if example.mask is None else "by its mask"
+            tqdm.write(f"{picture}: {len(sights[-1].own)} views, {of_what}, IoU {sights[-1].iou:.2f}")
             if sights[-1].iou < AGREES_IOU:
                 tqdm.write(
                     f"{picture}: warning: expected the model to see the object as the mask shows it (IoU >= "

@@ -16,6 +16,7 @@ from saom_core.geometry.depth import BOX_ARRAYS, Boxes3d
 from saom_core.geometry.support import SUPPORT_ARRAYS, Support, rounded
 from saom_core.masks import box_of_mask, rle_counts
 from saom_core.overlay import draw_overlay
+from saom_core.pictures.photos import image_rgb_of
 
 if TYPE_CHECKING:
     import supervision
@@ -246,14 +247,18 @@ class Instances:
             image[mask.window][mask.crop] = values[k]
         return image
 
-    def plot(
-        self, image_rgb: npt.NDArray[np.uint8], *, alpha: float = 0.45, labels: bool | Sequence[str] = True
-    ) -> npt.NDArray[np.uint8]:
-        """The image with its instances drawn over it, (H, W, 3) uint8 RGB; arguments as `overlay.draw_overlay`.
+    def plot(self, image: Any, *, alpha: float = 0.45, labels: bool | Sequence[str] = True) -> npt.NDArray[np.uint8]:
+        """The image with its instances drawn over it, (H, W, 3) uint8 RGB.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, the path of a photo, or a PIL image.
+            alpha: as `overlay.draw_overlay`.
+            labels: as `overlay.draw_overlay`.
 
         Raises:
-            InputError: an image of another size.
+            InputError: an image that cannot be read, or of another size.
         """
+        image_rgb = image_rgb_of(image)
         if image_rgb.shape != (*self.size_hw, 3):
             raise InputError(f"expected the image of the instances, {(*self.size_hw, 3)}, got {image_rgb.shape}")
         return draw_overlay(image_rgb, self, alpha=alpha, labels=labels)

@@ -11,25 +11,32 @@ The ROS node uses `saom_core.loading.Models`, whose segmenters take arrays only 
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from saom_core.camera import CameraLike, intrinsics_of
+from saom_core.camera import CameraIntrinsics, CameraLike, intrinsics_of
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.instances import Instances
 from saom_core.loading import load_segmenter
-from saom_core.pictures.depth_files import read_depth
-from saom_core.pictures.photos import read_photo
+from saom_core.pictures.photos import image_rgb_of
 from saom_core.pictures.videos import VIDEO_SUFFIXES, Frame, Video
+from saom_core.places.depth_checks import depth_in_metres, depth_problem, size_problem
+from saom_core.places.depth_files import read_depth
 from saom_core.prompting.prompts import Prompts
 from saom_core.runtime import ModelInfo
 from saom_core.segmenter import Segmenter
+
+if TYPE_CHECKING:
+    from saom_core.naming.track_looks import NamedStream
+
+log = logging.getLogger("saom")
 
 
 class Model:
@@ -41,6 +48,7 @@ class Model:
 
     def __init__(self, segmenter: Segmenter) -> None:
         self.segmenter = segmenter
+        self._told: set[str] = set()  # kinds of doubt about depth and camera
 
     @property
     def info(self) -> ModelInfo:
@@ -53,24 +61,32 @@ class Model:
         depth: Any = None,
         camera: CameraLike | None = None,
         *,
+        depth_scale: float = 0.0,
         bgr: bool = False,
     ) -> Instances:
         """All whole objects of one picture.
 
+        Depth of a doubtful unit, or a camera of another resolution, is told in the log, once.
+
         Args:
-            image: (H, W, 3) uint8 RGB, the path of a photo, or a PIL image.
+            image: (H, W, 3) uint8 RGB, the path of a photo, or a PIL image; these two are turned by their EXIF data.
             depth: (H, W) floating, metres along the optical axis, aligned with the image, 0 or NaN = none; or the path
                 of a depth picture (see `depth_files.read_depth`); None: colour alone.
-            camera: of the image, as `CameraIntrinsics`, (fx, fy, cx, cy) in pixels, or K (3, 3); with depth it gives
-                centroids and boxes in metres and tells what things stand on, and tables are no objects then.
+            camera: of the image, as `CameraIntrinsics`, (fx, fy, cx, cy) in its pixels, or K (3, 3); with depth it
+                gives centroids and boxes in metres and tells what things stand on, and tables are no objects then.
+            depth_scale: metres per unit of the depth's numbers, such as 1 / 5000 for TUM's pictures; 0: floats are
+                metres, and whole numbers in files millimetres.
             bgr: an array has its channels in OpenCV's order, blue first.
 
         Raises:
-            InputError: a picture that cannot be read, an array of another shape or type, or no camera of this picture.
+            InputError: a picture that cannot be read, an array of another shape or type, depth without a distance in
+                the valid range (as millimetres that are given as metres), or no camera of this picture.
         """
-        image_rgb = image_rgb_of(image, bgr=bgr)
-        known = None if camera is None else intrinsics_of(camera, image_rgb.shape[:2])
-        return self.segmenter.segment(image_rgb, depth_m_of(depth), known).instances
+        image_rgb = _photo_of(image, bgr)
+        known = self._checked_camera(camera, image_rgb)
+        found = self.segmenter.segment(image_rgb, self._checked_depth_m(depth, depth_scale), known).instances
+        self._check_sizes(found, depth_scale)
+        return found
 
     def ask(
         self,
@@ -83,13 +99,14 @@ class Model:
         mask: npt.NDArray[np.bool_] | npt.NDArray[np.float32] | None = None,
         depth: Any = None,
         camera: CameraLike | None = None,
+        depth_scale: float = 0.0,
         bgr: bool = False,
     ) -> tuple[Instances, tuple[int, ...]]:
         """The whole object at each point and in each box, whatever its score.
 
         Args:
             image: as `segment`, as all arguments that are not told here.
-            points_xy: pixels of the image.
+            points_xy: pixels of the image, (x, y) of each; one alone will do.
             boxes_xyxy: left, top, right, bottom in pixels; right and bottom exclusive.
             negative_points_xy: pixels that are not on the object; all that is given then shows one object. For SAM
                 checkpoints, as the next two.
@@ -97,6 +114,7 @@ class Model:
             mask: about where the one object is; see `saom_core.prompting.prompts.ObjectPrompt.mask`.
             depth: as `segment`.
             camera: as `segment`.
+            depth_scale: as `segment`.
             bgr: as `segment`.
 
         Returns:
@@ -105,14 +123,63 @@ class Model:
         Raises:
             InputError: as `segment`, and a prompt outside the image, or one that this model cannot be asked.
         """
-        points, boxes, negative = (
-            [float(value) for row in rows for value in row] for rows in (points_xy, boxes_xyxy, negative_points_xy)
-        )
+        points, negative = _flat("points_xy", points_xy, 2), _flat("negative_points_xy", negative_points_xy, 2)
+        boxes = _flat("boxes_xyxy", boxes_xyxy, 4)
         prompts = Prompts.from_flat(points, boxes, negative, one_object=one_object, mask=mask)
-        image_rgb = image_rgb_of(image, bgr=bgr)
-        known = None if camera is None else intrinsics_of(camera, image_rgb.shape[:2])
-        answer = self.segmenter.ask(image_rgb, prompts, depth_m_of(depth), known)
+        image_rgb = _photo_of(image, bgr)
+        known = self._checked_camera(camera, image_rgb)
+        answer = self.segmenter.ask(image_rgb, prompts, self._checked_depth_m(depth, depth_scale), known)
+        self._check_sizes(answer.instances, depth_scale)
         return answer.instances, answer.prompts
+
+    def tracker(self, *, live: bool = True) -> NamedStream:
+        """Objects with numbers and names that last, for the frames of one camera or film, with depth or without.
+
+        Each frame is given to its `update(image_rgb, stamp_s, depth_m, camera)`. A model may have several trackers,
+        and several threads may use it, each with a tracker of its own.
+
+        Args:
+            live: the frames come from a camera, so that few new things are looked at in each, to be done in time.
+        """
+        from saom_core.naming.track_looks import NamedStream  # photos do without
+
+        return NamedStream(self.segmenter, live=live)
+
+    def _checked_camera(self, camera: CameraLike | None, image_rgb: npt.NDArray[np.uint8]) -> CameraIntrinsics | None:
+        if camera is None:
+            return None
+        known = intrinsics_of(camera, image_rgb.shape[:2])
+        if not (0 <= known.cx < known.width and 0 <= known.cy < known.height):
+            self._tell(
+                "camera",
+                f"camera: expected its axis to meet the picture of {known.width}x{known.height} pixels, got cx "
+                f"{known.cx:g} and cy {known.cy:g}: unless the picture was cut out of a larger one, these numbers are "
+                "of another resolution, and all places in metres are wrong",
+            )
+        return known
+
+    def _checked_depth_m(self, depth: Any, depth_scale: float) -> npt.NDArray[np.floating] | None:
+        depth_m, config = _depth_m_of(depth, depth_scale), self.segmenter.config
+        if depth_m is None or not np.issubdtype(depth_m.dtype, np.floating):
+            return depth_m
+        files = isinstance(depth, (str, os.PathLike))
+        unit = depth_scale or (0.001 if files else 1.0)
+        problem = depth_problem(depth_m, config.min_depth_m, config.max_depth_m, unit)
+        if problem is not None and not problem.usable and (depth_m > 0).any():
+            raise InputError(problem.text)
+        if problem is not None:
+            self._tell(problem.kind, problem.text)
+        return depth_m
+
+    def _check_sizes(self, found: Instances, depth_scale: float) -> None:
+        problem = None if depth_scale else size_problem(found, 1.0)
+        if problem is not None:
+            self._tell(problem.kind, problem.text)
+
+    def _tell(self, kind: str, text: str) -> None:
+        if kind not in self._told:
+            self._told.add(kind)
+            log.warning("%s", text)
 
     def stream(self, images: Iterable[Any], *, bgr: bool = False) -> Iterator[Instances]:
         """The objects of each of many pictures that have nothing to do with each other, one after the other.
@@ -143,10 +210,8 @@ class Model:
         Raises:
             InputError: no such file or camera, or none that OpenCV can open.
         """
-        from saom_core.naming.track_looks import NamedStream  # photos do without
-
         with Video(source) as video:
-            stream = NamedStream(self.segmenter, live=video.is_camera)
+            stream = self.tracker(live=video.is_camera)
             for frame in video:
                 yield frame, stream.update(frame.image_rgb, frame.stamp_s)
 
@@ -166,23 +231,30 @@ def load(model: str | os.PathLike[str] = "", **options: Any) -> Model:
     return Model(load_segmenter(SaomConfig().replace(model=os.fspath(model), **options)))
 
 
-def image_rgb_of(image: Any, *, bgr: bool = False) -> npt.NDArray[np.uint8]:
-    """(H, W, 3) uint8 RGB of whatever shows a picture; see `Model.segment`."""
-    if isinstance(image, (str, os.PathLike)):
-        if Path(image).suffix.lower() in VIDEO_SUFFIXES:
-            raise InputError(f"expected a photo, got the video {os.fspath(image)}: go through `video({image!r})`")
-        return read_photo(Path(image))
-    if isinstance(image, np.ndarray):
-        return np.ascontiguousarray(image[..., ::-1]) if bgr else image
-    if hasattr(image, "convert"):  # a picture of PIL, which is recognised without importing PIL
-        return np.asarray(image.convert("RGB"), np.uint8)
-    raise InputError(f"expected an array, the path of a photo or a PIL image, got {type(image).__name__}")
+def _photo_of(image: Any, bgr: bool) -> npt.NDArray[np.uint8]:
+    """See `image_rgb_of`; a video is told what to do with it."""
+    if isinstance(image, (str, os.PathLike)) and Path(image).suffix.lower() in VIDEO_SUFFIXES:
+        raise InputError(f"expected a photo, got the video {os.fspath(image)}: go through `video({image!r})`")
+    return image_rgb_of(image, bgr=bgr)
 
 
-def depth_m_of(depth: Any) -> npt.NDArray[np.floating] | None:
+def _depth_m_of(depth: Any, depth_scale: float) -> npt.NDArray[np.floating] | None:
     """(H, W) floating metres of an array or of a depth picture's path; None for None."""
-    if depth is None or isinstance(depth, np.ndarray):
-        return depth
+    if depth is None:
+        return None
+    if isinstance(depth, np.ndarray):  # whole numbers of an unknown unit are refused where arrays are checked
+        return depth_in_metres(depth, depth_scale) if depth_scale else depth
     if isinstance(depth, (str, os.PathLike)):
-        return read_depth(Path(depth))
+        return read_depth(Path(depth), depth_scale)
     raise InputError(f"expected an array in metres or the path of a depth picture, got {type(depth).__name__}")
+
+
+def _flat(name: str, rows: Any, width: int) -> list[float]:
+    """The numbers of points or boxes, one after the other; one alone may be given without a list around it."""
+    try:
+        numbers = np.asarray(rows, np.float64)
+    except (TypeError, ValueError):
+        numbers = np.empty((0, 0, 0))
+    if numbers.shape == (0,) or numbers.shape == (width,) or (numbers.ndim == 2 and numbers.shape[1] == width):
+        return [float(value) for value in numbers.ravel()]
+    raise InputError(f"{name}: expected rows of {width} numbers, in pixels, got {rows!r}")

@@ -112,6 +112,8 @@ def _cloud(
 ) -> Cloud:
     known = intrinsics_of(camera, image_rgb.shape[:2])
     size_hw = known.height, known.width
+    if not np.issubdtype(depth_m.dtype, np.floating):
+        raise InputError(f"expected depth as floats in metres, got {depth_m.dtype}: divide millimetres by 1000")
     if not wanted.shape == depth_m.shape == image_rgb.shape[:2] == size_hw:
         raise InputError(
             f"expected masks, depth and picture of the camera's size {size_hw}, got {wanted.shape}, {depth_m.shape} "

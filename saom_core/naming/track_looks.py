@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -171,13 +172,15 @@ class NamedStream:
     """A stream of frames, segmented, tracked and named.
 
     Args:
-        segmenter: whose options are those of the stream; they stay as they are.
+        segmenter: whose options are those of the stream, also when they change; it may be used for other pictures
+            meanwhile, and by other streams.
         live: nothing waits for the frames of a file, so that all new things in them are looked at at once; those of a
             camera (true) must be done in time, see `LOOKS_A_FRAME`.
     """
 
     def __init__(self, segmenter: Segmenter, live: bool = False) -> None:
-        self._segmenter, self._tracker = segmenter, Tracker()
+        # a copy, whose options change while it works: another thread may use the segmenter meanwhile
+        self._source, self._segmenter, self._tracker = segmenter, copy.copy(segmenter), Tracker()
         self._names = StreamNames(segmenter, LOOKS_A_FRAME if live else None)
 
     def update(
@@ -192,10 +195,7 @@ class NamedStream:
         Raises:
             InputError: see there.
         """
-        config = self._segmenter.config
+        config = self._source.config
         self._segmenter.config = self._names.config(config)
-        try:
-            found = self._segmenter.segment(image_rgb, depth_m, camera).instances
-        finally:
-            self._segmenter.config = config
+        found = self._segmenter.segment(image_rgb, depth_m, camera).instances
         return self._names.named(image_rgb, self._tracker.update(found, stamp_s, camera), config, camera)

@@ -1,1 +1,1 @@
-"""Photographs, depth pictures and videos in files."""
+"""Photographs and videos, in files and from cameras."""

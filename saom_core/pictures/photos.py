@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -61,6 +63,47 @@ def _is_map(path: Path) -> bool:
     except OSError:
         return False  # told where it is read
     return head.startswith(b"\x89PNG\r\n\x1a\n") and head[24:] == b"\x10\x00"
+
+
+def image_rgb_of(image: Any, *, bgr: bool = False) -> npt.NDArray[np.uint8]:
+    """(H, W, 3) uint8 RGB of whatever shows a picture; an array is taken as it is.
+
+    Args:
+        image: an RGB array, the path of a photo, or a PIL image, which is turned by its EXIF data as a file is.
+        bgr: an array has its channels in OpenCV's order, blue first.
+
+    Raises:
+        InputError: something else, or a picture that cannot be read.
+    """
+    if isinstance(image, (str, os.PathLike)):
+        return read_photo(Path(image))
+    if isinstance(image, np.ndarray):
+        return np.ascontiguousarray(image[..., ::-1]) if bgr else image
+    if hasattr(image, "convert"):  # a picture of PIL, whose package is there only if it is used
+        from PIL import ImageOps
+
+        return np.asarray(eight_bits(ImageOps.exif_transpose(image)).convert("RGB"), np.uint8)
+    raise InputError(f"expected an array, the path of a photo or a PIL image, got {type(image).__name__}")
+
+
+def eight_bits(picture: Any) -> Any:
+    """A PIL image whose values have 8 bits: of 16 bits of grey the upper eight, as OpenCV reads a file of them.
+
+    PIL itself cuts them off at 255, which leaves a white picture.
+
+    Raises:
+        InputError: values of 32 bits, whose range nobody tells.
+    """
+    if picture.mode in ("I", "F"):
+        raise InputError(
+            f"expected a picture of 8 or 16 bits, got a PIL image of mode {picture.mode}, with values of 32 bits: "
+            "scale them to 0..255 and give them as a uint8 array"
+        )
+    if not picture.mode.startswith("I;16"):
+        return picture
+    from PIL import Image
+
+    return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
 
 
 def read_photo(path: Path) -> npt.NDArray[np.uint8]:

@@ -1,1 +1,1 @@
-"""Where instances are: measured in metres, standing on planes, brought to other frames and cameras."""
+"""Where instances are: depth in files and metres, standing on planes, brought to other frames and cameras."""

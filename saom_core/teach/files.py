@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from saom_core.files import write_atomically
 from saom_core.instances import BoolArray
 from saom_core.model_file.metadata import sha256_without_entry, with_entry
 from saom_core.model_file.taught import TAUGHT_KEY, TaughtClass, to_json
-from saom_core.pictures.depth_files import read_depth
-from saom_core.pictures.photos import find_photos, read_photo
+from saom_core.pictures.photos import SUFFIXES, find_photos, read_photo
+from saom_core.places.depth_files import DEPTH_SUFFIXES, read_depth
 from saom_core.runtime import OnnxModel
 from saom_core.teach.describing import Describer
 from saom_core.teach.examples import Example, Sight, surroundings
@@ -26,6 +27,7 @@ GREY = 114
 
 
 MASK, DEPTH = "_mask", "_depth"
+JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 
 def find_pictures(paths: Sequence[Path]) -> list[Path]:
@@ -44,16 +46,21 @@ def read_example(path: Path) -> Example:
     Raises:
         InputError: a file that cannot be read.
     """
-    image, mask_at, depth_at = read_photo(path), _beside(path, MASK), _beside(path, DEPTH)
-    depth = read_depth(depth_at if depth_at.exists() else None)
+    image, mask_at, depth = (
+        read_photo(path),
+        _beside(path, MASK, SUFFIXES),
+        read_depth(_beside(path, DEPTH, DEPTH_SUFFIXES)),
+    )
     name = f"{path.parent.name}/{path.name}"
     mask: BoolArray | None = None
-    if mask_at.exists():
+    if mask_at is not None:
         stored = cv2.imread(str(mask_at), cv2.IMREAD_UNCHANGED)
         if stored is None:
             raise InputError(f"expected a mask at {mask_at}, got something OpenCV cannot read")
         colours = stored.reshape(*stored.shape[:2], -1)
-        mask = np.any(colours[..., :3] if colours.shape[2] == 4 else colours, axis=2)
+        # a JPEG has no sharp edges: what is nearly black beside the object is not of it
+        least = 128 if mask_at.suffix.lower() in JPEG else 1
+        mask = np.any((colours[..., :3] if colours.shape[2] == 4 else colours) >= least, axis=2)
         return Example(name, image, mask, depth)
     alpha = _alpha(path)
     if alpha is not None:
@@ -96,8 +103,21 @@ def others_of(
     return OtherObjects.join([*parts, OtherObjects.taught(describe.comparable(before))])
 
 
-def _beside(path: Path, suffix: str) -> Path:
-    return path.with_name(f"{path.stem}{suffix}.png")
+def _beside(path: Path, ending: str, suffixes: Sequence[str]) -> Path | None:
+    """The file that belongs to a picture, of any of these suffixes; None without one.
+
+    Raises:
+        InputError: it has another suffix, or there are several: none of them may be passed over in silence.
+    """
+    found = sorted(path.parent.glob(f"{glob.escape(path.stem + ending)}.*"))
+    if not found:
+        return None
+    if len(found) > 1 or found[0].suffix.lower() not in suffixes:
+        raise InputError(
+            f"expected one file {path.stem}{ending} with one of {' '.join(suffixes)}, got "
+            f"{', '.join(one.name for one in found)}"
+        )
+    return found[0]
 
 
 def _alpha(path: Path) -> np.ndarray | None:

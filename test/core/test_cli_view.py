@@ -18,8 +18,8 @@ from saom_cli.main import main
 from saom_core.camera import CameraIntrinsics
 from saom_core.model import load
 from saom_core.naming.track_looks import NamedStream
-from saom_core.pictures.depth_files import read_depth
 from saom_core.pictures.photos import read_photo
+from saom_core.places.depth_files import read_depth
 
 rr = pytest.importorskip("rerun")
 chunks = pytest.importorskip("rerun.chunk")

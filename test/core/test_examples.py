@@ -65,7 +65,7 @@ def test_readme(tmp_path: Path, kind: str) -> None:
     printed = "\n".join(run_in(tmp_path, example("README.md")))
     assert printed.startswith("(") and "[" in printed  # names and distances, or none of both
     if kind == "as it is":
-        assert "Mug" in printed and "nan" not in printed and " m, box [" in printed
+        assert "Mug at [" in printed and "nan" not in printed and " has [" in printed
 
 
 def test_standalone_refuses_a_picture_that_its_camera_did_not_take(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ import pytest
 
 import saom_core
 from saom_core.camera import CameraIntrinsics
-from saom_core.pictures.depth_files import read_depth
 from saom_core.pictures.photos import read_photo
+from saom_core.places.depth_files import read_depth
 
 SEQUENCE = Path(__file__).resolve().parents[2] / "test" / "sequence"
 PHOTO, DEPTH = SEQUENCE / "image_008.jpg", SEQUENCE / "depth_008.png"
@@ -48,6 +49,41 @@ def test_a_pil_image_of_any_mode_is_a_picture(model: saom_core.Model) -> None:
     assert_same(model.segment(picture), model.segment(image_rgb))
     assert_same(model.segment(picture.convert("RGBA")), model.segment(image_rgb))
     assert model.segment(picture.convert("L")).size_hw == image_rgb.shape[:2]
+
+
+def test_a_pil_image_is_turned_and_its_16_bits_are_kept_as_those_of_a_file(
+    model: saom_core.Model, tmp_path: Path
+) -> None:
+    pil = pytest.importorskip("PIL.Image")
+    turned, deep = tmp_path / "turned.jpg", tmp_path / "deep.png"
+    exif = pil.Exif()
+    exif[0x0112] = 6
+    pil.open(PHOTO).save(turned, exif=exif, quality=95)
+    grey = np.asarray(pil.open(PHOTO).convert("L")).astype(np.uint16) * 257
+    pil.fromarray(grey).save(deep)
+    for path in (turned, deep):
+        with pil.open(path) as picture:
+            assert_same(model.segment(picture), model.segment(path))
+    assert model.segment(pil.open(turned)).size_hw == (640, 480)
+    with pytest.raises(saom_core.InputError, match="mode F"):
+        model.segment(pil.fromarray(grey.astype(np.float32)))
+
+
+def test_units_and_resolutions_that_cannot_be_right_are_refused_or_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    model, depth_m, camera = saom_core.load(threads=1), read_depth(DEPTH), (570.0, 570.0, 319.5, 239.5)
+    assert depth_m is not None
+    with pytest.raises(saom_core.InputError, match="the unit is wrong, set depth_scale to 0.001"):
+        model.segment(PHOTO, depth_m * 1000, camera)
+    expected = model.segment(PHOTO, depth_m, camera)
+    assert not caplog.records
+    assert_same(model.segment(PHOTO, depth_m * 1000, camera, depth_scale=0.001), expected)
+    assert_same(model.segment(PHOTO, np.rint(depth_m * 5000).astype(np.uint16), camera, depth_scale=1 / 5000), expected)
+    assert not caplog.records
+    for _ in range(2):
+        model.segment(PHOTO, depth_m * 8, camera)
+        model.segment(PHOTO, depth_m, (1710.0, 1710.0, 959.5, 719.5))
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 2 and "things of a hand's size" in told[0] and "of another resolution" in told[1]
 
 
 def test_depth_of_a_file_gives_metres(model: saom_core.Model) -> None:
@@ -88,6 +124,31 @@ def test_points_and_boxes_are_answered_and_told_apart(model: saom_core.Model) ->
     assert sorted(prompts) == [0, 1] and len(instances) == 2
 
 
+def test_one_point_needs_no_list_and_rows_of_other_lengths_are_refused(model: saom_core.Model) -> None:
+    expected, _ = model.ask(PHOTO, points_xy=[(320, 225)])
+    for one in ((320, 225), np.array([320, 225]), np.array([[320.0, 225.0]])):
+        assert_same(model.ask(PHOTO, points_xy=one)[0], expected)
+    for wrong in ([(320, 225, 1)], [(320, 225), (1,)], [[(320, 225)]], "320,225"):
+        with pytest.raises(saom_core.InputError, match="points_xy: expected rows of 2 numbers"):
+            model.ask(PHOTO, points_xy=wrong)  # type: ignore[arg-type]
+
+
+def test_threads_share_a_model_and_leave_its_options_alone(model: saom_core.Model) -> None:
+    image_rgb, before = read_photo(PHOTO), model.segmenter.config
+    alone = [model.tracker().update(image_rgb, 0.0), model.segment(image_rgb)]
+
+    def work(number: int) -> list[saom_core.Instances]:
+        tracker = model.tracker()
+        return [tracker.update(image_rgb, 0.0) if number < 2 else model.segment(image_rgb) for _ in range(3)]
+
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(work, range(3)))
+    assert model.segmenter.config is before
+    for number, found in enumerate(answers):
+        for one in found[:1] if number < 2 else found:
+            assert_same(one, alone[number // 2])
+
+
 def test_what_is_no_picture_is_refused(model: saom_core.Model) -> None:
     with pytest.raises(saom_core.InputError, match="got int"):
         model.segment(7)
@@ -105,6 +166,7 @@ def test_a_plot_shows_each_object_and_wants_its_own_picture(model: saom_core.Mod
     picture = instances.plot(image_rgb, labels=False)
     changed = (picture != image_rgb).any(axis=2)
     assert changed[instances.label_image() > 0].mean() > 0.95
+    np.testing.assert_array_equal(instances.plot(PHOTO, labels=False), picture)
     with pytest.raises(saom_core.InputError, match="the image of the instances"):
         instances.plot(image_rgb[::2])
 

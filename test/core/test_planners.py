@@ -103,3 +103,9 @@ def test_pictures_of_another_size_are_refused() -> None:
     found, depth, image = scene()
     with pytest.raises(InputError, match="of the camera's size"):
         object_cloud(found, MUG, depth[:-1], CAMERA, image)
+
+
+def test_millimetres_are_no_metres() -> None:
+    found, _, image = scene()
+    with pytest.raises(InputError, match="divide millimetres by 1000"):
+        object_cloud(found, MUG, np.full(SIZE, 800, np.uint16), CAMERA, image)  # type: ignore[arg-type]

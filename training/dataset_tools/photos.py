@@ -11,6 +11,7 @@ from PIL import Image
 
 from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
+from saom_core.pictures.photos import eight_bits
 
 ORIENTATION = 0x0112
 """EXIF's tag: how the stored pixels are to be turned or mirrored, 1 to 8; 1: not at all."""
@@ -48,11 +49,7 @@ def read_whole(path: Path) -> Photo:
         with Image.open(path) as picture:
             orientation = picture.getexif().get(ORIENTATION, 1)
             deep = picture.mode.startswith("I;16")
-            if picture.mode in ("I", "F"):
-                raise ValueError(f"one with values of 32 bits ({picture.format})")
-            # Pillow cuts 16 bits off at 255; OpenCV, which reads the pictures that a model sees, takes the upper eight
-            shown = Image.fromarray((np.array(picture) >> 8).astype(np.uint8)) if deep else picture
-            pixels = np.array(shown.convert("RGB"))  # decodes it all: half a picture raises
+            pixels = np.array(eight_bits(picture).convert("RGB"))  # decodes it all: half a picture raises
     except FileNotFoundError:
         raise InputError(f"expected a picture at {path}, found none") from None
     except Exception as error:  # Pillow's readers raise whatever a broken file makes them stumble over

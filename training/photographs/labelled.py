@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from saom_core.errors import InputError
-from saom_core.pictures.depth_files import read_depth
 from saom_core.pictures.photos import read_photo
+from saom_core.places.depth_files import read_depth
 
 FORM = (
     "FOLDER or FOLDER/PREFIX: NAME-color.png, NAME-depth.png (16-bit, millimetres; where there is depth), "

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from saom_core.errors import InputError
-from saom_core.pictures.depth_files import read_depth
 from saom_core.pictures.photos import SUFFIXES, find_photos, jpeg_is_whole, photos_and_maps, read_photo
+from saom_core.places.depth_files import read_depth
 
 RNG = np.random.default_rng(0)
 PICTURE = np.kron(RNG.integers(0, 256, (3, 4, 3)), np.ones((16, 16, 1))).astype(np.uint8)

@@ -19,8 +19,8 @@ from saom_core.model_file.metadata import with_entry
 from saom_core.model_file.reference import REFERENCE_KEY, ReferenceObjects
 from saom_core.model_file.taught import TaughtClass, normalised
 from saom_core.naming.track_looks import NamedStream
-from saom_core.pictures.depth_files import read_depth
 from saom_core.pictures.photos import read_photo
+from saom_core.places.depth_files import read_depth
 from saom_core.runtime import BUNDLED_MODEL, OnnxModel
 from saom_core.teach.examples import Example, Sight, answers, look, objects_under, points_inside, views
 from saom_core.teach.files import find_pictures, read_example, write
@@ -226,6 +226,27 @@ def test_mask_pictures_with_colours_or_alpha_are_read(tmp_path: Path) -> None:
         assert found is not None and found.sum() == 1 and found[4, 6]
     (tmp_path / "x_mask.png").write_text("no picture")
     with pytest.raises(InputError, match="expected a mask"):
+        read_example(tmp_path / "x.png")
+
+
+@pytest.mark.parametrize("name", ["x_mask.jpg", "x_mask.PNG", "x_mask.bmp"])
+def test_a_mask_of_any_format_is_the_mask(tmp_path: Path, name: str) -> None:
+    picture(tmp_path / "x.png")
+    mask = np.zeros((20, 30), np.uint8)
+    mask[4:16, 8:24] = 255
+    cv2.imwrite(str(tmp_path / name), mask)
+    assert find_pictures([tmp_path]) == [tmp_path / "x.png"]
+    found = read_example(tmp_path / "x.png").mask
+    assert found is not None and np.array_equal(found, mask > 0)
+
+
+@pytest.mark.parametrize("names", [["x_mask.png", "x_mask.jpg"], ["x_mask.txt"], ["x_depth.png", "x_depth.npy"]])
+def test_masks_and_depths_that_would_be_passed_over_are_told(tmp_path: Path, names: list[str]) -> None:
+    """Without its mask another object of the picture would be taught."""
+    picture(tmp_path / "x.png")
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(InputError, match="expected one file x_"):
         read_example(tmp_path / "x.png")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from saom_core.errors import InputError
-from saom_core.pictures.depth_files import find_depth, read_checked_depth, read_depth
+from saom_core.places.depth_files import find_depth, read_checked_depth, read_depth
 
 ROOT = Path(__file__).resolve().parents[3]
 SEQUENCE = ROOT / "test" / "sequence"

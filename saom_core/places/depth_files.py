@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,14 @@ def find_depth(photo: Path, place: Path | None) -> Path | None:
     raise InputError(
         f"expected the depth of {photo.name} at {place / photo.stem} with one of {' '.join(DEPTH_SUFFIXES)}, got none"
     )
+
+
+def check_depth_place(photos: Sequence[Path], place: Path | None) -> None:
+    """Raises InputError where several photos would get the depth of one file, which is that of one of them."""
+    if place is not None and len(photos) > 1 and not place.is_dir():
+        raise InputError(
+            f"expected a folder with the depth of each of the {len(photos)} photos, got {place}: give the folder"
+        )
 
 
 @dataclass(frozen=True)
