@@ -31,6 +31,7 @@ class Answer:
     collision_ttl_s: float = 2.0  # after which MoveIt forgets what is not seen any more
     frame_id: str = ""  # of all positions; "": the header's
     pose: RigidTransform | None = None  # from the camera into that frame; None: it is the camera's own
+    camera_to_world: npt.NDArray[np.float64] | None = None  # (4, 4), in the frame in which things are followed
 
     @property
     def metric_header(self) -> Header:

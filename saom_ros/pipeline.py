@@ -271,22 +271,23 @@ class Pipeline:
         )
 
     def _tracked(self, answer: Answer, received_s: float) -> tuple[Answer, str]:
-        """An answer of the camera's stream with track ids, names and the target, and why tf gave no pose ("").
+        """An answer of the camera's stream with pose, track ids, names and target, and why tf gave no pose ("").
 
         The time of a frame is its image's stamp, because recordings are played at any pace.
         """
-        node, instances, unplaced = self._options.node, answer.instances, ""
+        node, instances = self._options.node, answer.instances
+        geometry_known = answer.camera is not None and answer.depth_m is not None
+        pose, unplaced = self._places.camera_pose(answer.header) if geometry_known else (None, "")
         if node.tracking:
             self._tracker.memory_s, self._tracker.memory_frames = node.track_memory_s, node.track_memory_frames
             taken_ns = stamp_ns(answer.header)  # 0: the driver sets no stamp
             taken_s = taken_ns / 1e9 if taken_ns else received_s
-            geometry_known = answer.camera is not None and answer.depth_m is not None
-            pose, unplaced = self._places.camera_pose(answer.header) if geometry_known else (None, "")
             instances = self._tracker.update(instances, taken_s, answer.camera, pose)
             instances = self._names.named(answer.image_rgb, instances, self._options.core, answer.camera)
         else:
             self._tracker.forget()
-        return dataclasses.replace(answer, instances=instances, target=self.target.find(instances)), unplaced
+        target = self.target.find(instances)
+        return dataclasses.replace(answer, instances=instances, target=target, camera_to_world=pose), unplaced
 
     def _tell_target(self, target: TargetInFrame) -> None:
         if target.reason:

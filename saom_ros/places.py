@@ -39,14 +39,16 @@ class Places:
         """An answer with places in the camera's frame, where it has depth and a camera.
 
         Args:
-            answer: with track ids, whose boxes keep their axes.
+            answer: with track ids, whose boxes keep their axes, and the pose of the camera, where it is known.
             remember: take it as the next frame of the camera's stream.
         """
         if answer.depth_m is None or answer.camera is None:
             return answer
         core = self._options.core
         depth_m = clean_depth(answer.depth_m, core.min_depth_m, core.max_depth_m)
-        located = self._boxes.locate(answer.instances, depth_m, answer.camera, remember=remember)
+        located = self._boxes.locate(
+            answer.instances, depth_m, answer.camera, answer.camera_to_world, remember=remember
+        )
         return dataclasses.replace(answer, instances=located)
 
     def wanted(self, answer: Answer) -> tuple[Answer, str]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations, product
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+
+from saom_core.geometry.attitude import shortest_turn
 
 FloatArray = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float64]
@@ -31,8 +33,15 @@ KEPT_WHILE = 1.05
 TURNED_DEG = 15.0
 """Up to here a new box is the old one, turned; beyond, it is another way to see the same points."""
 
-SEEN_OTHERWISE = 1.3
+SEEN_OTHERWISE = 1.1
 """Another way to see the points is taken when the old box is so much larger than the new one, on average."""
+
+CLEARLY = 1.3
+"""It is taken at once when the old box is so much larger than the new one, and the new one as large as the old one was:
+then the thing has turned by a jump, while a mask that flickers gives boxes of other sizes."""
+
+AS_LARGE = 1.15
+"""Up to this ratio of their sizes, two boxes are of one thing that has turned."""
 
 LONGER = 1.25
 """The edges of a track's box change their order when a later one is so much longer than an earlier, on average."""
@@ -45,6 +54,12 @@ MOST_OF_FOOTPRINT = 300
 
 UPRIGHT = float(np.cos(np.radians(10)))
 """An axis whose cosine with a plane's normal is larger is the upright one, which ends on the plane."""
+
+LEANS = float(np.cos(np.radians(TURNED_DEG)))
+"""An axis whose cosine is smaller leans; to set it upright would be a jump."""
+
+EXACT = float(np.cos(np.radians(0.1)))
+"""One whose cosine is larger is so upright that to set it right would change nothing."""
 
 NOISE_M = 0.01
 """Added to each edge where boxes are compared: the thickness of a flat thing is noise, and noise must not decide."""
@@ -92,8 +107,12 @@ class LastBox:
 
     axes: Matrix  # (3, 3)
     sizes_m: Matrix  # (3,), on average
-    bulk: float  # of the box when it was last found to be as good as the best one
+    bulk: float  # of what is seen, when its box was last found to be as good as the best one
     strain: float = 1.0  # how much larger than the best box it is, on average, where the best one is another
+
+    def turned(self, turn: Matrix) -> LastBox:
+        """The same box in another frame, into which a rotation (3, 3) brings directions."""
+        return replace(self, axes=turn @ self.axes)
 
 
 def fit_box(
@@ -110,52 +129,39 @@ def fit_box(
 
     The longest edge comes first. The third axis points towards the camera, the first to the right in the image, and the
     second follows from them. A thing that had a box a moment ago keeps the axes, their order and their signs as long as
-    they describe its points.
+    they describe its points; one of them is the normal of the plane that it stands on, unless it clearly leans.
 
     Args:
         points_m: (P, 3), P >= 4, optical frame.
         normals: gives directions (3,), unit length, that may be upright for this thing, the likeliest first; called
             only where a box must be looked for.
-        before: what was remembered of the thing's last box.
+        before: what was remembered of the thing's last box, turned as the camera has turned since.
         floor: a, b, c, d of the plane a x + b y + c z + d = 0 that the thing stands on, (a, b, c) upwards and of unit
             length; None for none.
     """
     mean = points_m.mean(axis=0, dtype=np.float64)
-    thing = _Thing(points_m - mean, _seen_from(mean, floor))
+    centered = points_m - mean
+    # the floor, about the same origin
+    plane = None if floor is None else np.append(floor[:3], floor[3] + np.dot(floor[:3], mean))
     if before is None:
-        box = _ruled(_best(thing, normals()), mean)
-        last = LastBox(box.axes, box.sizes_m, box.bulk)
+        seen = _best(centered, normals())
+        box = _ruled(_standing(seen, plane), mean)
+        last = LastBox(box.axes, box.sizes_m, seen.bulk)
     else:
-        box, last = _continued(thing, normals, before)
+        box, last = _continued(centered, plane, normals, before)
     return OrientedBox(box.center_m + mean, box.axes, box.sizes_m), last
 
 
-@dataclass(frozen=True)
-class _Thing:
-    """What a box is fitted to."""
-
-    centered: Matrix  # points (P, 3) about their mean
-    floor: Matrix | None  # (4,), plane that it stands on, about the same mean
-
-
-def _seen_from(mean: Matrix, floor: tuple[float, float, float, float] | None) -> Matrix | None:
-    """A plane (4,) in coordinates about another origin."""
-    return None if floor is None else np.append(floor[:3], floor[3] + np.dot(floor[:3], mean))
-
-
-def _best(thing: _Thing, normals: Iterable[npt.NDArray[np.floating]]) -> OrientedBox:
-    """The smallest box about a thing, among those that stand on a plane with one of the normals."""
-    centered = thing.centered
+def _best(centered: Matrix, normals: Iterable[npt.NDArray[np.floating]]) -> OrientedBox:
+    """The smallest box about points (P, 3), among those that stand on a plane with one of the normals."""
     # the principal axis of least extent last: it serves what stands on no plane, and leans or lies
     own = np.linalg.eigh(centered.T @ centered)[1][:, 0]
-    # compared by what is seen: only upright ones are drawn down to the floor, which would make them larger than others
-    seen = _Thing(centered, floor=None)
-    boxes = [_bounds(seen, _upright_axes(centered, np.asarray(normal, np.float64))) for normal in (*normals, own)]
+    boxes = [_bounds(centered, _upright_axes(centered, np.asarray(normal, np.float64))) for normal in (*normals, own)]
     best = boxes[0]
     for box in boxes[1:]:
         if box.bulk < BETTER * best.bulk:
             best = box
-    return best if thing.floor is None else _bounds(thing, best.axes)
+    return best
 
 
 def nearest_axes(axes: Matrix, goal: Matrix) -> Matrix:
@@ -184,38 +190,35 @@ def _symmetries() -> Matrix:
 _SYMMETRIES = _symmetries()
 
 
-def _bounds(thing: _Thing, axes: Matrix) -> OrientedBox:
-    """The box with these axes about points, without the outermost percent on each side, down to the floor."""
+def _bounds(centered: Matrix, axes: Matrix) -> OrientedBox:
+    """The box with these axes about points (P, 3), without the outermost percent on each side."""
     # a sort, because numpy's percentile costs several times the arithmetic on so few points
-    local = np.sort(thing.centered @ axes, axis=0)
+    local = np.sort(centered @ axes, axis=0)
     cut = len(local) // 100
     low, high = local[cut], local[len(local) - 1 - cut]
-    if thing.floor is not None:
-        _stand(low, high, axes, thing.floor)
     return OrientedBox(axes @ ((low + high) / 2), axes, high - low)
 
 
-def _stand(low: Matrix, high: Matrix, axes: Matrix, floor: Matrix) -> None:
-    """Moves the lower end of a box's upright axis, if it has one, onto the floor (4,).
+def _standing(box: OrientedBox, floor: Matrix | None) -> OrientedBox:
+    """A box about what is seen of a thing, whose upright axis, if it has one, ends on the floor (4,).
 
-    Args:
-        low: (3,) lower ends along the axes; changed in place.
-        high: (3,) upper ends; changed in place.
-        axes: (3, 3).
-        floor: plane in the coordinates of the axes' origin.
+    Boxes are compared before: only upright ones are drawn down, which would make them larger than others.
     """
-    cosines = floor[:3] @ axes
+    if floor is None:
+        return box
+    cosines = floor[:3] @ box.axes
     k = int(np.abs(cosines).argmax())
     if abs(cosines[k]) < UPRIGHT:
-        return
-    middle = (low + high) / 2
-    middle[k] = 0
-    # where the line through the box's middle along its upright axis meets the floor
-    end = -(floor[:3] @ (axes @ middle) + floor[3]) / cosines[k]
-    if cosines[k] > 0 and end < high[k]:
-        low[k] = end
-    elif cosines[k] < 0 and end > low[k]:
-        high[k] = end
+        return box
+    upwards = box.axes[:, k] * np.sign(cosines[k])
+    middle, half = box.center_m, box.sizes_m[k] / 2
+    # where the line through the box's middle along its upright axis meets the floor, from the middle on
+    end = -(floor[:3] @ middle + floor[3]) / abs(cosines[k])
+    if end >= half:
+        return box
+    sizes = box.sizes_m.copy()
+    sizes[k] = half - end
+    return OrientedBox(middle + upwards * (half + end) / 2, box.axes, sizes)
 
 
 def _upright_axes(centered: Matrix, normal: Matrix) -> Matrix:
@@ -266,35 +269,63 @@ def _ruled(box: OrientedBox, mean: Matrix) -> OrientedBox:
 
 
 def _continued(
-    thing: _Thing, normals: Callable[[], Iterable[npt.NDArray[np.floating]]], before: LastBox
+    centered: Matrix,
+    floor: Matrix | None,
+    normals: Callable[[], Iterable[npt.NDArray[np.floating]]],
+    before: LastBox,
 ) -> tuple[OrientedBox, LastBox]:
     """The box of a thing that had one before.
 
-    A thing that turns is followed at once, but what would be a jump, to other axes or another order of them, waits
-    until it is right on average: masks and strays flicker, and one frame with a few pixels more proves nothing.
+    A thing that turns is followed at once, and another box that is clearly better is taken at once. What else would be
+    a jump, to other axes or another order of them, waits until it is right on average: masks and strays flicker, and
+    one frame with a few pixels more proves nothing.
     """
-    box, bulk, strain, near = _bounds(thing, before.axes), before.bulk, 1.0, before.axes
-    if not 1 / KEPT_WHILE <= box.bulk / bulk <= KEPT_WHILE:
-        best = _best(thing, normals())
-        near, strain = nearest_axes(best.axes, before.axes), box.bulk / best.bulk
+    seen, bulk, strain, jumps = _kept(centered, floor, before.axes), before.bulk, 1.0, False
+    average = before.strain
+    if not 1 / KEPT_WHILE <= seen.bulk / bulk <= KEPT_WHILE:
+        best = _best(centered, normals())
+        near, strain = nearest_axes(best.axes, seen.axes), seen.bulk / best.bulk
         if strain <= KEPT_WHILE:
-            bulk = box.bulk
-        elif angle_between(near, before.axes) < TURNED_DEG:
-            box = _bounds(thing, _halfway(before.axes, near))
-            bulk = box.bulk
-            strain = 1.0
-    strain = before.strain + SHARE_OF_FRAME * (strain - before.strain)
-    if strain > SEEN_OTHERWISE:
-        box = _bounds(thing, near)
-        return box, LastBox(box.axes, box.sizes_m, box.bulk)
-    sizes = before.sizes_m + SHARE_OF_FRAME * (box.sizes_m - before.sizes_m)
+            bulk = seen.bulk
+        elif strain > CLEARLY and 1 / AS_LARGE <= best.bulk / bulk <= AS_LARGE:
+            jumps = True
+        elif angle_between(near, seen.axes) < TURNED_DEG:
+            seen = _bounds(centered, _halfway(seen.axes, near))
+            bulk, strain = seen.bulk, 1.0
+        else:
+            jumps = average + SHARE_OF_FRAME * (strain - average) > SEEN_OTHERWISE
+    average += SHARE_OF_FRAME * (strain - average)
+    if jumps:
+        seen, average = _bounds(centered, near), 1.0
+        bulk = seen.bulk
+    box = _standing(seen, floor)
+    sizes = box.sizes_m if jumps else before.sizes_m + SHARE_OF_FRAME * (box.sizes_m - before.sizes_m)
     if max(sizes[1] / sizes[0], sizes[2] / sizes[1], sizes[2] / sizes[0]) > LONGER:
         order = np.argsort(-sizes, kind="stable")
         axes = box.axes[:, order]
         if np.linalg.det(axes) < 0:
             axes[:, 2] = -axes[:, 2]
         box, sizes = OrientedBox(box.center_m, axes, box.sizes_m[order]), sizes[order]
-    return box, LastBox(box.axes, sizes, bulk, strain)
+    return box, LastBox(box.axes, sizes, bulk, average)
+
+
+def _kept(centered: Matrix, floor: Matrix | None, axes: Matrix) -> OrientedBox:
+    """The box with the axes of a moment ago about what is seen, set upright where the thing stands and does not lean.
+
+    Args:
+        centered: points (P, 3).
+        floor: (4,), that it stands on; None for none.
+        axes: (3, 3).
+    """
+    box = _bounds(centered, axes)
+    if floor is None:
+        return box
+    cosines = floor[:3] @ axes
+    k = int(np.abs(cosines).argmax())
+    if not LEANS <= abs(cosines[k]) < EXACT:
+        return box
+    upright = _bounds(centered, shortest_turn(axes[:, k] * np.sign(cosines[k]), floor[:3]) @ axes)
+    return upright if upright.bulk <= KEPT_WHILE * box.bulk else box
 
 
 def _halfway(one: Matrix, other: Matrix) -> Matrix:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
+from saom_core.geometry.attitude import Attitude
 from saom_core.geometry.depth import Boxes3d, FloatArray, back_project, inlier_depths, median
 from saom_core.geometry.oriented_box import LastBox, fit_box
 from saom_core.geometry.scene_planes import SeenPlanes
@@ -45,20 +47,37 @@ def measure(instances: Instances, depth_m: npt.NDArray[np.float32], camera: Came
     return measured if camera is None else BoxMemory().locate(measured, depth_m, camera)
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """The box of a thing when it was seen last."""
+
+    box: LastBox
+    attitude: Attitude  # of the camera that saw it
+    frame: int
+
+
 class BoxMemory:
     """Measures the places of things in a stream of frames; a thing's box keeps its axes from frame to frame.
 
-    Things are known by their track ids. Those without one are measured each time as if never seen before.
+    Things are known by their track ids. Those without one are measured each time as if never seen before. Axes are kept
+    as the camera sees them, so they are turned as it turns: by its pose, where that is known, and by what it sees of
+    the plane that things stand on.
     """
 
     def __init__(self) -> None:
-        self._boxes: dict[int, tuple[LastBox, int]] = {}  # ... and the frame in which it was seen last
+        self._boxes: dict[int, _Seen] = {}  # by track id
         self._surfaces: set[int] = set()  # of the last frame, by track id
         self._planes: SeenPlanes | None = None
         self._frame = 0
 
     def locate(
-        self, instances: Instances, depth_m: npt.NDArray[np.float32], camera: CameraIntrinsics, *, remember: bool = True
+        self,
+        instances: Instances,
+        depth_m: npt.NDArray[np.float32],
+        camera: CameraIntrinsics,
+        camera_to_world: npt.NDArray[np.float64] | None = None,
+        *,
+        remember: bool = True,
     ) -> Instances:
         """Instances with centroid, oriented box and what they stand on, in the camera's optical frame.
 
@@ -66,6 +85,7 @@ class BoxMemory:
             instances: N instances of the image, with their track ids.
             depth_m: (H, W) float32, metres, 0 = invalid.
             camera: of the image.
+            camera_to_world: (4, 4) pose of the optical frame in a frame that stands still, metres; None: unknown.
             remember: take this as the next frame of the stream.
 
         Raises:
@@ -82,7 +102,11 @@ class BoxMemory:
         boxes = Boxes3d(np.full((n, 3), np.nan, np.float32), np.full((n, 4), np.nan, np.float32), centroids.copy())
         scene = Scene(depth_m, camera, self._planes)
         support = Support.unknown(n, scene.planes)
-        found: dict[int, LastBox] = {}
+        attitude = Attitude(
+            rotation=None if camera_to_world is None else camera_to_world[:3, :3],
+            normal=scene.planes[0].normal if scene.planes else None,
+        )
+        found: dict[int, _Seen] = {}
         for k, mask in enumerate(instances.masks):
             points, pixels = _points(mask, depth_m, camera)
             if len(points) < MIN_POINTS_3D:
@@ -91,10 +115,11 @@ class BoxMemory:
             standing = scene.standing(mask, points, pixels, was_surface=track_id in self._surfaces)
             support.supported_by[k], support.is_surface[k] = standing.supported_by, standing.surface >= 0
             support.bottoms_m[k], support.tops_m[k] = standing.bottom_m, standing.top_m
-            before = self._boxes.get(track_id)
             floor = scene.planes[standing.supported_by].coefficients if standing.supported_by >= 0 else None
-            last, upright = None if before is None else before[0], partial(scene.normals, standing)
-            box, found[track_id] = fit_box(points, upright, last, floor)
+            before = self._boxes.get(track_id)
+            last = None if before is None else before.box.turned(attitude.turn_since(before.attitude))
+            box, now = fit_box(points, partial(scene.normals, standing), last, floor)
+            found[track_id] = _Seen(now, attitude, self._frame + 1)
             centroids[k] = points.mean(axis=0)
             boxes.centers_m[k], boxes.quaternions_xyzw[k], boxes.sizes_m[k] = (
                 box.center_m,
@@ -107,10 +132,10 @@ class BoxMemory:
             self._surfaces = {int(track_id) for track_id in instances.track_ids[support.is_surface] if track_id >= 0}
         return dataclasses.replace(instances, centroids_m=centroids, boxes3d=boxes, support=support)
 
-    def _remember(self, found: dict[int, LastBox]) -> None:
+    def _remember(self, found: dict[int, _Seen]) -> None:
         self._frame += 1
-        self._boxes |= {track_id: (box, self._frame) for track_id, box in found.items() if track_id >= 0}
-        self._boxes = {k: one for k, one in self._boxes.items() if self._frame - one[1] <= FORGOTTEN_AFTER}
+        self._boxes |= {track_id: seen for track_id, seen in found.items() if track_id >= 0}
+        self._boxes = {k: seen for k, seen in self._boxes.items() if self._frame - seen.frame <= FORGOTTEN_AFTER}
 
 
 def _points(mask: MaskCrop, depth_m: FloatArray, camera: CameraIntrinsics) -> tuple[FloatArray, int]:

@@ -266,6 +266,8 @@ def test_a_camera_that_drives_knows_things_by_their_places_in_the_fixed_frame(op
     drive = Drive(tf=True, **options)
     assert [drive.ids(second) for second in (1, 2, 3)] == [[1, 2], [], [2]]
     assert {frame for frame, _ in drive.asked} == {"odom"}
+    pose = drive.published[-1].camera_to_world
+    assert pose is not None and pose[0, 3] == Drive.ALONG_M[3], "boxes are turned by it"
 
 
 def test_the_frame_for_tracks_may_be_another_one_than_that_of_the_positions() -> None:

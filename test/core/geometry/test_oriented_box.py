@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from saom_core.camera import CameraIntrinsics
-from saom_core.geometry.oriented_box import LastBox, OrientedBox, angle_between, fit_box, nearest_axes
+from saom_core.geometry.oriented_box import (
+    TURNED_DEG,
+    LastBox,
+    OrientedBox,
+    angle_between,
+    fit_box,
+    nearest_axes,
+)
 from saom_core.geometry.scene_planes import coarse_cloud, scene_normals, surface_cells
 from saom_core.instances import Instances, MaskCrop
 from saom_core.places.measure import BoxMemory, measure
@@ -293,3 +300,39 @@ def test_what_is_not_seen_for_long_is_forgotten() -> None:
     assert not memory._boxes
     memory.locate(dataclasses.replace(instances, track_ids=np.full(len(instances), -1, np.int32)), depth, CAMERA)
     assert not memory._boxes  # untracked things are not remembered under one id
+
+
+def test_a_box_that_leans_a_little_is_set_upright_where_it_stands() -> None:
+    rng = np.random.default_rng(0)
+    cloud = (rng.uniform(-0.5, 0.5, (1000, 3)) * [0.2, 0.05, 0.06] + [0, 0, 1]).astype(np.float32)
+    floor = (0.0, -1.0, 0.0, 0.025)  # y is down
+
+    def upright() -> list[np.ndarray]:
+        return [np.array(floor[:3])]
+
+    _, last = fit_box(cloud, upright)
+    leaning = last.turned(rotated_about_x(10))
+    held, _ = fit_box(cloud, before=leaning)
+    assert angle_between(nearest_axes(held.axes, np.eye(3)), np.eye(3)) > 2, "without a floor it may lean"
+    box, _ = fit_box(cloud, upright, leaning, floor)
+    assert angle_between(nearest_axes(box.axes, np.eye(3)), np.eye(3)) < 1.0
+
+
+def test_a_mask_that_flickers_makes_no_jump() -> None:
+    """Every other frame has the thing behind it, too, and its box would lie in another direction."""
+    rng = np.random.default_rng(0)
+    thing = rng.uniform(-0.5, 0.5, (800, 3)) * [0.16, 0.05, 0.025] @ rotated_about_x(40).T
+    behind = rng.uniform(-0.5, 0.5, (400, 3)) * [0.1, 0.1, 0.02] + [0.02, 0.06, 0.02]
+    alone, both = (cloud + [0, 0, 1] for cloud in (thing, np.vstack([thing, behind])))
+    box, last = fit_box(alone.astype(np.float32))
+    fresh, _ = fit_box(both.astype(np.float32))
+    assert angle_between(nearest_axes(fresh.axes, box.axes), box.axes) > TURNED_DEG, "so the test can fail"
+    for frame in range(12):
+        before = box
+        box, last = fit_box((both if frame % 4 == 0 else alone).astype(np.float32), before=last)
+        assert angle_between(box.axes, before.axes) < JUMP_DEG, frame
+
+
+def rotated_about_x(degrees: float) -> np.ndarray:
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
