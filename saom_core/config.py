@@ -101,6 +101,12 @@ class SaomConfig:
         "Leave out tables, worktops and floors, which no gripper picks up; told by depth and intrinsics, so without "
         "these they stay; what is asked for by prompts stays, too",
     )
+    camera_up: str = option_field(
+        "auto",
+        "Which way in the picture is up in the world, for cameras on their side or upside down: tables are told from "
+        "walls by it; auto: as the node's track_frame or target_frame (z is up there) says, else up",
+        choices=("auto", "up", "down", "left", "right"),
+    )
 
     def __post_init__(self) -> None:
         check_options(self)

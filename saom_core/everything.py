@@ -146,7 +146,7 @@ class OnnxSegmenter:
         self._tell_if_full(outputs)
         instances, _ = self._instances(outputs, box, image_in, self.config)
         if depth is not None:
-            instances = measure(instances, depth, camera if located else None)
+            instances = measure(instances, depth, camera if located else None, self.config.camera_up)
         if self.config.drop_surfaces:
             instances = instances.without_surfaces()
         instances = self._second_opinion(image_rgb, instances, camera)
@@ -191,7 +191,7 @@ class OnnxSegmenter:
         chosen = {name: np.stack([outputs[name][row] for _, outputs, row in found]) for name in runs[0]}
         instances, kept = self._instances(chosen, box, image_in, config)
         if depth is not None:
-            instances = measure(instances, depth, camera if located else None)
+            instances = measure(instances, depth, camera if located else None, self.config.camera_up)
         instances = self._second_opinion(image_rgb, instances, camera)
         return Segmentation(instances, _timings_ms(started, prepared, answered), tuple(found[k][0] for k in kept))
 

@@ -33,7 +33,7 @@ from saom_ros.outputs import Outputs
 from saom_ros.pace import RateLimit
 from saom_ros.parameters import Parameters, listed
 from saom_ros.pipeline import Found, Pipeline, Request
-from saom_ros.places import FRAME
+from saom_ros.places import FRAME, PLANES
 from saom_ros.services import Services
 from saom_ros.shared_memory import shared_memory_trouble
 from saom_ros.turns import Turns
@@ -171,7 +171,7 @@ class SaomNode(LifecycleNode):
             self._outputs.take_back(state)
         self._refuse_waiting("the node was deactivated")
         self._health.leave_inputs()
-        self._problems.forget("frame", "target", *TROUBLES, SIZES, FRAME)
+        self._problems.forget("frame", "target", *TROUBLES, SIZES, PLANES, FRAME)
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:

@@ -99,7 +99,8 @@ class NodeConfig:
     )
     target_frame: str = option_field(
         "",
-        "Frame of all positions (base_link, map, ...), through tf2 at the image's stamp; empty: the camera's own",
+        "Frame of all positions (base_link, map, ...), through tf2 at the image's stamp; where its z is not up, set "
+        "camera_up; empty: the camera's own",
         read_only=True,
     )
     track_frame: str = option_field(

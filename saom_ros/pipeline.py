@@ -27,7 +27,7 @@ from saom_ros.matcher import Frame, stamp_ns
 from saom_ros.metric_inputs import NO_INFO, SIZES, Geometry, MetricInputs, SteadyTroubles, Trouble
 from saom_ros.outputs import Outputs
 from saom_ros.parameters import Parameters
-from saom_ros.places import FRAME, TRACK_FRAME, Places
+from saom_ros.places import FRAME, PLANES, TRACK_FRAME, Places
 from saom_ros.target import Target, TargetInFrame
 from saom_ros.turns import Turns
 from saom_ros.waiting import Waiting
@@ -177,8 +177,9 @@ class Pipeline:
         refused = [trouble.text for trouble in geometry.troubles if trouble.consequence and trouble.kind != NO_INFO]
         if refused:
             raise InputError("; ".join(refused))
+        camera_up = self._places.camera_up(image.header) if geometry.camera is not None else "auto"
         with self.turns:
-            segmentation = self._segmented(image_rgb, geometry, asked)
+            segmentation = self._segmented(image_rgb, geometry, asked, camera_up=camera_up)
         notes = tuple(map(str, geometry.troubles))
         return self._places.in_target_frame(self._made(image.header, image_rgb, geometry, segmentation, notes))
 
@@ -212,6 +213,8 @@ class Pipeline:
         """
         answer, unknown = self._places.wanted(self._places.locate(answer, remember=True))
         self._tell("classes", Trouble("classes", unknown, unknown) if unknown else None)
+        doubt = self._places.table_in_doubt
+        self._tell(PLANES, Trouble(PLANES, doubt, doubt) if doubt else None)
         self._tell(SIZES, self._troubles.of_answer(answer.instances, geometry, self._options.node))
         # what tf did not know a moment ago is not waited for a second time
         answer, lost = self._places.in_target_frame_or_nowhere(answer, 0.0 if unplaced else None)
@@ -239,12 +242,14 @@ class Pipeline:
         *,
         located: bool = True,
         tracks_are_named: bool = False,
+        camera_up: str = "auto",
     ) -> Segmentation:
         """What the network finds; to be called by the thread whose turn it is."""
         depth_m, camera = geometry.depth_m, geometry.camera
         options = self._options
         named_later = tracks_are_named and options.node.tracking
-        self.segmenter.config = self._names.config(options.core) if named_later else options.core
+        core = options.core if camera_up == "auto" else options.core.replace(camera_up=camera_up)
+        self.segmenter.config = self._names.config(core) if named_later else core
         if len(asked):
             # Frames of the cameras are answered between the runs, so that none waits for more than one of them.
             return self.segmenter.ask(image_rgb, asked, depth_m, camera, self.turns.give_way, located)

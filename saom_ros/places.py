@@ -10,9 +10,11 @@ from std_msgs.msg import Header
 
 from saom_core.errors import InputError
 from saom_core.geometry.depth import clean_depth
+from saom_core.geometry.upright import image_direction
 from saom_core.places.measure import BoxMemory
 from saom_ros.answer import Answer
 from saom_ros.frames import Frames
+from saom_ros.metric_inputs import PATIENCE
 from saom_ros.parameters import Parameters, listed
 
 FRAME = "target frame"
@@ -20,6 +22,13 @@ FRAME = "target frame"
 TRACK_FRAME = "track frame"
 """The same for the frame in which things are followed."""
 NOT_ASKED_FOR = "the parameter classes leaves it out"
+PLANES = "planes"
+"""Name of the trouble that no plane of the scene is upright."""
+TABLE_IN_DOUBT = (
+    "planes: a large plane is seen, but none that is upright, so nothing stands on anything and no table is left out: "
+    "if the plane is a table or the floor, set camera_up to the direction of the picture that is up, or target_frame "
+    "to a frame whose z is up; if it is a wall, camera_up: up says that the camera is mounted as usual"
+)
 SURFACE = "it is a surface, and the parameter drop_surfaces leaves those out"
 
 
@@ -34,6 +43,7 @@ class Places:
     def __init__(self, options: Parameters, frames: Frames | None) -> None:
         self._options, self._frames = options, frames
         self._boxes = BoxMemory()
+        self._doubts = 0  # frames in a row
 
     def locate(self, answer: Answer, *, remember: bool) -> Answer:
         """An answer with places in the camera's frame, where it has depth and a camera.
@@ -47,9 +57,37 @@ class Places:
         core = self._options.core
         depth_m = clean_depth(answer.depth_m, core.min_depth_m, core.max_depth_m)
         located = self._boxes.locate(
-            answer.instances, depth_m, answer.camera, answer.camera_to_world, remember=remember
+            answer.instances,
+            depth_m,
+            answer.camera,
+            answer.camera_to_world if self._z_is_up else None,
+            camera_up=core.camera_up,
+            remember=remember,
         )
+        if remember:
+            self._doubts = self._doubts + 1 if self._boxes.table_in_doubt else 0
         return dataclasses.replace(answer, instances=located)
+
+    @property
+    def table_in_doubt(self) -> str:
+        """What there is to say of the planes of the last frames, "" for nothing; a few in a row must agree."""
+        return TABLE_IN_DOUBT if self._doubts >= PATIENCE else ""
+
+    @property
+    def _fixed_frame(self) -> str:
+        """The frame in which things are followed; "" for none."""
+        return self._options.node.track_frame or self._options.node.target_frame
+
+    @property
+    def _z_is_up(self) -> bool:
+        """In the fixed frame: so it is in all frames but those of cameras (REP 103)."""
+        return not self._fixed_frame.endswith(("_optical", "_optical_frame"))
+
+    def camera_up(self, header: Header) -> str:
+        """The option `camera_up` for a picture that is not of the stream: tf says once what "auto" means for it."""
+        camera_up = self._options.core.camera_up
+        pose = self.camera_pose(header)[0] if camera_up == "auto" and self._z_is_up else None
+        return camera_up if pose is None else image_direction(pose[2, :3])
 
     def wanted(self, answer: Answer) -> tuple[Answer, str]:
         """An answer without what the parameters leave out, and what is wrong with them ("" for nothing).
@@ -91,8 +129,7 @@ class Places:
         Returns:
             (4, 4) from the optical frame into the fixed one; None where none is set, or tf does not know it.
         """
-        node = self._options.node
-        fixed = node.track_frame or node.target_frame
+        node, fixed = self._options.node, self._fixed_frame
         if self._frames is None or not fixed:
             return None, ""
         try:

@@ -24,6 +24,7 @@ from std_msgs.msg import Header
 from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
 from saom_core.geometry.depth import clean_depth
+from saom_core.geometry.upright import Upwards
 from saom_core.loading import load_segmenter
 from saom_core.places.registration import Registration
 from saom_core.places.rigid import RigidTransform
@@ -61,15 +62,16 @@ def all_works() -> dict[str, Callable[[], Any]]:
     assert depth_m is not None and camera is not None
     options: Any = SimpleNamespace(core=SaomConfig(drop_surfaces=False), node=NodeConfig())
     places, plain = Places(options, None), located_answer(locate=False)
-    moved, seen = SHIFTED.instances(answer.instances), Scene(depth_m, camera).seen
+    up = Upwards.told("auto", None)
+    moved, seen = SHIFTED.instances(answer.instances), Scene(depth_m, camera, up).seen
     shifted = Answer(
         answer.header, answer.image_rgb, depth_m, camera, moved, answer.model, target=answer.target, pose=SHIFTED
     )
     registration = Registration(camera, SHIFTED, camera)
     works: dict[str, Callable[[], Any]] = {
         f"places of {len(plain.instances)} instances, planes included": lambda: places.locate(plain, remember=False),
-        "  of that: planes that are looked for": lambda: Scene(depth_m, camera).planes,
-        "  of that: planes known from the frame before": lambda: Scene(depth_m, camera, seen).planes,
+        "  of that: planes that are looked for": lambda: Scene(depth_m, camera, up).planes,
+        "  of that: planes known from the frame before": lambda: Scene(depth_m, camera, up, seen).planes,
         "target_frame: positions": lambda: SHIFTED.instances(answer.instances),
         "target_frame: ~/points moved": lambda: OUTPUTS["points"].make(shifted),
         "depth registered from another camera": lambda: registration(depth_m),

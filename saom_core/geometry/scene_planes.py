@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saom_core.geometry.support import Plane
+from saom_core.geometry.upright import Upwards
 
 FloatArray = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float64]
@@ -24,11 +25,6 @@ _APART_DEG = 50.0  # two planes of a scene are at least so far from parallel
 _BEND = 0.02  # of the distance; where two steps of depth differ by more, there is an edge
 _LEAST_SHARE = 0.05  # of the surface belongs to a plane that counts
 
-UPRIGHT = 0.25
-"""Least cosine between a plane's normal and the image's upward direction for things to stand on it: a camera looks down
-by up to 75 degrees on the table, and a wall has about 0. Where nothing is upright in this sense, the camera may look
-straight down, and a plane that faces it is taken."""
-FACING = 0.9
 SMALLEST_PLANE_M2 = 0.03
 """Of what is seen of a plane: a larger one carries things, a smaller one is the top of a thing."""
 SMALLEST_FURTHER_M2 = 0.25
@@ -108,11 +104,11 @@ def noise_m(depths_m: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     return 0.005 + 0.004 * depths_m**2
 
 
-def support_planes(cells: Cells, normals: Sequence[Matrix]) -> tuple[Plane, ...]:
-    """The planes of a scene that things can stand on, the largest one first.
+def scene_planes(cells: Cells, normals: Sequence[Matrix]) -> list[Plane]:
+    """The planes of a scene, walls included, the largest one first.
 
-    Planes come from the peaks of the surface's offsets along each of the scene's normals, and are then fitted to their
-    points by least squares. Which of them are upright is told by the image, see `UPRIGHT`.
+    They come from the peaks of the surface's offsets along each of the scene's normals, and are then fitted to their
+    points by least squares.
 
     Args:
         cells: of the scene.
@@ -120,10 +116,17 @@ def support_planes(cells: Cells, normals: Sequence[Matrix]) -> tuple[Plane, ...]
     """
     some = cells.some(_MOST_CELLS)
     found = [plane for normal in normals for plane in _planes_along(some, normal) if plane.area_m2 >= SMALLEST_PLANE_M2]
-    upright = [plane for plane in found if -plane.normal[1] > UPRIGHT]
-    if not upright:
-        upright = [plane for plane in found if -plane.normal[2] > FACING]
-    upright.sort(key=lambda plane: -plane.pixels)
+    return sorted(found, key=lambda plane: -plane.pixels)
+
+
+def support_planes(found: Sequence[Plane], up: Upwards) -> tuple[Plane, ...]:
+    """Those planes of a scene that things can stand on, the largest one first.
+
+    Args:
+        found: see `scene_planes`.
+        up: tells which of them are upright.
+    """
+    upright = up.upright(found)
     # all that things stand on is parallel to the largest plane
     further = [
         plane

@@ -16,6 +16,7 @@ from saom_core.geometry.depth import Boxes3d, FloatArray, back_project, inlier_d
 from saom_core.geometry.oriented_box import LastBox, fit_box
 from saom_core.geometry.scene_planes import SeenPlanes
 from saom_core.geometry.support import Support
+from saom_core.geometry.upright import Upwards
 from saom_core.instances import Instances, MaskCrop
 from saom_core.places.standing import Scene
 
@@ -27,13 +28,16 @@ FORGOTTEN_AFTER = 300
 """Frames without an object after which its box is remembered no more."""
 
 
-def measure(instances: Instances, depth_m: npt.NDArray[np.float32], camera: CameraIntrinsics | None) -> Instances:
+def measure(
+    instances: Instances, depth_m: npt.NDArray[np.float32], camera: CameraIntrinsics | None, camera_up: str = "auto"
+) -> Instances:
     """Instances with their depth: valid ratio, distance, and with intrinsics centroid, oriented box and support.
 
     Args:
         instances: N instances of the image.
         depth_m: (H, W) float32, metres, 0 = invalid.
         camera: of the image, or None.
+        camera_up: the option of `SaomConfig`; without a pose "auto" is "up".
     """
     n = len(instances)
     ratio, distance = np.zeros(n, np.float32), np.full(n, np.nan, np.float32)
@@ -44,7 +48,7 @@ def measure(instances: Instances, depth_m: npt.NDArray[np.float32], camera: Came
         if depths.size:
             distance[k] = median(depths)
     measured = dataclasses.replace(instances, valid_depth_ratio=ratio, distances_m=distance)
-    return measured if camera is None else BoxMemory().locate(measured, depth_m, camera)
+    return measured if camera is None else BoxMemory().locate(measured, depth_m, camera, camera_up=camera_up)
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,8 @@ class BoxMemory:
         self._surfaces: set[int] = set()  # of the last frame, by track id
         self._planes: SeenPlanes | None = None
         self._frame = 0
+        self.table_in_doubt = False
+        """Whether the last frame had a large plane, and none that is upright; see `Scene.table_in_doubt`."""
 
     def locate(
         self,
@@ -77,6 +83,7 @@ class BoxMemory:
         camera: CameraIntrinsics,
         camera_to_world: npt.NDArray[np.float64] | None = None,
         *,
+        camera_up: str = "auto",
         remember: bool = True,
     ) -> Instances:
         """Instances with centroid, oriented box and what they stand on, in the camera's optical frame.
@@ -85,7 +92,9 @@ class BoxMemory:
             instances: N instances of the image, with their track ids.
             depth_m: (H, W) float32, metres, 0 = invalid.
             camera: of the image.
-            camera_to_world: (4, 4) pose of the optical frame in a frame that stands still, metres; None: unknown.
+            camera_to_world: (4, 4) pose of the optical frame in a frame that stands still and whose z is up, metres;
+                None: unknown.
+            camera_up: the option of `SaomConfig`.
             remember: take this as the next frame of the stream.
 
         Raises:
@@ -100,7 +109,7 @@ class BoxMemory:
         n = len(instances)
         centroids = np.full((n, 3), np.nan, np.float32)
         boxes = Boxes3d(np.full((n, 3), np.nan, np.float32), np.full((n, 4), np.nan, np.float32), centroids.copy())
-        scene = Scene(depth_m, camera, self._planes)
+        scene = Scene(depth_m, camera, Upwards.told(camera_up, camera_to_world), self._planes)
         support = Support.unknown(n, scene.planes)
         attitude = Attitude(
             rotation=None if camera_to_world is None else camera_to_world[:3, :3],
@@ -128,7 +137,7 @@ class BoxMemory:
             )
         if remember:
             self._remember(found)
-            self._planes = scene.seen
+            self._planes, self.table_in_doubt = scene.seen, scene.table_in_doubt
             self._surfaces = {int(track_id) for track_id in instances.track_ids[support.is_surface] if track_id >= 0}
         return dataclasses.replace(instances, centroids_m=centroids, boxes3d=boxes, support=support)
 

@@ -10,15 +10,18 @@ import numpy.typing as npt
 
 from saom_core.camera import CameraIntrinsics
 from saom_core.geometry.scene_planes import (
+    SMALLEST_FURTHER_M2,
     Matrix,
     SeenPlanes,
     coarse_cloud,
     noise_m,
     scene_normals,
+    scene_planes,
     support_planes,
     surface_cells,
 )
 from saom_core.geometry.support import Plane
+from saom_core.geometry.upright import Upwards, image_direction
 from saom_core.instances import MaskCrop
 
 FloatArray = npt.NDArray[np.float32]
@@ -64,11 +67,14 @@ class Scene:
     Args:
         depth_m: (H, W) float32, metres, 0 = invalid.
         camera: of the image.
+        up: which way is up for the camera.
         before: `seen` of the frame before, where this is the next one of a stream.
     """
 
-    def __init__(self, depth_m: FloatArray, camera: CameraIntrinsics, before: SeenPlanes | None = None) -> None:
-        self._depth_m, self._camera, self._before = depth_m, camera, before
+    def __init__(
+        self, depth_m: FloatArray, camera: CameraIntrinsics, up: Upwards, before: SeenPlanes | None = None
+    ) -> None:
+        self._depth_m, self._camera, self._up, self._before = depth_m, camera, up, before
         self._cells = surface_cells(coarse_cloud(depth_m, camera.ray_maps))
 
     def normals(self, standing: Standing) -> list[Matrix]:
@@ -96,7 +102,18 @@ class Scene:
     def seen(self) -> SeenPlanes:
         """The same, with what is remembered of them for the next frame."""
         again = None if self._before is None else self._before.again(self._cells)
-        return again or SeenPlanes.of(support_planes(self._cells, self._directions), self._cells)
+        return again or SeenPlanes.of(support_planes(self._found, self._up), self._cells)
+
+    @cached_property
+    def _found(self) -> list[Plane]:
+        return scene_planes(self._cells, self._directions)
+
+    @property
+    def table_in_doubt(self) -> bool:
+        """Whether nothing is upright, and a large plane would be if the camera were mounted in another way."""
+        return not self.planes and any(
+            plane.area_m2 >= SMALLEST_FURTHER_M2 and self._up.doubtful(plane) for plane in self._found
+        )
 
     def standing(self, mask: MaskCrop, points_m: FloatArray, pixels: int, *, was_surface: bool = False) -> Standing:
         """How an instance stands.
@@ -136,7 +153,7 @@ class Scene:
         It does when something nearer to the camera hides its foot, or its own upper part does. It does not when what is
         beneath its lower edge is another thing, which touches it or recedes under it, or the plane far behind it.
         """
-        edge, beneath = self._lower_edge(mask)
+        edge, beneath = self._lower_edge(mask, plane.normal)
         if not len(edge):
             return True  # cut by the image's edge, or without depth around: things do not float
         height, height_beneath = plane.heights_m(edge), plane.heights_m(beneath)
@@ -148,21 +165,29 @@ class Scene:
         floating = (np.abs(height_beneath) < lifted_m) & (aside > FLOATS * bottom_m)
         return bool(np.mean((carried | floating)[lowest]) < 0.5) if lowest.any() else True
 
-    def _lower_edge(self, mask: MaskCrop) -> tuple[Matrix, Matrix]:
-        """Points (C, 3) at the lower edge of a mask in some of its columns, and those just beneath them."""
-        columns = np.flatnonzero(mask.crop.any(axis=0))
+    def _lower_edge(self, mask: MaskCrop, normal: Matrix) -> tuple[Matrix, Matrix]:
+        """Points (C, 3) at the lower edge of a mask in some of its columns, and those just beneath them.
+
+        What is lower in the image, the normal (3,) of the plane tells: on its side a camera has rows for columns.
+        """
+        up = image_direction(normal)
+        on_its_side, step = up in ("left", "right"), _EDGE_PX if up in ("up", "left") else -_EDGE_PX
+        crop, first, across = (mask.crop.T, mask.x, mask.y) if on_its_side else (mask.crop, mask.y, mask.x)
+        columns = np.flatnonzero(crop.any(axis=0))
         columns = columns[np.linspace(0, len(columns) - 1, min(len(columns), _MOST_COLUMNS)).astype(np.intp)]
-        last = mask.crop.shape[0] - 1 - mask.crop[::-1, columns].argmax(axis=0) + mask.y
-        columns = columns + mask.x
-        inside, outside = last - _EDGE_PX, last + _EDGE_PX
-        seen = (inside >= mask.y) & (outside < self._depth_m.shape[0])
-        inside, outside, columns = inside[seen], outside[seen], columns[seen]
-        near, far = self._depth_m[inside, columns], self._depth_m[outside, columns]
+        last = crop[:, columns].argmax(axis=0) if step < 0 else len(crop) - 1 - crop[::-1, columns].argmax(axis=0)
+        inside, outside = last - step, last + step
+        end = self._depth_m.shape[on_its_side] - first
+        seen = (inside >= 0) & (inside < len(crop)) & (outside >= -first) & (outside < end)
+        inside, outside, columns = inside[seen] + first, outside[seen] + first, columns[seen] + across
+        inner, outer = (inside, columns), (outside, columns)  # rows and columns of the image
+        if on_its_side:
+            inner, outer = inner[::-1], outer[::-1]
+        near, far = self._depth_m[inner], self._depth_m[outer]
         both = (near > 0) & (far > 0)
-        rows_of = ((inside, near), (outside, far))
         edge, beneath = (
             self._camera.rays(rows[both], columns[both]).astype(np.float64) * depths[both, None]
-            for rows, depths in rows_of
+            for (rows, columns), depths in ((inner, near), (outer, far))
         )
         finite = np.isfinite(edge[:, 0]) & np.isfinite(beneath[:, 0])
         return edge[finite], beneath[finite]

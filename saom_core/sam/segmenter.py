@@ -142,7 +142,7 @@ class SamSegmenter:
                 found = found.without_duplicates(1 / found.crop_area, options.crop_nms_thresh)
             instances = self._instances(found, size_hw, options)
             if depth is not None:
-                instances = measure(instances, depth, camera if located else None)
+                instances = measure(instances, depth, camera if located else None, self.config.camera_up)
             if self.config.drop_surfaces:
                 instances = instances.without_surfaces()
         return Segmentation(instances, clock.timings_ms)
@@ -173,7 +173,7 @@ class SamSegmenter:
                 answers.sort(key=lambda item: -item[1].score)
                 instances = self._answered(size_hw, [answer for _, answer in answers], [asked[k] for k, _ in answers])
                 if depth is not None:
-                    instances = measure(instances, depth, camera if located else None)
+                    instances = measure(instances, depth, camera if located else None, self.config.camera_up)
         return Segmentation(instances, clock.timings_ms, tuple(k for k, _ in answers))
 
     def _answered(

@@ -22,9 +22,10 @@ from saom_ros.answer import Answer
 from saom_ros.clouds import POINT_FIELDS, points
 from saom_ros.markers import markers
 from saom_ros.messages import instances_from_message
+from saom_ros.metric_inputs import PATIENCE
 from saom_ros.outputs import instance_array, planes
 from saom_ros.parameters import NodeConfig
-from saom_ros.places import NOT_ASKED_FOR, SURFACE, Places
+from saom_ros.places import NOT_ASKED_FOR, SURFACE, TABLE_IN_DOUBT, Places
 from saom_ros.target import TargetInFrame
 
 SIZE = (240, 320)
@@ -51,7 +52,7 @@ def frame() -> Answer:
 
 
 def places(frames: Any = None, **options: Any) -> Places:
-    core = {key: value for key, value in options.items() if key == "drop_surfaces"}
+    core = {key: value for key, value in options.items() if key in ("drop_surfaces", "camera_up")}
     node = {key: value for key, value in options.items() if key not in core}
     made = SimpleNamespace(core=SaomConfig(**core), node=NodeConfig(**node))
     return Places(made, frames)  # type: ignore[arg-type]
@@ -164,3 +165,54 @@ def test_no_transform_is_asked_for_where_none_is_needed() -> None:
     assert places(known, track_frame="odom").in_target_frame(located) is located
     bare = dataclasses.replace(frame(), depth_m=None)
     assert places(known, target_frame="map").in_target_frame(bare) is bare and known.asked == []
+
+
+ON_ITS_SIDE = RigidTransform(np.array([0.0, np.sin(np.radians(112.5)), 0.0, np.cos(np.radians(112.5))]), np.zeros(3))
+"""Of a camera that looks down by 45 degrees and whose pictures have the world's up at the right."""
+
+
+def tilted() -> Answer:
+    """A table before that camera, as its only instance."""
+    x = (np.arange(SIZE[1]) - CAMERA.cx) / CAMERA.fx
+    depth = np.broadcast_to(1 / (1 - x), SIZE).astype(np.float32)
+    table = Instances.from_masks(SIZE, [MaskCrop.from_dense(np.ones(SIZE, bool))], np.ones(1, np.float32))
+    return dataclasses.replace(frame(), depth_m=depth, instances=measure(table, depth, None), target=TargetInFrame())
+
+
+def test_a_camera_on_its_side_has_its_table_by_tf_or_by_the_option() -> None:
+    pose = ON_ITS_SIDE.matrix
+    posed = dataclasses.replace(tilted(), camera_to_world=pose)
+    for spot, answer in (
+        (places(target_frame="base_link"), posed),
+        (places(camera_up="right"), tilted()),
+        (places(camera_up="right", target_frame="tool0"), dataclasses.replace(posed, camera_to_world=np.eye(4))),
+    ):
+        for _ in range(PATIENCE):
+            located = spot.locate(answer, remember=True)
+        support = located.instances.support
+        assert support is not None and len(support.planes) == 1 and support.is_surface.tolist() == [True]
+        assert len(spot.wanted(located)[0].instances) == 0 and spot.table_in_doubt == ""
+
+
+@pytest.mark.parametrize("options", [{}, {"target_frame": "left_camera_optical_frame"}, {"target_frame": "tool0"}])
+def test_a_table_that_nothing_tells_of_is_told_after_some_frames(options: dict[str, str]) -> None:
+    spot = places(**options)
+    answer = dataclasses.replace(tilted(), camera_to_world=np.eye(4)) if options else tilted()
+    told = [spot.locate(answer, remember=True) and spot.table_in_doubt for _ in range(PATIENCE)]
+    assert told == [""] * (PATIENCE - 1) + [TABLE_IN_DOUBT]
+    usual = dataclasses.replace(frame(), camera_to_world=answer.camera_to_world)
+    support = spot.locate(usual, remember=False).instances.support
+    # in the frame of a camera or where there is none the picture tells, which shows the table from above
+    assert support is not None and len(support.planes) == (options.get("target_frame") != "tool0")
+    assert spot.table_in_doubt == TABLE_IN_DOUBT, "a picture of its own among the frames says nothing of the stream"
+
+
+def test_what_auto_means_for_a_picture_that_is_not_of_the_stream() -> None:
+    class Side:
+        def transform(self, *_: object) -> RigidTransform:
+            return ON_ITS_SIDE
+
+    assert places(Side(), target_frame="base_link").camera_up(HEADER) == "right"
+    assert places(Side(), target_frame="base_link", camera_up="left").camera_up(HEADER) == "left"
+    assert places(Side(), target_frame="camera_optical_frame").camera_up(HEADER) == "auto"
+    assert places(Unknown(), target_frame="base_link").camera_up(HEADER) == places(None).camera_up(HEADER) == "auto"

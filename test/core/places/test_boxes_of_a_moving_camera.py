@@ -53,10 +53,9 @@ class Stream:
         numbers = range(3, 3 + len(self._boxes))
         ids = np.arange(1, 1 + len(self._boxes), dtype=np.int32)
         instances = dataclasses.replace(scene.instances(owner, *numbers), track_ids=ids)
-        pose = {"none": None, "still": np.eye(4), "true": np.eye(4)}[self._pose]
-        if self._pose == "true":
-            pose[:3, :3] = turned(yaw_deg) @ scene.axes.T  # type: ignore[index]
-        boxes = self._memory.locate(instances, depth, CAMERA, pose).boxes3d
+        pose = np.eye(4)
+        pose[:3, :3] = turned(yaw_deg) @ scene.axes.T if self._pose == "true" else Tabletop(45.0).axes.T
+        boxes = self._memory.locate(instances, depth, CAMERA, None if self._pose == "none" else pose).boxes3d
         assert boxes is not None
         axes, true = boxes.axes[-1], scene.axes @ turned(turn_deg - yaw_deg)
         off_m = np.abs(np.sort(boxes.sizes_m[-1]) - np.sort(self._boxes[-1][0])).max()
