@@ -33,6 +33,7 @@ from saom_ros.diagnostics import Problems, Statistics
 from saom_ros.matcher import Frame
 from saom_ros.parameters import NodeConfig
 from saom_ros.pipeline import Pipeline, Request
+from saom_ros.places import TABLE_IN_DOUBT, Places
 from saom_ros.target import Target
 from saom_ros.turns import Turns
 
@@ -283,6 +284,17 @@ def test_without_tf_things_are_followed_by_their_masks_and_that_is_told_once() -
     both = Drive(tf=False, track_frame="odom", target_frame="odom", tf_timeout_s=0.2)
     assert both.ids(1) == [1, 2] and both.asked == [("odom", 0.2), ("odom", 0.0)]  # the time is waited for once
     assert len([text for text in texts(both) if "no way to odom" in text]) == 1
+
+
+def test_a_table_in_doubt_is_told_until_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    doubt = TABLE_IN_DOUBT
+    monkeypatch.setattr(Places, "table_in_doubt", property(lambda _: doubt))
+    drive = Drive(tf=True)
+    drive.ids(1)
+    assert TABLE_IN_DOUBT in texts(drive)
+    doubt = ""
+    drive.ids(3)
+    assert TABLE_IN_DOUBT not in texts(drive)
 
 
 class Stream:
