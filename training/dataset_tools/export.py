@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,13 +13,15 @@ from tqdm import tqdm
 from saom_core.errors import InputError
 from saom_core.files import check_output, write_atomically
 
-from ..data.annotations import MOST_IN_A_PICTURE, box_of, decode_masks
+from ..data.annotations import box_of, decode_masks
 from ..data.categories import categories_of
 from ..data.frames import Split
 from ..dataset import Dataset
 
 FIRST_CATEGORY = 1
 """COCO's categories count from 1; many tools take 0 for background."""
+FIRST_ANNOTATION = 1
+"""So do its annotations: pycocotools' evaluation takes a match with number 0 for none."""
 
 
 def export_coco(path: Path, split: Split | None, out: Path, quiet: bool = False) -> int:
@@ -71,15 +74,25 @@ def _images(data: Dataset) -> Iterator[list[dict[str, Any]]]:
 
 
 def _annotations(data: Dataset) -> Iterator[list[dict[str, Any]]]:
+    """The annotations of each picture, numbered through the file."""
+    numbers = count(FIRST_ANNOTATION)
     for index in range(len(data)):
         image, entries = data.image(index), data.entries(index)
-        found = [{**entry, "category_id": entry["category_id"] + FIRST_CATEGORY} for entry in entries]
+        new_id = {entry["id"]: next(numbers) for entry in entries}
+        found = [
+            {
+                **entry,
+                "id": new_id[entry["id"]],
+                "category_id": entry["category_id"] + FIRST_CATEGORY,
+                "part_of": new_id.get(entry["part_of"]),
+            }
+            for entry in entries
+        ]
         ignore = decode_masks([image["ignore"]], (image["height"], image["width"]))[0]
         if ignore.any():
-            number = max((entry["id"] for entry in entries), default=image["id"] * MOST_IN_A_PICTURE - 1) + 1
             found.append(
                 {
-                    "id": number,
+                    "id": next(numbers),
                     "image_id": image["id"],
                     "category_id": FIRST_CATEGORY,
                     "segmentation": image["ignore"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
@@ -17,6 +18,7 @@ import supervision as sv
 from PIL import Image, ImageOps
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from saom_cli.main import main
 from saom_core.camera import CameraIntrinsics
@@ -463,3 +465,35 @@ def test_sets_of_no_one_and_300_objects_go_out_and_in_again(
     assert statistics(Dataset.open(first))["instances"] == max(0, count - 2 * (count == 300))
     assert not list(problems(again, quiet=True))
     assert write_page(first, None, tmp_path / "page", 10).is_file()
+
+
+def average_precision(truth: Path, results: list[dict[str, Any]]) -> float:
+    """AP of masks by pycocotools, as other people's tools compute it."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO(str(truth))
+        evaluation = COCOeval(coco, coco.loadRes(results), "segm")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return float(evaluation.stats[0])
+
+
+def perfect(truth: Path) -> list[dict[str, Any]]:
+    """The objects of a file as the results of a model that finds them all."""
+    keys = ("image_id", "category_id", "segmentation")
+    entries = json.loads(truth.read_text())["annotations"]
+    return [{**{key: one[key] for key in keys}, "score": 1.0} for one in entries if not one["iscrowd"]]
+
+
+def test_an_export_is_as_good_as_itself(tmp_path: Path, content: dict[str, Any]) -> None:
+    """Annotations count from 1: pycocotools takes a match with annotation 0 for none. Parts follow their wholes."""
+    content["annotations"][1]["part_of"] = 0
+    assert imported(tmp_path, content) == 0
+    out = tmp_path / "out.json"
+    assert main(["dataset", "export", str(tmp_path / "out"), "--out", str(out)]) == 0
+    entries = json.loads(out.read_text())["annotations"]
+    assert sorted(one["id"] for one in entries) == [1, 2, 3]
+    [part] = [one for one in entries if one["part_of"] is not None]
+    [whole] = [one for one in entries if one["id"] == part["part_of"]]
+    assert (part["category_id"], whole["category_id"]) == (1, 3), "the bolt belongs to the plate"
+    assert average_precision(out, perfect(out)) == pytest.approx(1.0)
