@@ -37,7 +37,7 @@ from .formats.labelme import read_labelme
 from .formats.panoptic import is_panoptic, read_panoptic
 from .formats.voc import read_voc
 from .formats.yolo import read_yolo
-from .importing import import_pictures
+from .importing import CROWDS, import_pictures
 from .merge import merge
 from .page import write_page
 
@@ -149,6 +149,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CLASS[,CLASS...]",
         help="classes that are parts (lid,handle): each belongs to the smallest object around it",
     )
+    imported.add_argument(
+        "--crowds",
+        choices=CROWDS,
+        default=CROWDS[0],
+        help="COCO's annotations with iscrowd 1: pixels that are not asked about (ignore), or objects as all others, "
+        "for files of programs that mark objects so",
+    )
     add_out(imported, "folder of the new data set")
     exported = commands.add_parser("export", help="write a COCO instance file")
     exported.add_argument("path", type=Path, help="folder of the data set")
@@ -201,8 +208,10 @@ def _import(args: argparse.Namespace) -> str:
         content = parsed(path)
         images = images or path.parent
         if not is_coco(content):
-            if args.depth or args.parts:
-                raise InputError("expected --depth and --parts with COCO, YOLO, LabelMe or VOC, got other metadata")
+            if args.depth or args.parts or args.crowds != CROWDS[0]:
+                raise InputError(
+                    "expected --depth, --parts and --crowds with COCO, YOLO, LabelMe or VOC, got other metadata"
+                )
             return f"{import_authors(path, images, args.out)} pictures are in {args.out}"
         source = read_panoptic(path, content) if is_panoptic(content) else read_coco(path, content)
-    return import_pictures(source, images, args.out, args.depth, args.parts).text(args.out)
+    return import_pictures(source, images, args.out, args.depth, args.parts, args.crowds).text(args.out)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,8 @@ LISTED = "import.txt"
 """File in the data set that lists what was skipped or changed, a line each."""
 PROBES = 100
 """At least one of the first so many pictures must be there, or the folder is the wrong one."""
+CROWDS = ("ignore", "objects")
+"""What becomes of a crowd of a class: pixels that are not asked about, or an object as any other."""
 LEAST_INSIDE = 0.5  # share of a part's mask that must lie in the mask of the whole it is given to
 
 
@@ -45,7 +47,7 @@ class Drawn:
     """One annotation."""
 
     key: Any  # its number or name in the file: what a part refers to, and what people are told
-    class_name: str
+    class_name: str  # "": pixels of which nobody has said what they are, always a crowd
     outline: Any  # see `outlines.mask_of`
     crowd: bool = False  # no instance: pixels that must not be asked about
     part_of: Any = None  # key of the whole
@@ -109,6 +111,7 @@ def import_pictures(
     out: Path,
     depth: Path | None = None,
     parts: Sequence[str] = (),
+    crowds: str = CROWDS[0],
     quiet: bool = False,
 ) -> Report:
     """Makes a data set; an import that was killed goes on when it is asked for again.
@@ -122,6 +125,7 @@ def import_pictures(
         out: folder of the new data set.
         depth: folder with a 16-bit PNG in millimetres of the same name for each picture; None: no depth.
         parts: classes that are parts (lid, handle): each becomes a part of the smallest object around it.
+        crowds: one of `CROWDS`.
         quiet: no progress bar.
 
     Raises:
@@ -136,6 +140,7 @@ def import_pictures(
     info = {**source.info, "class_names": list(source.class_names), "overlaps": True}
     info = {**info, "parts": sorted(parts)} if parts else info
     info = {**info, "depth": depth.resolve().name} if depth is not None else info
+    info = {**info, "crowds": crowds} if crowds != CROWDS[0] else info
     checked_info(out, info)
     report = Report(told=Counter(reason for reason, _ in source.faults))
     with only_writer(out), tqdm(total=len(source.pictures), unit="picture", desc="import", disable=quiet) as bar:
@@ -145,7 +150,8 @@ def import_pictures(
         for index, (split, pictures) in enumerate(_episodes(source.pictures)):
             if index not in done:
                 notes = _Notes()
-                frames = [frame for one in pictures if (frame := _frame(one, split, images, depth, parts, notes))]
+                made = (_frame(one, split, images, depth, parts, crowds, notes) for one in pictures)
+                frames = [frame for frame in made if frame is not None]
                 _append(out / LISTED, notes.lines)
                 writer.write_episode(index, frames, notes.told)
             _count(report, read_shard(out / shard_name(index)))
@@ -187,7 +193,7 @@ def _scene(one: Listed) -> str:
 
 
 def _frame(
-    one: Listed, split: Split, images: Path, depth: Path | None, parts: Sequence[str], notes: _Notes
+    one: Listed, split: Split, images: Path, depth: Path | None, parts: Sequence[str], crowds: str, notes: _Notes
 ) -> MaskedFrame | None:
     """A picture, or None if it is skipped."""
     try:
@@ -198,6 +204,8 @@ def _frame(
     except InputError as error:
         notes.add("picture skipped", one.file_name, str(error))
         return None
+    if crowds == "objects":
+        drawn = [replace(item, crowd=not item.class_name) for item in drawn]
     drawn_hw = photo.upright_hw if is_upright else photo.stored_hw
     if not one.shares and drawn_hw != told_hw:
         told, found = (f"{width:g}x{height:g}" for height, width in (told_hw, drawn_hw))
@@ -259,6 +267,8 @@ def _masks(
             continue
         if is_too_small(int(mask.sum()), size_hw) and not item.crowd:
             notes.add("object too small: its pixels are not asked about", where, f"{mask.sum()} pixels")
+        if item.crowd and item.class_name:
+            notes.add("crowd: its pixels are not asked about (if it is an object: --crowds objects)", where)
         yield item, mask
 
 

@@ -29,7 +29,7 @@ def read_coco(path: Path, content: Entry) -> Source:
 
     An image may say its `scene` (else each is one of its own), `split` and `camera` (fx, fy, cx, cy in pixels; else 60
     degrees across are assumed). An annotation may say the annotation that it is a `part_of`, as `saom dataset export`
-    writes it. Crowds become pixels that are not asked about.
+    writes it. An annotation with `iscrowd` is a crowd, whatever its outline is.
 
     Args:
         path: of the file.

@@ -121,6 +121,38 @@ def test_a_crowd_is_ignored(tmp_path: Path, content: dict[str, Any]) -> None:
     np.testing.assert_array_equal(sample.ignore, rectangle(0, 60, 20, 80))
 
 
+def test_objects_that_supervision_marks_as_crowds_are_told_and_can_be_objects(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It writes what has a hole, as a mug with its handle, or several pieces with iscrowd 1."""
+    mug, plate = rectangle(10, 10, 40, 40), rectangle(45, 10, 55, 70)
+    mug[20:30, 25:35] = False
+    picture = str(tmp_path / "images/0.png")
+    (tmp_path / "images").mkdir()
+    cv2.imwrite(picture, np.zeros((*SIZE, 3), np.uint8))
+    masks = np.stack((mug, plate))
+    found = sv.Detections(sv.mask_to_xyxy(masks), masks, class_id=np.array([0, 1]))
+    theirs = sv.DetectionDataset(["mug", "plate"], [picture], {picture: found})
+    theirs.as_coco(annotations_path=str(tmp_path / "theirs.json"))
+    content = json.loads((tmp_path / "theirs.json").read_text())
+
+    assert imported(tmp_path, content) == 0
+    said = capsys.readouterr().out
+    assert "1 pictures with 1 objects" in said and "1 x crowd: its pixels are not asked about" in said
+    (line,) = (tmp_path / "out/import.txt").read_text().splitlines()
+    assert "annotation 1: crowd: its pixels are not asked about" in line and "--crowds objects" in line
+    np.testing.assert_array_equal(Dataset.open(tmp_path / "out")[0].ignore, mug)
+    assert imported(tmp_path, content, "--crowds", "objects") == 1, "a folder is of one kind"
+    assert "crowds" in capsys.readouterr().err
+
+    shutil.rmtree(tmp_path / "out")
+    assert imported(tmp_path, content, "--crowds", "objects") == 0
+    assert "1 pictures with 2 objects" in capsys.readouterr().out and not (tmp_path / "out/import.txt").exists()
+    sample = Dataset.open(tmp_path / "out")[0]
+    np.testing.assert_array_equal(sample.masks[sample.class_names.index("mug")], mug)
+    assert not sample.ignore.any()
+
+
 def test_masks_are_those_that_supervision_reads(tmp_path: Path, content: dict[str, Any]) -> None:
     """The oracle is a library's own reader of COCO."""
     corners = {1: [20, 20, 40, 22, 30, 45], 2: [60, 0, 79, 0, 79, 20, 60, 20]}

@@ -144,6 +144,7 @@ def test_pascal_voc_values(tmp_path: Path) -> None:
     np.testing.assert_array_equal(mask(data[0], "bottle"), objects == 1)
     np.testing.assert_array_equal(mask(data[0], "chair"), objects == 2)
     np.testing.assert_array_equal(data[0].ignore, objects == 255)
+    assert not listed(out), "edges are in every picture of that kind, and no crowd of anything"
 
 
 def test_labelme(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -222,7 +223,8 @@ def test_coco_panoptic(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     for number in (5, 300):
         assert any(np.array_equal(one, numbers == number) for one in data[0].masks)
     np.testing.assert_array_equal(data[0].ignore, (numbers == 0) | (numbers == 9))
-    assert "1 pictures with 2 objects" in capsys.readouterr().out and len(listed(out)) == 2
+    assert "1 pictures with 2 objects" in capsys.readouterr().out and len(listed(out)) == 3
+    assert "0.png, annotation 9: crowd" in "\n".join(listed(out))
     Path(root / "panoptic").rename(root / "other")
     assert main(["dataset", *arguments[:-1], str(tmp_path / "new")]) == 1
     assert "segments" in capsys.readouterr().err
