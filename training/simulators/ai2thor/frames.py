@@ -19,8 +19,11 @@ from .scenes import SceneRef
 EYE_M = 0.675
 """Height of the standing robot's camera above its position, where the simulator does not tell the camera's own."""
 
-STRUCTURE = ("Floor", "Wall", "Ceiling", "Room", "Window", "Doorway", "Doorframe", "Undefined", "Standard")
-"""Types that some builds list among the objects although they are the building: they are background."""
+STRUCTURE = frozenset({"Floor", "Wall", "Ceiling", "Room", "Window", "Doorway", "Doorframe", "Undefined"})
+"""Types that some builds list among the objects although they are the building: they are background. Whole names, since
+FloorLamp, RoomDecor and WallMirror are things."""
+STRUCTURE_PREFIX = "Standard"
+"""So begin the types of walls of a usual size (StandardWallSize, StandardWallTileHeight1, ...)."""
 
 UNKNOWN = "no type told"
 """The style of an object without a type; its class is never guessed from its id."""
@@ -138,7 +141,7 @@ def object_table(objects: Sequence[Mapping[str, Any]]) -> tuple[tuple[FrameObjec
     What share of an object is in sight AI2-THOR does not tell; `visible` is 1.
     """
     told = [{**item, "objectType": item.get("objectType") or UNKNOWN} for item in objects if item.get("objectId")]
-    real = [item for item in told if not item["objectType"].startswith(STRUCTURE)]
+    real = [item for item in told if not _is_structure(item["objectType"])]
     whole_of = parents(real)
     types = {item["objectId"]: item["objectType"] for item in real}
     parts: dict[str, list[str]] = {name: ["body"] for name in types if name not in whole_of}
@@ -154,6 +157,10 @@ def object_table(objects: Sequence[Mapping[str, Any]]) -> tuple[tuple[FrameObjec
         places[name] = (number, 0)
         places.update({part: (number, place) for place, part in enumerate(names) if place})
     return tuple(table), places
+
+
+def _is_structure(kind: str) -> bool:
+    return kind in STRUCTURE or kind.startswith(STRUCTURE_PREFIX)
 
 
 def id_pictures(

@@ -24,7 +24,7 @@ from .options import MachineOptions, ThorOptions, controller_keywords, initializ
 from .process import ActionFailed, SimulatorDied, SimulatorProcess
 from .scenes import SceneRef
 
-VERSION = "2"  # goes up when the same seed gives other pictures or masks
+VERSION = "3"  # goes up when the same seed gives other pictures or masks
 VIEWS_PER_FRAME = 4  # places looked at in search of one frame
 MAX_STARTS = 3  # in a row without a single answer: the simulator does not work here
 MAX_TRIES = 3  # of the same view or scene before it is given up

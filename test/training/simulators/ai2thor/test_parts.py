@@ -342,6 +342,15 @@ def test_objects_that_are_told_badly():
     assert list(places) == ["Mug|1", "Drawer|1"]
 
 
+def test_things_that_are_named_after_the_building_are_objects():
+    """The building is background: a floor lamp, what stands about in a room and a mirror at a wall are not it."""
+    building = ("Floor", "Wall", "Ceiling", "Room", "Window", "Doorway", "Doorframe", "Undefined", "StandardWallSize")
+    things = ("FloorLamp", "RoomDecor", "WallMirror", "Mug")
+    table, places = object_table([{"objectId": f"{kind}|1", "objectType": kind} for kind in (*building, *things)])
+    assert [item.style for item in table] == list(things)
+    assert list(places) == [f"{kind}|1" for kind in things]
+
+
 def test_farthest_points_against_a_naive_search():
     rng = np.random.default_rng(0)
     points = rng.random((30, 3))
