@@ -160,6 +160,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     exported = commands.add_parser("export", help="write a COCO instance file")
     exported.add_argument("path", type=Path, help="folder of the data set")
     exported.add_argument("--split", choices=SPLITS, help="this split alone")
+    exported.add_argument(
+        "--no-ignored",
+        dest="ignored",
+        action="store_false",
+        help="leave out the pixels that must not be asked about: for programs that take a crowd for an object",
+    )
     add_out(exported, "the JSON file")
 
 
@@ -171,7 +177,7 @@ def run(args: argparse.Namespace) -> int:
         print(_import(args))
         return 0
     if args.action == "export":
-        print(f"{export_coco(args.path, args.split, args.out)} pictures are in {args.out}")
+        print(f"{export_coco(args.path, args.split, args.out, args.ignored)} pictures are in {args.out}")
         return 0
     if args.action == "merge":
         print(f"{merge(args.paths, args.out)} pictures are in {args.out}")

@@ -262,7 +262,7 @@ def _masks(
             notes.add("annotation skipped", where, str(fault))
             continue
         twin = seen.setdefault((item.class_name, item.crowd, np.packbits(mask).tobytes()), item.key)
-        if twin is not item.key:
+        if twin is not item.key and item.class_name:
             notes.add("annotation skipped", where, f"the same mask and class as annotation {twin}")
             continue
         if is_too_small(int(mask.sum()), size_hw) and not item.crowd:

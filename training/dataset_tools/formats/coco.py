@@ -29,7 +29,8 @@ def read_coco(path: Path, content: Entry) -> Source:
 
     An image may say its `scene` (else each is one of its own), `split` and `camera` (fx, fy, cx, cy in pixels; else 60
     degrees across are assumed). An annotation may say the annotation that it is a `part_of`, as `saom dataset export`
-    writes it. An annotation with `iscrowd` is a crowd, whatever its outline is.
+    writes it. An annotation with `iscrowd` is a crowd, whatever its outline is; one that says `ignored`, as an export
+    does, is no crowd of its category.
 
     Args:
         path: of the file.
@@ -93,11 +94,12 @@ def _listed(image: Entry, entries: Sequence[Entry], names: Mapping[int, str]) ->
 
 def _drawn(entries: Sequence[Entry], names: Mapping[int, str]) -> Iterator[Drawn]:
     for place, entry in enumerate(entries):
+        crowd = bool(entry.get("iscrowd"))
         yield Drawn(
             key=entry.get("id", f"number {place}"),
-            class_name=names[entry["category_id"]],
+            class_name="" if crowd and entry.get("ignored") else names[entry["category_id"]],
             outline=entry.get("segmentation"),
-            crowd=bool(entry.get("iscrowd")),
+            crowd=crowd,
             part_of=entry.get("part_of"),
         )
 

@@ -486,7 +486,10 @@ def test_sets_of_no_one_and_300_objects_go_out_and_in_again(
     assert imported(tmp_path, content) == 0
     first, again = tmp_path / "out", tmp_path / "again"
     assert main(["dataset", "export", str(first), "--out", str(tmp_path / "new/file.json")]) == 0
-    assert len(COCO(str(tmp_path / "new/file.json")).anns) == count
+    exported = list(COCO(str(tmp_path / "new/file.json")).anns.values())
+    ignored = sum(one.get("ignored", False) for one in exported)
+    assert ignored == (3 if count == 300 else 0), "a crowd of each class"
+    assert len(exported) - ignored == count - (count == 300)
     words = [str(tmp_path / "new/file.json"), "--images", str(first), "--out", str(again)]
     assert main(["dataset", "import", *words]) == 0
     one, other = (Dataset.open(path, sub_objects="apart")[0] for path in (first, again))
@@ -529,3 +532,33 @@ def test_an_export_is_as_good_as_itself(tmp_path: Path, content: dict[str, Any])
     [whole] = [one for one in entries if one["id"] == part["part_of"]]
     assert (part["category_id"], whole["category_id"]) == (1, 3), "the bolt belongs to the plate"
     assert average_precision(out, perfect(out)) == pytest.approx(1.0)
+
+
+def test_an_exported_ignored_region_spares_predictions_of_every_class(
+    tmp_path: Path, content: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a model finds where nothing must be asked is no mistake, whatever it calls it."""
+    ignored = rectangle(45, 5, 58, 40)
+    crowd = {"id": 9, "image_id": 100, "category_id": 7, "segmentation": compressed(ignored), "iscrowd": 1}
+    content["annotations"].append(crowd)
+    content["categories"].append({"id": 91, "name": "nut"})  # without an object
+    assert imported(tmp_path, content) == 0
+    out, plain = tmp_path / "out.json", tmp_path / "plain.json"
+    assert main(["dataset", "export", str(tmp_path / "out"), "--out", str(out)]) == 0
+    crowds = [one for one in json.loads(out.read_text())["annotations"] if one["iscrowd"]]
+    assert sorted(one["category_id"] for one in crowds) == [1, 2, 3]
+    for category in (1, 2, 3, 4):
+        found = {"image_id": 0, "category_id": category, "segmentation": compressed(ignored), "score": 1.0}
+        others = [{**one, "score": 0.9} for one in perfect(out)]
+        assert average_precision(out, [found, *others]) == pytest.approx(1.0), category
+
+    capsys.readouterr()
+    again = ["dataset", "import", str(out), "--images", str(tmp_path / "out"), "--out", str(tmp_path / "again")]
+    assert main([*again, "--crowds", "objects"]) == 0, "that is no object, even where crowds are"
+    assert len(capsys.readouterr().out.splitlines()) == 1 and not (tmp_path / "again/import.txt").exists()
+    np.testing.assert_array_equal(Dataset.open(tmp_path / "again")[0].ignore, ignored)
+
+    assert main(["dataset", "export", str(tmp_path / "out"), "--no-ignored", "--out", str(plain)]) == 0
+    read = sv.DetectionDataset.from_coco(str(tmp_path / "out"), str(plain), force_masks=True)
+    theirs = next(found for name, _, found in read if name.endswith("00000000.png"))
+    assert sorted(read.classes[k] for k in theirs.class_id) == ["bolt M8", "bracket", "plate"]
