@@ -147,6 +147,59 @@ def test_pascal_voc_values(tmp_path: Path) -> None:
     assert not listed(out), "edges are in every picture of that kind, and no crowd of anything"
 
 
+COLOURS = {"plate": (128, 0, 0), "mug": (0, 128, 64)}
+LABELMAP = "# label:color_rgb:parts:actions\nplate:128,0,0::\nbackground:0,0,0::\nmug:0,128,64::\n"
+
+
+@pytest.mark.parametrize("kind", ["palette", "palette of other colours", "grey", "colours", "class_names.txt"])
+def test_pascal_voc_values_of_ones_own_classes(tmp_path: Path, kind: str) -> None:
+    """Value 1 is no aeroplane: the file in the folder says what values and colours mean."""
+    root, out = tmp_path / "set", tmp_path / "out"
+    picture(root / "JPEGImages/0.jpg")
+    (root / "Annotations").mkdir()
+    xml = "<annotation><filename>0.jpg</filename><object><name>mug</name></object></annotation>"
+    (root / "Annotations/0.xml").write_text(xml)
+    if kind == "class_names.txt":
+        (root / kind).write_text("_background_\nplate\nmug\n")
+    else:
+        lines = LABELMAP.splitlines()
+        (root / "labelmap.txt").write_text("\n".join(lines[::-1] if kind == "palette" else lines))
+    objects, classes = np.zeros(SIZE, np.uint8), np.zeros(SIZE, np.uint8)
+    objects[5:20, 5:20], objects[5:20, 30:50], objects[30:50, 30:60], objects[55:, :] = 1, 2, 3, 255
+    classes[objects == 1] = classes[objects == 2] = 2
+    classes[objects == 3], classes[objects == 255] = 1, 255
+    palette = np.zeros((256, 3), np.uint8)
+    palette[1:4], palette[255] = ((128, 0, 0), (0, 128, 0), (128, 128, 0)), (224, 224, 192)
+    for folder, values in (("SegmentationObject", objects), ("SegmentationClass", classes)):
+        (root / folder).mkdir()
+        image = Image.fromarray(values)
+        if kind != "grey":
+            if folder == "SegmentationClass" and kind != "palette of other colours":
+                palette[1:3] = list(COLOURS.values())
+            image = Image.fromarray(values, "P")
+            image.putpalette(palette.tobytes())
+        (image.convert("RGB") if kind == "colours" else image).save(root / folder / "0.png")
+    assert main(["dataset", "import", str(root), "--out", str(out)]) == 0
+    data = Dataset.open(out)
+    assert data.class_names == ("mug", "plate") and not listed(out)
+    found = {(name, one.tobytes()) for name, one in zip(data[0].class_names, data[0].masks, strict=True)}
+    assert found == {(name, (objects == k).tobytes()) for k, name in enumerate(("mug", "mug", "plate"), 1)}
+    np.testing.assert_array_equal(data[0].ignore, objects == 255)
+
+
+def test_pascal_voc_values_of_classes_that_nothing_tells_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "set"
+    voc_folder(root)
+    (root / "SegmentationObject").mkdir()
+    Image.fromarray(np.ones(SIZE, np.uint8)).save(root / "SegmentationObject/a.png")
+    assert main(["dataset", "import", str(root), "--out", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr().err
+    assert "labelmap.txt" in said and "class_names.txt" in said and "cup" in said
+    assert not (tmp_path / "out/shards").exists()
+
+
 def test_labelme(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root, out = tmp_path / "set", tmp_path / "out"
     for number in range(2):
