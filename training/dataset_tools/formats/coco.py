@@ -30,26 +30,29 @@ def read_coco(path: Path, content: Entry) -> Source:
     An image may say its `scene` (else each is one of its own), `split` and `camera` (fx, fy, cx, cy in pixels; else 60
     degrees across are assumed). An annotation may say the annotation that it is a `part_of`, as `saom dataset export`
     writes it. An annotation with `iscrowd` is a crowd, whatever its outline is; one that says `ignored`, as an export
-    does, is no crowd of its category.
+    does, is no crowd of its category. A category without annotations that others have as their supercategory is no
+    class: so Roboflow writes the name of the project.
 
     Args:
         path: of the file.
         content: its parsed JSON: polygons or RLE, any category ids.
 
     Raises:
-        InputError: its lists are not COCO's.
+        InputError: its lists are not COCO's, or two categories have one name.
     """
     try:
-        names = names_by_id(content)
+        headings = _headings(content)
+        names = {number: name for number, name in names_by_id(content).items() if number not in headings}
         images: dict[Any, Entry] = {image["id"]: image for image in content["images"]}
         file_names = [str(image["file_name"]) for image in content["images"]]
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"expected COCO's images and categories with their ids in {path}, got {error!r}") from None
-    class_names_of({"class_names": list(names.values())})
+    _check_names(names, path)
     if len(images) < len(file_names) or len(set(file_names)) < len(file_names):
         raise InputError(f"expected every image once in {path}, got ids or file names that are there twice")
     annotations: dict[Any, list[Entry]] = {image_id: [] for image_id in images}
-    faults = []
+    reason = "category left out: it has no annotation, and others name it as their supercategory"
+    faults = [(reason, f"category {number} ({name}): {reason}") for number, name in headings.items()]
     for place, entry in enumerate(content["annotations"]):
         fault = _fault(entry, images, names)
         if fault:
@@ -62,13 +65,45 @@ def read_coco(path: Path, content: Entry) -> Source:
     return Source(info, list(names.values()), pictures, faults)
 
 
+def _headings(content: Entry) -> dict[int, str]:
+    """Id and name of each category that only groups others."""
+    categories = content["categories"]
+    used = {entry.get("category_id") for entry in content["annotations"] if _has_category(entry)}
+    above = {one.get("supercategory") for one in categories}
+    return {
+        int(one["id"]): str(one["name"])
+        for one in categories
+        # one that names itself, as COCO's person does, is a class
+        if int(one["id"]) not in used and one["name"] in above and one["name"] != one.get("supercategory")
+    }
+
+
+def _has_category(entry: Any) -> bool:
+    return isinstance(entry, Mapping) and _is_key(entry.get("category_id"))
+
+
+def _check_names(names: Mapping[int, str], path: Path) -> None:
+    """Raises InputError unless they can be the class names of a data set."""
+    ids: dict[str, list[int]] = {}
+    for number, name in names.items():
+        ids.setdefault(name, []).append(number)
+    for name, numbers in ids.items():
+        if len(numbers) > 1:
+            raise InputError(
+                f"expected categories of different names in {path}, got {name!r} with the ids "
+                f"{' and '.join(map(str, numbers))}: rename one, or give the annotations of all of them one id and "
+                "delete the other categories"
+            )
+    class_names_of({"class_names": list(names.values())})
+
+
 def _fault(entry: Any, images: Mapping[Any, Entry], names: Mapping[int, str]) -> str:
     """Why an annotation belongs to no picture; empty if it does."""
     if not isinstance(entry, Mapping):
         return "it is no JSON object"
     if not _is_key(entry.get("image_id")) or entry["image_id"] not in images:
         return f"its picture {entry.get('image_id')!r} is not in the list of images"
-    if not _is_key(entry.get("category_id")) or entry["category_id"] not in names:
+    if not _has_category(entry) or entry["category_id"] not in names:
         return f"its category {entry.get('category_id')!r} is none of the categories {sorted(names)}"
     return ""
 

@@ -153,6 +153,30 @@ def test_objects_that_supervision_marks_as_crowds_are_told_and_can_be_objects(
     assert not sample.ignore.any()
 
 
+def test_a_category_that_only_groups_others_is_no_class(
+    tmp_path: Path, content: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Roboflow's first category is called as the project, and that may be called as a class."""
+    content["categories"] = [
+        {"id": 0, "name": "mug", "supercategory": "none"},
+        {"id": 1, "name": "mug", "supercategory": "mug"},
+        {"id": 2, "name": "box", "supercategory": "mug"},
+        {"id": 3, "name": "can", "supercategory": "mug"},
+    ]
+    for entry, category in zip(content["annotations"], (1, 2, 2), strict=True):
+        entry["category_id"] = category
+    assert imported(tmp_path, content) == 0
+    data = Dataset.open(tmp_path / "out")
+    assert data.class_names == ("mug", "box", "can") and sorted(data[0].class_names) == ["box", "box", "mug"]
+    assert "1 x category left out" in capsys.readouterr().out
+    assert "category 0 (mug)" in (tmp_path / "out/import.txt").read_text()
+
+    shutil.rmtree(tmp_path / "out")
+    content["annotations"] = []
+    assert imported(tmp_path, content) == 0
+    assert Dataset.open(tmp_path / "out").class_names == ("mug", "box", "can"), "what names itself is a class"
+
+
 def test_masks_are_those_that_supervision_reads(tmp_path: Path, content: dict[str, Any]) -> None:
     """The oracle is a library's own reader of COCO."""
     corners = {1: [20, 20, 40, 22, 30, 45], 2: [60, 0, 79, 0, 79, 20, 60, 20]}
@@ -440,7 +464,12 @@ def test_a_killed_import_goes_on_and_tells_everything_once(
     [
         (lambda c: [image.update(file_name=f"b/{image['id']}.jpg") for image in c["images"]], "--images"),
         (lambda c: c["images"][0].update(split="dev"), "split"),
-        (lambda c: c["categories"].append({"id": 2, "name": "plate"}), "class_names"),
+        (
+            lambda c: c["categories"].append({"id": 2, "name": "plate"}),
+            "instances.json, got 'plate' with the ids 2 and 90",
+        ),
+        (lambda c: c["categories"].append({"id": 2, "name": ""}), "class_names"),
+        (lambda c: c["categories"].append(5), "COCO's images and categories"),
         (lambda c: c["images"].append(c["images"][0]), "every image once"),
         (lambda c: c.pop("categories"), "metadata"),
     ],
