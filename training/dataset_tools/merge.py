@@ -54,7 +54,8 @@ def merge(sources: Sequence[Path], out: Path, quiet: bool = False) -> int:
             if source_of.setdefault(scene, source) != source:
                 raise InputError(
                     f"expected every scene in one data set alone, got {scene} in {source_of[scene]} and {source}: "
-                    "leave one of them out, or collect it with another seed"
+                    "leave one of them out, or collect it with another --seed (rooms that a seed makes) or with other "
+                    "--scenes (AI2-THOR, whose scenes are the same for every seed)"
                 )
     # episodes are numbered through: one more in a source would give all that follow another number
     told = digest_of((f"{sources.index(source)}/{path.name}", path) for source, path in shards)
