@@ -48,6 +48,7 @@ COMMANDS = {
     ),
     "dataset": ("saom_training.dataset_tools.command", "stats, check, view, import of a data set [train]"),
     "finetune": ("saom_training.finetune", "train saom-tiny, or fine-tune a SAM checkpoint [train]"),
+    "average": ("saom_training.recipes.mean", "mean of the weights of several trainings, as a checkpoint [train]"),
     "evaluate": ("saom_training.evaluate", "figures of a model on a data set [train]"),
     "reproduce": (
         "saom_training.reproduction.command",
