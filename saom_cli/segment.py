@@ -108,8 +108,8 @@ def run(args: argparse.Namespace) -> int:
 def _run_photos(args: argparse.Namespace, source: Path) -> int:
     check_photos(source)
     photos, maps = photos_and_maps(source)
-    check_depth_place(photos, args.depth)
     photos = photos[: args.limit]
+    check_depth_place(photos, args.depth)
     names, folder = [photo.name for photo in photos], source.is_dir()
     places = places_of(args, names, folder=folder)
     check_places(args, places, _read_by(args, source, photos), folder=folder)

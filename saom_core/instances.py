@@ -247,18 +247,20 @@ class Instances:
             image[mask.window][mask.crop] = values[k]
         return image
 
-    def plot(self, image: Any, *, alpha: float = 0.45, labels: bool | Sequence[str] = True) -> npt.NDArray[np.uint8]:
+    def plot(
+        self, image_rgb: Any, *, alpha: float = 0.45, labels: bool | Sequence[str] = True
+    ) -> npt.NDArray[np.uint8]:
         """The image with its instances drawn over it, (H, W, 3) uint8 RGB.
 
         Args:
-            image: (H, W, 3) uint8 RGB, the path of a photo, or a PIL image.
+            image_rgb: (H, W, 3) uint8 RGB, the path of a photo, or a PIL image.
             alpha: as `overlay.draw_overlay`.
             labels: as `overlay.draw_overlay`.
 
         Raises:
             InputError: an image that cannot be read, or of another size.
         """
-        image_rgb = image_rgb_of(image)
+        image_rgb = image_rgb_of(image_rgb)
         if image_rgb.shape != (*self.size_hw, 3):
             raise InputError(f"expected the image of the instances, {(*self.size_hw, 3)}, got {image_rgb.shape}")
         return draw_overlay(image_rgb, self, alpha=alpha, labels=labels)

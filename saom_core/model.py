@@ -27,8 +27,8 @@ from saom_core.instances import Instances
 from saom_core.loading import load_segmenter
 from saom_core.pictures.photos import image_rgb_of
 from saom_core.pictures.videos import VIDEO_SUFFIXES, Frame, Video
-from saom_core.places.depth_checks import depth_in_metres, depth_problem, size_problem
-from saom_core.places.depth_files import read_depth
+from saom_core.places.depth_checks import FARTHEST_SENSOR_M, depth_in_metres, depth_problem, size_problem
+from saom_core.places.depth_files import DepthFile, read_scaled_depth
 from saom_core.prompting.prompts import Prompts
 from saom_core.runtime import ModelInfo
 from saom_core.segmenter import Segmenter
@@ -71,7 +71,7 @@ class Model:
         Args:
             image: (H, W, 3) uint8 RGB, the path of a photo, or a PIL image; these two are turned by their EXIF data.
             depth: (H, W) floating, metres along the optical axis, aligned with the image, 0 or NaN = none; or the path
-                of a depth picture (see `depth_files.read_depth`); None: colour alone.
+                of a depth picture (see `saom_core.places.depth_files.read_depth`); None: colour alone.
             camera: of the image, as `CameraIntrinsics`, (fx, fy, cx, cy) in its pixels, or K (3, 3); with depth it
                 gives centroids and boxes in metres and tells what things stand on, and tables are no objects then.
             depth_scale: metres per unit of the depth's numbers, such as 1 / 5000 for TUM's pictures; 0: floats are
@@ -79,13 +79,14 @@ class Model:
             bgr: an array has its channels in OpenCV's order, blue first.
 
         Raises:
-            InputError: a picture that cannot be read, an array of another shape or type, depth without a distance in
-                the valid range (as millimetres that are given as metres), or no camera of this picture.
+            InputError: a picture that cannot be read, an array of another shape or type, depth farther than
+                any camera measures (millimetres that are given as metres), or no camera of this picture.
         """
         image_rgb = _photo_of(image, bgr)
         known = self._checked_camera(camera, image_rgb)
-        found = self.segmenter.segment(image_rgb, self._checked_depth_m(depth, depth_scale), known).instances
-        self._check_sizes(found, depth_scale)
+        read = self._checked_depth(depth, depth_scale)
+        found = self.segmenter.segment(image_rgb, None if read is None else read.depth_m, known).instances
+        self._check_sizes(found, read, depth_scale)
         return found
 
     def ask(
@@ -128,8 +129,9 @@ class Model:
         prompts = Prompts.from_flat(points, boxes, negative, one_object=one_object, mask=mask)
         image_rgb = _photo_of(image, bgr)
         known = self._checked_camera(camera, image_rgb)
-        answer = self.segmenter.ask(image_rgb, prompts, self._checked_depth_m(depth, depth_scale), known)
-        self._check_sizes(answer.instances, depth_scale)
+        read = self._checked_depth(depth, depth_scale)
+        answer = self.segmenter.ask(image_rgb, prompts, None if read is None else read.depth_m, known)
+        self._check_sizes(answer.instances, read, depth_scale)
         return answer.instances, answer.prompts
 
     def tracker(self, *, live: bool = True) -> NamedStream:
@@ -158,21 +160,27 @@ class Model:
             )
         return known
 
-    def _checked_depth_m(self, depth: Any, depth_scale: float) -> npt.NDArray[np.floating] | None:
-        depth_m, config = _depth_m_of(depth, depth_scale), self.segmenter.config
-        if depth_m is None or not np.issubdtype(depth_m.dtype, np.floating):
-            return depth_m
-        files = isinstance(depth, (str, os.PathLike))
-        unit = depth_scale or (0.001 if files else 1.0)
-        problem = depth_problem(depth_m, config.min_depth_m, config.max_depth_m, unit)
-        if problem is not None and not problem.usable and (depth_m > 0).any():
-            raise InputError(problem.text)
-        if problem is not None:
-            self._tell(problem.kind, problem.text)
-        return depth_m
+    def _checked_depth(self, depth: Any, depth_scale: float) -> DepthFile | None:
+        """Depth with the scale of its numbers.
 
-    def _check_sizes(self, found: Instances, depth_scale: float) -> None:
-        problem = None if depth_scale else size_problem(found, 1.0)
+        Raises:
+            InputError: no depth, or all of it lies where no camera measures, while a thousandth would be in range.
+        """
+        read, config = _depth_of(depth, depth_scale), self.segmenter.config
+        if read is None or read.depth_m.ndim != 2 or not np.issubdtype(read.depth_m.dtype, np.floating):
+            return read  # the segmenter says what is wrong
+        problem = depth_problem(read.depth_m, config.min_depth_m, config.max_depth_m, read.scale)
+        if problem is None:
+            return read
+        with np.errstate(invalid="ignore"):
+            finite = read.depth_m[(read.depth_m > 0) & (read.depth_m < np.inf)]
+        if finite.size and not problem.usable and finite.min() > FARTHEST_SENSOR_M:
+            raise InputError(problem.text)
+        self._tell(problem.kind, problem.text)
+        return read
+
+    def _check_sizes(self, found: Instances, read: DepthFile | None, depth_scale: float) -> None:
+        problem = None if read is None or depth_scale else size_problem(found, read.scale)
         if problem is not None:
             self._tell(problem.kind, problem.text)
 
@@ -238,14 +246,14 @@ def _photo_of(image: Any, bgr: bool) -> npt.NDArray[np.uint8]:
     return image_rgb_of(image, bgr=bgr)
 
 
-def _depth_m_of(depth: Any, depth_scale: float) -> npt.NDArray[np.floating] | None:
-    """(H, W) floating metres of an array or of a depth picture's path; None for None."""
+def _depth_of(depth: Any, depth_scale: float) -> DepthFile | None:
+    """(H, W) floating metres of an array or of a depth picture's path, with the scale of their numbers."""
     if depth is None:
         return None
     if isinstance(depth, np.ndarray):  # whole numbers of an unknown unit are refused where arrays are checked
-        return depth_in_metres(depth, depth_scale) if depth_scale else depth
+        return DepthFile(depth_in_metres(depth, depth_scale) if depth_scale else depth, depth_scale or 1.0)
     if isinstance(depth, (str, os.PathLike)):
-        return read_depth(Path(depth), depth_scale)
+        return read_scaled_depth(Path(depth), depth_scale)
     raise InputError(f"expected an array in metres or the path of a depth picture, got {type(depth).__name__}")
 
 

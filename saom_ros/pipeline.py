@@ -177,7 +177,8 @@ class Pipeline:
         refused = [trouble.text for trouble in geometry.troubles if trouble.consequence and trouble.kind != NO_INFO]
         if refused:
             raise InputError("; ".join(refused))
-        camera_up = self._places.camera_up(image.header) if geometry.camera is not None else "auto"
+        measured = geometry.camera is not None and geometry.depth_m is not None
+        camera_up = self._places.camera_up(image.header) if measured else "auto"
         with self.turns:
             segmentation = self._segmented(image_rgb, geometry, asked, camera_up=camera_up)
         notes = tuple(map(str, geometry.troubles))

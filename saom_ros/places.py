@@ -53,6 +53,7 @@ class Places:
             remember: take it as the next frame of the camera's stream.
         """
         if answer.depth_m is None or answer.camera is None:
+            self._doubts = 0 if remember else self._doubts
             return answer
         core = self._options.core
         depth_m = clean_depth(answer.depth_m, core.min_depth_m, core.max_depth_m)
@@ -60,7 +61,7 @@ class Places:
             answer.instances,
             depth_m,
             answer.camera,
-            answer.camera_to_world if self._z_is_up else None,
+            answer.camera_to_world if self._z_is_up(answer.header) else None,
             camera_up=core.camera_up,
             remember=remember,
         )
@@ -78,15 +79,19 @@ class Places:
         """The frame in which things are followed; "" for none."""
         return self._options.node.track_frame or self._options.node.target_frame
 
-    @property
-    def _z_is_up(self) -> bool:
-        """In the fixed frame: so it is in all frames but those of cameras (REP 103)."""
-        return not self._fixed_frame.endswith(("_optical", "_optical_frame"))
+    def _z_is_up(self, header: Header) -> bool:
+        """In the fixed frame: so it is in all frames but those of cameras (REP 103).
+
+        The body of a camera moves along with it: camera_link, where pictures are of camera_color_optical_frame.
+        """
+        frame, of_picture = self._fixed_frame, header.frame_id.lstrip("/")
+        body = frame.endswith("_link") and of_picture.startswith(frame.removesuffix("link"))
+        return frame != of_picture and not body and not frame.endswith(("_optical", "_optical_frame"))
 
     def camera_up(self, header: Header) -> str:
         """The option `camera_up` for a picture that is not of the stream: tf says once what "auto" means for it."""
         camera_up = self._options.core.camera_up
-        pose = self.camera_pose(header)[0] if camera_up == "auto" and self._z_is_up else None
+        pose = self.camera_pose(header)[0] if camera_up == "auto" and self._z_is_up(header) else None
         return camera_up if pose is None else image_direction(pose[2, :3])
 
     def wanted(self, answer: Answer) -> tuple[Answer, str]:

@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 Matrix = npt.NDArray[np.float64]
 
+SAME_PLANE_DEG = 45.0
+"""More than a camera turns between two sightings of a thing, and less than the angle between a table and a side."""
+
 
 @dataclass(frozen=True)
 class Attitude:
@@ -27,13 +30,16 @@ class Attitude:
 
         The pose tells the whole of it, the plane all but the turn about its normal. The plane has the last word: the
         frame that was named as standing still may be one that moves along, and poses have errors of calibration and
-        time.
+        time. But a normal that has turned by more than `SAME_PLANE_DEG` is that of another plane, such as the side of a
+        carton, and tells nothing.
         """
         turn = np.eye(3)
         if self.rotation is not None and before.rotation is not None:
             turn = self.rotation.T @ before.rotation
         if self.normal is not None and before.normal is not None:
-            turn = shortest_turn(turn @ before.normal, self.normal) @ turn
+            expected = turn @ before.normal
+            if expected @ self.normal > np.cos(np.radians(SAME_PLANE_DEG)):
+                turn = shortest_turn(expected, self.normal) @ turn
         return turn
 
 

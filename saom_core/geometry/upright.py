@@ -21,7 +21,6 @@ UPRIGHT_BY_POSE = 0.5
 """Least cosine with the true direction, which a pose tells: ramps count, and poses err; a wall has about 0."""
 WALL = 0.25
 """Up to this cosine with the true direction a plane is as a wall is."""
-
 DIRECTIONS: dict[str, Matrix] = {
     "up": np.array([0.0, -1.0, 0.0]),
     "down": np.array([0.0, 1.0, 0.0]),

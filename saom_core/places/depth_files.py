@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,12 @@ def read_depth(path: Path | None, depth_scale: float = 0.0) -> npt.NDArray[np.fl
     return None if path is None else depth_in_metres(_numbers_of(path), depth_scale)
 
 
+def read_scaled_depth(path: Path, depth_scale: float = 0.0) -> DepthFile:
+    """The depth of a file, and the scale that it was read with; arguments and errors as `read_depth`."""
+    numbers = _numbers_of(path)
+    return DepthFile(depth_in_metres(numbers, depth_scale), depth_scale_of(numbers.dtype, depth_scale))
+
+
 def read_checked_depth(path: Path, depth_scale: float, min_m: float, max_m: float) -> DepthFile:
     """The depth of a file that has distances in the valid range.
 
@@ -95,13 +101,11 @@ def read_checked_depth(path: Path, depth_scale: float, min_m: float, max_m: floa
     Raises:
         InputError: it cannot be read, it is no depth picture, or nothing in it is valid.
     """
-    numbers = _numbers_of(path)
-    scale = depth_scale_of(numbers.dtype, depth_scale)
-    depth_m = depth_in_metres(numbers, depth_scale)
-    problem = depth_problem(depth_m, min_m, max_m, scale)
+    read = read_scaled_depth(path, depth_scale)
+    problem = depth_problem(read.depth_m, min_m, max_m, read.scale)
     if problem is not None and not problem.usable:
         raise InputError(f"{path}: {problem.text}")
-    return DepthFile(depth_m, scale, "" if problem is None else problem.text)
+    return replace(read, doubt="" if problem is None else problem.text)
 
 
 def _numbers_of(path: Path) -> npt.NDArray[Any]:

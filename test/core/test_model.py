@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -84,6 +85,30 @@ def test_units_and_resolutions_that_cannot_be_right_are_refused_or_told_once(cap
         model.segment(PHOTO, depth_m, (1710.0, 1710.0, 959.5, 719.5))
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 2 and "things of a hand's size" in told[0] and "of another resolution" in told[1]
+
+
+def test_the_scale_that_is_advised_is_the_right_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    model, depth_m, camera = saom_core.load(threads=1), read_depth(DEPTH), (570.0, 570.0, 319.5, 239.5)
+    assert depth_m is not None
+    tenths, floats = tmp_path / "tenths.png", tmp_path / "floats.npy"
+    cv2.imwrite(str(tenths), np.clip(np.rint(depth_m * 1e4), 0, 65535).astype(np.uint16))
+    np.save(floats, depth_m * 1000)
+    model.segment(PHOTO, tenths, camera)
+    assert "set depth_scale to 0.0001 (now 0.001)" in caplog.text
+    with pytest.raises(saom_core.InputError, match=r"set depth_scale to 0.001 \(now 1\)"):
+        model.segment(PHOTO, floats, camera)
+
+
+def test_depth_that_is_far_or_nothing_is_no_wrong_unit(caplog: pytest.LogCaptureFixture) -> None:
+    """A simulator's far plane, a hall, REP 117's infinities: answered, and told once."""
+    model, camera = saom_core.load(threads=1), (570.0, 570.0, 319.5, 239.5)
+    sky = np.full((480, 640), 1000, np.float32)
+    sky[300:] = 1
+    for depth_m in (sky, np.full_like(sky, np.inf), np.full_like(sky, 12), np.zeros_like(sky)):
+        assert len(model.segment(PHOTO, depth_m, camera)) > 3
+    assert len(caplog.records) == 2
+    with pytest.raises(saom_core.InputError, match="depth of the image's size"):
+        model.segment(PHOTO, np.ones(480, np.float32), camera)
 
 
 def test_depth_of_a_file_gives_metres(model: saom_core.Model) -> None:

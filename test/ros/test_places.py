@@ -194,6 +194,26 @@ def test_a_camera_on_its_side_has_its_table_by_tf_or_by_the_option() -> None:
         assert len(spot.wanted(located)[0].instances) == 0 and spot.table_in_doubt == ""
 
 
+@pytest.mark.parametrize(("of_picture", "fixed"), [("camera_color_optical_frame", "camera_link"), ("cam", "cam")])
+def test_frames_of_the_camera_itself_do_not_tell_what_is_up(of_picture: str, fixed: str) -> None:
+    """A camera that looks straight down keeps its table, as without tf."""
+    header = Header(stamp=HEADER.stamp, frame_id=of_picture)
+    body = np.array([[0.0, 0.0, 1.0, 0.0], [-1.0, 0.0, 0.0, 0.0], [0.0, -1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
+    answer = dataclasses.replace(frame(), header=header, camera_to_world=np.eye(4) if fixed == "cam" else body)
+    for name, count in ((fixed, 1), ("base_link", 0)):
+        support = places(target_frame=name).locate(answer, remember=True).instances.support
+        assert support is not None and len(support.planes) == count
+
+
+def test_a_table_in_doubt_is_over_when_depth_ends() -> None:
+    spot = places()
+    for _ in range(PATIENCE):
+        spot.locate(tilted(), remember=True)
+    assert spot.table_in_doubt == TABLE_IN_DOUBT
+    spot.locate(dataclasses.replace(tilted(), depth_m=None), remember=True)
+    assert spot.table_in_doubt == ""
+
+
 @pytest.mark.parametrize("options", [{}, {"target_frame": "left_camera_optical_frame"}, {"target_frame": "tool0"}])
 def test_a_table_that_nothing_tells_of_is_told_after_some_frames(options: dict[str, str]) -> None:
     spot = places(**options)

@@ -18,6 +18,11 @@ def direction(rng: np.random.Generator) -> np.ndarray:
     return np.asarray(vector / np.linalg.norm(vector))
 
 
+def half_a_radian(rng: np.random.Generator) -> np.ndarray:
+    """A rotation about some axis, by less than what tells one plane from another."""
+    return np.asarray(cv2.Rodrigues(direction(rng) / 2)[0])
+
+
 def test_the_shortest_turn_against_axis_and_angle() -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):
@@ -40,7 +45,8 @@ def test_a_pose_tells_the_whole_turn() -> None:
 
 def test_a_plane_tells_the_turn_but_for_that_about_its_normal() -> None:
     rng = np.random.default_rng(2)
-    before, now = direction(rng), direction(rng)
+    before = direction(rng)
+    now = half_a_radian(rng) @ before
     turn = Attitude(normal=now).turn_since(Attitude(normal=before))
     np.testing.assert_allclose(turn @ before, now, atol=1e-9)
     np.testing.assert_allclose(turn, shortest_turn(before, now), atol=1e-9)
@@ -49,8 +55,8 @@ def test_a_plane_tells_the_turn_but_for_that_about_its_normal() -> None:
 def test_the_plane_sets_a_pose_right_that_errs() -> None:
     """A frame that moves along with the camera, as that of its hand, says that nothing turns."""
     rng = np.random.default_rng(3)
-    before, now = direction(rng), direction(rng)
-    moving = rotation(rng)
+    before, moving = direction(rng), rotation(rng)
+    now = half_a_radian(rng) @ before
     turn = Attitude(moving, now).turn_since(Attitude(moving, before))
     np.testing.assert_allclose(turn @ before, now, atol=1e-9)
 

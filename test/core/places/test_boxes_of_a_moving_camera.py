@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tabletop import CAMERA, Tabletop
 
+from saom_core.geometry.attitude import Attitude
 from saom_core.geometry.oriented_box import angle_between, nearest_axes
 from saom_core.places.measure import BoxMemory
 
@@ -111,3 +112,19 @@ def test_what_stands_on_another_thing_does_not_lean_either(pose: str) -> None:
     for down_deg in [*TILTS[::3], 40, 40]:
         off_deg, off_m, _ = stream.see(down_deg)
         assert off_deg < LEAST_DEG and off_m < LEAST_M, down_deg
+
+
+@pytest.mark.parametrize("posed", [False, True])
+def test_another_plane_is_no_turn_of_the_camera(posed: bool) -> None:
+    """A carton that comes before a camera may have the largest side, which counts as upright for a moment."""
+    rotation = Tabletop(85.0).axes.T if posed else None
+    normal = turned_about_x(5.0) @ (0.0, 0.0, -1.0)  # of the table, before a camera that looks 85 degrees down
+    side, tilted = turned_about_x(90.0) @ normal, turned_about_x(30.0) @ normal
+    table = Attitude(rotation, normal)
+    np.testing.assert_allclose(Attitude(rotation, side).turn_since(table), np.eye(3), atol=1e-9)
+    np.testing.assert_allclose(Attitude(rotation, tilted).turn_since(table) @ normal, tilted, atol=1e-9)
+
+
+def turned_about_x(degrees: float) -> np.ndarray:
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
