@@ -27,7 +27,7 @@ from saom_core.instances import Instances
 from saom_core.loading import load_segmenter
 from saom_core.pictures.photos import image_rgb_of
 from saom_core.pictures.videos import VIDEO_SUFFIXES, Frame, Video
-from saom_core.places.depth_checks import FARTHEST_SENSOR_M, depth_in_metres, depth_problem, size_problem
+from saom_core.places.depth_checks import FARTHEST_SENSOR_M, depth_in_metres, depth_problem, measured_in, size_problem
 from saom_core.places.depth_files import DepthFile, read_scaled_depth
 from saom_core.prompting.prompts import Prompts
 from saom_core.runtime import ModelInfo
@@ -172,9 +172,8 @@ class Model:
         problem = depth_problem(read.depth_m, config.min_depth_m, config.max_depth_m, read.scale)
         if problem is None:
             return read
-        with np.errstate(invalid="ignore"):
-            finite = read.depth_m[(read.depth_m > 0) & (read.depth_m < np.inf)]
-        if finite.size and not problem.usable and finite.min() > FARTHEST_SENSOR_M:
+        distances = measured_in(read.depth_m)
+        if distances.size and not problem.usable and distances.min() > FARTHEST_SENSOR_M:
             raise InputError(problem.text)
         self._tell(problem.kind, problem.text)
         return read

@@ -53,7 +53,8 @@ class Places:
             remember: take it as the next frame of the camera's stream.
         """
         if answer.depth_m is None or answer.camera is None:
-            self._doubts = 0 if remember else self._doubts
+            if remember:
+                self._doubts = 0
             return answer
         core = self._options.core
         depth_m = clean_depth(answer.depth_m, core.min_depth_m, core.max_depth_m)

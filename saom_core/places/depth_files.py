@@ -80,7 +80,7 @@ def read_depth(path: Path | None, depth_scale: float = 0.0) -> npt.NDArray[np.fl
     Raises:
         InputError: it cannot be read, or it is no depth picture.
     """
-    return None if path is None else depth_in_metres(_numbers_of(path), depth_scale)
+    return None if path is None else read_scaled_depth(path, depth_scale).depth_m
 
 
 def read_scaled_depth(path: Path, depth_scale: float = 0.0) -> DepthFile:
