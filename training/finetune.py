@@ -2,6 +2,7 @@
 
 saom finetune --data data/rooms --out runs/tiny                                     saom-tiny (recipes/tiny.py)
 saom finetune --classes-only --init runs/tiny/last --data ... --out runs/named      its names (recipes/names.py)
+saom finetune --scores-only --init runs/named/last --data ... --out runs/scored     its scores (recipes/scores.py)
 saom finetune --model sam_vit_b_01ec64.pth --data data/rooms --out runs/saom        a SAM checkpoint, our recipe
 saom finetune --model sam_vit_b_01ec64.pth --recipe paper --data ... --out ...      the paper's recipe
 saom finetune --model sam_vit_b_01ec64.pth --head fast --data ... --out ...         a fast head on its frozen encoder
@@ -31,7 +32,7 @@ from saom_core.sam.checkpoints import read_checkpoint
 
 from .dataset import Dataset
 from .networks.checkpoint import load_network_and_record
-from .recipes import fast, names, sam, tiny
+from .recipes import fast, names, sam, scores, tiny
 from .recipes.base import SamBaseConfig, train_base
 from .running.config import RunConfig
 from .running.memory import keep_freed_memory
@@ -54,6 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         default=None,
         help="only the names: object head and class head of --init, nothing else",
+    )
+    group.add_argument(
+        "--scores-only",
+        action="store_true",
+        default=None,
+        help="only how well a drawn mask fits: a head that sees the masks of --init, after everything else",
     )
     group = parser.add_argument_group("SAM family")
     group.add_argument("--model", type=Path, help="checkpoint of the SAM family to fine-tune")
@@ -109,7 +116,7 @@ def _chosen(args: argparse.Namespace) -> Training:
     if args.recipe == _BASE:
         return _TRAININGS[_BASE]
     if args.model is None and args.recipe is None and args.head is None:
-        return _TRAININGS["names" if args.classes_only else "tiny"]
+        return _TRAININGS["scores" if args.scores_only else "names" if args.classes_only else "tiny"]
     default = next(iter(sam.RECIPES))
     recipe = args.recipe or default
     if args.model is None:
@@ -142,6 +149,11 @@ def _train_tiny(args: argparse.Namespace, config: tiny.TrainConfig) -> Path:
 def _train_names(args: argparse.Namespace, config: names.ClassesConfig) -> Path:
     data, validation = Dataset.open(args.data, "train"), Dataset.open(args.data, "val")
     return names.teach_classes(data, validation, args.out, config, args.init)
+
+
+def _train_scores(args: argparse.Namespace, config: scores.ScoresConfig) -> Path:
+    data, validation = Dataset.open(args.data, "train"), Dataset.open(args.data, "val")
+    return scores.teach_scores(data, validation, args.out, config, args.init)
 
 
 def _train_base(args: argparse.Namespace, config: SamBaseConfig) -> Path:
@@ -190,6 +202,8 @@ def _check_effect(args: argparse.Namespace, config: RunConfig) -> None:
     """
     if isinstance(config, names.ClassesConfig) and args.init is None:
         raise ConfigError("--classes-only: expected --init with the model whose masks stay, got none")
+    if isinstance(config, scores.ScoresConfig) and args.init is None:
+        raise ConfigError("--scores-only: expected --init with the model whose masks are judged, got none")
     if isinstance(config, tiny.TrainConfig) and not config.teacher and args.feature_weight is not None:
         raise ConfigError("--feature-weight: expected --teacher with it, whose features are learned, got none")
     class_names_of(args.classes)
@@ -220,6 +234,7 @@ _TRAININGS = {
     "tiny": Training("tiny", "saom-tiny without --classes-only", tiny.TrainConfig(), {"init"}, _train_tiny),
     "names": Training("names", "--classes-only", names.ClassesConfig(), {"init", "classes_only"}, _train_names),
     **{key: Training(key, f"--recipe {key}", config, _OF_SAM, _train_sam) for key, config in sam.RECIPES.items()},
+    "scores": Training("scores", "--scores-only", scores.ScoresConfig(), {"init", "scores_only"}, _train_scores),
     _FAST: Training("fast", "--head fast", fast.FAST, _OF_SAM, _train_sam),
     _BASE: Training("base", "--recipe base", SamBaseConfig(), {"recipe"}, _train_base),
 }

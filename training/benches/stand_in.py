@@ -19,9 +19,8 @@ from saom_core.files import check_output
 from saom_core.sam.checkpoints import write_checkpoint
 from saom_core.sam.network import SamModel
 
-from ..networks.checkpoint import save_network
+from ..networks.checkpoint import encoder_hash, save_network
 from ..networks.fast_head import SamFast, fast_on
-from ..networks.fingerprints import encoder_hash
 from .sam_stand_in import SIZES, stand_in
 
 SPREAD_QUALITY, SPREAD_MASKS = 30.0, 10.0

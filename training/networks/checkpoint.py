@@ -1,27 +1,30 @@
-"""Checkpoints: weights as safetensors with their config, and what a resumed run needs."""
+"""Checkpoints: weights as safetensors with their config, and hashes that tell which encoder a head was trained on."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import safetensors
 import safetensors.torch
-from torch import Tensor
+from segment_anything.modeling import Sam
+from torch import Tensor, nn
 
 from saom_core.errors import ModelError
 from saom_core.files import write_atomically
-from saom_core.sam.network import build_sam
+from saom_core.sam.network import SamModel, build_sam
 
 from .fast_head import ENCODER as FROZEN
 from .fast_head import FastConfig, SamFast
-from .fingerprints import encoder_hash
 from .prompt_decoder import SharedKeysNetwork
 from .tiny import SaomTiny, TinyConfig
 
 WEIGHTS, CONFIG = "weights.safetensors", "network.json"
 ENCODER = "encoder.safetensors"
+_HASH_CHARACTERS = 32
 
 
 def save_network(network: SharedKeysNetwork, folder: Path, record: dict[str, Any]) -> None:
@@ -84,3 +87,24 @@ def load_checkpoint(folder: Path) -> tuple[SaomTiny | SamFast, dict[str, Any]]:
 def _load_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     with safetensors.safe_open(path, framework="pt") as file:
         return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118 - no mapping
+
+
+def encoder_hash(sam: Sam) -> str:
+    """Hash of the image encoder's weights; checkpoints that differ in the decoder alone share it."""
+    return _hash_of(sam.image_encoder.state_dict())
+
+
+def prompting_hash(model: SamModel) -> str:
+    """Hash of all weights but those of the image encoder, which has a hash of its own."""
+    parts = nn.ModuleList([model.sam.prompt_encoder, model.sam.mask_decoder])
+    if model.class_head is not None:
+        parts.append(model.class_head)
+    return _hash_of(parts.state_dict())
+
+
+def _hash_of(weights: Mapping[str, Tensor]) -> str:
+    content = hashlib.blake2b()
+    for name, value in sorted(weights.items()):
+        content.update(f"{name} {tuple(value.shape)}".encode())
+        content.update(value.detach().float().cpu().contiguous().numpy())
+    return content.hexdigest()[:_HASH_CHARACTERS]

@@ -1,11 +1,14 @@
 """The whole everything mode of a network with shared keys as one module: what is evaluated is what export writes.
 
 image, depth -> encoder -> prompts (the grid's, unless others are given) -> decoder -> box pre-selection -> the mean of
-embeddings that agree -> masks -> stability -> mask duplicate removal -> the best K, all with static output
-shapes. `SamEverythingGraph` (training/networks/sam_everything.py) is the same for SAM's two-way decoder.
+embeddings that agree -> masks -> first scores -> mask duplicate removal -> the best K -> object embeddings -> second
+scores and names, all with static output shapes. `SamEverythingGraph` (training/networks/sam_everything.py) is the same
+for SAM's two-way decoder.
 """
 
 from __future__ import annotations
+
+import dataclasses
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +20,7 @@ from saom_core.prompting.grid import grid_points
 from saom_core.sam.low_masks import MOST_BOX_IOU, stability_score
 
 from .chunks import in_chunks
+from .mask_scores import REACH, DrawnMasks, mask_scores, prompt_agreement, second_scores, seen_by_head
 from .object_head import mask_boxes
 from .prompt_decoder import ImageFeatures, SharedKeysNetwork
 
@@ -73,7 +77,47 @@ class EverythingGraph(nn.Module):
             class_scores (K,), embeddings (K, E), by falling score; a row of score 0 is padding. image_embedding
             (D, H/16, W/16).
         """
-        size = torch.tensor([image.shape[1], image.shape[0]] * 2, dtype=torch.float32)
+        judge = self.network.mask_iou_head
+        least = score_threshold if judge is None else score_threshold * REACH
+        drawn, features = self.draw(image, depth, prompts, least, stability_threshold, nms_iou)
+        if judge is not None:
+            judged = second_scores(drawn.scores, judge(seen_by_head(drawn)).sigmoid())
+            judged = judged * (judged >= score_threshold)
+            # the head knows answers to the grid: prompts that somebody asks may all mean one object
+            drawn = _sorted(drawn, torch.where(score_threshold > 0, judged, drawn.scores))
+        narrow = drawn.embeddings.to(self.network.class_head.weight.dtype)
+        class_scores, class_ids = self.network.classify(narrow).float().softmax(-1).max(-1)
+        boxes = drawn.boxes * _size_xyxy(image)
+        scores = drawn.scores, drawn.stability
+        rows = drawn.logits, boxes, *scores, class_ids, class_scores, drawn.points, drawn.embeddings
+        return *(self._padded(row) for row in rows), features.coarse[0].float()
+
+    def _padded(self, rows: Tensor) -> Tensor:
+        """(N, ...) -> (K, ...), zeros behind."""
+        return F.pad(rows, (*(0, 0) * (rows.dim() - 1), 0, self.max_instances - len(rows)))
+
+    def draw(
+        self,
+        image: Tensor,
+        depth: Tensor | None,
+        prompts: Tensor,
+        least_score: Tensor,
+        stability_threshold: Tensor,
+        nms_iou: Tensor,
+    ) -> tuple[DrawnMasks, ImageFeatures]:
+        """The masks with a first score, before `MaskIouHead` sees them, and the image's features.
+
+        Most rows of an answer are padding, so those without a score are left out, and cost nothing.
+
+        Args:
+            image: this and what follows as in `forward`.
+            depth: (H, W).
+            prompts: (N, 2).
+            least_score: () float32 first score from which masks are drawn; 0: the prompts are somebody's.
+            stability_threshold: ().
+            nms_iou: ().
+        """
+        size = _size_xyxy(image)
         features = self.network.encode(image[None], None if depth is None else depth[None])
 
         def answered(points: Tensor) -> tuple[Tensor, ...]:
@@ -82,11 +126,11 @@ class EverythingGraph(nn.Module):
 
         mask_embeddings, quality_logits, boxes = in_chunks(answered, prompts / size[:2], self.prompts_at_once)
         quality = quality_logits.float().sigmoid()
-        within_reach = quality >= score_threshold.pow(6 / 4)  # of the threshold, by `mask_scores`
+        within_reach = quality >= least_score.pow(6 / 4)  # of that score, by `mask_scores`
         passing = torch.where(within_reach, quality, torch.zeros_like(quality))
         picked, valid = preselect(boxes, passing, self.candidates)
         # prompts that somebody asks come with open thresholds; their answers do not depend on each other
-        together = score_threshold > 0
+        together = least_score > 0
         overlap = box_iou(boxes[picked], boxes)
         own = mask_embeddings[picked]
         own = torch.where(together, mean_embeddings(own, mask_embeddings, overlap, quality), own)
@@ -96,25 +140,36 @@ class EverythingGraph(nn.Module):
         agreement = prompt_agreement(masks, overlap, prompts / size[:2], quality)
         agreement = torch.where(together, agreement, torch.ones_like(agreement))
         scores = mask_scores(quality[picked], stability, agreement)
-        scores = scores * valid * (scores >= score_threshold) * (stability >= stability_threshold)
+        scores = scores * valid * (scores >= least_score) * (stability >= stability_threshold)
         scores, order = best_distinct(masks, scores, nms_iou, self.max_instances)
-        picked = picked[order]
-        logits, stability = logits[order], stability[order]
-        embeddings = self._embeddings(image, depth, logits, scores, features)
-        narrow = embeddings.to(self.network.class_head.weight.dtype)
-        class_scores, class_ids = self.network.classify(narrow).float().softmax(-1).max(-1)
-        labels = class_ids, class_scores, prompts[picked], embeddings
-        return logits, mask_boxes(logits) * size, scores, stability, *labels, features.coarse[0].float()
+        found = (scores > 0).sum().clamp(min=1).item()  # onnxruntime need not convolve an empty batch
+        torch._check(found >= 1)  # for the exporter, which does not know the number
+        torch._check(found <= self.max_instances)
+        scores, order = scores[:found], order[:found]
+        logits, picked = logits[order], picked[order]
+        drawn = DrawnMasks(
+            logits=logits,
+            boxes=mask_boxes(logits),
+            points=prompts[picked],
+            quality=quality[picked],
+            stability=stability[order],
+            agreement=agreement[order],
+            scores=scores,
+            embeddings=self.network.embed(image, depth, logits, features).float(),
+        )
+        return drawn, features
 
-    def _embeddings(
-        self, image: Tensor, depth: Tensor | None, logits: Tensor, scores: Tensor, features: ImageFeatures
-    ) -> Tensor:
-        """Object embeddings (K, E) of the filled rows. Most rows are padding; they have zeros and cost nothing."""
-        filled = (scores > 0).sum().clamp(min=1).item()  # onnxruntime need not convolve an empty batch
-        torch._check(filled >= 1)  # for the exporter, which does not know the number
-        torch._check(filled <= len(scores))
-        embedded = self.network.embed(image, depth, logits[:filled], features).float()
-        return F.pad(embedded, (0, 0, 0, len(scores) - filled))
+
+def _size_xyxy(image: Tensor) -> Tensor:
+    """(4,) width and height of an image (H, W, 3), twice: what xyxy in 0..1 is multiplied by."""
+    return torch.tensor([image.shape[1], image.shape[0]] * 2, dtype=torch.float32)
+
+
+def _sorted(drawn: DrawnMasks, scores: Tensor) -> DrawnMasks:
+    """The masks with other scores (N,), in falling order of these."""
+    scores, order = scores.sort(descending=True)
+    rows = {field.name: getattr(drawn, field.name)[order] for field in dataclasses.fields(drawn)}
+    return DrawnMasks(**{**rows, "scores": scores})
 
 
 def mean_embeddings(own: Tensor, embeddings: Tensor, overlap: Tensor, quality: Tensor) -> Tensor:
@@ -138,27 +193,6 @@ def mean_embeddings(own: Tensor, embeddings: Tensor, overlap: Tensor, quality: T
     return torch.where(total > 0, weights @ embeddings.float() / total.clamp(min=1e-12), own.float()).to(own.dtype)
 
 
-def prompt_agreement(masks: Tensor, overlap: Tensor, points: Tensor, quality: Tensor) -> Tensor:
-    """How far the prompts that lie on each mask mean the same object: the mean IoU of their boxes with its own.
-
-    Args:
-        masks: (C, h, w) bool.
-        overlap: (C, N) IoU of the box that each mask's prompt predicts with those of all prompts.
-        points: (N, 2) xy 0..1, all prompts.
-        quality: (N,) 0..1, what each counts for.
-
-    Returns:
-        (C,) 0..1; 1 where no prompt lies on the mask.
-    """
-    height, width = masks.shape[1:]
-    column = (points[:, 0] * width).long().clamp(0, width - 1)
-    row = (points[:, 1] * height).long().clamp(0, height - 1)
-    weights = masks.flatten(1).index_select(1, row * width + column).float() * quality
-    total = weights.sum(1)
-    agreed = (weights * overlap).sum(1) / total.clamp(min=1e-6)
-    return torch.where(total > 0, agreed, torch.ones_like(agreed))
-
-
 def box_iou(first: Tensor, second: Tensor) -> Tensor:
     """IoU of (C, 4) and (N, 4) xyxy, (C, N): torchvision's, but without an axis of two: onnxruntime is slow on it."""
     x0, y0, x1, y1 = first[:, :, None].unbind(1)
@@ -166,17 +200,6 @@ def box_iou(first: Tensor, second: Tensor) -> Tensor:
     wide = (torch.minimum(x1, u1) - torch.maximum(x0, u0)).clamp(min=0)
     both = wide * (torch.minimum(y1, v1) - torch.maximum(y0, v0)).clamp(min=0)
     return both / ((x1 - x0) * (y1 - y0) + (u1 - u0) * (v1 - v0) - both).clamp(min=1e-9)
-
-
-def mask_scores(quality: Tensor, stability: Tensor, agreement: Tensor) -> Tensor:
-    """How well each mask will fit, 0..1, of three values (N,): a product in which each has its weight.
-
-    The IoU that a prompt predicts does not see the mask itself. An unsure edge tells of one that fits badly; and where
-    prompts on it mean other objects, it may cover two things or half of one. With these powers a threshold leaves as
-    many masks as it does of predicted IoU alone. No mask scores 0, which means padding.
-    """
-    rest = stability.clamp(min=0.01).square() * agreement.clamp(min=0.01)
-    return (quality.pow(4) * rest).pow(1 / 6)
 
 
 def preselect(boxes: Tensor, scores: Tensor, count: int) -> tuple[Tensor, Tensor]:

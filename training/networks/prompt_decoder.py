@@ -65,8 +65,15 @@ class SharedKeysNetwork(nn.Module):
     uses_depth = True
     """Whether depth is an input."""
 
-    def add_decoder(self, config: DecoderConfig, object_head: nn.Module) -> None:
-        """Make the decoder's layers; `object_head` gives object embeddings of 2 D channels.
+    def add_decoder(
+        self, config: DecoderConfig, object_head: nn.Module, mask_iou_head: nn.Module | None = None
+    ) -> None:
+        """Make the decoder's layers.
+
+        Args:
+            config: their shape.
+            object_head: gives object embeddings of 2 D channels.
+            mask_iou_head: a `MaskIouHead`; None: masks are ranked by what their prompts tell.
 
         They come after the encoder's: the optimiser's state in a resumed run knows parameters by their order.
         """
@@ -82,6 +89,7 @@ class SharedKeysNetwork(nn.Module):
         self.object_head = object_head
         self.class_head = nn.Linear(2 * dim, len(config.class_names))
         self.semantic_head = nn.Conv2d(dim, len(config.class_names) + 1, 1)  # training only
+        self.mask_iou_head = mask_iou_head
         nn.init.constant_(self.box_head[-1].bias, -2.0)  # boxes begin at about a quarter of the image
 
     def pyramid(self, image: Tensor, depth: Tensor | None) -> Pyramid:

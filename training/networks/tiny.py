@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from saom_core.feature_pyramid import FeaturePyramid
 
 from .encoder import DEPTH_CHANNELS, RGB_CHANNELS, DepthBranch, Pyramid, depth_channels, input_channels, rgb_channels
+from .mask_scores import MaskIouHead
 from .object_head import ObjectHead, object_views
 from .prompt_decoder import DecoderConfig, ImageFeatures, SharedKeysNetwork
 
@@ -22,6 +23,7 @@ class TinyConfig(DecoderConfig):
     encoder: str = "regnetx_004"  # any timm model with features at strides 4, 8, 16, 32
     object_width: int = 24  # channels of the object head's first layer
     depth_width: int = 0  # channels of the depth branch at stride 4; 0: depth goes into the encoder, beside RGB
+    mask_iou_width: int = 0  # of the hidden layer of the head that sees drawn masks (mask_scores.py); 0: no such head
 
 
 class SaomTiny(FeaturePyramid, SharedKeysNetwork):
@@ -34,7 +36,8 @@ class SaomTiny(FeaturePyramid, SharedKeysNetwork):
         self.add_pyramid(config.encoder, channels, config.dim, config.mask_dim)
         if config.depth_width:
             self.depth_branch = DepthBranch(config.depth_width, config.dim, config.mask_dim)
-        self.add_decoder(config, ObjectHead(2 * config.dim, config.object_width))
+        judge = MaskIouHead(2 * config.dim, config.mask_iou_width) if config.mask_iou_width else None
+        self.add_decoder(config, ObjectHead(2 * config.dim, config.object_width), judge)
 
     def pyramid(self, image: Tensor, depth: Tensor | None) -> Pyramid:
         """See `SharedKeysNetwork.pyramid`; H and W divisible by 32."""
@@ -63,6 +66,11 @@ def with_object_head(network: SaomTiny, width: int) -> SaomTiny:
     """A network with an object head of another width: it and the layer that names its embeddings start anew."""
     config = dataclasses.replace(network.config, object_width=width)
     return _changed(network, config, anew=("object_head.", "class_head."))
+
+
+def with_mask_iou_head(network: SaomTiny, width: int) -> SaomTiny:
+    """A network with a new head that sees drawn masks, its hidden layer so wide; 0: without one."""
+    return _changed(network, dataclasses.replace(network.config, mask_iou_width=width), anew=("mask_iou_head.",))
 
 
 def _changed(network: SaomTiny, config: TinyConfig, anew: tuple[str, ...]) -> SaomTiny:

@@ -21,7 +21,7 @@ from saom_core.config import option_field, other_default
 
 from ..dataset import Dataset
 from ..networks.checkpoint import save_network
-from ..networks.tiny import with_object_head
+from ..networks.tiny import with_mask_iou_head, with_object_head
 from ..running.checks import begin_together, beginning, check_data
 from ..running.config import RunConfig
 from ..running.loop import train
@@ -102,6 +102,9 @@ def teach_classes(data: Dataset, validation: Dataset | None, out: Path, config: 
     processes = Processes.join()
     torch.manual_seed(config.seed)
     network, before, _ = known_network(data, TinyStartConfig(seed=config.seed), init)
+    if network.mask_iou_head is not None:
+        log.info("the head that judges masks looks through the object head, so it goes: --scores-only teaches another")
+        network = with_mask_iou_head(network, 0)
     ended = begin_together(out, data, config, processes, beginning(data, init))
     batches = ObjectBatches(data, network, config, processes)
     if config.object_width:

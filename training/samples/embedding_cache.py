@@ -32,7 +32,7 @@ from saom_core.sam.encoder import encode, network_input
 from saom_core.sam.network import SamModel
 
 from ..dataset import Dataset as SimulatedDataset
-from ..networks.fingerprints import encoder_hash
+from ..networks.checkpoint import encoder_hash
 from ..running.processes import Processes
 from ..running.workers import workers_of
 from .embedded_pictures import EmbeddedConfig, SamStream

@@ -17,8 +17,8 @@ from saom_core.runtime import BUNDLED_MODEL
 from saom_core.sam.network import SamModel, SamSizes, build_sam, convolutional_sizes
 
 from ..dataset import Dataset
+from ..networks.checkpoint import encoder_hash, prompting_hash
 from ..networks.encoder import depth_channels
-from ..networks.fingerprints import encoder_hash, prompting_hash
 from ..networks.onnx_weights import network_from_onnx
 from ..networks.tiny import SaomTiny
 from ..running.checks import begin_together, check_data

@@ -26,7 +26,7 @@ class TinyAnswers:
 
 
 class TinyTrainee(nn.Module):
-    """What is trained of a saom-tiny: all but object head and class head, which `names.py` teaches.
+    """What is trained of a saom-tiny: all but object head and class head, which `names.py` teaches, and `MaskIouHead`.
 
     Args:
         network: changed in place.
@@ -39,6 +39,8 @@ class TinyTrainee(nn.Module):
         self.network = network.requires_grad_(True)
         network.object_head.requires_grad_(False)
         network.class_head.requires_grad_(False)
+        if network.mask_iou_head is not None:
+            network.mask_iou_head.requires_grad_(False)
         self._frozen_stages, self._keep_norms = frozen_stages, keep_norms
         for stage in first_stages(network.encoder, frozen_stages):
             stage.requires_grad_(False)

@@ -22,9 +22,8 @@ from saom_training.figures.comparison import GroundTruth
 from saom_training.figures.models import EvaluatedModel, load_model
 from saom_training.figures.paper_protocol import PaperMetrics, assigned_points
 from saom_training.figures.prompted_models import PromptedFile, PromptedSam
-from saom_training.networks.checkpoint import load_network_and_record, save_network
+from saom_training.networks.checkpoint import encoder_hash, load_network_and_record, save_network
 from saom_training.networks.fast_head import fast_on
-from saom_training.networks.fingerprints import encoder_hash
 from saom_training.networks.onnx_weights import network_from_onnx
 from saom_training.networks.prompt_decoder import SharedKeysNetwork
 from saom_training.networks.tiny import SaomTiny, TinyConfig

@@ -13,10 +13,9 @@ from sam_scenes import TINY, one_thread, tiny_model  # noqa: F401
 
 from saom_core.errors import ConfigError, ModelError
 from saom_training.assign import BACKGROUND
-from saom_training.networks.checkpoint import load_checkpoint, load_network_and_record, save_network
+from saom_training.networks.checkpoint import encoder_hash, load_checkpoint, load_network_and_record, save_network
 from saom_training.networks.everything import EverythingGraph, grid_prompts_xy
 from saom_training.networks.fast_head import SamFast, fast_on, sam_pixels, used_tokens
-from saom_training.networks.fingerprints import encoder_hash
 from saom_training.recipes.fast import FAST, fast_terms
 from saom_training.samples.augment import IGNORED
 from saom_training.samples.embedded_pictures import NO_CLASS, SamItem

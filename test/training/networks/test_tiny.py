@@ -17,12 +17,11 @@ from saom_training.networks.everything import (
     EverythingGraph,
     box_iou,
     grid_prompts_xy,
-    mask_scores,
     mean_embeddings,
-    prompt_agreement,
     stability_score,
     suppress_duplicates,
 )
+from saom_training.networks.mask_scores import mask_scores, prompt_agreement
 from saom_training.networks.object_head import mask_boxes
 from saom_training.networks.prompt_decoder import values_at
 from saom_training.networks.tiny import SaomTiny, TinyConfig

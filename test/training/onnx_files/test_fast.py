@@ -14,11 +14,10 @@ from saom_cli.main import main
 from saom_core.config import SaomConfig
 from saom_core.everything import OnnxSegmenter
 from saom_core.model_file.contract import OUTPUTS
-from saom_training.networks.checkpoint import save_network
+from saom_training.networks.checkpoint import encoder_hash, save_network
 from saom_training.networks.everything import EverythingGraph
 from saom_training.networks.exportable import load_exportable
 from saom_training.networks.fast_head import fast_on
-from saom_training.networks.fingerprints import encoder_hash
 from saom_training.onnx_files.parity import Case, example_input, letterboxed, open_session, torch_answer
 
 

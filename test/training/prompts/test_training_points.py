@@ -15,7 +15,7 @@ from saom_core.errors import ConfigError
 from saom_core.prompting.grid import grid_points
 from saom_core.sam.encoder import encode, network_input
 from saom_training.assign import BACKGROUND
-from saom_training.networks.fingerprints import encoder_hash
+from saom_training.networks.checkpoint import encoder_hash
 from saom_training.prompts.training_points import sam_prompts
 from saom_training.recipes.sam import PAPER, RECIPES, SAOM, SamTuneConfig
 from saom_training.samples.embedded_pictures import NO_CLASS, SamStream, coverage, input_size

@@ -53,6 +53,7 @@ TINY = ["--size", "96x64", "--warmup-steps", "1"]
 RECIPES = {
     "tiny": TINY,
     "names": ["--classes-only", "--init", str(BUNDLED_MODEL), "--dropout", "0", "--warmup-steps", "1"],
+    "scores": ["--scores-only", "--init", str(BUNDLED_MODEL), "--score-dropout", "0", "--pictures", "4", *TINY],
     "base": ["--recipe", "base", "--image-size", "64", "--dim", "64", "--decoder-heads", "4", "--warmup-steps", "1"]
     + ["--learning-rate", "2e-3"],  # the usual quarter of it hardly moves the dice loss in three steps
 }
@@ -67,7 +68,7 @@ def weights(out: Path) -> dict[str, torch.Tensor]:
 def test_two_processes_learn_what_one_learns_with_twice_the_batch(tmp_path: Path, recipe: str) -> None:
     data = write_data(tmp_path / "data")
     (tmp_path / "fixed.py").write_text(FIXED_NORMS)
-    steps = "--class-steps" if recipe == "names" else "--steps"
+    steps = {"names": "--class-steps", "scores": "--score-steps"}.get(recipe, "--steps")
     common = ["finetune", "--data", str(data), "--threads", "1", "--no-bf16", "--workers", "0", steps, "3"]
     # with AdamW's usual epsilon a gradient of nearly nothing moves a weight as far as any other one, so that the order
     # in which gradients are added up, which differs, would decide where it goes
@@ -78,7 +79,7 @@ def test_two_processes_learn_what_one_learns_with_twice_the_batch(tmp_path: Path
         )
         assert said.count("checkpoint:") == 1
     alone, two = weights(tmp_path / "alone"), weights(tmp_path / "two")
-    term = "classes" if recipe == "names" else "dice"
+    term = {"names": "classes", "scores": "scores"}.get(recipe, "dice")
     for name in ("total", term):
         expected = losses(tmp_path / "alone", name)
         assert losses(tmp_path / "two", name) == pytest.approx(expected, rel=1e-4), name
