@@ -43,9 +43,9 @@ _PRIME = 1_000_003  # keeps the seeds of one run's steps away from those of anot
 class ScoresConfig(RunConfig):
     """How the head that sees drawn masks is taught. Errors as `RunConfig`."""
 
-    steps: int = other_default(RunConfig, "steps", 3000, flag="score-steps")
+    steps: int = other_default(RunConfig, "steps", 6000, flag="score-steps")
     batch: int = other_default(RunConfig, "batch", 256, description="Masks per step and process", minimum=2)
-    pictures: int = option_field(6000, "Pictures on which the network draws masks to learn from", minimum=1)
+    pictures: int = option_field(5000, "Pictures on which the network draws masks to learn from", minimum=1)
     score_width: int = option_field(128, "Channels of the head's hidden layer", minimum=1, maximum=4096)
     score_dropout: float = option_field(
         0.3, "Share of the hidden layer that is dropped at random while training", minimum=0.0, maximum=1.0
