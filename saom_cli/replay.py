@@ -2,7 +2,7 @@
 
 /saom/instances and /saom/label_image are those of the node, with the stamps and frames of the pictures. While it works,
 the answers wait in `out.mcap.part`, picture by picture; the same command goes on from there after an interrupt or a
-kill. Ids are given in the end, to all pictures in their order, so an interrupted run ends with the same ones.
+kill. Ids and places are given in the end, to all pictures in their order: an interrupted run ends with the same ones.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from saom_core.errors import InputError
 from saom_core.files import check_output, move_into_place, write_atomically
 from saom_core.loading import load_segmenter
 from saom_core.messages.answers import image_message, instances_message
-from saom_core.runtime import ModelInfo
+from saom_core.places.stream import StreamPlaces
 from saom_core.segmenter import Segmenter
 from saom_core.tracking.tracker import Tracker
 
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{segmenter.info.name} on {segmenter.info.provider}: {total} pictures of {bag.image}, {depth}, {info}")
         draft = Draft(args.output, _facts(args, bag, segmenter))
         failed = _answer_all(bag, segmenter, draft, total)
-        written = _write(args.output, bag, segmenter.info, draft, total)
+        written = _write(args.output, bag, segmenter, draft, total)
     draft.remove()
     before = f" ({draft.done_before} of them before)" if draft.done_before else ""
     print(f"{written} of {total} pictures done{before}; {args.output}: {', '.join(TOPICS)}")
@@ -110,7 +110,7 @@ def _answer_all(bag: Bag, segmenter: Segmenter, draft: Draft, total: int) -> int
                 continue
             try:
                 seen = frame.decode()
-                found = segmenter.segment(seen.image_rgb, seen.depth_m, seen.camera).instances
+                found = segmenter.segment(seen.image_rgb, seen.depth_m, seen.camera, located=False).instances
             except InputError as error:  # one bad message must not cost the others
                 failed += 1
                 tqdm.write(f"picture {frame.number}: failed: {error}", file=sys.stderr)
@@ -123,9 +123,9 @@ def _answer_all(bag: Bag, segmenter: Segmenter, draft: Draft, total: int) -> int
     return failed
 
 
-def _write(output: Path, bag: Bag, model: ModelInfo, draft: Draft, total: int) -> int:
+def _write(output: Path, bag: Bag, segmenter: Segmenter, draft: Draft, total: int) -> int:
     """Makes the recording of the answers; returns of how many pictures."""
-    store, tracker, written = answer_types(), Tracker(), 0
+    store, tracker, places, written = answer_types(), Tracker(), StreamPlaces(), 0
     make = partial(made, store)
     folder = Path(tempfile.mkdtemp(dir=output.resolve().parent, prefix=f".{output.name}."))
     try:
@@ -141,9 +141,11 @@ def _write(output: Path, bag: Bag, model: ModelInfo, draft: Draft, total: int) -
                 found = unpacked(draft.path(frame.number).read_bytes())
                 camera = frame.camera(found.size_hw)
                 instances = tracker.update(found, header.stamp.sec + header.stamp.nanosec / 1e9, camera)
+                if bag.depth is not None and camera is not None:  # as in the node, a box continues that of its track
+                    instances = places.located(instances, frame.decode().depth_m, camera, segmenter.config)
                 has_depth = bag.depth is not None and bool(np.isfinite(instances.distances_m).any())
                 answers = {
-                    INSTANCES: instances_message(make, instances, header, model, has_depth=has_depth),
+                    INSTANCES: instances_message(make, instances, header, segmenter.info, has_depth=has_depth),
                     IMAGE: image_message(make, instances.label_image(), "mono16", header),
                 }
                 for kind, message in answers.items():

@@ -14,6 +14,7 @@ from saom_core.instances import Instances
 from saom_core.model_file.taught import normalised
 from saom_core.naming.looks import Looks
 from saom_core.naming.photo_names import PhotoNames
+from saom_core.places.stream import StreamPlaces
 from saom_core.segmenter import Segmenter
 from saom_core.tracking.tracker import Tracker
 
@@ -169,7 +170,7 @@ class StreamNames:
 
 
 class NamedStream:
-    """A stream of frames, segmented, tracked and named.
+    """A stream of frames, segmented, tracked, located and named.
 
     Args:
         segmenter: whose options are those of the stream, also when they change; it may be used for other pictures
@@ -182,6 +183,7 @@ class NamedStream:
         # a copy, whose options change while it works: another thread may use the segmenter meanwhile
         self._source, self._segmenter, self._tracker = segmenter, copy.copy(segmenter), Tracker()
         self._names = StreamNames(segmenter, LOOKS_A_FRAME if live else None)
+        self._places = StreamPlaces()
 
     def update(
         self,
@@ -197,5 +199,7 @@ class NamedStream:
         """
         config = self._source.config
         self._segmenter.config = self._names.config(config)
-        found = self._segmenter.segment(image_rgb, depth_m, camera).instances
-        return self._names.named(image_rgb, self._tracker.update(found, stamp_s, camera), config, camera)
+        found = self._segmenter.segment(image_rgb, depth_m, camera, located=False).instances
+        tracked = self._tracker.update(found, stamp_s, camera)
+        # what is left out as a surface needs no look
+        return self._names.named(image_rgb, self._places.located(tracked, depth_m, camera, config), config, camera)

@@ -16,9 +16,11 @@ from test_cli_guard import in_one_line, saom
 
 from saom_cli.main import main
 from saom_core.camera import CameraIntrinsics
-from saom_core.geometry.depth import Boxes3d
+from saom_core.geometry.depth import Boxes3d, clean_depth, rotations_of
+from saom_core.geometry.oriented_box import angle_between
 from saom_core.instances import Instances, MaskCrop
 from saom_core.model import Model, load
+from saom_core.places.measure import BoxMemory
 from saom_core.tracking.tracker import Tracker
 
 pytest.importorskip("rosbags")
@@ -62,13 +64,16 @@ def answers_of(path: Path) -> dict[str, list[Any]]:
 
 
 def expected(model: Model, count: int, *, depth: bool = True) -> list[Instances]:
-    """What the engine and the tracker say of the recording's pictures, without any recording."""
-    tracker, answers = Tracker(), []
+    """What the engine, the tracker and the memory of boxes say of the recording's pictures, without any recording."""
+    tracker, memory, answers = Tracker(), BoxMemory(), []
     for number in range(count):
         rgb, millimetres = recordings.picture(number)
         metres = (millimetres / np.float32(1000)).astype(np.float32) if depth else None
-        found = model.segment(np.ascontiguousarray(rgb), metres, CAMERA)
-        answers.append(tracker.update(found, (BEGIN_NS + number * STEP_NS) / 1e9, CAMERA))
+        found = model.segmenter.segment(np.ascontiguousarray(rgb), metres, CAMERA, located=False).instances
+        tracked = tracker.update(found, (BEGIN_NS + number * STEP_NS) / 1e9, CAMERA)
+        if metres is not None:
+            tracked = memory.locate(tracked, clean_depth(metres, 0.1, 10.0), CAMERA).without_surfaces()
+        answers.append(tracked)
     return answers
 
 
@@ -116,6 +121,30 @@ def test_foreign_tools_read_the_engines_answers(bag: Path, tmp_path: Path, model
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mcap"], "no draft is left"
     with AnyReader([out]) as reader:  # the other library, by the definitions that the file holds
         assert sum(1 for _ in reader.messages()) == 6
+
+
+def test_boxes_of_a_still_scene_do_not_turn_with_the_noise_of_depth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rgb, still_mm = recordings.picture(0)
+
+    def noisy(number: int) -> tuple[np.ndarray, np.ndarray]:
+        noise_mm = np.random.default_rng(number).normal(0, 1.5e-6, still_mm.shape) * still_mm.astype(np.float64) ** 2
+        return rgb, np.rint(still_mm + noise_mm).astype(np.uint16)
+
+    monkeypatch.setattr(recordings, "picture", noisy)
+    bag, out = record(tmp_path / "in.mcap"), tmp_path / "out.mcap"
+    assert main(["replay", str(bag), "-o", str(out), *THREADS]) == 0
+    last: dict[int, np.ndarray] = {}
+    turns_deg = []
+    for _, message in answers_of(out)["/saom/instances"]:
+        for one in message.instances:
+            turn = one.box_pose.orientation
+            axes = rotations_of(np.array([[turn.x, turn.y, turn.z, turn.w]]))[0]
+            if one.track_id in last and np.isfinite(axes).all():
+                turns_deg.append(angle_between(axes, last[one.track_id]))
+            last[one.track_id] = axes
+    assert len(turns_deg) > 15 and max(turns_deg) < 5
 
 
 def interrupted_at(number: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:

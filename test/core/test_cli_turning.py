@@ -118,10 +118,10 @@ def test_a_camera_goes_on_where_a_photo_is_shown_again(tmp_path: Path, segmenter
         def __getattr__(self, name: str) -> object:
             return getattr(segmenter, name)
 
-        def segment(self, *frame: object) -> object:
+        def segment(self, *frame: object, **options: object) -> object:
             segmenter.config = self.config
             turning.take(STRICT)
-            return segmenter.segment(*frame)  # type: ignore[arg-type]
+            return segmenter.segment(*frame, **options)  # type: ignore[arg-type]
 
     player = Player(recording, Typed(), turning, live=live)  # type: ignore[arg-type]
     photo = read_photo(PHOTOS[-1])

@@ -15,6 +15,7 @@ import pytest
 
 import saom_core
 from saom_core.camera import CameraIntrinsics
+from saom_core.geometry.oriented_box import angle_between
 from saom_core.pictures.photos import read_photo
 from saom_core.places.depth_files import read_depth
 
@@ -116,6 +117,24 @@ def test_depth_of_a_file_gives_metres(model: saom_core.Model) -> None:
     found, expected = (model.segment(PHOTO, depth, camera) for depth in (str(DEPTH), read_depth(DEPTH)))
     assert found.centroids_m is not None and np.isfinite(found.centroids_m).any()
     np.testing.assert_array_equal(found.centroids_m, expected.centroids_m)
+
+
+def test_boxes_of_a_still_scene_do_not_turn_with_the_noise_of_depth(model: saom_core.Model) -> None:
+    """Measured frame by frame alone, those of the same pictures turn by 90 and 180 degrees."""
+    image_rgb, depth_m = read_photo(PHOTO), read_depth(DEPTH)
+    camera = CameraIntrinsics(570, 570, 319.5, 239.5, 640, 480)
+    assert depth_m is not None
+    rng, tracker = np.random.default_rng(0), model.tracker()
+    last: dict[int, np.ndarray] = {}
+    turns_deg = []
+    for number in range(3):
+        noisy_m = (depth_m + rng.normal(0, 0.0015, depth_m.shape) * depth_m**2).astype(np.float32)
+        found = tracker.update(image_rgb, number / 30, noisy_m, camera)
+        assert found.boxes3d is not None and found.support is not None and not found.support.is_surface.any()
+        now = dict(zip(found.track_ids.tolist(), found.boxes3d.axes, strict=True))
+        turns_deg += [angle_between(axes, last[k]) for k, axes in now.items() if k in last and np.isfinite(axes).all()]
+        last |= now
+    assert len(turns_deg) > 15 and max(turns_deg) < 5
 
 
 def test_a_camera_may_be_given_as_four_numbers_or_as_k(model: saom_core.Model) -> None:
