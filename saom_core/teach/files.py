@@ -15,6 +15,7 @@ from saom_core.files import write_atomically
 from saom_core.instances import BoolArray
 from saom_core.model_file.metadata import sha256_without_entry, with_entry
 from saom_core.model_file.taught import TAUGHT_KEY, TaughtClass, to_json
+from saom_core.pictures.orientation import ExifTurn
 from saom_core.pictures.photos import SUFFIXES, find_photos, read_photo
 from saom_core.places.depth_files import DEPTH_SUFFIXES, read_depth
 from saom_core.runtime import OnnxModel
@@ -46,11 +47,8 @@ def read_example(path: Path) -> Example:
     Raises:
         InputError: a file that cannot be read.
     """
-    image, mask_at, depth = (
-        read_photo(path),
-        _beside(path, MASK, SUFFIXES),
-        read_depth(_beside(path, DEPTH, DEPTH_SUFFIXES)),
-    )
+    image, mask_at = read_photo(path), _beside(path, MASK, SUFFIXES)
+    depth = ExifTurn(path, image).depth(read_depth(_beside(path, DEPTH, DEPTH_SUFFIXES)))
     name = f"{path.parent.name}/{path.name}"
     mask: BoolArray | None = None
     if mask_at is not None:

@@ -21,6 +21,7 @@ from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
 from saom_core.files import write_atomically
 from saom_core.instances import MaskCrop
+from saom_core.pictures.orientation import upright, upright_camera
 
 from ..data.annotations import is_too_small
 from ..data.frames import SPLITS, MaskedFrame, MaskedObject, Split
@@ -29,7 +30,7 @@ from ..data.paths import inside
 from ..data.shards import MAX_FRAMES_PER_EPISODE, checked_info, checked_shard, read_shard, shard_name
 from ..dataset import DatasetWriter, only_writer
 from .outlines import OutlineFault, mask_of
-from .photos import Photo, drawn_upright, read_whole, upright, upright_camera
+from .photos import Photo, drawn_upright, read_whole
 
 EVERY = 10
 """One scene in so many is for validation and one for the test, where the file does not say which."""

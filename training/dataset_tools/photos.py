@@ -9,12 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
+from saom_core.pictures.orientation import ORIENTATION
 from saom_core.pictures.photos import eight_bits
 
-ORIENTATION = 0x0112
-"""EXIF's tag: how the stored pixels are to be turned or mirrored, 1 to 8; 1: not at all."""
 ASPECT_TOLERANCE = 0.01
 """Share by which scale in width and height may differ: sizes are rounded to pixels."""
 
@@ -55,29 +53,6 @@ def read_whole(path: Path) -> Photo:
     except Exception as error:  # Pillow's readers raise whatever a broken file makes them stumble over
         raise InputError(f"expected a whole picture at {path}, got {error or type(error).__name__}") from None
     return Photo(pixels, orientation if orientation in range(1, 9) else 1, deep)
-
-
-def upright(array: np.ndarray, orientation: int) -> np.ndarray:
-    """Stored pixels (h, w, ...) turned and mirrored as EXIF's orientation says; contiguous."""
-    if orientation in (5, 6, 7, 8):
-        array = array.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        array = array[::-1]
-    if orientation in (2, 3, 6, 7):
-        array = array[:, ::-1]
-    return np.ascontiguousarray(array)
-
-
-def upright_camera(camera: CameraIntrinsics, orientation: int) -> CameraIntrinsics:
-    """The pinhole camera of a picture that `upright` turned and mirrored, by that of its stored pixels."""
-    fx, fy, cx, cy, width, height = camera.fx, camera.fy, camera.cx, camera.cy, camera.width, camera.height
-    if orientation in (5, 6, 7, 8):
-        fx, fy, cx, cy, width, height = fy, fx, cy, cx, height, width
-    if orientation in (3, 4, 7, 8):
-        cy = height - 1 - cy
-    if orientation in (2, 3, 6, 7):
-        cx = width - 1 - cx
-    return CameraIntrinsics(fx, fy, cx, cy, width, height)
 
 
 def drawn_upright(photo: Photo, told_hw: tuple[float, float]) -> bool:

@@ -23,6 +23,7 @@ from pycocotools.cocoeval import COCOeval
 from saom_cli.main import main
 from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
+from saom_core.pictures.orientation import upright, upright_camera
 from saom_core.pictures.photos import read_photo
 from saom_training.dataset import Dataset, DatasetWriter
 from saom_training.dataset_tools.check import problems
@@ -31,7 +32,6 @@ from saom_training.dataset_tools.formats.coco import read_coco
 from saom_training.dataset_tools.importing import import_pictures
 from saom_training.dataset_tools.outlines import mask_of, runs_of
 from saom_training.dataset_tools.page import write_page
-from saom_training.dataset_tools.photos import upright, upright_camera
 
 SIZE = (60, 80)
 
