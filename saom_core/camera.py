@@ -32,6 +32,9 @@ _STEP_PX = 4
 LARGEST_MISS_PX = 0.5
 """A ray whose own pixel, computed forwards through the lens, is farther off than this is no ray of that pixel."""
 
+OFF_AXIS = 0.15
+"""Of a picture's edge: the axis of a whole picture is nearer to its middle; that of one of half the size is not."""
+
 
 @dataclass(frozen=True)
 class CameraIntrinsics:
@@ -194,6 +197,21 @@ def intrinsics_of(camera: CameraLike, size_hw: tuple[int, ...]) -> CameraIntrins
         )
     fx, fy, cx, cy = numbers.tolist()
     return CameraIntrinsics(fx, fy, cx, cy, width=size_hw[1], height=size_hw[0])
+
+
+def camera_doubt(camera: CameraIntrinsics) -> str:
+    """Why intrinsics may be those of another resolution than the picture's, or "" where nothing says so.
+
+    It is a doubt and no fault: a picture that was cut out of a larger one has its axis anywhere.
+    """
+    width, height = camera.width, camera.height
+    if abs(camera.cx - width / 2) <= OFF_AXIS * width and abs(camera.cy - height / 2) <= OFF_AXIS * height:
+        return ""
+    return (
+        f"camera: expected its axis near the middle of the picture of {width}x{height} pixels, got cx {camera.cx:g} "
+        f"and cy {camera.cy:g}: unless the picture was cut out of a larger one, these numbers are of another "
+        f"resolution, and all places in metres are wrong; scale fx, fy, cx and cy to {width}x{height}"
+    )
 
 
 def _undistort_points(

@@ -11,32 +11,23 @@ The ROS node uses `saom_core.loading.Models`, whose segmenters take arrays only 
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from saom_core.camera import CameraIntrinsics, CameraLike, intrinsics_of
+from saom_core.camera import CameraLike
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
+from saom_core.inputs import Inputs
 from saom_core.instances import Instances
 from saom_core.loading import load_segmenter
-from saom_core.pictures.photos import image_rgb_of
-from saom_core.pictures.videos import VIDEO_SUFFIXES, Frame, Video
-from saom_core.places.depth_checks import FARTHEST_SENSOR_M, depth_in_metres, depth_problem, measured_in, size_problem
-from saom_core.places.depth_files import DepthFile, read_scaled_depth
+from saom_core.pictures.videos import Frame, Video
 from saom_core.prompting.prompts import Prompts
 from saom_core.runtime import ModelInfo
 from saom_core.segmenter import Segmenter
-
-if TYPE_CHECKING:
-    from saom_core.naming.track_looks import NamedStream
-
-log = logging.getLogger("saom")
 
 
 class Model:
@@ -48,7 +39,7 @@ class Model:
 
     def __init__(self, segmenter: Segmenter) -> None:
         self.segmenter = segmenter
-        self._told: set[str] = set()  # kinds of doubt about depth and camera
+        self._inputs = Inputs()
 
     @property
     def info(self) -> ModelInfo:
@@ -69,7 +60,9 @@ class Model:
         Depth of a doubtful unit, or a camera of another resolution, is told in the log, once.
 
         Args:
-            image: (H, W, 3) uint8 RGB, the path of a photo, or a PIL image; these two are turned by their EXIF data.
+            image: (H, W, 3) uint8 RGB, the path of a photo, or a PIL image; these two are turned by their EXIF data,
+                and their depth and camera, which are those of the pixels as they are stored, with them: places are in
+                the frame of the photo as it is shown.
             depth: (H, W) floating, metres along the optical axis, aligned with the image, 0 or NaN = none; or the path
                 of a depth picture (see `saom_core.places.depth_files.read_depth`); None: colour alone.
             camera: of the image, as `CameraIntrinsics`, (fx, fy, cx, cy) in its pixels, or K (3, 3); with depth it
@@ -82,11 +75,9 @@ class Model:
             InputError: a picture that cannot be read, an array of another shape or type, depth farther than
                 any camera measures (millimetres that are given as metres), or no camera of this picture.
         """
-        image_rgb = _photo_of(image, bgr)
-        known = self._checked_camera(camera, image_rgb)
-        read = self._checked_depth(depth, depth_scale)
-        found = self.segmenter.segment(image_rgb, None if read is None else read.depth_m, known).instances
-        self._check_sizes(found, read, depth_scale)
+        frame = self._inputs.frame(image, depth, camera, self.segmenter.config, depth_scale, bgr)
+        found = self.segmenter.segment(frame.image_rgb, frame.depth_m, frame.camera).instances
+        self._inputs.check_sizes(found, frame)
         return found
 
     def ask(
@@ -127,66 +118,21 @@ class Model:
         points, negative = _flat("points_xy", points_xy, 2), _flat("negative_points_xy", negative_points_xy, 2)
         boxes = _flat("boxes_xyxy", boxes_xyxy, 4)
         prompts = Prompts.from_flat(points, boxes, negative, one_object=one_object, mask=mask)
-        image_rgb = _photo_of(image, bgr)
-        known = self._checked_camera(camera, image_rgb)
-        read = self._checked_depth(depth, depth_scale)
-        answer = self.segmenter.ask(image_rgb, prompts, None if read is None else read.depth_m, known)
-        self._check_sizes(answer.instances, read, depth_scale)
+        frame = self._inputs.frame(image, depth, camera, self.segmenter.config, depth_scale, bgr)
+        answer = self.segmenter.ask(frame.image_rgb, prompts, frame.depth_m, frame.camera)
+        self._inputs.check_sizes(answer.instances, frame)
         return answer.instances, answer.prompts
 
-    def tracker(self, *, live: bool = True) -> NamedStream:
+    def tracker(self, *, live: bool = True) -> ModelTracker:
         """Objects with numbers and names that last, for the frames of one camera or film, with depth or without.
 
-        Each frame is given to its `update(image_rgb, stamp_s, depth_m, camera)`. A model may have several trackers,
-        and several threads may use it, each with a tracker of its own.
+        Each frame is given to its `update`. A model may have several trackers, and several threads may use it, each
+        with a tracker of its own.
 
         Args:
             live: the frames come from a camera, so that few new things are looked at in each, to be done in time.
         """
-        from saom_core.naming.track_looks import NamedStream  # photos do without
-
-        return NamedStream(self.segmenter, live=live)
-
-    def _checked_camera(self, camera: CameraLike | None, image_rgb: npt.NDArray[np.uint8]) -> CameraIntrinsics | None:
-        if camera is None:
-            return None
-        known = intrinsics_of(camera, image_rgb.shape[:2])
-        if not (0 <= known.cx < known.width and 0 <= known.cy < known.height):
-            self._tell(
-                "camera",
-                f"camera: expected its axis to meet the picture of {known.width}x{known.height} pixels, got cx "
-                f"{known.cx:g} and cy {known.cy:g}: unless the picture was cut out of a larger one, these numbers are "
-                "of another resolution, and all places in metres are wrong",
-            )
-        return known
-
-    def _checked_depth(self, depth: Any, depth_scale: float) -> DepthFile | None:
-        """Depth with the scale of its numbers.
-
-        Raises:
-            InputError: no depth, or all of it lies where no camera measures, while a thousandth would be in range.
-        """
-        read, config = _depth_of(depth, depth_scale), self.segmenter.config
-        if read is None or read.depth_m.ndim != 2 or not np.issubdtype(read.depth_m.dtype, np.floating):
-            return read  # the segmenter says what is wrong
-        problem = depth_problem(read.depth_m, config.min_depth_m, config.max_depth_m, read.scale)
-        if problem is None:
-            return read
-        distances = measured_in(read.depth_m)
-        if distances.size and not problem.usable and distances.min() > FARTHEST_SENSOR_M:
-            raise InputError(problem.text)
-        self._tell(problem.kind, problem.text)
-        return read
-
-    def _check_sizes(self, found: Instances, read: DepthFile | None, depth_scale: float) -> None:
-        problem = None if read is None or depth_scale else size_problem(found, read.scale)
-        if problem is not None:
-            self._tell(problem.kind, problem.text)
-
-    def _tell(self, kind: str, text: str) -> None:
-        if kind not in self._told:
-            self._told.add(kind)
-            log.warning("%s", text)
+        return ModelTracker(self.segmenter, live=live)
 
     def stream(self, images: Iterable[Any], *, bgr: bool = False) -> Iterator[Instances]:
         """The objects of each of many pictures that have nothing to do with each other, one after the other.
@@ -223,6 +169,43 @@ class Model:
                 yield frame, stream.update(frame.image_rgb, frame.stamp_s)
 
 
+class ModelTracker:
+    """The frames of one stream; see `Model.tracker`, which makes it."""
+
+    def __init__(self, segmenter: Segmenter, *, live: bool) -> None:
+        from saom_core.naming.track_looks import NamedStream  # photos do without
+
+        self._segmenter, self._stream, self._inputs = segmenter, NamedStream(segmenter, live=live), Inputs()
+
+    def update(
+        self,
+        image: Any,
+        stamp_s: float,
+        depth: Any = None,
+        camera: CameraLike | None = None,
+        *,
+        depth_scale: float = 0.0,
+        bgr: bool = False,
+    ) -> Instances:
+        """The objects of the next frame: `track_ids` are their numbers, and their boxes keep the axes.
+
+        Args:
+            image: as `Model.segment`, as all arguments that are not told here; each doubt is told once a stream.
+            stamp_s: when it was taken, seconds.
+            depth: as `Model.segment`.
+            camera: as `Model.segment`.
+            depth_scale: as `Model.segment`.
+            bgr: as `Model.segment`.
+
+        Raises:
+            InputError: as `Model.segment`.
+        """
+        frame = self._inputs.frame(image, depth, camera, self._segmenter.config, depth_scale, bgr)
+        found = self._stream.update(frame.image_rgb, stamp_s, frame.depth_m, frame.camera)
+        self._inputs.check_sizes(found, frame)
+        return found
+
+
 def load(model: str | os.PathLike[str] = "", **options: Any) -> Model:
     """Load a model.
 
@@ -236,24 +219,6 @@ def load(model: str | os.PathLike[str] = "", **options: Any) -> Model:
         ConfigError: an option that does not exist, or is out of range.
     """
     return Model(load_segmenter(SaomConfig().replace(model=os.fspath(model), **options)))
-
-
-def _photo_of(image: Any, bgr: bool) -> npt.NDArray[np.uint8]:
-    """See `image_rgb_of`; a video is told what to do with it."""
-    if isinstance(image, (str, os.PathLike)) and Path(image).suffix.lower() in VIDEO_SUFFIXES:
-        raise InputError(f"expected a photo, got the video {os.fspath(image)}: go through `video({image!r})`")
-    return image_rgb_of(image, bgr=bgr)
-
-
-def _depth_of(depth: Any, depth_scale: float) -> DepthFile | None:
-    """(H, W) floating metres of an array or of a depth picture's path, with the scale of their numbers."""
-    if depth is None:
-        return None
-    if isinstance(depth, np.ndarray):  # whole numbers of an unknown unit are refused where arrays are checked
-        return DepthFile(depth_in_metres(depth, depth_scale) if depth_scale else depth, depth_scale or 1.0)
-    if isinstance(depth, (str, os.PathLike)):
-        return read_scaled_depth(Path(depth), depth_scale)
-    raise InputError(f"expected an array in metres or the path of a depth picture, got {type(depth).__name__}")
 
 
 def _flat(name: str, rows: Any, width: int) -> list[float]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from lens import LENSES, project
 
-from saom_core.camera import CameraIntrinsics
+from saom_core.camera import CameraIntrinsics, camera_doubt
 from saom_core.errors import InputError
 from saom_core.geometry.depth import back_project
 from saom_core.instances import Instances, MaskCrop
@@ -117,3 +117,15 @@ def test_impossible_cameras_are_refused(changes: dict[str, object], reason: str)
     good: dict[str, object] = {"fx": 500.0, "fy": 500.0, "cx": 320.0, "cy": 240.0, "width": 640, "height": 480}
     with pytest.raises(InputError, match=reason):
         CameraIntrinsics(**{**good, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("scale", "cut", "doubtful"),
+    [(1.0, (0, 0), False), (1.0, (40, 30), False), (2.0, (0, 0), True), (0.5, (0, 0), True), (1.0, (0, 120), True)],
+)
+def test_intrinsics_of_another_resolution_are_doubted(scale: float, cut: tuple[int, int], doubtful: bool) -> None:
+    """Those of a picture that was cut out of another one may be, too: it is a doubt."""
+    cx, cy = scale * 319.7 - cut[0], scale * 239.7 - cut[1]
+    doubt = camera_doubt(CameraIntrinsics(570.0 * scale, 570.0 * scale, cx, cy, 640, 480))
+    assert bool(doubt) == doubtful
+    assert not doubt or f"640x480 pixels, got cx {cx:g} and cy {cy:g}: unless the picture was cut" in doubt

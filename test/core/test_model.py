@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from exif import jpeg_with
 
 import saom_core
 from saom_core.camera import CameraIntrinsics
@@ -67,6 +68,9 @@ def test_a_pil_image_is_turned_and_its_16_bits_are_kept_as_those_of_a_file(
         with pil.open(path) as picture:
             assert_same(model.segment(picture), model.segment(path))
     assert model.segment(pil.open(turned)).size_hw == (640, 480)
+    stored_m = read_depth(DEPTH)
+    by_path, by_pil = (model.segment(photo, stored_m) for photo in (turned, pil.open(turned)))
+    np.testing.assert_array_equal(by_pil.distances_m, by_path.distances_m)
     with pytest.raises(saom_core.InputError, match="mode F"):
         model.segment(pil.fromarray(grey.astype(np.float32)))
 
@@ -135,6 +139,43 @@ def test_boxes_of_a_still_scene_do_not_turn_with_the_noise_of_depth(model: saom_
         turns_deg += [angle_between(axes, last[k]) for k, axes in now.items() if k in last and np.isfinite(axes).all()]
         last |= now
     assert len(turns_deg) > 15 and max(turns_deg) < 5
+
+
+def test_a_tracker_takes_and_refuses_what_segment_does(caplog: pytest.LogCaptureFixture) -> None:
+    model, image_rgb, depth_m = saom_core.load(threads=1), read_photo(PHOTO), read_depth(DEPTH)
+    assert depth_m is not None
+    k = np.array([[570.0, 0.0, 319.5], [0.0, 570.0, 239.5], [0.0, 0.0, 1.0]])
+    expected = model.tracker().update(image_rgb, 0.0, depth_m, CameraIntrinsics(570, 570, 319.5, 239.5, 640, 480))
+    assert expected.centroids_m is not None and np.isfinite(expected.centroids_m).any()
+    by_path = model.tracker().update(str(PHOTO), 0.0, DEPTH, (570.0, 570.0, 319.5, 239.5))
+    scaled = model.tracker().update(image_rgb[..., ::-1], 0.0, depth_m * 1000, k, depth_scale=0.001, bgr=True)
+    for found in (by_path, scaled):
+        assert_same(found, expected)
+        np.testing.assert_allclose(found.centroids_m, expected.centroids_m, atol=1e-6)
+    assert not caplog.records
+    tracker = model.tracker()
+    with pytest.raises(saom_core.InputError, match="the unit is wrong, set depth_scale to 0.001"):
+        tracker.update(image_rgb, 0.0, depth_m * 1000, k)
+    for _ in range(2):
+        tracker.update(image_rgb, 0.0, depth_m * 8, k)
+        tracker.update(image_rgb, 0.0, depth_m, (285.0, 285.0, 159.75, 119.75))
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 2 and "things of a hand's size" in told[0] and "of another resolution" in told[1]
+
+
+@pytest.mark.parametrize(("orientation", "quarters", "cx", "cy"), [(3, 2, 339.0, 229.0), (6, 1, 250.0, 339.0)])
+def test_depth_and_camera_are_turned_with_a_photo(
+    model: saom_core.Model, tmp_path: Path, orientation: int, quarters: int, cx: float, cy: float
+) -> None:
+    """The camera of the photo as it is shown has its axis at (300, 250)."""
+    path, depth_m = tmp_path / "turned.jpg", read_depth(DEPTH)
+    assert depth_m is not None
+    path.write_bytes(jpeg_with(orientation, np.rot90(read_photo(PHOTO), quarters)))
+    stored_m = np.ascontiguousarray(np.rot90(depth_m, quarters))
+    expected = model.segment(read_photo(path), depth_m, (570.0, 570.0, 300.0, 250.0))
+    found = model.segment(path, stored_m, (570.0, 570.0, cx, cy))
+    assert_same(found, expected)
+    np.testing.assert_array_equal(found.centroids_m, expected.centroids_m)
 
 
 def test_a_camera_may_be_given_as_four_numbers_or_as_k(model: saom_core.Model) -> None:

@@ -12,7 +12,6 @@ import pytest
 from saom_core.config import SaomConfig
 from saom_core.everything import OnnxSegmenter
 from saom_core.instances import Instances, MaskCrop
-from saom_core.model import image_rgb_of
 from saom_core.model_file.taught import TaughtClass
 from saom_core.naming import fusion
 from saom_core.naming.classifier import CELLS, FEATURES, LOOK_SIZE, PhotoClassifier
@@ -20,6 +19,7 @@ from saom_core.naming.looks import Looks
 from saom_core.naming.photo_names import PhotoNames, knows_names, with_vocabulary
 from saom_core.naming.track_looks import LOOK_AGAIN, LOOKS_A_FRAME, MOST_LOOKS, NamedStream, TrackLooks
 from saom_core.naming.vocabulary import MEANINGS
+from saom_core.pictures.photos import image_rgb_of
 from saom_core.runtime import ModelInfo
 from saom_core.taxonomy import CLASSES, CLASSES_AND_OTHER, OTHER
 from saom_core.tracking.tracker import Tracker
