@@ -14,6 +14,7 @@ import io
 import json
 import os
 import platform
+import sys
 import traceback
 import zipfile
 from importlib import metadata
@@ -27,6 +28,7 @@ import numpy.typing as npt
 from saom_cli.segment import add_depth_arguments, camera_of, numbers
 from saom_core import __version__
 from saom_core.arguments import add_config_arguments, config_from
+from saom_core.camera import camera_doubt
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError, SaomError
 from saom_core.files import check_output, write_atomically
@@ -34,6 +36,7 @@ from saom_core.geometry.support import rounded
 from saom_core.instances import Instances
 from saom_core.loading import load_segmenter
 from saom_core.overlay import draw_overlay
+from saom_core.pictures.orientation import ExifTurn
 from saom_core.pictures.photos import read_photo
 from saom_core.places.depth_files import read_depth
 from saom_core.segmenter import Segmentation, Segmenter
@@ -80,7 +83,12 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"expected a file such as report.zip, got {args.output}: give it such a name")
     read = [args.input, *([args.depth] if args.depth else []), *([Path(args.model)] if args.model else [])]
     check_output(args.output, read)
-    image, depth = read_photo(args.input), read_depth(args.depth, args.depth_scale)
+    image = read_photo(args.input)
+    turn = ExifTurn(args.input, image)
+    depth = turn.depth(read_depth(args.depth, args.depth_scale))
+    if args.intrinsics and turn.orientation > 1:  # image.png is as the model saw it, and so is all that goes with it
+        camera = turn.camera(args.intrinsics)
+        args.intrinsics = None if camera is None else [camera.fx, camera.fy, camera.cx, camera.cy]
     config = config_from(args)
     boxes = [blurred(image, depth, box) for box in args.blur]
     files: dict[str, bytes] = {"image.png": _png(image)}
@@ -98,7 +106,10 @@ def run(args: argparse.Namespace) -> int:
     try:
         segmenter = load_segmenter(config)
         facts["model"] = facts_of_model(segmenter)
-        answer = segmenter.segment(image, depth, camera_of(args.intrinsics, image))
+        camera = camera_of(args.intrinsics, image)
+        if camera is not None and (doubt := camera_doubt(camera)):
+            print(doubt, file=sys.stderr)
+        answer = segmenter.segment(image, depth, camera)
     except Exception as error:  # the fault may be what the report is about
         facts["error"] = "".join(traceback.format_exception(error)).replace(str(Path.home()), "~")
         if isinstance(error, SaomError):

@@ -24,10 +24,11 @@ from saom_cli.outputs import Places, add_output_arguments, check_places, places_
 from saom_cli.sources import check_photos, is_video, source_of
 from saom_cli.table import Table, prompt_of
 from saom_core.arguments import add_config_arguments, at_least, config_from
-from saom_core.camera import CameraIntrinsics, intrinsics_of
+from saom_core.camera import CameraIntrinsics, camera_doubt, intrinsics_of
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.loading import load_segmenter
+from saom_core.pictures.orientation import ExifTurn
 from saom_core.pictures.photos import photos_and_maps, read_photo
 from saom_core.places.depth_files import DEPTH_SUFFIXES, check_depth_place, find_depth, read_checked_depth
 from saom_core.prompting.prompts import Prompts
@@ -157,6 +158,7 @@ class _Work:
         self.table = Table(args.class_score_threshold)
         self.failed: list[Path] = []
         self._done_before = 0
+        self._told: set[str] = set()  # doubts about the camera
         self._args, self._segmenter, self._asked, self._places, self._answers = args, segmenter, asked, places, answers
 
     def do(self, photo: Path) -> None:
@@ -174,10 +176,15 @@ class _Work:
         image = read_photo(photo)
         config, scale = self._segmenter.config, self._args.depth_scale
         depth = read_checked_depth(depth_path, scale, config.min_depth_m, config.max_depth_m) if depth_path else None
-        depth_m = None if depth is None else depth.depth_m
-        answer = _segment(self._segmenter, image, depth_m, self._args.intrinsics, self._asked)
+        turn = ExifTurn(photo, image)
+        depth_m, camera = turn.depth(None if depth is None else depth.depth_m), turn.camera(self._args.intrinsics)
+        answer = _segment(self._segmenter, image, depth_m, camera, self._asked)
         tqdm.write("\n".join(self.table.lines(str(photo), answer, self._asked)))
-        for doubt in [] if depth is None else depth.doubts(answer.instances, certain=scale > 0):
+        doubts = [] if depth is None else depth.doubts(answer.instances, certain=scale > 0)
+        if camera is not None and (doubt := camera_doubt(camera)) not in self._told:
+            self._told.add(doubt)  # once, since all photos of a camera would have it
+            doubts.append(doubt)
+        for doubt in filter(None, doubts):
             tqdm.write(f"{photo}: {doubt}", file=sys.stderr)
         self._places.write(photo.name, image, answer.instances)
         if self._answers is not None:
@@ -258,11 +265,10 @@ def camera_of(intrinsics: list[float] | None, image_rgb: npt.NDArray[np.uint8]) 
 def _segment(
     segmenter: Segmenter,
     image: npt.NDArray[np.uint8],
-    depth: npt.NDArray[np.float32] | None,
-    intrinsics: list[float] | None,
+    depth: npt.NDArray[np.floating] | None,
+    camera: CameraIntrinsics | None,
     asked: Prompts,
 ) -> Segmentation:
-    camera = camera_of(intrinsics, image)
     if len(asked):
         return segmenter.ask(image, asked, depth, camera)
     return segmenter.segment(image, depth, camera)

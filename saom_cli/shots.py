@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from saom_cli.segment import camera_of
 from saom_cli.sources import ROS_SCHEME, check_photos, is_bag, is_video, source_of
 from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
+from saom_core.pictures.orientation import ExifTurn
 from saom_core.pictures.photos import find_photos, read_photo
 from saom_core.pictures.videos import Video
 from saom_core.places.depth_files import check_depth_place, find_depth, read_depth
@@ -142,4 +142,5 @@ def _of_photos(args: argparse.Namespace, photos: list[Path]) -> Generator[Shot, 
     for number, photo in enumerate(photos):
         image = read_photo(photo)
         depth = read_depth(find_depth(photo, args.depth), args.depth_scale)
-        yield Shot(photo.name, image, number / FOLDER_FPS, depth, camera_of(args.intrinsics, image))
+        turn = ExifTurn(photo, image)
+        yield Shot(photo.name, image, number / FOLDER_FPS, turn.depth(depth), turn.camera(args.intrinsics))

@@ -25,6 +25,7 @@ from saom_cli.shots import Shot, shots_of
 from saom_cli.sources import add_frame_argument, add_topic_arguments
 from saom_cli.turning import HINT, Turning, table_of
 from saom_core.arguments import add_config_arguments, at_least, config_from
+from saom_core.camera import camera_doubt
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.files import check_output, move_into_place
@@ -119,7 +120,7 @@ class Player:
     def __init__(self, recording: rr.RecordingStream, segmenter: Segmenter, turning: Turning, *, live: bool) -> None:
         self._recording, self._segmenter, self._turning, self._live = recording, segmenter, turning, live
         self._stream = NamedStream(segmenter, live=live)
-        self._step = 0
+        self._step, self._doubt = 0, ""
         self._last: tuple[Shot, SaomConfig] | None = None
 
     def show(self, shot: Shot) -> None:
@@ -135,6 +136,10 @@ class Player:
 
     def _show_once(self, shot: Shot) -> None:
         config = self._segmenter.config = self._turning.now()
+        doubt = "" if shot.camera is None else camera_doubt(shot.camera)
+        if doubt and not self._doubt:
+            tqdm.write(f"WARNING: {doubt}", file=sys.stderr)
+        self._doubt = self._doubt or doubt
         found = self._stream.update(shot.image_rgb, shot.stamp_s, shot.depth_m, shot.camera)
         show(self._recording, self._step, shot, found)
         if self._last is None or self._last[1] is not config:

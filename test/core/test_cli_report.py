@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from exif import jpeg_with
 
 from saom_cli import report
 from saom_cli.main import main
@@ -107,6 +108,21 @@ def test_nothing_but_the_picture_tells_whose_it_is(
     assert facts["model"]["file"] == facts["options"]["model"] == "janes.onnx" and facts["depth"] is None
     for name, content in files.items():
         assert not any(word in content for word in (b"Jane", b"secret", b"telephone", str(tmp_path).encode())), name
+
+
+def test_what_goes_with_the_picture_is_turned_as_the_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo, depth, out = tmp_path / "a.jpg", SEQUENCE / "depth_008.png", tmp_path / "report.zip"
+    photo.write_bytes(jpeg_with(3, read_photo(SEQUENCE / "image_008.jpg")))
+    camera = ["--intrinsics", "285", "285", "159", "119"]
+    assert main(["report", str(photo), "--depth", str(depth), *camera, "-o", str(out), *THREADS]) == 0
+    files, facts = opened(out)
+    assert np.array_equal(picture_of(files["image.png"])[..., ::-1], read_photo(photo))
+    stored_mm = cv2.imread(str(depth), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_allclose(np.load(io.BytesIO(files["depth_m.npy"])) * 1000, stored_mm[::-1, ::-1], rtol=1e-5)
+    assert facts["intrinsics"] == [285, 285, 480, 360] and b"--intrinsics 285 285 480 360" in files["README.txt"]
+    assert "these numbers are of another resolution" in capsys.readouterr().err
 
 
 def test_what_is_blurred_cannot_be_seen_anywhere(

@@ -13,17 +13,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from exif import jpeg_with
 
 from saom_cli import outputs, segment
 from saom_cli.main import main
 from saom_cli.outputs import picture_paths
 from saom_cli.table import NAME_WIDTH, Table
 from saom_core.instances import Instances, MaskCrop
-from saom_core.pictures.photos import write_photo
+from saom_core.pictures.photos import read_photo, write_photo
 from saom_core.prompting.prompts import Prompts
 from saom_core.segmenter import Segmentation
 
 ROOT = Path(__file__).resolve().parents[2]
+SEQUENCE = ROOT / "test" / "sequence"
 LOW = ["--score-threshold", "0.1", "--threads", "1"]
 
 
@@ -266,6 +268,38 @@ def test_depth_beside_the_photos_is_left_out_with_a_word(
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == "4 of 4 done; left out 1 PNG of one channel with 16 bits, which hold depth or labels"
     assert "0_depth.png" not in listing.read_text() and len(listing.read_text().splitlines()) == 4
+
+
+def test_intrinsics_of_another_resolution_are_told_once(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["segment", str(photos), "--limit", "2", *LOW, "--intrinsics"]
+    assert main([*command, "285", "285", "159.75", "119.75"]) == 0
+    told = error_of(capsys)
+    assert told.startswith(f"{photos / '0.png'}: camera: expected its axis near the middle of the picture of 160x120")
+    assert main([*command, "142", "142", "79.5", "59.5"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_depth_and_camera_are_turned_with_a_photo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A camera that hangs upside down: places are those of the photo as it is shown."""
+    depth_mm = cv2.imread(str(SEQUENCE / "depth_008.png"), cv2.IMREAD_UNCHANGED)
+    stored, shown = tmp_path / "stored", tmp_path / "shown"
+    for folder in (stored, shown):
+        folder.mkdir()
+    (stored / "photo.jpg").write_bytes(jpeg_with(3, read_photo(SEQUENCE / "image_008.jpg")[::-1, ::-1]))
+    cv2.imwrite(str(stored / "depth.png"), depth_mm[::-1, ::-1])
+    write_photo(shown / "photo.png", read_photo(stored / "photo.jpg"))
+    cv2.imwrite(str(shown / "depth.png"), depth_mm)
+    found = []
+    for photo, axis in ((stored / "photo.jpg", ("339", "229")), (shown / "photo.png", ("300", "250"))):
+        depth, listing = ["--depth", str(photo.with_name("depth.png"))], photo.with_name("out.json")
+        intrinsics = ["--intrinsics", "570", "570", *axis]
+        assert main(["segment", str(photo), *depth, *intrinsics, "--threads", "1", "--json", str(listing)]) == 0
+        found.append([{**one, "file_name": ""} for one in listed(listing)])
+    assert found[0] == found[1] and len(found[0]) > 3 and found[0][0]["centroid_m"] is not None
+    assert capsys.readouterr().err == ""
+    cv2.imwrite(str(stored / "depth.png"), np.rot90(depth_mm))
+    assert main(["segment", str(stored / "photo.jpg"), "--depth", str(stored / "depth.png"), "--threads", "1"]) == 1
+    assert "its EXIF orientation 3 turns both, got 480x640" in error_of(capsys)
 
 
 def test_json_to_standard_output(photos: Path) -> None:
