@@ -59,7 +59,9 @@ def read_pictures(folder: Path, max_side_px: int) -> list[Picture]:
     pictures = []
     files = sorted(f for f in folder.glob("*") if f.suffix.lower() in SUFFIXES) if folder.is_dir() else []
     for file in without_maps([file for file in files if not file.name.startswith("depth_")]):
-        image_bgr = cv2.imread(str(file), cv2.IMREAD_COLOR)
+        # where there is depth, as the camera's driver would send it: EXIF turns neither depth nor intrinsics
+        as_stored = 0 if depth_file_of(file) is None else cv2.IMREAD_IGNORE_ORIENTATION
+        image_bgr = cv2.imread(str(file), cv2.IMREAD_COLOR | as_stored)
         if image_bgr is None:
             print(f"{file} is no picture that OpenCV can read; left out", file=sys.stderr)
             continue
@@ -74,14 +76,20 @@ def read_pictures(folder: Path, max_side_px: int) -> list[Picture]:
     return pictures
 
 
+def depth_file_of(image: Path) -> Path | None:
+    """`depth_X.png` beside `image_X.jpg`, where there is one."""
+    file = image.with_name(image.name.replace("image_", "depth_")).with_suffix(".png")
+    return file if image.name.startswith("image_") and file.is_file() else None
+
+
 def read_depth_of(image: Path, size_hw: tuple[int, ...]) -> npt.NDArray[np.uint16] | None:
     """(H, W) millimetres of `depth_X.png` beside `image_X.jpg`; None where there is none.
 
     Raises:
         SystemExit: it is no depth of that picture, with a message.
     """
-    file = image.with_name(image.name.replace("image_", "depth_")).with_suffix(".png")
-    if not image.name.startswith("image_") or not file.is_file():
+    file = depth_file_of(image)
+    if file is None:
         return None
     depth = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
     if depth is None or depth.dtype != np.uint16 or depth.shape != size_hw:

@@ -14,10 +14,12 @@ import numpy as np
 import psutil
 import pytest
 from conftest import MODEL
+from exif import jpeg_with
 from geometry_msgs.msg import Vector3
 from robot import ROOT, SEQUENCE
 from saom_ros.msg import Instance, InstanceArray
 
+from tools.demo_camera import read_pictures
 from tools.demo_page import Shot, Summary, followed, print_tables, row_of, write_page
 
 DEMO = [sys.executable, "-m", "tools.demo", *(["--model", MODEL] if MODEL else [])]
@@ -77,6 +79,18 @@ def test_a_camera_or_depth_of_another_form_is_told(tmp_path: Path, name: str, te
     command = [sys.executable, "-m", "tools.demo_camera", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=250)
     assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_photo_with_depth_is_sent_as_it_is_stored(tmp_path: Path) -> None:
+    """EXIF turns neither depth nor intrinsics."""
+    stored = np.kron(np.arange(20, 236, 18).reshape(3, 4), np.ones((16, 16))).astype(np.uint8)
+    for name in ("image_a.jpg", "other.jpg"):
+        (tmp_path / name).write_bytes(jpeg_with(6, stored))
+    cv2.imwrite(str(tmp_path / "depth_a.png"), stored.astype(np.uint16))
+    with_depth, without = read_pictures(tmp_path, 1280)
+    assert with_depth.depth_mm is not None
+    assert np.abs(with_depth.image_rgb[..., 0] - with_depth.depth_mm.astype(int)).max() < 4
+    assert without.image_rgb.shape == (64, 48, 3)
 
 
 def test_the_nodes_executable_answers_help() -> None:
