@@ -28,7 +28,6 @@ import numpy.typing as npt
 from saom_cli.segment import add_depth_arguments, camera_of, numbers
 from saom_core import __version__
 from saom_core.arguments import add_config_arguments, config_from
-from saom_core.camera import camera_doubt
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError, SaomError
 from saom_core.files import check_output, write_atomically
@@ -86,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
     image = read_photo(args.input)
     turn = ExifTurn(args.input, image)
     depth = turn.depth(read_depth(args.depth, args.depth_scale))
+    given = args.intrinsics
     if args.intrinsics and turn.orientation > 1:  # image.png is as the model saw it, and so is all that goes with it
         camera = turn.camera(args.intrinsics)
         args.intrinsics = None if camera is None else [camera.fx, camera.fy, camera.cx, camera.cy]
@@ -106,10 +106,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         segmenter = load_segmenter(config)
         facts["model"] = facts_of_model(segmenter)
-        camera = camera_of(args.intrinsics, image)
-        if camera is not None and (doubt := camera_doubt(camera)):
+        if doubt := turn.doubt(given):
             print(doubt, file=sys.stderr)
-        answer = segmenter.segment(image, depth, camera)
+        answer = segmenter.segment(image, depth, camera_of(args.intrinsics, image))
     except Exception as error:  # the fault may be what the report is about
         facts["error"] = "".join(traceback.format_exception(error)).replace(str(Path.home()), "~")
         if isinstance(error, SaomError):

@@ -24,7 +24,7 @@ from saom_cli.outputs import Places, add_output_arguments, check_places, places_
 from saom_cli.sources import check_photos, is_video, source_of
 from saom_cli.table import Table, prompt_of
 from saom_core.arguments import add_config_arguments, at_least, config_from
-from saom_core.camera import CameraIntrinsics, camera_doubt, intrinsics_of
+from saom_core.camera import CameraIntrinsics, intrinsics_of
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.loading import load_segmenter
@@ -181,7 +181,7 @@ class _Work:
         answer = _segment(self._segmenter, image, depth_m, camera, self._asked)
         tqdm.write("\n".join(self.table.lines(str(photo), answer, self._asked)))
         doubts = [] if depth is None else depth.doubts(answer.instances, certain=scale > 0)
-        if camera is not None and (doubt := camera_doubt(camera)) not in self._told:
+        if (doubt := turn.doubt(self._args.intrinsics)) not in self._told:
             self._told.add(doubt)  # once, since all photos of a camera would have it
             doubts.append(doubt)
         for doubt in filter(None, doubts):

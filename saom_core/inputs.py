@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from saom_core.camera import CameraIntrinsics, CameraLike, camera_doubt
+from saom_core.camera import CameraIntrinsics, CameraLike
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.instances import Instances
@@ -60,7 +60,7 @@ class Inputs:
         image_rgb = _photo_of(image, bgr)
         turn = ExifTurn(image, image_rgb)
         known = turn.camera(camera)
-        if known is not None and (doubt := camera_doubt(known)):
+        if doubt := turn.doubt(camera):
             self._tell("camera", doubt)
         read = _depth_of(depth, depth_scale)
         if read is None:

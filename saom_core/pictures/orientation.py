@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from saom_core.camera import CameraIntrinsics, CameraLike, intrinsics_of
+from saom_core.camera import CameraIntrinsics, CameraLike, camera_doubt, intrinsics_of
 from saom_core.errors import InputError
 from saom_core.pictures.photos import read_picture
 
@@ -84,6 +84,15 @@ class ExifTurn:
                 f"{found}: save the photo as it is shown, without EXIF orientation, and give the camera of that"
             )
         return upright_camera(known, self.orientation)
+
+    def doubt(self, camera: CameraLike | None) -> str:
+        """See `camera_doubt`; "" where there is no camera. Arguments and errors as `camera`."""
+        if camera is None:
+            return ""
+        doubt = camera_doubt(intrinsics_of(camera, self.stored_hw))
+        if doubt and self.orientation > 1:
+            doubt += f", the pixels as they are stored, which the photo's EXIF orientation {self.orientation} turns"
+        return doubt
 
     def _refuse(self, what: str, found: str) -> None:
         height, width = self.stored_hw

@@ -51,7 +51,9 @@ def test_what_is_of_the_photo_as_it_is_shown_is_refused(tmp_path: Path) -> None:
     path, camera = tmp_path / "photo.jpg", CameraIntrinsics(70.0, 70.0, 23.5, 31.5, 48, 64)
     path.write_bytes(jpeg_with(6, LEVELS))
     turn = ExifTurn(path, read_photo(path))
-    assert turn.depth(None) is None and turn.camera(None) is None
+    assert turn.depth(None) is None and turn.camera(None) is None and turn.doubt(None) == ""
+    assert "64x48, the pixels as they are stored, which the photo's EXIF" in turn.doubt((70.0, 70.0, 20.0, 42.0))
+    assert turn.doubt((70.0, 70.0, 31.5, 23.5)) == ""
     with pytest.raises(InputError, match="depth of the photo's pixels as they are stored, 64x48.* EXIF .*got 48x64"):
         turn.depth(np.ones((64, 48), np.float32))
     with pytest.raises(InputError, match="the camera of the photo's pixels as they are stored, 64x48.* EXIF .*48x64"):
