@@ -199,9 +199,11 @@ def _frame(
     """A picture, or None if it is skipped."""
     try:
         photo = read_whole(inside(images, one.file_name))
-        told_hw = (1.0, 1.0) if one.shares else one.told_hw or photo.upright_hw
-        is_upright = one.shares or drawn_upright(photo, told_hw)
         drawn = list(one.drawn())
+        # masks that are pictures have a size of their own, whatever the file tells
+        masks_hw = next((item.outline.shape for item in drawn if isinstance(item.outline, np.ndarray)), None)
+        told_hw = (1.0, 1.0) if one.shares else masks_hw or one.told_hw or photo.upright_hw
+        is_upright = one.shares or drawn_upright(photo, told_hw)
     except InputError as error:
         notes.add("picture skipped", one.file_name, str(error))
         return None

@@ -38,6 +38,8 @@ def mask_of(outline: Any, told_hw: tuple[float, float], size_hw: tuple[int, int]
     if isinstance(outline, OutlineFault):
         raise outline
     if isinstance(outline, np.ndarray):
+        if outline.shape != tuple(told_hw):
+            raise OutlineFault("a mask of another size than the file tells of the picture")
         mask = outline
     elif isinstance(outline, Mapping):
         mask = _mask_of_runs(outline, told_hw)

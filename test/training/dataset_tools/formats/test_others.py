@@ -17,6 +17,7 @@ from PIL import Image
 from saom_cli.main import main
 from saom_training.dataset import Dataset, Sample
 from saom_training.dataset_tools.check import problems
+from saom_training.dataset_tools.outlines import OutlineFault, mask_of
 
 SIZE = (60, 80)
 PLATE = [10, 10, 50, 10, 50, 40, 10, 40]
@@ -281,6 +282,72 @@ def test_coco_panoptic(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     Path(root / "panoptic").rename(root / "other")
     assert main(["dataset", *arguments[:-1], str(tmp_path / "new")]) == 1
     assert "segments" in capsys.readouterr().err
+
+
+def masks_folder(root: Path, kind: str, stored: np.ndarray, orientation: int, value: np.ndarray) -> list[str]:
+    """One picture and the picture of its masks, drawn where `value` is 1; what is to be imported."""
+    pictures = root / ("JPEGImages" if kind.startswith("voc") else "pictures")
+    pictures.mkdir(parents=True)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(stored).save(pictures / "0.png", exif=exif)
+    if kind == "panoptic":
+        (root / "panoptic").mkdir()
+        Image.fromarray(np.stack([value, 0 * value, 0 * value], axis=-1)).save(root / "panoptic/0.png")
+        entry = {"image_id": 0, "file_name": "0.png", "segments_info": [{"id": 1, "category_id": 1}]}
+        content = {
+            "images": [{"id": 0, "file_name": "0.png", "height": value.shape[0], "width": value.shape[1]}],
+            "annotations": [entry],
+            "categories": [{"id": 1, "name": "cup"}],
+        }
+        (root / "panoptic.json").write_text(json.dumps(content))
+        return [str(root / "panoptic.json"), "--images", str(pictures)]
+    for folder in ("SegmentationObject", "SegmentationClass"):
+        (root / folder).mkdir()
+        Image.fromarray(value).save(root / folder / "0.png")
+    (root / "class_names.txt").write_text("cup\n")
+    (root / "Annotations").mkdir()
+    height, width = value.shape if kind == "voc, its size" else value.shape[::-1]
+    size = "" if kind == "voc, no size" else f"<size><width>{width}</width><height>{height}</height></size>"
+    (root / "Annotations/0.xml").write_text(f"<annotation><filename>0.png</filename>{size}</annotation>")
+    return [str(root)]
+
+
+MASK_KINDS = ["panoptic", "voc, its size", "voc, no size", "voc, the size as it is shown"]
+
+
+@pytest.mark.parametrize("kind", MASK_KINDS)
+@pytest.mark.parametrize("scale", [1, 2])
+def test_pictures_of_masks_are_turned_with_the_picture_that_they_were_drawn_on(
+    tmp_path: Path, kind: str, scale: int
+) -> None:
+    """Their own size tells on which one, not what a file says."""
+    value = np.zeros(SIZE, np.uint8)
+    value[10:30, 50:70] = 1
+    stored = np.repeat(np.repeat(value, scale, 0), scale, 1)[..., None] * np.full(3, 255, np.uint8)
+    words = masks_folder(tmp_path / "set", kind, stored, 6, value)
+    assert main(["dataset", "import", *words, "--out", str(tmp_path / "out")]) == 0
+    sample = Dataset.open(tmp_path / "out")[0]
+    assert sample.image_rgb.shape == (80 * scale, 60 * scale, 3)
+    np.testing.assert_array_equal(sample.masks[0], sample.image_rgb[..., 0] > 0)
+    assert any("scaled" in line for line in listed(tmp_path / "out")) == (scale != 1)
+
+
+@pytest.mark.parametrize("kind", MASK_KINDS)
+def test_pictures_of_masks_that_do_not_fit_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    root = tmp_path / "set"
+    words = masks_folder(root, kind, np.zeros((60, 60, 3), np.uint8), 1, np.ones(SIZE, np.uint8))
+    main(["dataset", "import", *words, "--out", str(tmp_path / "out")])
+    assert "1 x picture skipped" in "".join(capsys.readouterr())
+    [line] = listed(tmp_path / "out")
+    assert "80x60" in line and "60x60" in line
+
+
+def test_a_mask_of_another_size_than_is_told_is_no_outline() -> None:
+    with pytest.raises(OutlineFault, match="another size"):
+        mask_of(np.ones(SIZE, bool), SIZE[::-1], SIZE[::-1])
 
 
 def labelme_folder(root: Path) -> None:
