@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -66,6 +67,30 @@ def test_depth_that_is_not_asked_for_is_not_read(tmp_path: Path, frame: Frame):
     sample = Dataset.open(tmp_path, depth=False)[0]
     assert sample.depth_m.shape == frame.depth_m.shape and not sample.depth_m.any()
     np.testing.assert_array_equal(sample.image_rgb, frame.image_rgb)
+
+
+def test_depth_that_cannot_be_stored_is_none(tmp_path: Path, frame: Frame):
+    depth_m = np.full(SIZE_HW, 1.5, np.float32)
+    wrong = [np.nan, np.inf, -np.inf, -1, 65.54, 1e9, 0]
+    depth_m[0, : len(wrong)] = wrong
+    depth_m[1, 0] = 65.535
+    expected = np.where((depth_m > 0) & (depth_m < 65.536), depth_m, 0)
+    nothing = np.full(SIZE_HW, np.inf, np.float32)
+    frames = [dataclasses.replace(frame, depth_m=one) for one in (depth_m, nothing)]
+    DatasetWriter(tmp_path, INFO).write_episode(0, frames)
+    data = Dataset.open(tmp_path)
+    np.testing.assert_allclose(data[0].depth_m, expected, atol=1e-5)
+    assert not data[1].depth_m.any()
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"), [(1000, "a median of 1.5e.03 m"), (0.001, "0.0015 m"), (-1, "negative ones")]
+)
+def test_depth_of_a_wrong_unit_is_refused(tmp_path: Path, frame: Frame, factor: float, said: str):
+    wrong = dataclasses.replace(frame, depth_m=np.full(SIZE_HW, 1.5 * factor, np.float32))
+    with pytest.raises(InputError, match=f"{said}: give metres"):
+        DatasetWriter(tmp_path, INFO).write_episode(0, [wrong])
+    assert not list((tmp_path / "shards").iterdir())
 
 
 def test_masks_are_disjoint_and_cover_exactly_what_is_not_background(frame: Frame):

@@ -16,8 +16,10 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from saom_core.errors import InputError
+from saom_core.places.depth_checks import depth_problem, measured_in
 
 from .annotations import annotate, encode_mask
 from .categories import categories_of, class_names_of, names_by_id
@@ -25,6 +27,9 @@ from .frames import Frame, MaskedFrame
 
 FORMAT_VERSION = 1
 MAX_FRAMES_PER_EPISODE = 100
+MOST_MM = 65535
+NEAREST_M, FARTHEST_M = 0.01, MOST_MM / 1000
+"""Where the middle distance of a picture lies unless its unit is wrong: millimetres taken for metres, say."""
 _OF_IMAGE = ("id", "file_name", "depth_file_name", "height", "width", "scene", "split", "camera", "ignore")
 _WHOLE_NUMBERS = ("id", "image_id", "category_id", "height", "width")
 _OF_ANNOTATION = ("id", "image_id", "part_of", "segmentation")
@@ -76,7 +81,7 @@ def pack_episode(
         image_id = index * MAX_FRAMES_PER_EPISODE + number
         image = _image_entry(image_id, frame)
         files[image["file_name"]] = _png(frame.image_rgb[..., ::-1])
-        files[image["depth_file_name"]] = _png(np.clip(np.rint(frame.depth_m * 1000), 0, 65535).astype(np.uint16))
+        files[image["depth_file_name"]] = _png(_millimetres(frame))
         found, found_parts, ignore = annotate(frame, image_id, names)
         images.append({**image, "ignore": encode_mask(ignore)})
         annotations += found
@@ -165,6 +170,28 @@ def check_entries(shard: Mapping[str, Any], path: Path) -> None:
 def picture_names(image_id: int) -> dict[str, str]:
     """Paths of a picture's two files in a data set, by the keys they have in a shard."""
     return {"file_name": f"images/{image_id:010d}.png", "depth_file_name": f"depth/{image_id:010d}.png"}
+
+
+def unusable_depth(depth_m: npt.NDArray[np.floating]) -> str:
+    """What depth that cannot be right as a whole is, in a few words; empty if it can be stored, or there is none."""
+    problem = depth_problem(depth_m, NEAREST_M, FARTHEST_M, 1.0)
+    if problem is None or problem.kind == "nothing measured" or (problem.usable and problem.kind != "too near"):
+        return ""
+    measured = measured_in(depth_m)
+    return f"a median of {np.median(measured):.3g} m" if measured.size else "negative ones"
+
+
+def _millimetres(frame: Frame | MaskedFrame) -> npt.NDArray[np.uint16]:
+    """(H, W) depth as it is stored: 0 where nothing is measured, or what is cannot be stored."""
+    fault = unusable_depth(frame.depth_m)
+    if fault:
+        raise InputError(
+            f"expected distances of {NEAREST_M:g} to {FARTHEST_M:g} m as depth of a picture of {frame.scene}, got "
+            f"{fault}: give metres along the camera's axis, and 0 where nothing is measured"
+        )
+    with np.errstate(invalid="ignore"):
+        found = np.rint(frame.depth_m * 1000.0)
+    return np.where((found > 0) & (found <= MOST_MM), found, 0).astype(np.uint16)
 
 
 def _png(picture: np.ndarray) -> bytes:

@@ -141,7 +141,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "or Pascal VOC's XML files",
     )
     imported.add_argument("--images", type=Path, help="folder that the pictures' names start from (that of the source)")
-    imported.add_argument("--depth", type=Path, help="folder of 16-bit depth PNGs in millimetres, same names")
+    imported.add_argument("--depth", type=Path, help="folder of 16-bit depth PNGs, same names")
+    imported.add_argument(
+        "--depth-scale",
+        type=float,
+        default=0.0,
+        metavar="METRES",
+        help="metres per unit of the depth files; 0: integers are millimetres, floats are metres (default: 0)",
+    )
     imported.add_argument(
         "--parts",
         type=lambda text: [name.strip() for name in text.split(",") if name.strip()],
@@ -214,10 +221,12 @@ def _import(args: argparse.Namespace) -> str:
         content = parsed(path)
         images = images or path.parent
         if not is_coco(content):
-            if args.depth or args.parts or args.crowds != CROWDS[0]:
+            if args.depth or args.parts or args.crowds != CROWDS[0] or args.depth_scale:
                 raise InputError(
-                    "expected --depth, --parts and --crowds with COCO, YOLO, LabelMe or VOC, got other metadata"
+                    "expected --depth, --depth-scale, --parts and --crowds with COCO, YOLO, LabelMe or VOC, got other "
+                    "metadata"
                 )
             return f"{import_authors(path, images, args.out)} pictures are in {args.out}"
         source = read_panoptic(path, content) if is_panoptic(content) else read_coco(path, content)
-    return import_pictures(source, images, args.out, args.depth, args.parts, args.crowds).text(args.out)
+    report = import_pictures(source, images, args.out, args.depth, args.parts, args.crowds, args.depth_scale)
+    return report.text(args.out)

@@ -13,7 +13,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
@@ -29,8 +28,9 @@ from ..data.index import Index
 from ..data.paths import inside
 from ..data.shards import MAX_FRAMES_PER_EPISODE, checked_info, checked_shard, read_shard, shard_name
 from ..dataset import DatasetWriter, only_writer
+from .depth import DepthFiles
 from .outlines import OutlineFault, mask_of
-from .photos import Photo, drawn_upright, read_whole
+from .photos import drawn_upright, read_whole
 
 EVERY = 10
 """One scene in so many is for validation and one for the test, where the file does not say which."""
@@ -65,6 +65,7 @@ class Listed:
     scene: str = ""  # "": the picture is a scene of its own
     split: Split | None = None
     camera: Mapping[str, float] | None = None  # fx, fy, cx, cy in pixels of what outlines are drawn on
+    depth_file_name: str = ""  # of its depth, where the file tells it
 
 
 @dataclass
@@ -113,6 +114,7 @@ def import_pictures(
     depth: Path | None = None,
     parts: Sequence[str] = (),
     crowds: str = CROWDS[0],
+    depth_scale: float = 0.0,
     quiet: bool = False,
 ) -> Report:
     """Makes a data set; an import that was killed goes on when it is asked for again.
@@ -124,9 +126,11 @@ def import_pictures(
         source: what to import.
         images: folder that the pictures' names start from.
         out: folder of the new data set.
-        depth: folder with a 16-bit PNG in millimetres of the same name for each picture; None: no depth.
+        depth: folder with a depth picture for each (see `DepthFiles`); None: pictures that tell of depth have it
+            in the folder of the pictures, the others have none.
         parts: classes that are parts (lid, handle): each becomes a part of the smallest object around it.
         crowds: one of `CROWDS`.
+        depth_scale: metres per unit of the depth pictures; 0: integers are millimetres, floats are metres.
         quiet: no progress bar.
 
     Raises:
@@ -136,11 +140,13 @@ def import_pictures(
     if unknown:
         raise InputError(f"expected parts of the classes {sorted(source.class_names)}, got {', '.join(unknown)}")
     _check_folder(source.pictures, images, lambda one: inside(images, one.file_name))
+    depths = DepthFiles(depth, images, [(one.file_name, one.depth_file_name) for one in source.pictures], depth_scale)
     if depth is not None:
-        _check_folder(source.pictures, depth, lambda one: _depth_path(depth, one.file_name))
+        _check_folder(source.pictures, depth, lambda one: depths.path(one.file_name, one.depth_file_name))
     info = {**source.info, "class_names": list(source.class_names), "overlaps": True}
     info = {**info, "parts": sorted(parts)} if parts else info
     info = {**info, "depth": depth.resolve().name} if depth is not None else info
+    info = {**info, "depth_scale": depth_scale} if depth_scale else info
     info = {**info, "crowds": crowds} if crowds != CROWDS[0] else info
     checked_info(out, info)
     report = Report(told=Counter(reason for reason, _ in source.faults))
@@ -151,7 +157,7 @@ def import_pictures(
         for index, (split, pictures) in enumerate(_episodes(source.pictures)):
             if index not in done:
                 notes = _Notes()
-                made = (_frame(one, split, images, depth, parts, crowds, notes) for one in pictures)
+                made = (_frame(one, split, images, depths, parts, crowds, notes) for one in pictures)
                 frames = [frame for frame in made if frame is not None]
                 _append(out / LISTED, notes.lines)
                 writer.write_episode(index, frames, notes.told)
@@ -162,12 +168,13 @@ def import_pictures(
     return report
 
 
-def _check_folder(pictures: Sequence[Listed], folder: Path, path_of: Callable[[Listed], Path]) -> None:
+def _check_folder(pictures: Sequence[Listed], folder: Path, path_of: Callable[[Listed], Path | None]) -> None:
     """Raises InputError where not one of the first pictures' files is there: nothing is wrong with all of them."""
     missing = ""
     for one in pictures[:PROBES]:
         try:
-            if path_of(one).is_file():
+            path = path_of(one)
+            if path is not None and path.is_file():
                 return
             missing = missing or one.file_name
         except InputError:  # leads out of the folder: told when its turn comes
@@ -194,7 +201,7 @@ def _scene(one: Listed) -> str:
 
 
 def _frame(
-    one: Listed, split: Split, images: Path, depth: Path | None, parts: Sequence[str], crowds: str, notes: _Notes
+    one: Listed, split: Split, images: Path, depths: DepthFiles, parts: Sequence[str], crowds: str, notes: _Notes
 ) -> MaskedFrame | None:
     """A picture, or None if it is skipped."""
     try:
@@ -222,13 +229,16 @@ def _frame(
     if not is_upright:
         masks = [(item, upright(mask, photo.orientation)) for item, mask in masks]
     camera = _camera(one.camera, told_hw, drawn_hw)
+    depth_m, fault = depths.read(one.file_name, one.depth_file_name, photo)
+    if fault is not None:
+        notes.add(fault[0], one.file_name, fault[1])
     ignore = np.zeros(photo.upright_hw, bool)
     for item, mask in masks:
         if item.crowd:
             ignore |= mask
     return MaskedFrame(
         image_rgb=upright(photo.stored_rgb, photo.orientation),
-        depth_m=_depth(depth, one, photo, notes),
+        depth_m=depth_m,
         objects=_objects([pair for pair in masks if not pair[0].crowd], parts, one.file_name, notes),
         ignore=ignore,
         camera=camera if is_upright else upright_camera(camera, photo.orientation),
@@ -315,27 +325,6 @@ def _told_whole(item: Drawn, masks: Sequence[tuple[Drawn, np.ndarray]], places: 
         seen.add(place)
         place = places.get(masks[place][0].part_of)
     return place
-
-
-def _depth_path(folder: Path, file_name: str) -> Path:
-    return inside(folder, str(Path(file_name).with_suffix(".png")))
-
-
-def _depth(folder: Path | None, one: Listed, photo: Photo, notes: _Notes) -> np.ndarray:
-    """(H, W) float32 metres; zeros where there is none."""
-    none = np.zeros(photo.upright_hw, np.float32)
-    if folder is None:
-        return none
-    path = _depth_path(folder, one.file_name)
-    stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if stored is not None and stored.dtype == np.uint16 and stored.ndim == 2:
-        if stored.shape != photo.upright_hw and stored.shape == photo.stored_hw:
-            stored = upright(stored, photo.orientation)
-        if stored.shape == photo.upright_hw:
-            return np.asarray(stored.astype(np.float32) / 1000)
-    found = "none" if stored is None else f"{stored.shape} {stored.dtype}"
-    notes.add("picture without depth", one.file_name, f"expected 16-bit millimetres of its size at {path}, got {found}")
-    return none
 
 
 def _count(report: Report, shard: Mapping[str, Any]) -> None:

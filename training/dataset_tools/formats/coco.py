@@ -27,11 +27,11 @@ def is_coco(content: Any) -> bool:
 def read_coco(path: Path, content: Entry) -> Source:
     """What a COCO instance file tells.
 
-    An image may say its `scene` (else each is one of its own), `split` and `camera` (fx, fy, cx, cy in pixels; else 60
-    degrees across are assumed). An annotation may say the annotation that it is a `part_of`, as `saom dataset export`
-    writes it. An annotation with `iscrowd` is a crowd, whatever its outline is; one that says `ignored`, as an export
-    does, is no crowd of its category. A category without annotations that others have as their supercategory is no
-    class: so Roboflow writes the name of the project.
+    An image may say its `scene` (else each is one of its own), `split`, `depth_file_name` and `camera` (fx, fy, cx, cy
+    in pixels; else 60 degrees across are assumed). An annotation may say the annotation that it is a `part_of`, as
+    `saom dataset export` writes it. An annotation with `iscrowd` is a crowd, whatever its outline is; one that says
+    `ignored`, as an export does, is no crowd of its category. A category without annotations that others have as their
+    supercategory is no class: so Roboflow writes the name of the project.
 
     Args:
         path: of the file.
@@ -124,6 +124,7 @@ def _listed(image: Entry, entries: Sequence[Entry], names: Mapping[int, str]) ->
         scene=str(image.get("scene", "")),
         split=image.get("split"),
         camera=image.get("camera"),
+        depth_file_name=str(image.get("depth_file_name") or ""),
     )
 
 

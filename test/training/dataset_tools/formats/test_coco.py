@@ -497,6 +497,60 @@ def test_missing_depth_is_told(tmp_path: Path, content: dict[str, Any], capsys: 
     assert "--depth" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("place", [None, "out", "out/depth"])
+def test_an_exported_set_keeps_its_depth(tmp_path: Path, content: dict[str, Any], place: str | None) -> None:
+    assert imported(tmp_path, content, "--depth", str(tmp_path / "depth")) == 0
+    out, file = tmp_path / "out", tmp_path / "out.json"
+    assert main(["dataset", "export", str(out), "--out", str(file)]) == 0
+    words = [str(file), "--images", str(out), "--out", str(tmp_path / "again")]
+    assert main(["dataset", "import", *words, *(["--depth", str(tmp_path / place)] if place else [])]) == 0
+    one, other = (Dataset.open(path) for path in (out, tmp_path / "again"))
+    for k in range(12):
+        assert one[k].depth_m.all()
+        np.testing.assert_array_equal(other[k].depth_m, one[k].depth_m)
+    assert not (tmp_path / "again/import.txt").exists()
+
+
+def test_depth_that_the_file_tells_of_and_that_is_not_there_is_told(
+    tmp_path: Path, content: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    content["images"][2]["depth_file_name"] = "depth/02.png"
+    content["images"][3]["depth_file_name"] = "../depth/a/03.png"
+    assert imported(tmp_path, content) == 0
+    assert "2 x picture without depth" in capsys.readouterr().out
+    assert not Dataset.open(tmp_path / "out")[3].depth_m.any()
+
+
+def test_depth_of_a_bare_name_is_taken_where_only_one_picture_has_it(tmp_path: Path, content: dict[str, Any]) -> None:
+    (tmp_path / "images/b").mkdir()
+    shutil.copy(tmp_path / "images/a/00.jpg", tmp_path / "images/b/00.jpg")
+    content["images"].append({"id": 1, "file_name": "b/00.jpg"})
+    assert imported(tmp_path, content, "--depth", str(tmp_path / "depth/a")) == 0
+    data = Dataset.open(tmp_path / "out")
+    found = {data[k].scene: data[k].depth_m.max() for k in range(13)}
+    assert found["a/00"] == found["b/00"] == 0 and found["a/01"] == pytest.approx(0.701)
+    assert len((tmp_path / "out/import.txt").read_text().splitlines()) == 2
+
+
+def test_depth_of_another_unit(tmp_path: Path, content: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    """Metres as 16-bit numbers are ones and twos, and tenths of millimetres want to be told."""
+    for k in range(12):
+        numbers = np.full(SIZE, 7000 + k, np.uint16) if k else np.full(SIZE, 2, np.uint16)
+        numbers[0, 0] = 65535
+        cv2.imwrite(str(tmp_path / f"depth/a/{k:02d}.png"), numbers)
+    assert imported(tmp_path, content, "--depth", str(tmp_path / "depth"), "--depth-scale", "0.0001") == 0
+    assert "1 x depth that cannot be right" in capsys.readouterr().out
+    [line] = (tmp_path / "out/import.txt").read_text().splitlines()
+    assert "a/00.jpg" in line and "a median of 0.0002 m" in line and "--depth-scale" in line
+    data = Dataset.open(tmp_path / "out")
+    assert not data[0].depth_m.any() and not list(problems(tmp_path / "out", quiet=True))
+    assert data[3].depth_m[5, 5] == pytest.approx(0.7, abs=0.001) and data[3].depth_m[0, 0] == pytest.approx(6.554)
+    assert imported(tmp_path, content, "--depth", str(tmp_path / "depth")) == 1, "a folder is of one scale"
+    assert "depth_scale" in capsys.readouterr().err
+    assert imported(tmp_path, content, "--depth-scale", "-1") == 1
+    assert "metres per unit" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("count", [0, 1, 300])
 def test_sets_of_no_one_and_300_objects_go_out_and_in_again(
     tmp_path: Path, content: dict[str, Any], count: int
