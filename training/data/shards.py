@@ -52,7 +52,7 @@ def checked_info(path: Path, info: Mapping[str, Any]) -> dict[str, Any]:
         differing = sorted(k for k in {*stored, *wanted} if stored.get(k) != wanted.get(k))
         raise InputError(
             f"expected in {path} a data set of { {k: wanted.get(k) for k in differing} }, got one of "
-            f"{ {k: stored.get(k) for k in differing} }: use the same options, or another folder"
+            f"{ {k: stored.get(k) for k in differing} }: use the same options and files, or another folder"
         )
     return wanted
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -25,7 +26,7 @@ from saom_core.pictures.orientation import upright, upright_camera
 from ..data.annotations import is_too_small
 from ..data.frames import SPLITS, MaskedFrame, MaskedObject, Split
 from ..data.index import Index
-from ..data.paths import inside
+from ..data.paths import inside, quick_digest_of
 from ..data.shards import MAX_FRAMES_PER_EPISODE, checked_info, checked_shard, read_shard, shard_name
 from ..dataset import DatasetWriter, only_writer
 from .depth import DepthFiles
@@ -148,6 +149,7 @@ def import_pictures(
     info = {**info, "depth": depth.resolve().name} if depth is not None else info
     info = {**info, "depth_scale": depth_scale} if depth_scale else info
     info = {**info, "crowds": crowds} if crowds != CROWDS[0] else info
+    info = {**info, "files": quick_digest_of(_files(source.pictures, images, depths))}
     checked_info(out, info)
     report = Report(told=Counter(reason for reason, _ in source.faults))
     with only_writer(out), tqdm(total=len(source.pictures), unit="picture", desc="import", disable=quiet) as bar:
@@ -166,6 +168,15 @@ def import_pictures(
         _tidy(out / LISTED)
         Index(out, checked_shard)  # so that a large set opens at once
     return report
+
+
+def _files(pictures: Sequence[Listed], images: Path, depths: DepthFiles) -> Iterator[tuple[str, Path | None]]:
+    """Name and path of each picture and of its depth; None where there is none, or it leads out of the folder."""
+    for one in pictures:
+        with suppress(InputError):  # told when its turn comes
+            yield one.file_name, inside(images, one.file_name)
+        with suppress(InputError):
+            yield one.file_name, depths.path(one.file_name, one.depth_file_name)
 
 
 def _check_folder(pictures: Sequence[Listed], folder: Path, path_of: Callable[[Listed], Path | None]) -> None:

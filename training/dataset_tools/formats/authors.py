@@ -25,7 +25,7 @@ from saom_core.pictures.photos import read_picture
 from saom_core.taxonomy import CLASSES, OTHER
 
 from ...data.frames import SPLITS, MaskedFrame, MaskedObject, Split
-from ...data.paths import inside
+from ...data.paths import inside, quick_digest_of
 from ...data.shards import MAX_FRAMES_PER_EPISODE, checked_info
 from ...dataset import DatasetWriter, only_writer
 
@@ -52,7 +52,9 @@ def import_authors(metadata: Path, images: Path, out: Path, quiet: bool = False)
     ]
     _warn_of_doubts(names, episodes)
     content = hashlib.sha256(metadata.read_bytes()).hexdigest()
-    info = {"simulator": "authors", "metadata": metadata.name, "sha256": content, "overlaps": True}
+    files = [_existing(inside(images, name)) for _, entries in episodes for entry in entries for name in _names(entry)]
+    told = quick_digest_of((path.relative_to(images).as_posix(), path) for path in files)
+    info = {"simulator": "authors", "metadata": metadata.name, "sha256": content, "overlaps": True, "files": told}
     checked_info(out, info)
     count = sum(len(entries) for _, entries in episodes)
     with only_writer(out), tqdm(total=count, unit="picture", desc="import", disable=quiet) as bar:
@@ -132,6 +134,11 @@ def scene_of(entry: Entry) -> str:
     return Path(masks[0]).stem.split("-")[0]
 
 
+def _names(entry: Entry) -> Sequence[str]:
+    """Its picture and its masks."""
+    return [entry["image_name"], *entry["entity_masks"]]
+
+
 def _frame(entry: Entry, names: Sequence[str], images: Path, split: Split) -> MaskedFrame:
     image_rgb = _picture(inside(images, entry["image_name"]), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)[
         ..., ::-1
@@ -170,6 +177,10 @@ def _mask(path: Path, size_hw: tuple[int, int]) -> np.ndarray:
 
 def _picture(path: Path, mode: int) -> np.ndarray:
     """(H, W) or (H, W, C), blue first."""
+    return read_picture(_existing(path), mode)
+
+
+def _existing(path: Path) -> Path:
     if not path.is_file():
         raise InputError(f"expected a picture at {path}, found none: is --images the folder that the paths start from?")
-    return read_picture(path, mode)
+    return path

@@ -146,6 +146,18 @@ def test_a_killed_import_goes_on(folder: Folder):
         import_authors(folder.write(), folder.path, folder.path / "out", quiet=True)
 
 
+@pytest.mark.parametrize("kind", ["picture", "mask"])
+def test_an_import_goes_on_with_the_same_pictures_alone(folder: Folder, kind: str):
+    mask = folder.mask("FloorPlan1-0-Mug-1.png", (0, 10, 0, 10))
+    picture = folder.add("train", [mask], [0])["image_name"]
+    assert len(folder.imported()) == 1
+    changed = np.zeros((*SIZE_HW, 3), np.uint8)
+    changed[:20] = 255
+    cv2.imwrite(str(folder.path / (picture if kind == "picture" else mask)), changed)
+    with pytest.raises(InputError, match=r"'files'.*another folder"):
+        folder.imported()
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

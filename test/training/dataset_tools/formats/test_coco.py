@@ -352,6 +352,37 @@ def test_a_set_without_depth_is_not_taken_for_one_with_it(
     assert "depth" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("what", ["images", "depth", "one picture more"])
+def test_an_import_goes_on_with_the_same_pictures_and_depth_alone(
+    tmp_path: Path, content: dict[str, Any], capsys: pytest.CaptureFixture[str], what: str
+) -> None:
+    """Others would be ignored, or half of a set be made of each."""
+    late = tmp_path / "images/a/05.jpg"
+    kept = late.read_bytes()
+    if what == "one picture more":
+        late.unlink()
+    words = ["--depth", str(tmp_path / "depth")]
+    assert imported(tmp_path, content, *words) == 0
+    shutil.copytree(tmp_path / "images", tmp_path / "copy/images")
+    shutil.copytree(tmp_path / "depth", tmp_path / "copy/depth")
+    moved = ["--images", str(tmp_path / "copy/images"), "--depth", str(tmp_path / "copy/depth")]
+    assert imported(tmp_path, content, *moved) == 0, "they may lie elsewhere"
+    if what == "images":
+        cv2.imwrite(str(tmp_path / "copy/images/a/03.jpg"), np.zeros((*SIZE, 3), np.uint8))
+    elif what == "depth":
+        path = tmp_path / "copy/depth/a/03.png"
+        packed = (cv2.imencode(".png", np.full(SIZE, value, np.uint16))[1].tobytes() for value in range(704, 1000))
+        path.write_bytes(next(one for one in packed if len(one) == path.stat().st_size))  # the size does not tell
+    else:
+        (tmp_path / "copy/images/a/05.jpg").write_bytes(kept)
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    capsys.readouterr()
+    assert imported(tmp_path, content, *moved) == 1
+    said = capsys.readouterr().err
+    assert "'files'" in said and "another folder" in said
+    assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
+
+
 BAD: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     (lambda c: c["annotations"][0].update(category_id=3), "category 3 is none"),
     (lambda c: c["annotations"][0].update(category_id=[]), "category \\[\\] is none"),
