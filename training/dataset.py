@@ -226,7 +226,7 @@ class Dataset:
             for key, class_ids in self._class_ids.items():
                 used = np.flatnonzero(categories == key).tolist()
                 ids, times = np.unique(
-                    np.frombuffer(b"".join(packed[row] for row in used), np.int32), return_counts=True
+                    np.frombuffer(b"".join(packed[row] for row in used), np.int64), return_counts=True
                 )
                 np.add.at(counts, [class_ids[number] for number in ids.tolist()], times)
         return counts

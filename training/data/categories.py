@@ -43,6 +43,19 @@ def categories_of(class_names: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def names_by_id(shard: Mapping[str, Any]) -> dict[int, str]:
-    """Class name of each category id of a shard, by rising id; ids need not begin with 0, nor be without gaps."""
-    categories = shard.get("categories", categories_of(CLASSES_AND_OTHER))
-    return {int(entry["id"]): str(entry["name"]) for entry in sorted(categories, key=lambda entry: int(entry["id"]))}
+    """Class name of each category id of a shard, by rising id; ids need not begin with 0, nor be without gaps.
+
+    Raises:
+        InputError: If an id has two names, or a category none.
+    """
+    names: dict[int, str] = {}
+    for entry in shard.get("categories", categories_of(CLASSES_AND_OTHER)):
+        number, name = int(entry["id"]), entry["name"]
+        if name is None:
+            raise InputError(f"expected a name for every category, got none for id {number}: give it one")
+        if names.setdefault(number, str(name)) != str(name):
+            raise InputError(
+                f"expected one name for each category id, got {names[number]!r} and {str(name)!r} with the id "
+                f"{number}: give one of them, and its annotations, another id"
+            )
+    return dict(sorted(names.items()))

@@ -29,7 +29,7 @@ from tqdm import tqdm
 from saom_core.errors import InputError
 
 INDEX = "index.sqlite"
-VERSION = 1
+VERSION = 2
 """Goes up when the tables change; an index of another version is made anew."""
 BUSY_S = 600.0
 """How long to wait for another process that makes the index."""
@@ -47,7 +47,7 @@ CREATE TABLE pictures (id INTEGER PRIMARY KEY AUTOINCREMENT, shard INTEGER, plac
 CREATE TABLE contents (picture INTEGER PRIMARY KEY, content BLOB);
 CREATE INDEX pictures_of_shards ON pictures (shard)
 """
-"""`wholes` and `sub_objects` are int32 category ids, `content` is the JSON of the picture and its annotations. Keys of
+"""`wholes` and `sub_objects` are int64 category ids, `content` is the JSON of the picture and its annotations. Keys of
 pictures are never used again: who has opened the data set finds the picture that it knows, or none."""
 ReadShard = Callable[[Path], tuple[Mapping[str, Any], Mapping[int, str]]]
 CHANGED = "expected the data set as it was when it was opened, but a shard was changed: open it again"
@@ -315,8 +315,8 @@ def _insert(
                 place,
                 image["split"],
                 str(image["scene"]),
-                np.array(wholes, np.int32).tobytes(),
-                np.array(subs, np.int32).tobytes(),
+                np.array(wholes, np.int64).tobytes(),
+                np.array(subs, np.int64).tobytes(),
                 hashlib.blake2b(text, digest_size=DIGEST_BYTES).digest(),
             ),
         ).lastrowid

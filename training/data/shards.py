@@ -32,6 +32,7 @@ NEAREST_M, FARTHEST_M = 0.01, MOST_MM / 1000
 """Where the middle distance of a picture lies unless its unit is wrong: millimetres taken for metres, say."""
 _OF_IMAGE = ("id", "file_name", "depth_file_name", "height", "width", "scene", "split", "camera", "ignore")
 _WHOLE_NUMBERS = ("id", "image_id", "category_id", "height", "width")
+_LARGEST = 2**63 - 1  # what the index, as most programs, can hold
 _OF_ANNOTATION = ("id", "image_id", "part_of", "segmentation")
 
 
@@ -159,11 +160,15 @@ def check_entries(shard: Mapping[str, Any], path: Path) -> None:
                     f"{', '.join(missing)}: add it, or make the data set again; `saom dataset check` finds what else "
                     "is wrong"
                 )
-            broken = [key for key in _WHOLE_NUMBERS if key in entry and type(entry[key]) is not int]
+            broken = [
+                key
+                for key in _WHOLE_NUMBERS
+                if key in entry and (type(entry[key]) is not int or abs(entry[key]) > _LARGEST)
+            ]
             if broken:
                 raise InputError(
-                    f"expected whole numbers as {', '.join(broken)} of number {place} of the {kind} in {path}, got "
-                    f"{', '.join(repr(entry[key]) for key in broken)}: make the data set again"
+                    f"expected whole numbers as {', '.join(broken)} of number {place} of the {kind} in {path}, of "
+                    f"64 bits at most, got {', '.join(repr(entry[key]) for key in broken)}: make the data set again"
                 )
 
 
@@ -224,6 +229,8 @@ def checked_shard(path: Path) -> tuple[dict[str, Any], dict[int, str]]:
     try:
         names = names_by_id(shard)
         unknown = {entry["category_id"] for entry in shard["annotations"]} - set(names)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"expected COCO categories and annotations with their ids in {path}, got {error!r}") from None
     if unknown:

@@ -104,10 +104,12 @@ def test_a_data_set_without_names_has_the_taxonomy(tmp_path: Path, make_frame: C
     assert Dataset.open(written(tmp_path / "empty", [])).class_names == CLASSES_AND_OTHER
 
 
-def test_ids_may_have_gaps(tmp_path: Path, make_own: Callable[..., Frame]) -> None:
+@pytest.mark.parametrize("largest", [90, 2**31, 2**63 - 1])
+def test_ids_may_have_gaps_and_be_large(tmp_path: Path, make_own: Callable[..., Frame], largest: int) -> None:
     path = written(tmp_path / "own", [make_own()], class_names=NAMES)
     before = named_masks(Dataset.open(path))
-    new_ids = {0: 90, 1: 7, 2: 1}
+    counts = Dataset.open(path).class_counts(sub_objects=True).tolist()
+    new_ids = {0: largest, 1: 7, 2: 1}
 
     def renumber(shard: dict[str, Any]) -> None:
         for entry in shard["annotations"]:
@@ -119,7 +121,19 @@ def test_ids_may_have_gaps(tmp_path: Path, make_own: Callable[..., Frame]) -> No
     (path / "dataset.json").write_text("{}")  # nothing but the shards names the classes
     assert Dataset.open(path).class_names == ("crate", "mug_blue", "gear")
     assert named_masks(Dataset.open(path)) == before
+    assert Dataset.open(path).class_counts(sub_objects=True).tolist() == counts[::-1]
     assert not list(problems(path, quiet=True))
+
+
+def test_ids_beyond_64_bits_and_with_two_names_are_refused(tmp_path: Path, make_own: Callable[..., Frame]) -> None:
+    path = written(tmp_path / "own", [make_own()], class_names=NAMES)
+    change_shards(path, lambda shard: shard["categories"].append({"id": 1, "name": "cup"}))
+    with pytest.raises(InputError, match=r"00000000.json: .* got 'mug_blue' and 'cup' with the id 1"):
+        Dataset.open(path)
+    assert any("'mug_blue' and 'cup'" in line for line in problems(path, quiet=True))
+    change_shards(path, lambda shard: shard["annotations"][0].update(category_id=2**63))
+    with pytest.raises(InputError, match="as category_id of number 0 .* 64 bits at most, got 9223372036854775808"):
+        Dataset.open(path)
 
 
 def test_data_sets_of_other_classes_merge_by_name(

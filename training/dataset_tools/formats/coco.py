@@ -45,6 +45,8 @@ def read_coco(path: Path, content: Entry) -> Source:
         names = {number: name for number, name in names_by_id(content).items() if number not in headings}
         images: dict[Any, Entry] = {image["id"]: image for image in content["images"]}
         file_names = [str(image["file_name"]) for image in content["images"]]
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"expected COCO's images and categories with their ids in {path}, got {error!r}") from None
     _check_names(names, path)

@@ -46,6 +46,8 @@ def read_panoptic(path: Path, content: Entry) -> Source:
         for entry in content["annotations"]:
             annotations.setdefault(entry["image_id"], entry)
         images = [(image["id"], str(image["file_name"])) for image in content["images"]]
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"expected COCO panoptic JSON in {path}, got {error!r}") from None
     class_names_of({"class_names": list(names.values())})

@@ -500,6 +500,8 @@ def test_a_killed_import_goes_on_and_tells_everything_once(
             "instances.json, got 'plate' with the ids 2 and 90",
         ),
         (lambda c: c["categories"].append({"id": 2, "name": ""}), "class_names"),
+        (lambda c: c["categories"].append({"id": 2, "name": None}), "instances.json: expected a name"),
+        (lambda c: c["categories"].append({"id": 7, "name": "cup"}), "got 'bracket' and 'cup' with the id 7"),
         (lambda c: c["categories"].append(5), "COCO's images and categories"),
         (lambda c: c["images"].append(c["images"][0]), "every image once"),
         (lambda c: c.pop("categories"), "metadata"),
