@@ -25,11 +25,14 @@ def inside(folder: Path, name: Any) -> Path:
         name: relative path in the folder, as a JSON file tells it.
 
     Raises:
-        InputError: The name is no text, absolute, has `..` in it, or leads out of the folder by a symbolic link.
+        InputError: The name is no text that UTF-8 can hold, absolute, has `..` in it, or leads out of the folder by a
+            symbolic link.
     """
     wrong = ""
     if not isinstance(name, str) or not name or "\0" in name:
         wrong = "something else"
+    elif not _is_text(name):
+        wrong = "a name that UTF-8 cannot hold"
     elif PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive or PureWindowsPath(name).root:
         wrong = "an absolute path"
     elif ".." in PureWindowsPath(name).parts:  # it takes both kinds of slash as separators
@@ -41,6 +44,15 @@ def inside(folder: Path, name: Any) -> Path:
             f"expected the path of a file in {folder}, got {wrong}: {name!r}: put the file into the folder"
         )
     return folder / name
+
+
+def _is_text(name: str) -> bool:
+    """Whether it can be written in UTF-8: half of a pair of surrogates, which JSON can hold, cannot."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def digest_of(files: Iterable[tuple[str, Path]]) -> str:
@@ -60,7 +72,7 @@ def digest_of(files: Iterable[tuple[str, Path]]) -> str:
             content = "none"
         except OSError as error:
             raise InputError(f"expected a file at {path}, got {error.strerror}") from None
-        digest.update(f"{name}\0{content}\n".encode())
+        digest.update(f"{name}\0{content}\n".encode(errors="backslashreplace"))
     return digest.hexdigest()
 
 

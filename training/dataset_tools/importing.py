@@ -41,6 +41,7 @@ PROBES = 100
 """At least one of the first so many pictures must be there, or the folder is the wrong one."""
 CROWDS = ("ignore", "objects")
 """What becomes of a crowd of a class: pixels that are not asked about, or an object as any other."""
+TWICE = "picture that two files of annotations name: the first one counts"
 LEAST_INSIDE = 0.5  # share of a part's mask that must lie in the mask of the whole it is given to
 
 
@@ -135,8 +136,10 @@ def import_pictures(
         quiet: no progress bar.
 
     Raises:
-        InputError: No picture is where it should be, a class of `parts` does not exist, or `out` holds something else.
+        InputError: No picture is where it should be, or none can be taken, a class of `parts` does not exist, or `out`
+            holds something else.
     """
+    source = _once_each(source)
     unknown = sorted(set(parts) - set(source.class_names))
     if unknown:
         raise InputError(f"expected parts of the classes {sorted(source.class_names)}, got {', '.join(unknown)}")
@@ -167,7 +170,22 @@ def import_pictures(
             bar.update(len(pictures))
         _tidy(out / LISTED)
         Index(out, checked_shard)  # so that a large set opens at once
+    if not report.pictures:
+        raise InputError(
+            f"expected pictures that can be taken, got none of {len(source.pictures)}: mend what is told here, and "
+            f"import into another folder: {report.text(out)}"
+        )
     return report
+
+
+def _once_each(source: Source) -> Source:
+    """The source with each picture once: several files of annotations may name the same."""
+    pictures: dict[str, Listed] = {}
+    faults = list(source.faults)
+    for one in source.pictures:
+        if pictures.setdefault(one.file_name, one) is not one:
+            faults.append((TWICE, f"{one.file_name}: {TWICE}"))
+    return replace(source, pictures=list(pictures.values()), faults=faults)
 
 
 def _files(pictures: Sequence[Listed], images: Path, depths: DepthFiles) -> Iterator[tuple[str, Path | None]]:
@@ -208,7 +226,8 @@ def _episodes(pictures: Sequence[Listed]) -> Iterator[tuple[Split, list[Listed]]
 
 
 def _scene(one: Listed) -> str:
-    return one.scene or str(Path(one.file_name).with_suffix(""))
+    scene = one.scene or str(Path(one.file_name).with_suffix(""))
+    return scene.encode(errors="backslashreplace").decode()  # half of a pair of surrogates cannot be stored
 
 
 def _frame(
@@ -349,7 +368,7 @@ def _count(report: Report, shard: Mapping[str, Any]) -> None:
 
 def _append(path: Path, lines: Sequence[str]) -> None:
     if lines:
-        with path.open("a", encoding="utf-8") as file:
+        with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.writelines(line.replace("\n", " ") + "\n" for line in lines)
 
 

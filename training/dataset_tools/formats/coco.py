@@ -13,6 +13,7 @@ from saom_core.errors import InputError
 from ...data.categories import class_names_of, names_by_id
 from ...data.frames import SPLITS
 from ..importing import Drawn, Listed, Source
+from ..told import Faults, camera_of, is_yes, key_of, size_of
 
 Entry = Mapping[str, Any]
 
@@ -44,7 +45,7 @@ def read_coco(path: Path, content: Entry) -> Source:
         headings = _headings(content)
         names = {number: name for number, name in names_by_id(content).items() if number not in headings}
         images: dict[Any, Entry] = {image["id"]: image for image in content["images"]}
-        file_names = [str(image["file_name"]) for image in content["images"]]
+        file_names = [_file_name(image) for image in content["images"]]
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -62,7 +63,7 @@ def read_coco(path: Path, content: Entry) -> Source:
             faults.append(("annotation skipped", f"annotation {number}: annotation skipped: {fault}"))
         else:
             annotations[entry["image_id"]].append(entry)
-    pictures = [_listed(image, annotations[image["id"]], names) for image in content["images"]]
+    pictures = [_listed(image, annotations[image["id"]], names, faults) for image in content["images"]]
     info = {"simulator": "coco", "source": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     return Source(info, list(names.values()), pictures, faults)
 
@@ -114,31 +115,36 @@ def _is_key(value: Any) -> bool:
     return isinstance(value, int | str)
 
 
-def _listed(image: Entry, entries: Sequence[Entry], names: Mapping[int, str]) -> Listed:
+def _file_name(image: Entry) -> str:
+    """LVIS tells the address of COCO's picture alone, whose last two parts are folder and name."""
+    name = image.get("file_name")
+    return str(image["file_name"] if name or not image.get("coco_url") else "/".join(image["coco_url"].split("/")[-2:]))
+
+
+def _listed(image: Entry, entries: Sequence[Entry], names: Mapping[int, str], faults: Faults) -> Listed:
     if image.get("split") is not None and image["split"] not in SPLITS:
         raise InputError(f"expected image {image['id']} to have a split of {SPLITS}, got {image['split']!r}")
-    height, width = image.get("height"), image.get("width")
-    told = isinstance(height, int) and isinstance(width, int) and height > 0 and width > 0
+    name, scene = _file_name(image), image.get("scene")
     return Listed(
-        file_name=str(image["file_name"]),
+        file_name=name,
         drawn=lambda: _drawn(entries, names),
-        told_hw=(height, width) if told else None,  # type: ignore[arg-type]
-        scene=str(image.get("scene", "")),
+        told_hw=size_of(image.get("height"), image.get("width"), name, faults),
+        scene="" if scene is None else str(scene),
         split=image.get("split"),
-        camera=image.get("camera"),
+        camera=camera_of(image.get("camera"), name, faults),
         depth_file_name=str(image.get("depth_file_name") or ""),
     )
 
 
 def _drawn(entries: Sequence[Entry], names: Mapping[int, str]) -> Iterator[Drawn]:
     for place, entry in enumerate(entries):
-        crowd = bool(entry.get("iscrowd"))
+        crowd = is_yes(entry.get("iscrowd"))
         yield Drawn(
-            key=entry.get("id", f"number {place}"),
-            class_name="" if crowd and entry.get("ignored") else names[entry["category_id"]],
+            key=key_of(entry.get("id", f"number {place}")),
+            class_name="" if crowd and is_yes(entry.get("ignored")) else names[entry["category_id"]],
             outline=entry.get("segmentation"),
             crowd=crowd,
-            part_of=entry.get("part_of"),
+            part_of=key_of(entry.get("part_of")),
         )
 
 

@@ -17,6 +17,7 @@ from saom_core.errors import InputError
 from ...data.paths import digest_of
 from ..importing import Drawn, Listed, Source
 from ..outlines import OutlineFault
+from ..told import Faults, key_of, size_of
 
 Entry = Mapping[str, Any]
 CORNERS = 64
@@ -32,19 +33,19 @@ def read_labelme(folder: Path) -> Source:
     Raises:
         InputError: there is no LabelMe file in the folder.
     """
-    pictures, faults = [], []
+    pictures: list[Listed] = []
+    faults: Faults = []
     names: set[str] = set()
     files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.json"))}
     for where, path in files.items():
         try:
             content = json.loads(path.read_bytes())
             shapes, image = content["shapes"], content["imagePath"].replace("\\", "/")
-            names.update(str(shape["label"]) for shape in shapes)
+            names.update(str(shape["label"]) for shape in shapes if shape["label"] is not None)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             faults.append(("picture skipped", f"{where}: picture skipped: expected LabelMe's JSON, got {error!r}"))
             continue
-        height, width = content.get("imageHeight"), content.get("imageWidth")
-        told_hw = (height, width) if isinstance(height, int) and isinstance(width, int) and height * width else None
+        told_hw = size_of(content.get("imageHeight"), content.get("imageWidth"), where, faults)
         pictures.append(Listed(_joined(path.parent.relative_to(folder), image), _Shapes(shapes, told_hw), told_hw))
     if not pictures:
         raise InputError(f"expected LabelMe's JSON files in {folder}, found none: give their folder")
@@ -72,11 +73,13 @@ class _Shapes:
     def __call__(self) -> Iterator[Drawn]:
         grouped: dict[tuple[str, Any], list[Any]] = {}
         for number, shape in enumerate(self._shapes, 1):
-            kind, label, group = shape.get("shape_type", "polygon"), str(shape["label"]), shape.get("group_id")
+            kind, label, group = shape.get("shape_type", "polygon"), shape["label"], key_of(shape.get("group_id"))
             try:
-                outline = self._outline(shape, kind)
+                if label is None:
+                    raise OutlineFault("a shape without a label")
+                label, outline = str(label), self._outline(shape, kind)
             except OutlineFault as fault:
-                yield Drawn(f"{number}, a {kind}", label, fault)
+                yield Drawn(f"{number}, a {kind}", str(label), fault)
                 continue
             if group is not None and isinstance(outline, list):
                 grouped.setdefault((label, group), []).extend(outline)

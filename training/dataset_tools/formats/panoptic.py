@@ -14,6 +14,7 @@ from saom_core.errors import InputError
 from ...data.categories import class_names_of, names_by_id
 from ...data.paths import digest_of, inside
 from ..importing import Drawn, Listed, Source
+from ..told import is_yes
 
 Entry = Mapping[str, Any]
 
@@ -40,7 +41,7 @@ def read_panoptic(path: Path, content: Entry) -> Source:
     if not segments.is_dir():
         raise InputError(f"expected the pictures of the segments in {segments}, found no folder: put them there")
     try:
-        things = {**content, "categories": [one for one in content["categories"] if one.get("isthing", 1)]}
+        things = {**content, "categories": [one for one in content["categories"] if is_yes(one.get("isthing", 1))]}
         every, names = names_by_id(content), names_by_id(things)
         annotations: dict[Any, Entry] = {}
         for entry in content["annotations"]:
@@ -82,13 +83,18 @@ class _Segments:
             raise InputError(f"expected the segments of the picture at {path}, got {error}") from None
         numbers = red + 256 * green + 65536 * blue
         told = set()
-        for segment in self._entry["segments_info"]:
-            number, category = segment.get("id"), segment.get("category_id")
+        try:
+            segments = [
+                (int(segment["id"]), segment["category_id"], is_yes(segment.get("iscrowd")))
+                for segment in self._entry["segments_info"]
+                if segment.get("category_id") in self._categories
+            ]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"expected segments_info with id and category_id of each segment, got {error!r}") from None
+        for number, category, crowd in segments:
+            told.add(number)
             if category in self._names:
-                crowd = bool(segment.get("iscrowd"))
                 yield Drawn(number, self._names[category], numbers == number, crowd)
-            if category in self._categories:
-                told.add(number)
         nothing = ~np.isin(numbers, list(told))  # no segment, or one of an unknown category
         if nothing.any():
             yield Drawn("of the pixels without a segment", "", nothing, crowd=True)

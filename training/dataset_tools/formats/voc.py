@@ -16,6 +16,7 @@ from saom_core.errors import InputError
 from ...data.paths import digest_of
 from ..importing import Drawn, Listed, Source
 from ..outlines import OutlineFault
+from ..told import Faults, size_of
 
 PICTURES, OBJECTS, CLASSES = "JPEGImages", "SegmentationObject", "SegmentationClass"
 FIRST_PIXEL = 1
@@ -51,13 +52,12 @@ def read_voc(folder: Path) -> tuple[Source, Path]:
         InputError: there is no such XML file in the folder, or it has classes of its own and does not tell their order.
     """
     files = sorted((folder / "Annotations").glob("*.xml")) or sorted(folder.rglob("*.xml"))
-    faults = []
-    told: list[tuple[Path, str, tuple[int, int], list[Any]]] = []  # file, picture, its size, objects
+    faults: Faults = []
+    told: list[tuple[Path, str, tuple[int, int] | None, list[Any]]] = []  # file, picture, its size, objects
     for path in files:
         try:
             tree = ElementTree.parse(path).getroot()
             image = str(tree.findtext("filename") or "")
-            height, width = (int(tree.findtext(f"size/{edge}") or 0) for edge in ("height", "width"))
             objects = list(tree.iter("object"))
             if tree.tag != "annotation" or not image:
                 raise ValueError("no annotation with a filename")
@@ -66,19 +66,20 @@ def read_voc(folder: Path) -> tuple[Source, Path]:
                 ("picture skipped", f"{path.name}: picture skipped: expected Pascal VOC's XML, got {error!r}")
             )
             continue
-        told.append((path, image, (height, width), objects))
-    names = {str(one.findtext("name")) for *_, objects in told for one in objects}
+        size_hw = size_of(tree.findtext("size/height"), tree.findtext("size/width"), image, faults)
+        told.append((path, image, size_hw, objects))
+    names = {name for *_, objects in told for one in objects if (name := one.findtext("name"))}
     masks = folder / OBJECTS
     labels = None
     pictures = []
-    for path, image, (height, width), objects in told:
+    for path, image, size_hw, objects in told:
         drawn: Any = _Polygons(objects)
         if (masks / f"{path.stem}.png").is_file():
             labels = labels or _labels_of(folder, names)
             drawn = _Values(masks / f"{path.stem}.png", folder / CLASSES / f"{path.stem}.png", labels)
         elif masks.is_dir():
             continue  # only some of the set's pictures are segmented
-        pictures.append(Listed(image, drawn, (height, width) if height and width else None))
+        pictures.append(Listed(image, drawn, size_hw))
     if not pictures:
         raise InputError(f"expected Pascal VOC's XML files in {folder}, found none that tells of a picture")
     root = folder / PICTURES if (folder / PICTURES).is_dir() else folder
@@ -162,7 +163,9 @@ class _Polygons:
                 outline: Any = [[float(corners[tag]) - FIRST_PIXEL for tag in tags]]
             except (KeyError, ValueError):
                 outline = OutlineFault("a polygon that is no list of x1, y1, x2, y2, ...")
-            if not corners:
+            if not one.findtext("name"):
+                outline = OutlineFault("an object without a name")
+            elif not corners:
                 outline = OutlineFault("a box alone, no outline")
             yield Drawn(number, str(one.findtext("name")), outline)
 

@@ -63,6 +63,9 @@ def read_yolo(path: Path, images: Path | None) -> tuple[Source, Path]:
                     faults.append((f"picture in two splits: taken once, in {before.split}", f"{name}: in {split}, too"))
     if not pictures:
         raise InputError(f"expected pictures in the folders {sorted(map(str, folders.values()))} of {root}, found none")
+    if not any(label.is_file() for label in labels.values()):
+        such = next(iter(labels.values()))
+        faults.append(("no file of outlines for any picture", f"no file of outlines for any picture, such as {such}"))
     info = {"simulator": "yolo", "source": path.name, "sha256": digest_of([(path.name, path), *labels.items()])}
     return Source(info, [str(name) for _, name in sorted(names.items())], list(pictures.values()), faults), root
 

@@ -121,6 +121,96 @@ def test_a_crowd_is_ignored(tmp_path: Path, content: dict[str, Any]) -> None:
     np.testing.assert_array_equal(sample.ignore, rectangle(0, 60, 20, 80))
 
 
+@pytest.mark.parametrize("kind", [float, str])
+def test_sizes_cameras_and_flags_of_any_type(tmp_path: Path, content: dict[str, Any], kind: type) -> None:
+    """The file tells of twice the picture's size, as pandas or a web form write numbers."""
+    large = {"height": kind(120), "width": kind(160), "scene": 0}
+    camera = {key: kind(value) for key, value in (("fx", 600), ("fy", 620), ("cx", 78.5), ("cy", 60.5))}
+    content["images"][0].update(large, camera=camera)
+    content["annotations"] = [
+        {"id": 0, "image_id": 100, "category_id": 7, "segmentation": [[40, 20, 100, 20, 100, 80, 40, 80]]}
+        | {"iscrowd": "0"}
+    ]
+    assert imported(tmp_path, content) == 0
+    data = Dataset.open(tmp_path / "out")
+    wanted = rectangle(10, 20, 40, 50)
+    [sample] = [data[k] for k in range(12) if data.scenes()[k] == "0"]
+    [mask] = sample.masks
+    assert (mask & wanted).sum() / (mask | wanted).sum() > 0.9, "a polygon's border is fuzzy"
+    assert sample.camera.fx == pytest.approx(300) and sample.camera.cx == pytest.approx(39)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"camera": "left"}, "camera without the numbers"),
+        ({"camera": {"K": [1, 2, 3]}}, "camera without the numbers"),
+        ({"camera": {"fx": None, "fy": 1, "cx": 1, "cy": 1}}, "camera without the numbers"),
+        ({"camera": {"fx": float("inf"), "fy": 1, "cx": 1, "cy": 1}}, "camera without the numbers"),
+        ({"width": "wide"}, "size that is no number"),
+        ({"height": -60}, "size that is no number"),
+        ({"width": [80]}, "size that is no number"),
+    ],
+)
+def test_what_a_file_tells_in_vain_of_a_picture_is_told(
+    tmp_path: Path, content: dict[str, Any], capsys: pytest.CaptureFixture[str], fields: dict[str, Any], said: str
+) -> None:
+    content["images"][0].update(fields)
+    assert imported(tmp_path, content) == 0
+    assert f"1 x {said}" in capsys.readouterr().out
+    [line] = (tmp_path / "out/import.txt").read_text().splitlines()
+    assert line.startswith("a/00.jpg: ") and said in line
+    sample = Dataset.open(tmp_path / "out")[0]
+    assert sample.masks[sample.class_names.index("bolt M8")][20:30, 20:30].all()
+    assert sample.camera.fx == pytest.approx(40 / np.tan(np.pi / 6))
+
+
+def test_nothing_told_is_told_of_nothing(tmp_path: Path, content: dict[str, Any]) -> None:
+    for image in content["images"]:
+        image.update(scene=None, camera=None, height=None, width=0, split=None)
+    assert imported(tmp_path, content) == 0
+    data = Dataset.open(tmp_path / "out")
+    assert data.scenes() == [f"a/{k:02d}" for k in range(12)] and data.splits().count("train") == 10
+    assert not (tmp_path / "out/import.txt").exists()
+
+
+def test_names_that_no_text_can_hold_are_told(tmp_path: Path, content: dict[str, Any]) -> None:
+    """JSON can hold half of a pair of surrogates."""
+    content["images"][3]["file_name"] = "a/\udcff.jpg"
+    content["images"][4]["scene"] = "room \ud800"
+    assert imported(tmp_path, content) == 0
+    data = Dataset.open(tmp_path / "out")
+    assert len(data) == 11 and "room \\ud800" in data.scenes()
+    [line] = (tmp_path / "out/import.txt").read_text().splitlines()
+    assert "a name that UTF-8 cannot hold: 'a/\\udcff.jpg'" in line
+
+
+def test_ids_of_any_type_are_compared(tmp_path: Path, content: dict[str, Any]) -> None:
+    content["annotations"][0]["id"] = [1]
+    content["annotations"][1]["part_of"] = [1]
+    content["annotations"][2]["part_of"] = {"id": 1}
+    assert imported(tmp_path, content) == 0
+    sample = Dataset.open(tmp_path / "out", sub_objects="apart")[0]
+    rows = {name: row for row, name in enumerate(sample.class_names)}
+    assert sample.part_of[rows["bolt M8"]] == rows["plate"] and sample.part_of[rows["bracket"]] == -1
+
+
+def test_lvis_names_the_address_of_a_picture(tmp_path: Path, content: dict[str, Any]) -> None:
+    for image in content["images"]:
+        image["coco_url"] = f"http://images.cocodataset.org/{image.pop('file_name')}"
+    assert imported(tmp_path, content) == 0
+    assert Dataset.open(tmp_path / "out").scenes()[3] == "a/03"
+
+
+def test_an_import_that_takes_nothing_fails(
+    tmp_path: Path, content: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (tmp_path / "images/a").iterdir():
+        path.write_text("no picture")
+    assert imported(tmp_path, content) == 1
+    assert "none of 12" in (said := capsys.readouterr().err) and "12 x picture skipped" in said
+
+
 def test_objects_that_supervision_marks_as_crowds_are_told_and_can_be_objects(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

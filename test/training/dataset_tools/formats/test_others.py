@@ -339,8 +339,8 @@ def test_pictures_of_masks_that_do_not_fit_are_told(
 ) -> None:
     root = tmp_path / "set"
     words = masks_folder(root, kind, np.zeros((60, 60, 3), np.uint8), 1, np.ones(SIZE, np.uint8))
-    main(["dataset", "import", *words, "--out", str(tmp_path / "out")])
-    assert "1 x picture skipped" in "".join(capsys.readouterr())
+    assert main(["dataset", "import", *words, "--out", str(tmp_path / "out")]) == 1
+    assert "1 x picture skipped" in capsys.readouterr().err
     [line] = listed(tmp_path / "out")
     assert "80x60" in line and "60x60" in line
 
@@ -357,9 +357,9 @@ def labelme_folder(root: Path) -> None:
         labelme_file(root, name, PLATE)
 
 
-def labelme_file(root: Path, name: str, polygon: list[int]) -> None:
+def labelme_file(root: Path, name: str, polygon: list[int], **told: object) -> None:
     shapes = [{"label": "plate", "points": np.array(polygon).reshape(-1, 2).tolist()}]
-    (root / f"{name}.json").write_text(json.dumps({"imagePath": f"{name}.png", "shapes": shapes}))
+    (root / f"{name}.json").write_text(json.dumps({"imagePath": f"{name}.png", "shapes": shapes, **told}))
 
 
 def voc_folder(root: Path) -> None:
@@ -409,6 +409,41 @@ def test_a_folder_that_was_annotated_further_is_not_imported_into_the_same_set(
     assert len(Dataset.open(tmp_path / "new")) == (5 if change == "one more" else 4)
 
 
+@pytest.mark.parametrize("kind", [float, str])
+def test_sizes_of_labelme_and_voc_may_be_of_any_type(tmp_path: Path, kind: type) -> None:
+    """Both tell of twice the picture's size."""
+    large = [2 * value for value in PLATE]
+    for name in ("labelme", "voc"):
+        root, out = tmp_path / name, tmp_path / f"{name} out"
+        picture(root / "a.png")
+        if name == "labelme":
+            labelme_file(root, "a", large, imageHeight=kind(120), imageWidth=kind(160))
+        else:
+            corners = "".join(
+                f"<{'xy'[k % 2]}{k // 2 + 1}>{v}</{'xy'[k % 2]}{k // 2 + 1}>" for k, v in enumerate(large)
+            )
+            size = f"<size><width>{kind(160)}</width><height>{kind(120)}</height></size>"
+            one = f"<object><name>plate</name><polygon>{corners}</polygon></object>"
+            xml = f"<annotation><filename>a.png</filename>{size}{one}<object><polygon>{corners}</polygon></object>"
+            (root / "a.xml").write_text(f"{xml}</annotation>")
+        assert main(["dataset", "import", str(root), "--out", str(out)]) == 0
+        data = Dataset.open(out)
+        assert data.class_names == ("plate",) and iou(data[0].masks[0], drawn(PLATE)) > 0.9
+        assert any("scaled" in line for line in listed(out))
+
+
+def test_a_picture_that_two_files_name_is_taken_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    labelme_folder(tmp_path / "set")
+    shapes = [{"label": None, "points": []}, {"label": "bolt", "points": np.reshape(BOLT, (-1, 2)).tolist()}]
+    for name, image in (("b", "b.png"), ("z", "a.png")):
+        (tmp_path / f"set/{name}.json").write_text(json.dumps({"imagePath": image, "shapes": shapes}))
+    assert main(["dataset", "import", str(tmp_path / "set"), "--out", str(tmp_path / "out")]) == 0
+    data = Dataset.open(tmp_path / "out")
+    assert len(data) == 4 and data[0].class_names == ("plate",) and data[1].class_names == ("bolt",)
+    assert data.class_names == ("bolt", "plate") and "a shape without a label" in listed(tmp_path / "out")[1]
+    assert "1 x picture that two files" in capsys.readouterr().out and "a.png: picture" in listed(tmp_path / "out")[0]
+
+
 def test_yolo_splits_that_are_empty_or_the_same_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root, out = tmp_path / "set", tmp_path / "out"
     yolo_folder(root)
@@ -418,6 +453,7 @@ def test_yolo_splits_that_are_empty_or_the_same_are_told(tmp_path: Path, capsys:
     assert Dataset.open(out).splits() == ["train"] * 4
     said = capsys.readouterr().out
     assert "4 pictures with 0 objects" in said
+    assert "1 x no file of outlines for any picture" in said
     assert "4 x picture in two splits: taken once, in train" in said and "1 x folder without pictures" in said
     assert "a.png: in val, too" in "\n".join(listed(out)) and "imagse" in "\n".join(listed(out))
 
