@@ -28,7 +28,7 @@ from saom_core.arguments import add_config_arguments, at_least, config_from
 from saom_core.camera import camera_doubt
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
-from saom_core.files import check_output, move_into_place
+from saom_core.files import check_output, draft_of, move_into_place
 from saom_core.geometry.depth import back_project
 from saom_core.instances import Instances
 from saom_core.loading import load_segmenter
@@ -251,7 +251,7 @@ def _open(args: argparse.Namespace, recording: rr.RecordingStream) -> Path | Non
         collapse_panels=True,
     )
     if args.output is not None:
-        draft: Path = args.output.resolve().with_name(f".{args.output.name}.{os.getpid()}.tmp")
+        draft = draft_of(args.output.resolve())
         recording.save(draft, default_blueprint=layout)
         return draft
     if args.web:

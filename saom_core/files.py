@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -32,7 +33,7 @@ def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], object]) 
                 _fill(file, content)
             return
         path = path.resolve()
-        draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        draft = draft_of(path)
         try:
             with draft.open("wb") as file:
                 _fill(file, content)
@@ -46,6 +47,24 @@ def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], object]) 
             raise
         # write() and fsync() do not say which file they failed at, and nobody knows a draft's name
         raise OSError(fault.errno, fault.strerror or str(fault), str(path)) from error
+
+
+def draft_of(path: Path, suffix: str = "") -> Path:
+    """Where a file is written before it gets its name: beside it, hidden, as nobody else calls a draft of it.
+
+    The number of the process is not enough: in two containers that share a folder it may be the same.
+
+    Args:
+        path: the file.
+        suffix: at the end of the draft's name, for writers that go by it.
+    """
+    return path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp{suffix}")
+
+
+def remove_drafts(folder: Path) -> None:
+    """Removes what killed processes have left of `write_atomically`; no living one may be writing there."""
+    for draft in folder.glob(".*.tmp"):
+        draft.unlink(missing_ok=True)
 
 
 def user_cache() -> Path:

@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
-from saom_core.files import check_output, write_atomically
+from saom_core.files import check_output, remove_drafts, write_atomically
 from saom_core.taxonomy import CLASSES_AND_OTHER
 
 from .data.annotations import decode_masks
@@ -58,8 +58,7 @@ def only_writer(path: Path) -> Iterator[None]:
                 f"expected {path} to be free, but another program writes there: wait for it or stop it"
             ) from None
         for folder in (path, *(path / name for name in FOLDERS)):
-            for draft in folder.glob(".*.tmp"):  # see `write_atomically`: its process was killed
-                draft.unlink(missing_ok=True)
+            remove_drafts(folder)
         yield
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,7 +18,7 @@ import numpy as np  # noqa: E402
 import numpy.typing as npt  # noqa: E402
 
 from saom_core.errors import InputError  # noqa: E402
-from saom_core.files import move_into_place  # noqa: E402
+from saom_core.files import draft_of, move_into_place  # noqa: E402
 
 # fmt: off
 VIDEO_SUFFIXES = (
@@ -130,7 +129,7 @@ class VideoWriter:
     def __init__(self, path: Path, fps: float) -> None:
         check_video_output(path)
         self.path, self.fps = path.resolve(), fps
-        self._draft = self.path.with_name(f".{self.path.stem}.{os.getpid()}.{threading.get_ident()}.tmp{path.suffix}")
+        self._draft = draft_of(self.path, self.path.suffix)
         self._writer: cv2.VideoWriter | None = None
         self._size_hw = (0, 0)
         self._written = 0

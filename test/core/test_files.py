@@ -11,11 +11,12 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from saom_core.errors import InputError
-from saom_core.files import check_output, write_atomically
+from saom_core.files import check_output, remove_drafts, write_atomically
 
 OLD, NEW = b"what was there before", b"new" * 100_000
 
@@ -27,6 +28,33 @@ def test_bytes_and_functions_write_the_same(tmp_path: Path) -> None:
     write_atomically(tmp_path / "a", b"")
     assert (tmp_path / "a").read_bytes() == b""
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"], "no draft stays"
+
+
+def test_two_that_write_one_file_do_not_break_each_other(tmp_path: Path) -> None:
+    """As two containers do that share a folder, and in which every program is process 1."""
+    path = tmp_path / "file"
+
+    def slow(file: BinaryIO) -> None:
+        write_atomically(path, OLD)
+        assert path.read_bytes() == OLD
+        file.write(NEW)
+
+    write_atomically(path, slow)
+    assert path.read_bytes() == NEW and [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+def test_drafts_of_killed_processes_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    code = (
+        "import os, pathlib, signal, sys; from saom_core.files import write_atomically; "
+        "write_atomically(pathlib.Path(sys.argv[1]), lambda file: os.kill(os.getpid(), signal.SIGKILL))"
+    )
+    assert subprocess.run([sys.executable, "-c", code, tmp_path / "a.bin"], check=False).returncode == -signal.SIGKILL
+    [draft] = tmp_path.iterdir()
+    assert draft.name.startswith(".a.bin.")
+    for name in ("b.tmp", ".hidden"):
+        (tmp_path / name).touch()
+    remove_drafts(tmp_path)
+    assert sorted(one.name for one in tmp_path.iterdir()) == [".hidden", "b.tmp"]
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o027])

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from saom_core.errors import ConfigError, SaomError
-from saom_core.files import write_atomically
+from saom_core.files import remove_drafts, write_atomically
 
 from ..dataset import Dataset
 from ..networks.checkpoint import WEIGHTS
@@ -152,7 +152,7 @@ def _check_more_steps(out: Path, found: Mapping[str, Any], wanted: Mapping[str, 
 
 
 def _lock(out: Path) -> None:
-    """Makes this process the only one that trains in the folder, until it ends, however it ends.
+    """Makes this process the only one that trains in the folder, until it ends, and removes drafts of killed ones.
 
     The training of a `saom reproduce` that was killed goes on alone; a second one beside it would write the same files.
     """
@@ -166,6 +166,8 @@ def _lock(out: Path) -> None:
             f"{out}: expected no other process to train there, got one that does: wait, or end it"
         ) from error
     _locks.append(lock)
+    for folder in (out, *(path for path in out.iterdir() if path.is_dir())):  # its checkpoints `last` and `best`, too
+        remove_drafts(folder)
 
 
 def beginning(

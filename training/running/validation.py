@@ -106,7 +106,8 @@ def _copy(source: Path, target: Path) -> None:
     pairs = [(source, target)]
     if source.is_dir():
         target.mkdir(exist_ok=True)
-        pairs = [(path, target / path.name) for path in sorted(source.iterdir()) if path.is_file()]
+        files = [path for path in sorted(source.iterdir()) if path.is_file() and not path.name.startswith(".")]
+        pairs = [(path, target / path.name) for path in files]
     for path, copy in pairs:
         if path.name == ENCODER and copy.exists():
             continue  # frozen, and large
