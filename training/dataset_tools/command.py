@@ -157,6 +157,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="classes that are parts (lid,handle): each belongs to the smallest object around it",
     )
     imported.add_argument(
+        "--scene-prefix",
+        default="",
+        metavar="TEXT",
+        help="stands before the names of scenes: sets whose pictures are called alike can be merged then",
+    )
+    imported.add_argument(
         "--crowds",
         choices=CROWDS,
         default=CROWDS[0],
@@ -221,12 +227,14 @@ def _import(args: argparse.Namespace) -> str:
         content = parsed(path)
         images = images or path.parent
         if not is_coco(content):
-            if args.depth or args.parts or args.crowds != CROWDS[0] or args.depth_scale:
+            if args.depth or args.parts or args.crowds != CROWDS[0] or args.depth_scale or args.scene_prefix:
                 raise InputError(
-                    "expected --depth, --depth-scale, --parts and --crowds with COCO, YOLO, LabelMe or VOC, got other "
-                    "metadata"
+                    "expected --depth, --depth-scale, --parts, --crowds and --scene-prefix with COCO, YOLO, LabelMe or "
+                    "VOC, got other metadata"
                 )
             return f"{import_authors(path, images, args.out)} pictures are in {args.out}"
         source = read_panoptic(path, content) if is_panoptic(content) else read_coco(path, content)
-    report = import_pictures(source, images, args.out, args.depth, args.parts, args.crowds, args.depth_scale)
+    report = import_pictures(
+        source, images, args.out, args.depth, args.parts, args.crowds, args.depth_scale, args.scene_prefix
+    )
     return report.text(args.out)

@@ -117,6 +117,7 @@ def import_pictures(
     parts: Sequence[str] = (),
     crowds: str = CROWDS[0],
     depth_scale: float = 0.0,
+    scene_prefix: str = "",
     quiet: bool = False,
 ) -> Report:
     """Makes a data set; an import that was killed goes on when it is asked for again.
@@ -133,13 +134,14 @@ def import_pictures(
         parts: classes that are parts (lid, handle): each becomes a part of the smallest object around it.
         crowds: one of `CROWDS`.
         depth_scale: metres per unit of the depth pictures; 0: integers are millimetres, floats are metres.
+        scene_prefix: stands before the name of every scene, so that sets whose pictures are called alike can be merged.
         quiet: no progress bar.
 
     Raises:
         InputError: No picture is where it should be, or none can be taken, a class of `parts` does not exist, or `out`
             holds something else.
     """
-    source = _once_each(source)
+    source = _once_each(source, scene_prefix)
     unknown = sorted(set(parts) - set(source.class_names))
     if unknown:
         raise InputError(f"expected parts of the classes {sorted(source.class_names)}, got {', '.join(unknown)}")
@@ -151,6 +153,7 @@ def import_pictures(
     info = {**info, "parts": sorted(parts)} if parts else info
     info = {**info, "depth": depth.resolve().name} if depth is not None else info
     info = {**info, "depth_scale": depth_scale} if depth_scale else info
+    info = {**info, "scene_prefix": scene_prefix} if scene_prefix else info
     info = {**info, "crowds": crowds} if crowds != CROWDS[0] else info
     info = {**info, "files": quick_digest_of(_files(source.pictures, images, depths))}
     checked_info(out, info)
@@ -178,14 +181,15 @@ def import_pictures(
     return report
 
 
-def _once_each(source: Source) -> Source:
-    """The source with each picture once: several files of annotations may name the same."""
+def _once_each(source: Source, scene_prefix: str) -> Source:
+    """The source with each picture once (two files of annotations may name the same), in scenes of such names."""
     pictures: dict[str, Listed] = {}
     faults = list(source.faults)
     for one in source.pictures:
         if pictures.setdefault(one.file_name, one) is not one:
             faults.append((TWICE, f"{one.file_name}: {TWICE}"))
-    return replace(source, pictures=list(pictures.values()), faults=faults)
+    listed = [replace(one, scene=scene_prefix + _scene(one)) for one in pictures.values()]
+    return replace(source, pictures=listed, faults=faults)
 
 
 def _files(pictures: Sequence[Listed], images: Path, depths: DepthFiles) -> Iterator[tuple[str, Path | None]]:

@@ -37,12 +37,15 @@ def merge(sources: Sequence[Path], out: Path, quiet: bool = False) -> int:
         The number of pictures in the merged data set.
 
     Raises:
-        InputError: If a source is no data set, names a file that is not in its folder, or a scene is in two of them:
-            the same pictures twice or, worse, a scene that one set trains on and the other one tests with. If `out`
-            was merged of other episodes than those that the sources have now.
+        InputError: If a source is no data set, or named twice, names a file that is not in its folder, or a scene is
+            in two of them: the same pictures twice or, worse, a scene that one set trains on and the other one tests
+            with. If `out` was merged of other episodes than those that the sources have now.
     """
     if any(out.resolve() == source.resolve() for source in sources):
         raise InputError(f"expected another folder than those of the sources, got {out}: choose a new one")
+    twice = sorted(str(source) for source in sources if [one.resolve() for one in sources].count(source.resolve()) > 1)
+    if twice:
+        raise InputError(f"expected every data set once, got the same folder as {' and '.join(twice)}: name it once")
     shards = [(source, path) for source in sources for path in shard_paths(source)]
     infos = [read_info(source / "dataset.json") for source in sources]
     source_of: dict[str, Path] = {}
@@ -55,7 +58,8 @@ def merge(sources: Sequence[Path], out: Path, quiet: bool = False) -> int:
                 raise InputError(
                     f"expected every scene in one data set alone, got {scene} in {source_of[scene]} and {source}: "
                     "leave one of them out, or collect it with another --seed (rooms that a seed makes) or with other "
-                    "--scenes (AI2-THOR, whose scenes are the same for every seed)"
+                    "--scenes (AI2-THOR, whose scenes are the same for every seed); if other photographs are called "
+                    "so, import them into a new folder with --scene-prefix"
                 )
     # episodes are numbered through: one more in a source would give all that follow another number
     told = digest_of((f"{sources.index(source)}/{path.name}", path) for source, path in shards)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -227,6 +228,15 @@ def test_merge_refuses_a_scene_that_is_in_two_sets(path: Path, tmp_path: Path):
     assert not (tmp_path / "both").exists()
     with pytest.raises(InputError, match="dataset.json"):
         merge([tmp_path / "nothing"], tmp_path / "new", quiet=True)
+
+
+def test_merge_takes_every_folder_once(path: Path, tmp_path: Path):
+    for same in (path, path / "images/..", path.parent / "link"):
+        (path.parent / "link").unlink(missing_ok=True)
+        (path.parent / "link").symlink_to(path)
+        with pytest.raises(InputError, match=f"{re.escape(str(same))}.*name it once"):
+            merge([path, same], tmp_path / "both", quiet=True)
+    assert not (tmp_path / "both").exists()
 
 
 def _copy_of(path: Path) -> Path:

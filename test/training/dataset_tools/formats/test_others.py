@@ -444,6 +444,20 @@ def test_a_picture_that_two_files_name_is_taken_once(tmp_path: Path, capsys: pyt
     assert "1 x picture that two files" in capsys.readouterr().out and "a.png: picture" in listed(tmp_path / "out")[0]
 
 
+def test_photographs_that_are_called_alike_can_be_merged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, other, both = (str(tmp_path / name) for name in ("one", "other", "both"))
+    for seed, out in enumerate((one, other)):
+        picture(tmp_path / f"{seed}/a.png", seed)
+        labelme_file(tmp_path / str(seed), "a", PLATE)
+        assert main(["dataset", "import", str(tmp_path / str(seed)), "--out", out]) == 0
+    assert main(["dataset", "merge", one, other, "--out", both]) == 1
+    assert "--scene-prefix" in capsys.readouterr().err
+    assert main(["dataset", "import", str(tmp_path / "1"), "--out", other, "--scene-prefix", "kitchen/"]) == 1
+    assert main(["dataset", "import", str(tmp_path / "1"), "--out", f"{other}2", "--scene-prefix", "kitchen/"]) == 0
+    assert main(["dataset", "merge", one, f"{other}2", "--out", both]) == 0
+    assert Dataset.open(both).scenes() == ["a", "kitchen/a"]
+
+
 def test_yolo_splits_that_are_empty_or_the_same_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root, out = tmp_path / "set", tmp_path / "out"
     yolo_folder(root)
