@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -30,6 +31,9 @@ from ...data.shards import MAX_FRAMES_PER_EPISODE, checked_info
 from ...dataset import DatasetWriter, only_writer
 
 Entry = Mapping[str, Any]
+OF_MASK = re.compile(r"(?P<scene>.+?)-\d+-(?P<name>[A-Za-z][^-]*)-")
+"""scene-index-Class-object; scenes of ProcTHOR have hyphens (procthor-10k-train-1), and so have objects."""
+OF_PICTURE = re.compile(r"(?P<scene>.+)-\d+")
 log = logging.getLogger(__name__)
 
 
@@ -123,15 +127,17 @@ def class_of(mask: str, index: int, names: Sequence[str]) -> str:
 
     The authors' code finds classes by substring ("Box" in "TissueBox"), so that an index may be another class's.
     """
-    fields = Path(mask).stem.split("-")
-    told = fields[2] if len(fields) >= 4 else ""
+    parts = OF_MASK.match(Path(mask).stem)
+    told = parts["name"] if parts else ""
     return told if told in names or told in CLASSES else names[index]
 
 
 def scene_of(entry: Entry) -> str:
     """The scene of a picture: masks are called scene-index-Class-object.png."""
     masks = entry["entity_masks"] or [entry["image_name"]]
-    return Path(masks[0]).stem.split("-")[0]
+    stem = Path(masks[0]).stem
+    parts = OF_MASK.match(stem) or OF_PICTURE.fullmatch(stem)
+    return parts["scene"] if parts else stem.split("-")[0]
 
 
 def _names(entry: Entry) -> Sequence[str]:

@@ -15,7 +15,7 @@ from saom_cli.main import main
 from saom_core.errors import InputError
 from saom_training.dataset import Dataset
 from saom_training.dataset_tools.check import problems
-from saom_training.dataset_tools.formats.authors import class_of, import_authors
+from saom_training.dataset_tools.formats.authors import class_of, import_authors, scene_of
 
 NAMES = ["Mug", "Box", "TissueBox", "Painting", "Bowl"]
 SIZE_HW = (40, 50)
@@ -87,12 +87,29 @@ def test_pictures_masks_and_splits(folder: Folder):
         ("FloorPlan1-3-Painting-1.png", 0, "Painting"),  # of their list, though not of the taxonomy
         ("FloorPlan1-3-box-1.png", 0, "Mug"),  # no class at all
         ("FloorPlan1-3-Boxes-1.png", 0, "Mug"),
+        ("procthor-10k-train-12-0-Bowl-Bowl|+1.0|-2.png", 0, "Bowl"),
         ("Box.png", 0, "Mug"),
         ("Box-Box-Box.png", 0, "Mug"),
     ],
 )
 def test_class_is_matched_letter_by_letter(mask: str, index: int, wanted: str):
     assert class_of(mask, index, NAMES) == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "scene"),
+    [
+        ("m/FloorPlan1-0-Mug-Mug|+00.10|-01.20|-00.30.png", "FloorPlan1"),
+        ("m/procthor-10k-train-1-0-Mug-Mug|surface|3|12.png", "procthor-10k-train-1"),
+        ("m/ArchitecTHOR-Val-00-3-Mug-Mug|1-2-Box-4.png", "ArchitecTHOR-Val-00"),
+        ("FloorPlan_Train1_1-7.png", "FloorPlan_Train1_1"),
+        ("procthor-10k-train-1-7.png", "procthor-10k-train-1"),
+        ("train0.png", "train0"),
+    ],
+)
+def test_scenes_may_have_hyphens(name: str, scene: str):
+    assert scene_of({"entity_masks": [name], "image_name": "x"}) == scene
+    assert scene_of({"entity_masks": [], "image_name": name}) == scene
 
 
 def test_a_mask_listed_under_two_classes_is_one_object(folder: Folder, caplog: pytest.LogCaptureFixture):
