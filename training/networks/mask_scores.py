@@ -16,7 +16,7 @@ from .prompt_decoder import mlp
 REACH = 0.6
 """A mask is looked at whose first score is at least this share of the threshold."""
 _FIRST, _SECOND = 0.24, 0.48
-"""Powers of first score and predicted IoU: over 0.5, three of four masks are an object (simulated rooms, with depth)."""
+"""Powers of first score and predicted IoU: of masks over 0.5 three in four are an object (simulated rooms, depth)."""
 _UNSURE = 1.0
 """Logits nearer to 0 than this are an unsure edge."""
 
