@@ -87,9 +87,10 @@ train: env-train
 	    --learning-rate 9e-4 --init runs/small/last --fused $(KEEP_EYES)
 	$(SAOM) finetune --data data/rooms --out runs/named --classes-only --object-width 40 --drop-depth 0.35 \
 	    --init runs/full/last
-	$(SAOM) export runs/named/last runs/saom-tiny.onnx
+	$(SAOM) finetune --data data/rooms --out runs/scored --scores-only --init runs/named/last
+	$(SAOM) export runs/scored/last runs/saom-tiny.onnx
 	$(SAOM) evaluate --data data/rooms --split test --model runs/saom-tiny.onnx --json runs/figures.json
-	$(SAOM) export runs/named/last runs/saom-tiny.onnx --figures runs/figures.json --reference data/rooms
+	$(SAOM) export runs/scored/last runs/saom-tiny.onnx --figures runs/figures.json --reference data/rooms
 
 reproduce: env-train
 	$(SAOM) collect --out data/reproduce --frames 4000 --size 512x384 --workers $$(nproc) --seed 2000

@@ -15,7 +15,7 @@ from .prompt_decoder import mlp
 
 REACH = 0.6
 """A mask is looked at whose first score is at least this share of the threshold."""
-_FIRST, _SECOND = 0.24, 0.48
+_FIRST, _SECOND = 0.25, 0.5
 """Powers of first score and predicted IoU: of masks over 0.5 three in four are an object (simulated rooms, depth)."""
 _UNSURE = 1.0
 """Logits nearer to 0 than this are an unsure edge."""
