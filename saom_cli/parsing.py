@@ -1,8 +1,9 @@
-"""How a wrong use of the `saom` command is told."""
+"""How words of the `saom` command are read, and how a wrong use is told."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import NoReturn
 
 
@@ -12,3 +13,16 @@ class OneLineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """See `argparse.ArgumentParser.error`."""
         self.exit(2, f"{self.prog}: {message} (`{self.prog} --help` lists what there is)\n")
+
+
+def numbers(count: int) -> Callable[[str], list[float]]:
+    """Makes an argument type that reads `count` numbers separated by commas."""
+
+    def read(text: str) -> list[float]:
+        numbers = [float(part) for part in text.split(",")]
+        if len(numbers) != count:
+            raise argparse.ArgumentTypeError(f"expected {count} numbers with commas between, got {text!r}")
+        return numbers
+
+    read.__name__ = f"{count} numbers"  # argparse names it where a number is none
+    return read

@@ -25,7 +25,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from saom_cli.segment import add_depth_arguments, camera_of, numbers
+from saom_cli.parsing import numbers
+from saom_cli.sources import add_depth_arguments, camera_of
 from saom_core import __version__
 from saom_core.arguments import add_config_arguments, config_from
 from saom_core.config import SaomConfig

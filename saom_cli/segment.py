@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,10 @@ from tqdm import tqdm
 
 from saom_cli.answers import Answers
 from saom_cli.outputs import Places, add_output_arguments, check_places, places_of, results_of
-from saom_cli.sources import check_photos, is_video, source_of
+from saom_cli.parsing import numbers
+from saom_cli.sources import add_depth_arguments, camera_of, check_photos, is_video, source_of
 from saom_cli.table import Table, prompt_of
 from saom_core.arguments import add_config_arguments, at_least, config_from
-from saom_core.camera import CameraIntrinsics, intrinsics_of
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.loading import load_segmenter
@@ -74,25 +74,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mask", type=Path, help="picture that is white about where the one object is (SAM checkpoints)"
     )
     add_config_arguments(parser)
-
-
-def add_depth_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options by which a photo has depth."""
-    parser.add_argument("--depth", type=Path, help="its depth, or for a folder: folder of depth files, same names")
-    parser.add_argument(
-        "--depth-scale",
-        type=float,
-        default=0.0,
-        metavar="METRES",
-        help="metres per unit of the depth files; 0: integers are millimetres, floats are metres (default: 0)",
-    )
-    parser.add_argument(
-        "--intrinsics",
-        type=float,
-        nargs=4,
-        metavar=("FX", "FY", "CX", "CY"),
-        help="of the camera, in pixels; with depth they give 3D boxes",
-    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -242,24 +223,6 @@ def _asked(args: argparse.Namespace) -> Prompts:
     points, boxes, negative = ([number for row in rows for number in row] for rows in given)
     mask = None if args.mask is None else read_photo(args.mask).max(axis=2) >= WHITE
     return Prompts.from_flat(points, boxes, negative, one_object=args.one_object, mask=mask)
-
-
-def numbers(count: int) -> Callable[[str], list[float]]:
-    """Makes an argument type that reads `count` numbers separated by commas."""
-
-    def read(text: str) -> list[float]:
-        numbers = [float(part) for part in text.split(",")]
-        if len(numbers) != count:
-            raise argparse.ArgumentTypeError(f"expected {count} numbers with commas between, got {text!r}")
-        return numbers
-
-    read.__name__ = f"{count} numbers"  # argparse names it where a number is none
-    return read
-
-
-def camera_of(intrinsics: list[float] | None, image_rgb: npt.NDArray[np.uint8]) -> CameraIntrinsics | None:
-    """The camera that `--intrinsics` tells of."""
-    return intrinsics_of(intrinsics, image_rgb.shape[:2]) if intrinsics else None
 
 
 def _segment(

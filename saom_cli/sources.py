@@ -1,10 +1,14 @@
-"""What a person may name as the source of pictures: a photo, a folder, a video, the number of a camera."""
+"""What a person may name as the source of pictures (a photo, a folder, a video, a camera), and what goes with it."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
+from saom_core.camera import CameraIntrinsics, intrinsics_of
 from saom_core.errors import InputError
 from saom_core.pictures.photos import SUFFIXES
 from saom_core.pictures.videos import VIDEO_SUFFIXES
@@ -73,6 +77,30 @@ def check_photos(path: Path) -> None:
         )
         if folders:
             raise InputError(f"expected photos in {path}, got none, but in folders below it: give one, as {folders[0]}")
+
+
+def camera_of(intrinsics: list[float] | None, image_rgb: npt.NDArray[np.uint8]) -> CameraIntrinsics | None:
+    """The camera that `--intrinsics` tells of."""
+    return intrinsics_of(intrinsics, image_rgb.shape[:2]) if intrinsics else None
+
+
+def add_depth_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options by which a photo has depth."""
+    parser.add_argument("--depth", type=Path, help="its depth, or for a folder: folder of depth files, same names")
+    parser.add_argument(
+        "--depth-scale",
+        type=float,
+        default=0.0,
+        metavar="METRES",
+        help="metres per unit of the depth files; 0: integers are millimetres, floats are metres (default: 0)",
+    )
+    parser.add_argument(
+        "--intrinsics",
+        type=float,
+        nargs=4,
+        metavar=("FX", "FY", "CX", "CY"),
+        help="of the camera, in pixels; with depth they give 3D boxes",
+    )
 
 
 def add_topic_arguments(parser: argparse.ArgumentParser) -> None:

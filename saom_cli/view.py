@@ -20,9 +20,8 @@ import rerun as rr
 import rerun.blueprint as rrb
 from tqdm import tqdm
 
-from saom_cli.segment import add_depth_arguments
 from saom_cli.shots import Shot, shots_of
-from saom_cli.sources import add_frame_argument, add_topic_arguments
+from saom_cli.sources import add_depth_arguments, add_frame_argument, add_topic_arguments
 from saom_cli.turning import HINT, Turning, table_of
 from saom_core.arguments import add_config_arguments, at_least, config_from
 from saom_core.camera import camera_doubt
