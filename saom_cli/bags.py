@@ -19,9 +19,12 @@ from tqdm import tqdm
 
 from saom_cli.bag_messages import CAMERA_INFO, COMPRESSED, IMAGE, camera_info_of, stamp_ns
 from saom_core.camera import CameraIntrinsics
+from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.messages.cameras import CameraOfStream, info_topic_beside, kind_of_picture
-from saom_core.messages.pictures import depth_from_image, rgb_from_image
+from saom_core.messages.headers import check_frame_id
+from saom_core.messages.pictures import depth_from_image, depth_type, rgb_from_image
+from saom_core.places.depth_checks import depth_problem, depth_scale_of
 
 TOLERANCE_NS = 20_000_000
 """Stamps of a picture and of its depth differ by so much at most, as in the node."""
@@ -54,13 +57,14 @@ class Bag:
 
     Args:
         path: a file, or the folder of a rosbag2 recording.
-        args: parsed options of `add_topic_arguments`.
+        args: parsed options of `add_topic_arguments` and `add_depth_scale_argument`.
+        config: gives the options of now; depth is judged by its range.
 
     Raises:
         InputError: no recording, one that was not closed, or topics that are not in it or of another type.
     """
 
-    def __init__(self, path: Path, args: argparse.Namespace) -> None:
+    def __init__(self, path: Path, args: argparse.Namespace, config: Callable[[], SaomConfig]) -> None:
         self._reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY)) if path.exists() else None
         try:
             if self._reader is None:
@@ -73,7 +77,8 @@ class Bag:
                 f"expected a recording of ROS at {path}, got: {' '.join(str(error).split())}: if it was not closed, "
                 "`ros2 bag reindex` (of an .mcap `mcap recover`) mends it"
             ) from error
-        self.reader, self.path, self._rectified = self._reader, path, args.rectified
+        self.reader, self.path, self._config = self._reader, path, config
+        self._rectified, self._depth_scale, self._check_frames = args.rectified, args.depth_scale, args.check_frames
         try:
             self.image = self._topic("--image-topic", args.image_topic, (IMAGE, COMPRESSED), _is_picture)
             wanted = "" if args.depth_topic == "none" else args.depth_topic
@@ -88,7 +93,8 @@ class Bag:
         except InputError:
             self.close()
             raise
-        self._camera, self._doubt = CameraOfStream(), ""
+        self._camera = CameraOfStream()
+        self._told: set[str] = set()
         self.count = sum(one.msgcount for one in self.reader.connections if one.topic == self.image)
 
     def __enter__(self) -> Bag:
@@ -137,26 +143,62 @@ class Bag:
 
         def decode() -> Decoded:
             rgb = rgb_from_image(image)
-            depth_m = None if nearest is None else depth_from_image(nearest)
-            if depth_m is not None and depth_m.shape != rgb.shape[:2]:
-                raise InputError(
-                    f"expected depth of the picture's size {rgb.shape[1]}x{rgb.shape[0]} on {self.depth}, got "
-                    f"{depth_m.shape[1]}x{depth_m.shape[0]}: give the --depth-topic that is aligned, or none"
-                )
-            return Decoded(rgb, depth_m, self._camera_of(info, (rgb.shape[0], rgb.shape[1])))
+            size_hw = rgb.shape[0], rgb.shape[1]
+            depth_m = None if nearest is None else self._depth_of(nearest, image, size_hw)
+            return Decoded(rgb, depth_m, self._camera_of(info, image, size_hw))
 
-        return BagFrame(number, image, log_ns, decode, lambda size_hw: self._camera_of(info, size_hw))
+        return BagFrame(number, image, log_ns, decode, lambda size_hw: self._camera_of(info, image, size_hw))
 
-    def _camera_of(self, info: Any, size_hw: tuple[int, int]) -> CameraIntrinsics | None:
-        """The camera of the pictures; tells once where it is a guess whether they are rectified."""
-        if info is None:
+    def _depth_of(self, depth: Any, image: Any, size_hw: tuple[int, int]) -> npt.NDArray[np.float32] | None:
+        """The depth (H, W) of a picture; what cannot be right is left out as by the node, and told once.
+
+        Raises:
+            InputError: it is of another size, or no depth.
+        """
+        if not self._is_of_frame("depth", depth, image, "give the --depth-topic that is aligned", "without depth"):
+            return None
+        depth_m = depth_from_image(depth, self._depth_scale)
+        if depth_m.shape != size_hw:
+            raise InputError(
+                f"expected depth of the picture's size {size_hw[1]}x{size_hw[0]} on {self.depth}, got "
+                f"{depth_m.shape[1]}x{depth_m.shape[0]}: give the --depth-topic that is aligned, or none"
+            )
+        options, scale = self._config(), depth_scale_of(depth_type(depth), self._depth_scale)
+        problem = depth_problem(depth_m, options.min_depth_m, options.max_depth_m, scale)
+        if problem is None:
+            return depth_m
+        self._tell(problem.kind, problem.text if problem.usable else f"{problem.text}; going on without depth")
+        return depth_m if problem.usable else None
+
+    def _camera_of(self, info: Any, image: Any, size_hw: tuple[int, int]) -> CameraIntrinsics | None:
+        """The camera of a picture; tells once where it is another one, or it is a guess whether they are rectified."""
+        remedy = "name the --camera-info-topic of the pictures"
+        if info is None or not self._is_of_frame("camera_info", info, image, remedy, "without positions in metres"):
             return None
         info = camera_info_of(info)
         kind = kind_of_picture(self._rectified, str(self.image), info)
-        if kind.doubt and not self._doubt:
-            tqdm.write(f"WARNING: {kind.doubt}", file=sys.stderr)
-        self._doubt = self._doubt or kind.doubt
+        if kind.doubt:
+            self._tell("rectified", kind.doubt)
         return self._camera.of(info, size_hw, rectified=kind.rectified)
+
+    def _is_of_frame(self, name: str, message: Any, image: Any, remedy: str, consequence: str) -> bool:
+        """Whether a message has its picture's frame_id, or that is not asked; tells once where it has not."""
+        if not self._check_frames:
+            return True
+        try:
+            check_frame_id(
+                name, message.header, image.header, f"{remedy}, or --no-check-frames if the two are one place"
+            )
+        except InputError as error:
+            self._tell(f"{name} frame", f"{error}; going on {consequence}")
+            return False
+        return True
+
+    def _tell(self, kind: str, text: str) -> None:
+        """Tells what is wrong, each kind once, since the pictures of a recording mostly share it."""
+        if kind not in self._told:
+            tqdm.write(f"WARNING: {text}", file=sys.stderr)
+        self._told.add(kind)
 
     def _first_info(self) -> Any:
         """Many drivers send it once, and after the first picture."""

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from saom_cli.bag_messages import IMAGE, INSTANCES, answer_types, made
 from saom_cli.bags import Bag, BagFrame
 from saom_cli.kept import packed, unpacked
-from saom_cli.sources import add_topic_arguments
+from saom_cli.sources import add_depth_scale_argument, add_topic_arguments
 from saom_core.arguments import add_config_arguments, at_least, config_from
 from saom_core.errors import InputError
 from saom_core.files import check_output, move_into_place, write_atomically
@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", metavar="BAG", type=Path, help="recording: .mcap, .db3, .bag, or a rosbag2 folder")
     parser.add_argument("-o", "--output", type=Path, required=True, help="recording to write, such as out.mcap")
     parser.add_argument("--limit", type=at_least(1), metavar="N", help="so many pictures at most")
+    add_depth_scale_argument(parser)
     add_topic_arguments(parser)
     add_config_arguments(parser)
 
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     read = [args.input] if args.input.is_file() else []
     check_output(args.output, read)
     config = config_from(args)
-    with Bag(args.input, args) as bag:
+    with Bag(args.input, args, lambda: config) as bag:
         segmenter = load_segmenter(config)
         total = bag.count if args.limit is None else min(args.limit, bag.count)
         depth, info = bag.depth or "no depth", bag.info or "no camera_info"
@@ -172,7 +173,7 @@ def _facts(args: argparse.Namespace, bag: Bag, segmenter: Segmenter) -> dict[str
     model = Path(segmenter.info.path).stat()
     return {
         "bag": [str(args.input.resolve()), *([stat.st_size, stat.st_mtime_ns] for stat in stats)],
-        "topics": [bag.image, bag.depth, bag.info, args.rectified],
+        "topics": [bag.image, bag.depth, bag.info, args.rectified, args.depth_scale, args.check_frames],
         "model": [model.st_size, model.st_mtime_ns],
         "options": dataclasses.asdict(segmenter.config),
     }

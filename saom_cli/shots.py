@@ -21,7 +21,7 @@ from saom_core.errors import InputError
 from saom_core.pictures.orientation import ExifTurn
 from saom_core.pictures.photos import find_photos, read_photo
 from saom_core.pictures.videos import Video
-from saom_core.places.depth_files import check_depth_place, find_depth, read_depth
+from saom_core.places.depth_files import check_depth_place, find_depth, read_checked_depth
 
 if TYPE_CHECKING:
     from saom_cli.bags import Bag
@@ -57,8 +57,8 @@ def shots_of(args: argparse.Namespace, config: Callable[[], SaomConfig]) -> Shot
     """The pictures of a source.
 
     Args:
-        args: parsed `input`, and the options of `add_depth_arguments`, `add_topic_arguments`, `add_frame_argument`.
-        config: gives the options of now; live depth is judged by its range.
+        args: parsed `input`, and the options of `add_depth_arguments` and `add_topic_arguments`.
+        config: gives the options of now; depth is judged by its range.
 
     Raises:
         InputError: a source that is not there, or depth for one that cannot have it.
@@ -68,20 +68,20 @@ def shots_of(args: argparse.Namespace, config: Callable[[], SaomConfig]) -> Shot
         return Shots(_of_topics(args, config), live=True)
     source = source_of(args.input)
     if is_video(source):
-        if args.depth is not None:
-            raise InputError("expected no --depth with a video, got one: give a folder of pictures and one of depth")
+        _refuse(args, "a video", "give a folder of pictures and one of depth")
         video = Video(source)
         return Shots(_of_video(video), video.frame_count, live=isinstance(source, int))
     assert isinstance(source, Path)
     if is_bag(source):
         from saom_cli.bags import Bag  # the package rosbags, which the others do without
 
-        bag = Bag(source, args)
+        _refuse(args, "a recording", "name topics of it, with --depth-topic and --camera-info-topic")
+        bag = Bag(source, args, config)
         return Shots(_of_bag(bag), bag.count)
     check_photos(source)
     photos = find_photos(source)
     check_depth_place(photos, args.depth)
-    return Shots(_of_photos(args, photos), len(photos))
+    return Shots(_of_photos(args, config, photos), len(photos))
 
 
 def _of_topics(args: argparse.Namespace, config: Callable[[], SaomConfig]) -> Generator[Shot, None, None]:
@@ -91,11 +91,7 @@ def _of_topics(args: argparse.Namespace, config: Callable[[], SaomConfig]) -> Ge
             f"expected a topic of pictures as ros:/camera/color/image_raw, and no --image-topic, got {args.input} and "
             f"{args.image_topic or 'none'}: `ros2 topic list -t` shows topics with their types"
         )
-    if args.depth is not None or args.intrinsics is not None:
-        raise InputError(
-            "expected neither --depth nor --intrinsics with a topic, got one: name topics, with --depth-topic and "
-            "--camera-info-topic"
-        )
+    _refuse(args, "a topic", "name topics, with --depth-topic and --camera-info-topic")
     watching = importlib.import_module("saom_ros.watch")  # by its name: this package runs where there is no ROS, too
     depth = None if args.depth_topic == "none" else args.depth_topic
     topics = watching.Topics(topic, depth, args.camera_info_topic)
@@ -111,6 +107,19 @@ def _of_topics(args: argparse.Namespace, config: Callable[[], SaomConfig]) -> Ge
                 yield Shot(f"{topic} {number}", seen.image_rgb, seen.received_s - begun_s, seen.depth_m, seen.camera)
 
     return shots()
+
+
+def _refuse(args: argparse.Namespace, source: str, remedy: str) -> None:
+    """Refuses the options that say the depth and the camera of photos beside another source.
+
+    Raises:
+        InputError: one of them is given.
+    """
+    given = [f"--{name}" for name in ("depth", "intrinsics") if getattr(args, name) is not None]
+    if given:
+        raise InputError(
+            f"expected neither --depth nor --intrinsics with {source}, got {' and '.join(given)}: {remedy}"
+        )
 
 
 def _tell(text: str) -> None:
@@ -138,9 +147,16 @@ def _of_bag(bag: Bag) -> Generator[Shot, None, None]:
             )
 
 
-def _of_photos(args: argparse.Namespace, photos: list[Path]) -> Generator[Shot, None, None]:
+def _of_photos(
+    args: argparse.Namespace, config: Callable[[], SaomConfig], photos: list[Path]
+) -> Generator[Shot, None, None]:
     for number, photo in enumerate(photos):
         image = read_photo(photo)
-        depth = read_depth(find_depth(photo, args.depth), args.depth_scale)
+        depth_path, options, depth_m = find_depth(photo, args.depth), config(), None
+        if depth_path is not None:
+            depth = read_checked_depth(depth_path, args.depth_scale, options.min_depth_m, options.max_depth_m)
+            depth_m = depth.depth_m
+            if depth.doubt:
+                _tell(f"{depth_path}: {depth.doubt}")
         turn = ExifTurn(photo, image)
-        yield Shot(photo.name, image, number / FOLDER_FPS, turn.depth(depth), turn.camera(args.intrinsics))
+        yield Shot(photo.name, image, number / FOLDER_FPS, turn.depth(depth_m), turn.camera(args.intrinsics))

@@ -87,19 +87,24 @@ def camera_of(intrinsics: list[float] | None, image_rgb: npt.NDArray[np.uint8]) 
 def add_depth_arguments(parser: argparse.ArgumentParser) -> None:
     """The options by which a photo has depth."""
     parser.add_argument("--depth", type=Path, help="its depth, or for a folder: folder of depth files, same names")
-    parser.add_argument(
-        "--depth-scale",
-        type=float,
-        default=0.0,
-        metavar="METRES",
-        help="metres per unit of the depth files; 0: integers are millimetres, floats are metres (default: 0)",
-    )
+    add_depth_scale_argument(parser)
     parser.add_argument(
         "--intrinsics",
         type=float,
         nargs=4,
         metavar=("FX", "FY", "CX", "CY"),
         help="of the camera, in pixels; with depth they give 3D boxes",
+    )
+
+
+def add_depth_scale_argument(parser: argparse.ArgumentParser) -> None:
+    """The option by which depth has another unit."""
+    parser.add_argument(
+        "--depth-scale",
+        type=float,
+        default=0.0,
+        metavar="METRES",
+        help="metres per unit of the depth's numbers; 0: integers are millimetres, floats are metres (default: 0)",
     )
 
 
@@ -119,13 +124,9 @@ def add_topic_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="whether the pictures are rectified; auto: as the topic's name says (default: auto)",
     )
-
-
-def add_frame_argument(parser: argparse.ArgumentParser) -> None:
-    """The option that takes what would be of another camera; recordings are taken as they are."""
-    parser.add_argument(
+    group.add_argument(
         "--check-frames",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="of live topics leave out depth and camera_info whose frame_id is not the pictures'",
+        help="leave out depth and camera_info whose frame_id is not the pictures'",
     )

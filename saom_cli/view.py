@@ -21,7 +21,7 @@ import rerun.blueprint as rrb
 from tqdm import tqdm
 
 from saom_cli.shots import Shot, shots_of
-from saom_cli.sources import add_depth_arguments, add_frame_argument, add_topic_arguments
+from saom_cli.sources import add_depth_arguments, add_topic_arguments
 from saom_cli.turning import HINT, Turning, table_of
 from saom_core.arguments import add_config_arguments, at_least, config_from
 from saom_core.camera import camera_doubt
@@ -65,7 +65,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=at_least(1), metavar="N", help="so many photos or frames at most")
     add_depth_arguments(parser)
     add_topic_arguments(parser)
-    add_frame_argument(parser)
     add_config_arguments(parser)
 
 

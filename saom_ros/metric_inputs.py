@@ -19,6 +19,7 @@ from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.instances import Instances
 from saom_core.messages.cameras import CameraOfStream, kind_of_picture
+from saom_core.messages.headers import check_frame_id
 from saom_core.messages.pictures import depth_from_image, depth_type
 from saom_core.places.depth_checks import DepthProblem, depth_problem, depth_scale_of, size_problem
 from saom_core.places.registration import Registration
@@ -225,18 +226,15 @@ def _trouble(problem: DepthProblem) -> Trouble:
 
 
 def _check_frame_id(name: str, header: Header, image: Header, wanted: bool) -> None:
-    """Refuses a message of another frame_id; one that names none is taken to be of the picture's.
+    """Refuses a message of another frame_id, if that is wanted.
 
     Raises:
         InputError: another frame.
     """
-    ours, theirs = image.frame_id.lstrip("/"), header.frame_id.lstrip("/")
-    if wanted and ours and theirs and ours != theirs:
+    if wanted:
         remedy = ALIGN if name == "depth" else "connect the image's own"
-        raise InputError(
-            f"{name}: expected the image's frame_id {ours!r}, got {theirs!r}: {remedy}, or set the parameter "
-            "check_frames to false if the two are one place"
-        )
+        remedy += ", or set the parameter check_frames to false if the two are one place"
+        check_frame_id(name, header, image, remedy)
 
 
 def _looks_aligned(depth: Image, depth_m: npt.NDArray[np.float32], header: Header, size_hw: tuple[int, int]) -> bool:

@@ -15,6 +15,7 @@ from rosbags.typesys import Stores, get_typestore
 ROOT = Path(__file__).resolve().parents[2]
 SEQUENCE = ROOT / "demo" / "sequence"
 COLOR, DEPTH, INFO = "/camera/color/image_raw", "/camera/aligned_depth_to_color/image_raw", "/camera/color/camera_info"
+FRAME = "camera_color_optical_frame"
 BEGIN_NS = 1_700_000_000_000_000_000
 STEP_NS = 100_000_000
 
@@ -29,7 +30,7 @@ def stamp_of(ns: int) -> dict[str, int]:
     return {"sec": ns // 1_000_000_000, "nanosec": ns % 1_000_000_000}
 
 
-def image(pixels: np.ndarray, encoding: str, ns: int, frame: str = "camera_color_optical_frame") -> dict[str, Any]:
+def image(pixels: np.ndarray, encoding: str, ns: int, frame: str = FRAME) -> dict[str, Any]:
     """A sensor_msgs/Image whose rows have 3 bytes more than they need."""
     rows = np.ascontiguousarray(pixels).view(np.uint8).reshape(pixels.shape[0], -1)
     padded = np.pad(rows, ((0, 0), (0, 4)))
@@ -44,13 +45,13 @@ def image(pixels: np.ndarray, encoding: str, ns: int, frame: str = "camera_color
     }
 
 
-def camera_info(ns: int) -> dict[str, Any]:
+def camera_info(ns: int, frame: str = FRAME) -> dict[str, Any]:
     """Of the demo's camera."""
     told = json.loads((SEQUENCE / "camera.json").read_text())
     fx, fy, cx, cy = (float(told[name]) for name in ("fx", "fy", "cx", "cy"))
     roi = {"x_offset": 0, "y_offset": 0, "height": 0, "width": 0, "do_rectify": False}
     return {
-        "header": {"stamp": stamp_of(ns), "frame_id": "camera_color_optical_frame"},
+        "header": {"stamp": stamp_of(ns), "frame_id": frame},
         "height": 480,
         "width": 640,
         "distortion_model": "plumb_bob",
@@ -72,7 +73,15 @@ def picture(number: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def record(
-    path: Path, frames: int = 3, *, broken: Sequence[int] = (), compressed: bool = False, depth: bool = True
+    path: Path,
+    frames: int = 3,
+    *,
+    broken: Sequence[int] = (),
+    compressed: bool = False,
+    depth: bool = True,
+    per_millimetre: int = 1,
+    depth_frame: str = FRAME,
+    info_frame: str = FRAME,
 ) -> Path:
     """Writes a recording: colour, depth 10 ms before or after it, camera_info once, and text that nobody asked for.
 
@@ -82,6 +91,9 @@ def record(
         broken: numbers of pictures whose data is too short.
         compressed: JPEG beside the raw pictures.
         depth: whether there is depth.
+        per_millimetre: units of the depth in a millimetre.
+        depth_frame: frame_id of the depth.
+        info_frame: frame_id of the camera_info.
     """
     with path.open("wb") as file:
         writer = Writer(file)
@@ -100,9 +112,16 @@ def record(
                 send.append((f"{COLOR}/compressed", names[2], small, ns + 6_000_000))
             if depth:
                 late = 10_000_000 if number % 2 else -10_000_000
-                send.append((DEPTH, names[0], image(metres, "16UC1", ns + late), ns + 30_000_000))
+                send.append(
+                    (
+                        DEPTH,
+                        names[0],
+                        image(metres * np.uint16(per_millimetre), "16UC1", ns + late, depth_frame),
+                        ns + 30_000_000,
+                    )
+                )
             if number == 1 or frames == 1:
-                send.append((INFO, names[1], camera_info(ns), ns + 40_000_000))
+                send.append((INFO, names[1], camera_info(ns, info_frame), ns + 40_000_000))
             send.append(("/chatter", names[3], {"data": "hello"}, ns + 50_000_000))
             for topic, name, message, log_ns in send:
                 writer.write_message(

@@ -327,6 +327,62 @@ def test_what_is_kept_comes_back_exactly() -> None:
     assert np.array_equal(unpacked(packed(dataclasses.replace(found, boxes3d=boxes))).boxes3d.sizes_m, boxes.sizes_m)
 
 
+def replayed(bag: Path, out: Path, *options: str) -> list[Any]:
+    """The answers for its pictures."""
+    assert main(["replay", str(bag), "-o", str(out), *options, *THREADS]) == 0
+    return [message for _, message in answers_of(out)["/saom/instances"]]
+
+
+def distances_of(message: Any) -> list[float]:
+    return [one.distance for one in message.instances]
+
+
+def test_depth_of_another_unit_is_told_once_and_taken_by_its_scale(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [usual] = replayed(record(tmp_path / "in.mcap", 1), tmp_path / "out.mcap")
+    bag, out = record(tmp_path / "tenths.mcap", 2, per_millimetre=10), tmp_path / "tenths_out.mcap"
+    capsys.readouterr()
+    for message in replayed(bag, out, "--max-depth-m", "5"):
+        assert message.instances and np.isnan(distances_of(message)).sum() > np.isnan(distances_of(usual)).sum()
+    said = capsys.readouterr().err
+    assert said.count("WARNING: depth: expected most distances") == 1
+    assert "set depth_scale to 0.0001 (now 0.001)" in said
+    first, _ = replayed(bag, out, "--max-depth-m", "5", "--depth-scale", "0.0001")
+    assert "WARNING" not in capsys.readouterr().err
+    assert np.isfinite(distances_of(usual)).any()
+    assert np.allclose(distances_of(first), distances_of(usual), equal_nan=True)
+
+
+def test_depth_that_cannot_be_right_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bag = record(tmp_path / "in.mcap", 2, per_millimetre=0)
+    for message in replayed(bag, tmp_path / "out.mcap"):
+        assert message.instances and not message.has_depth
+    said = capsys.readouterr().err
+    assert said.count("WARNING: depth: expected distances, got 307200 pixels without one") == 1
+    assert "going on without depth" in said
+
+
+def test_depth_of_another_frame_is_left_out_and_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bag, out = record(tmp_path / "in.mcap", 2, depth_frame="camera_depth_optical_frame"), tmp_path / "out.mcap"
+    for message in replayed(bag, out):
+        assert message.instances and not message.has_depth and np.isnan(distances_of(message)).all()
+    said = capsys.readouterr().err
+    assert said.count("got 'camera_depth_optical_frame'") == 1 and "--no-check-frames" in said
+    for message in replayed(bag, out, "--no-check-frames"):
+        assert message.has_depth
+    assert "WARNING" not in capsys.readouterr().err
+
+
+def test_camera_info_of_another_frame_gives_no_positions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bag, out = record(tmp_path / "in.mcap", 1, info_frame="camera_infra"), tmp_path / "out.mcap"
+    [message] = replayed(bag, out)
+    assert message.has_depth and all(np.isnan(one.centroid.x) for one in message.instances)
+    assert capsys.readouterr().err.count("got 'camera_infra'") == 1
+    [message] = replayed(bag, out, "--no-check-frames")
+    assert any(np.isfinite(one.centroid.x) for one in message.instances)
+
+
 def test_a_recording_is_shown_in_rerun(bag: Path, tmp_path: Path) -> None:
     pytest.importorskip("rerun")
     from test_cli_view import recorded
@@ -334,6 +390,24 @@ def test_a_recording_is_shown_in_rerun(bag: Path, tmp_path: Path) -> None:
     assert main(["view", str(bag), "-o", str(tmp_path / "out.rrd"), "--limit", "1", *THREADS]) == 0
     shown = recorded(tmp_path / "out.rrd")
     assert len(shown["/world/cloud"]["Points3D:positions"][0]) > 10_000 and shown["/world/boxes"]
+    scale = ["--depth-scale", "0.0005", "-o", str(tmp_path / "half.rrd"), "--limit", "1"]
+    assert main(["view", str(bag), *scale, *THREADS]) == 0
+    near, far = (
+        np.array(one["/world/cloud"]["Points3D:positions"][0]) for one in (recorded(tmp_path / "half.rrd"), shown)
+    )
+    assert np.allclose(near, far / 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("option", "words"), [("--depth", ["depth.png"]), ("--intrinsics", ["525", "525", "319.5", "239.5"])]
+)
+def test_a_recording_refuses_what_is_for_photos(
+    bag: Path, tmp_path: Path, option: str, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("rerun")
+    assert main(["view", str(bag), option, *words, "-o", str(tmp_path / "out.rrd"), *THREADS]) == 1
+    error = in_one_line(capsys.readouterr().err)
+    assert f"with a recording, got {option}:" in error and "--depth-topic and --camera-info-topic" in error
 
 
 def test_rosbags_is_only_needed_for_this(tmp_path: Path) -> None:

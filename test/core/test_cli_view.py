@@ -103,6 +103,28 @@ def test_pictures_without_depth_have_no_space(scene: Path, tmp_path: Path) -> No
     assert [one.name for one in tmp_path.iterdir()] == ["out.rrd"], "no draft is left"
 
 
+def test_depth_in_another_unit_is_refused_or_told(
+    scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    millimetres = cv2.imread(str(scene / "depth" / "0.png"), cv2.IMREAD_UNCHANGED)
+    np.save(tmp_path / "mm.npy", millimetres.astype(np.float32))
+    command = ["view", str(scene / "photos" / "0.jpg"), "--depth", str(tmp_path / "mm.npy"), "--threads", "1"]
+    command += ["-o", str(tmp_path / "out.rrd")]
+    assert main(command) == 1
+    assert "set depth_scale to 0.001 (now 1)" in in_one_line(capsys.readouterr().err)
+    assert main([*command, "--depth-scale", "0.01", "--max-depth-m", "5"]) == 0  # ten times too far
+    assert capsys.readouterr().err.count("mm.npy: depth: expected most distances to be 0.1 to 5 m") == 1
+    assert main([*command, "--depth-scale", "0.001"]) == 0
+    assert "WARNING" not in capsys.readouterr().err
+
+
+def test_a_video_refuses_what_is_for_photos(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["view", "clip.mp4", "-o", str(tmp_path / "out.rrd"), "--threads", "1"]
+    for option, words in (("--depth", ["depth.png"]), ("--intrinsics", ["525", "525", "319.5", "239.5"])):
+        assert main([*command, option, *words]) == 1
+        assert f"with a video, got {option}:" in in_one_line(capsys.readouterr().err)
+
+
 def free_port() -> int:
     """One whose neighbour is free, too."""
     for _ in range(50):

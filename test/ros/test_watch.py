@@ -18,7 +18,7 @@ from robot import ROOT, Robot, camera_info, jpeg_message, picture
 from std_msgs.msg import Header
 
 from saom_cli.shots import Shot, shots_of
-from saom_cli.sources import add_depth_arguments, add_frame_argument, add_topic_arguments
+from saom_cli.sources import add_depth_arguments, add_topic_arguments
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_ros.conversions import image_message
@@ -59,7 +59,6 @@ def arguments(*words: str) -> argparse.Namespace:
     parser.add_argument("input")
     add_depth_arguments(parser)
     add_topic_arguments(parser)
-    add_frame_argument(parser)
     return parser.parse_args(words)
 
 
