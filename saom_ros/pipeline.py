@@ -128,7 +128,7 @@ class Pipeline:
 
     def finish(self, found: Found) -> None:
         """Completes the answer to a frame and publishes it; never raises."""
-        received_s = found.received_s
+        began, received_s = time.monotonic(), found.received_s
         with self._failures_told(received_s):
             answer, unplaced = self._tracked(found.answer, received_s)
             tracked = time.monotonic()
@@ -137,7 +137,7 @@ class Pipeline:
             published = time.monotonic()
             self._outputs.publish(answer)
             finished = time.monotonic()
-            stages_ms = found.stages_ms | {"places": 1000 * (published - tracked)}
+            stages_ms = found.stages_ms | {"tracking": 1000 * (tracked - began), "places": 1000 * (published - tracked)}
             stages_ms |= {"publish": 1000 * (finished - published), "total": 1000 * (finished - received_s)}
             self._statistics.add_frame(stages_ms, finished)
             self.waiting.answered(answer, received_s)

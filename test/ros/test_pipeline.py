@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -114,6 +116,21 @@ def wait_until(done: Callable[[], bool]) -> None:
     while not done():
         assert time.monotonic() < end
         time.sleep(0.001)
+
+
+def test_the_stages_of_a_frame_make_up_its_total(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that goes on by a second each time it is read, and a network that takes one."""
+    clock = itertools.count()
+    monkeypatch.setattr("saom_ros.pipeline.time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+    found = Segmentation(instances((1, 1, "Mug")), {"network": 1000.0})
+    segmenter = SimpleNamespace(config=SaomConfig(), info=MODEL, segment=lambda *_: found)
+    pipeline, request = pipeline_of(segmenter, []), frame()
+    process(pipeline, Request(dataclasses.replace(request.frame, received_s=-1.0), None))
+    told = {name: text for name, text in pipeline._statistics.values(0.0).items() if name.endswith("_ms")}
+    stages_ms = {name.removesuffix("_ms"): float(text.split()[1]) for name, text in told.items()}
+    total_ms = stages_ms.pop("total")
+    assert list(stages_ms) == ["wait", "decode", "network", "tracking", "places", "publish"]
+    assert sum(stages_ms.values()) == total_ms == 6000
 
 
 def test_a_frame_waits_for_one_run_of_a_request_with_many_prompts() -> None:
