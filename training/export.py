@@ -228,8 +228,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, help="int8: data set that is calibrated with (train) and measured on (val)"
     )
-    parser.add_argument("--measured-images", type=int, default=100, help="int8: measured on at most so many pictures")
-    parser.add_argument("--allowed-drop", type=float, default=0.01, help="int8: of AP, AP50, and AP50 with class")
+    parser.add_argument(
+        "--measured-images",
+        type=int,
+        help=f"int8: measured on at most so many pictures; default: {Int8Options.images}",
+    )
+    parser.add_argument(
+        "--allowed-drop",
+        type=float,
+        help=f"int8: of AP, AP50, and AP50 with class; default: {Int8Options.allowed_drop}",
+    )
     parser.add_argument("--reference", type=Path, help="data set whose training objects are kept for `saom teach`")
     parser.add_argument("--figures", type=Path, help="JSON of `saom evaluate`, stored in the file's metadata")
 
@@ -255,7 +263,7 @@ def run(args: argparse.Namespace) -> int:
         prompts_at_once=args.prompts_at_once,
         figures=_figures_in(args.figures) if args.figures else None,
         license=args.license,
-        int8=Int8Options(args.data, args.measured_images, args.allowed_drop) if args.data else None,
+        int8=_int8_options(args),
         calls=args.calls,
     )
     begin, cpu = time.perf_counter(), time.process_time()
@@ -274,6 +282,27 @@ def run(args: argparse.Namespace) -> int:
     )
     print(f"  {seconds:.0f} s (CPU {cpu:.0f} s), peak memory {memory:.0f} MB, all with the comparison")
     return 0
+
+
+def _int8_options(args: argparse.Namespace) -> Int8Options | None:
+    """How an int8 file is made; None for another precision.
+
+    Raises:
+        ConfigError: options of int8 that would be ignored.
+    """
+    if args.precision != "int8":
+        flags = {"--data": args.data, "--measured-images": args.measured_images, "--allowed-drop": args.allowed_drop}
+        ignored = [flag for flag, value in flags.items() if value is not None]
+        if ignored:
+            raise ConfigError(
+                f"{', '.join(ignored)}: expected --precision int8 with them, got {args.precision}: only int8 is "
+                "calibrated and measured on pictures"
+            )
+        return None
+    if args.data is None:
+        return None  # `export` says what is missing
+    given = {"images": args.measured_images, "allowed_drop": args.allowed_drop}
+    return Int8Options(args.data, **{name: value for name, value in given.items() if value is not None})
 
 
 def _figures_in(path: Path) -> Any:

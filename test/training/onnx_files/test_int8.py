@@ -105,6 +105,16 @@ def test_figures_that_stay_are_told() -> None:
     assert told.startswith("AP 0.200 with fp32, 0.195 with int8, AP50") and "AP50_class none with fp32" in told
 
 
+@pytest.mark.parametrize("option", [["--data", "rooms"], ["--measured-images", "20"], ["--allowed-drop", "0"]])
+def test_options_of_int8_without_it_are_refused(
+    option: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["export", str(tmp_path / "checkpoint"), str(tmp_path / "model.onnx"), *option]
+    assert main([*command, "--precision", "fp16"]) == 1
+    assert f"{option[0]}: expected --precision int8 with them, got fp16" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.slow
 def test_matrix_products_of_an_encoder_are_quantised(data: Path) -> None:
     sizes = dataclasses.replace(TINY, encoder_depth=6, global_blocks=(0, 1, 2, 3, 4, 5))
