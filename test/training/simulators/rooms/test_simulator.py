@@ -6,6 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import mujoco
 import numpy as np
 import pytest
 
@@ -162,6 +163,16 @@ def test_settled_scenes_are_at_rest_and_do_not_overlap():
         present = [item for item in world.objects if world.data.xpos[item.body][2] > -1]
         assert present
         assert all(world.data.xpos[item.body][2] < scene.room.size[2] for item in present)
+        movable = {item.body for item in present if item.placed.movable}
+        assert movable
+        for steps in (0, 20):  # what floats has no speed yet, and falls in the next tenth of a second
+            mujoco.mj_step(world.model, world.data, steps)
+            mujoco.mj_forward(world.model, world.data)
+            starts = [world.model.body_dofadr[body] for body in movable]
+            assert max(np.abs(world.data.qvel[start : start + 3]).max() for start in starts) <= 0.6
+            contacts = world.data.contact[: world.data.ncon]
+            touching = [c.dist for c in contacts if movable & {int(world.model.geom_bodyid[geom]) for geom in c.geom}]
+            assert touching and min(touching) > -0.015
 
 
 def test_every_look_gives_a_picture():
