@@ -6,7 +6,7 @@ import numpy as np
 from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import Image, PointCloud2
 
-from saom_core.planners import object_cloud
+from saom_core.planners import binary_mask, object_cloud
 from saom_ros.answer import Answer
 from saom_ros.clouds import cloud_message
 from saom_ros.conversions import image_message
@@ -15,11 +15,9 @@ from saom_ros.msg import Target as TargetMessage
 
 
 def target_mask(answer: Answer) -> Image:
-    """Mono8, 255 on the selected object, else 0."""
-    mask = np.zeros(answer.instances.size_hw, np.uint8)
-    if answer.target.index is not None:
-        chosen = answer.instances.masks[answer.target.index]
-        mask[chosen.window][chosen.crop] = 255
+    """Mono8, 255 on the selected object, else 0; what is in front of it is not of it, as in `target_points`."""
+    found, k = answer.instances, answer.target.index
+    mask = np.zeros(found.size_hw, np.uint8) if k is None else binary_mask(found, k)
     return image_message(mask, "mono8", answer.header)
 
 

@@ -17,6 +17,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from saom_core.geometry.depth import back_project
 from saom_core.messages.cameras import camera_from_info
 from saom_core.messages.pictures import rgb_from_image
+from saom_core.planners import binary_mask
 from saom_ros.conversions import image_message
 from saom_ros.messages import instances_from_message
 
@@ -313,7 +314,7 @@ def test_a_selected_class_gets_a_mask_of_its_own(running: Robot, image_rgb: np.n
     header = running.show(image_rgb)
     mask = mono8_pixels(running.answer_to(header, "target_mask"))
     best = instances.class_names.index(chosen)
-    np.testing.assert_array_equal(mask > 0, instances.masks[best].dense((480, 640)))
+    np.testing.assert_array_equal(mask, binary_mask(instances, best))
     assert running.call(Select, "/saom/select", Select.Request()).success
 
 
@@ -333,11 +334,11 @@ def test_objects_keep_their_track_ids_and_can_be_selected_by_them(running: Robot
     header = running.show(image_rgb)
     instances = instances_from_message(running.answer_to(header))
     mask = mono8_pixels(running.answer_to(header, "target_mask"))
-    np.testing.assert_array_equal(mask > 0, instances.masks[len(first) - 1].dense((480, 640)))
+    np.testing.assert_array_equal(mask, binary_mask(instances, len(first) - 1))
     never = running.call(Select, "/saom/select", Select.Request(track_id=2**31 - 1))
     assert not never.success and "no object has had this number yet" in never.message
     mask = mono8_pixels(running.answer_to(running.show(image_rgb), "target_mask"))  # the selection stays as it was
-    np.testing.assert_array_equal(mask > 0, instances.masks[len(first) - 1].dense((480, 640)))
+    np.testing.assert_array_equal(mask, binary_mask(instances, len(first) - 1))
     running.listen(target=Target)
     running.wait_active()
     target = running.answer_to(running.show(image_rgb), "target")

@@ -13,10 +13,12 @@ from sensor_msgs.msg import Image, PointCloud2
 from test_places import CAMERA, HEADER, SIZE, TURN, frame, places
 
 from saom_core.errors import InputError
+from saom_core.planners import binary_mask
 from saom_ros.collision_objects import SLAB_M, CollisionObject, CollisionObjects
 from saom_ros.conversions import image_message
 from saom_ros.messages import instances_from_message
 from saom_ros.services import wanted_index
+from saom_ros.target import TargetInFrame
 from saom_ros.targets import target_mask, target_points, target_pose
 
 
@@ -47,6 +49,20 @@ def test_the_targets_points_are_those_of_its_mask_alone() -> None:
     moved = target_points(dataclasses.replace(answer, pose=TURN, frame_id="base_link"))
     assert moved is not None and moved.header.frame_id == "base_link"
     np.testing.assert_allclose(decoded(moved)[0], points @ TURN.rotation.T + TURN.translation_m, atol=1e-5)
+
+
+def test_what_is_in_front_of_the_target_is_not_of_it() -> None:
+    """A table that is chosen has neither mask nor points where the block stands, though its own mask runs on there."""
+    on_table = TargetInFrame("Table", 0, 4)
+    answer = dataclasses.replace(places(drop_surfaces=False).locate(frame(), remember=True), target=on_table)
+    table, block = answer.instances.dense_masks()
+    assert (table & block).sum() == block.sum() > 0
+    mask = np.frombuffer(target_mask(answer).data, np.uint8).reshape(SIZE)
+    np.testing.assert_array_equal(mask, np.where(table & ~block, 255, 0))
+    np.testing.assert_array_equal(mask, binary_mask(answer.instances, 0))
+    cloud = target_points(answer)
+    assert cloud is not None and len(decoded(cloud)[0]) == np.count_nonzero(mask)
+    np.testing.assert_allclose(decoded(cloud)[0][:, 2], 1.0, rtol=1e-6)
 
 
 def test_the_targets_pose_is_that_of_its_box() -> None:
