@@ -202,7 +202,7 @@ def _show_3d(
     boxes = instances.boxes3d
     if boxes is None:
         return
-    known = np.flatnonzero(np.isfinite(boxes.centers_m).all(axis=1))
+    known = np.flatnonzero(boxes.known)
     recording.log(
         f"{WORLD}/boxes",
         rr.Boxes3D(

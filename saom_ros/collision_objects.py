@@ -17,7 +17,8 @@ import numpy as np
 from geometry_msgs.msg import Point, Pose, Quaternion
 from std_msgs.msg import Header
 
-from saom_core.geometry.support import Plane
+from saom_core.geometry.oriented_box import OrientedBox
+from saom_core.geometry.support import Plane, plane_axes
 from saom_ros.answer import Answer
 from saom_ros.messages import instance_message
 from saom_ros.output import Output
@@ -52,7 +53,7 @@ class CollisionObjects:
         now_s, self._ttl_s = self._clock(), answer.collision_ttl_s
         instances, header, messages = answer.instances, answer.metric_header, []
         boxes = instances.boxes3d
-        for k in [] if boxes is None else np.flatnonzero(np.isfinite(boxes.centers_m).all(axis=1)).tolist():
+        for k in [] if boxes is None else np.flatnonzero(boxes.known).tolist():
             described = instance_message(instances, k)
             track_id, size = described.track_id, described.box_size
             name = f"track_{track_id}" if track_id >= 0 else f"untracked_{k}"
@@ -94,20 +95,17 @@ def _removed(objects: Iterable[tuple[str, Header]]) -> list[Any]:
 def _slab(plane: Plane) -> tuple[Pose, list[float]]:
     """The smallest upright box under what is seen of a plane."""
     normal = plane.normal
-    right = np.cross([0.0, 0.0, 1.0] if abs(normal[2]) < 0.9 else [0.0, 1.0, 0.0], normal)
-    right /= np.linalg.norm(right)
-    flat = np.column_stack([right, np.cross(normal, right)])
+    flat = plane_axes(normal)
     (x, y), (width, depth), turn_deg = cv2.minAreaRect((plane.outline_m @ flat).astype(np.float32))
     turn = np.radians(turn_deg)
     first = flat @ [np.cos(turn), np.sin(turn)]
     axes = np.column_stack([first, np.cross(normal, first), normal])
     center = flat @ [x, y] - (plane.coefficients[3] + SLAB_M / 2) * normal
-    vector = cv2.Rodrigues(axes)[0].ravel()
-    angle = float(np.linalg.norm(vector))
-    part = vector * (np.sin(angle / 2) / angle if angle > 1e-9 else 0.5)
+    sizes_m = np.array([max(width, THINNEST_M), max(depth, THINNEST_M), SLAB_M])
+    x, y, z, w = OrientedBox(center, axes, sizes_m).quaternion_xyzw.tolist()
     pose = Pose(position=Point(x=float(center[0]), y=float(center[1]), z=float(center[2])))
-    pose.orientation = Quaternion(x=float(part[0]), y=float(part[1]), z=float(part[2]), w=float(np.cos(angle / 2)))
-    return pose, [max(float(width), THINNEST_M), max(float(depth), THINNEST_M), SLAB_M]
+    pose.orientation = Quaternion(x=x, y=y, z=z, w=w)
+    return pose, sizes_m.tolist()
 
 
 COLLISION_OUTPUTS: dict[str, Output] = (

@@ -36,6 +36,11 @@ def type_name(kind: type) -> str:
     return f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
 
 
+def is_renamed(node: Node, name: str) -> bool:
+    """Whether somebody has said which topic a name of the node's means."""
+    return node.resolve_topic_name(name) != f"{node.get_namespace().rstrip('/')}/{name}"
+
+
 @dataclass
 class Input:
     """One topic that the node listens to.
@@ -68,7 +73,7 @@ class Input:
     @property
     def renamed(self) -> bool:
         """Whether somebody has said which topic it is."""
-        return self.topic != f"{self.node.get_namespace().rstrip('/')}/{self.name}"
+        return is_renamed(self.node, self.name)
 
     @property
     def qos(self) -> QoSProfile:

@@ -23,7 +23,7 @@ def markers(answer: Answer) -> MarkerArray:
         return message
     # y points down in the camera's own frame
     upwards = np.array([0.0, -1.0, 0.0]) if answer.pose is None else -answer.pose.rotation[:, 1]
-    for k in np.flatnonzero(np.isfinite(boxes.centers_m).all(axis=1)).tolist():
+    for k in np.flatnonzero(boxes.known).tolist():
         center, size, turn = boxes.centers_m[k].tolist(), boxes.sizes_m[k].tolist(), boxes.quaternions_xyzw[k].tolist()
         red, green, blue = (channel / 255 for channel in color_of(answer.instances, k))
         pose = Pose(position=Point(x=center[0], y=center[1], z=center[2]))

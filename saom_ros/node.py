@@ -26,7 +26,7 @@ from saom_core.tracking.tracker import Tracker
 from saom_ros.diagnostics import ERROR, Problems, Statistics, status_message
 from saom_ros.frames import Frames
 from saom_ros.health import ACTIVE, FINALIZED, INACTIVE, UNCONFIGURED, Health, logged
-from saom_ros.inputs import DEPTH_INFO, Callbacks, Inputs
+from saom_ros.inputs import DEPTH_INFO, Callbacks, Inputs, is_renamed
 from saom_ros.matcher import Frame, FrameMatcher
 from saom_ros.metric_inputs import SIZES, TROUBLES
 from saom_ros.outputs import Outputs
@@ -220,9 +220,8 @@ class SaomNode(LifecycleNode):
         Raises:
             SaomError: a frame is set, and tf2_ros is not installed.
         """
-        named = self.resolve_topic_name(DEPTH_INFO) != f"{self.get_namespace().rstrip('/')}/{DEPTH_INFO}"
         wanted = self.options.node.target_frame or self.options.node.track_frame
-        return Frames(self) if wanted or (named and Frames.available()) else None
+        return Frames(self) if wanted or (is_renamed(self, DEPTH_INFO) and Frames.available()) else None
 
     def _leave_frames(self) -> None:
         if self._frames is not None:

@@ -70,8 +70,8 @@ class Pipeline:
         image_topic: resolved name of the camera's topic, which tells whether its pictures are rectified.
         depth_topic: the same of the depth's.
         frames: knows the way into the parameter `target_frame`; None where none is set.
-        turns: who runs the network next, worker or ~/segment, of this camera or another; None: there is no other one.
-        waiting: calls that wait for the next frame, where they may be closed before and after; None: nobody does that.
+        turns: who runs the network next, worker or ~/segment, of this camera or another.
+        waiting: calls that wait for the next frame, where they may be closed before and after.
     """
 
     def __init__(
@@ -82,11 +82,12 @@ class Pipeline:
         outputs: Outputs,
         statistics: Statistics,
         problems: Problems,
-        image_topic: str = "",
-        depth_topic: str = "",
-        frames: Frames | None = None,
-        turns: Turns | None = None,
-        waiting: Waiting | None = None,
+        *,
+        image_topic: str,
+        depth_topic: str,
+        frames: Frames | None,
+        turns: Turns,
+        waiting: Waiting,
     ) -> None:
         self.segmenter = segmenter
         self._names = StreamNames(segmenter)
@@ -95,8 +96,7 @@ class Pipeline:
         self._outputs = outputs
         self._statistics = statistics
         self._problems = problems
-        self.turns = turns or Turns()
-        self.waiting = Waiting() if waiting is None else waiting
+        self.turns, self.waiting = turns, waiting
         self._metric_inputs, self._troubles = MetricInputs(image_topic, depth_topic, frames), SteadyTroubles()
         self._places = Places(options, frames)
         self._tracker = tracker

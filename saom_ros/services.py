@@ -15,8 +15,7 @@ from saom_core.instances import Instances
 from saom_core.prompting.prompts import Prompts
 from saom_ros.answer import Answer
 from saom_ros.conversions import image_message
-from saom_ros.messages import instances_message
-from saom_ros.msg import InstanceArray
+from saom_ros.outputs import instance_array
 from saom_ros.parameters import Parameters
 from saom_ros.pipeline import Pipeline
 from saom_ros.srv import GetCloud, Segment, Select
@@ -101,7 +100,7 @@ class Services:
             )
             answer = self._answer(request, asked)
             found = answer.instances
-            response.instances = _instances_of(answer)
+            response.instances = instance_array(answer)
             response.label_image = image_message(found.label_image(), "mono16", answer.header)
             response.prompts = list(answer.prompts)
             empty = sorted(set(range(len(asked))) - set(answer.prompts)) if len(asked) else []
@@ -118,7 +117,7 @@ class Services:
             cloud = instance_points(answer, k)
             if cloud is None:
                 raise InputError("no points without depth and camera_info of the same moment: /diagnostics tells why")
-            response.instances, response.label, response.cloud = _instances_of(answer), k + 1, cloud
+            response.instances, response.label, response.cloud = instance_array(answer), k + 1, cloud
             return f"{found.class_names[k] or 'object'}, track {found.track_ids[k]}: {cloud.width} points"
 
         return self._told(response, get_cloud)
@@ -156,12 +155,6 @@ class Services:
         depth = request.depth if request.depth.data else None
         info = request.camera_info if request.camera_info.width else None
         return pipeline.answer(request.image, depth, info, asked)
-
-
-def _instances_of(answer: Answer) -> InstanceArray:
-    return instances_message(
-        answer.instances, answer.header, answer.model, has_depth=answer.has_depth, metric_frame_id=answer.frame_id
-    )
 
 
 def wanted_index(instances: Instances, track_id: int, class_name: str) -> int:

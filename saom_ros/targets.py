@@ -47,6 +47,6 @@ def instance_points(answer: Answer, k: int) -> PointCloud2 | None:
 def target_pose(answer: Answer) -> PoseStamped | None:
     """Centre and orientation of the selected object's box; None where it is not seen or has no box."""
     k, boxes = answer.target.index, answer.instances.boxes3d
-    if k is None or boxes is None or not np.isfinite(boxes.centers_m[k]).all():
+    if k is None or boxes is None or not boxes.known[k]:
         return None
     return PoseStamped(header=answer.metric_header, pose=instance_message(answer.instances, k).box_pose)

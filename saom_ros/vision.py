@@ -40,7 +40,7 @@ def detections_3d(answer: Answer) -> Any:
     boxes = answer.instances.boxes3d
     if boxes is None:
         return message
-    for k in np.flatnonzero(np.isfinite(boxes.centers_m).all(axis=1)).tolist():
+    for k in np.flatnonzero(boxes.known).tolist():
         center, size, turn = boxes.centers_m[k].tolist(), boxes.sizes_m[k].tolist(), boxes.quaternions_xyzw[k].tolist()
         box = vision_msgs.BoundingBox3D(size=Vector3(x=size[0], y=size[1], z=size[2]))
         box.center.position = Point(x=center[0], y=center[1], z=center[2])

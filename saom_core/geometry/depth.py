@@ -36,6 +36,11 @@ class Boxes3d:
     sizes_m: FloatArray
 
     @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """(N,), whether an instance has a box."""
+        return np.asarray(np.isfinite(self.centers_m).all(axis=1))
+
+    @property
     def axes(self) -> npt.NDArray[np.float64]:
         """(N, 3, 3): column j of axes[k] is the direction of edge j of box k, of length 1, in the camera's frame.
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from saom_core.geometry.support import Plane
+from saom_core.geometry.support import Plane, plane_axes
 from saom_core.geometry.upright import Upwards
 
 FloatArray = npt.NDArray[np.float32]
@@ -244,9 +244,7 @@ def _least_squares(points: Matrix, like: Matrix) -> tuple[Matrix, float]:
 
 def _outline(points: Matrix, normal: Matrix, offset: float) -> FloatArray:
     """The convex hull (V, 3) of points (P, 3) that lie on a plane, counterclockwise as seen from its upper side."""
-    right = np.cross([0.0, 0.0, 1.0] if abs(normal[2]) < 0.9 else [0.0, 1.0, 0.0], normal)
-    right /= np.linalg.norm(right)
-    axes = np.column_stack([right, np.cross(normal, right)])
+    axes = plane_axes(normal)
     hull = cv2.convexHull((points @ axes).astype(np.float32), clockwise=False).reshape(-1, 2)
     return np.asarray(hull @ axes.T - offset * normal, np.float32)
 

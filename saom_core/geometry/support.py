@@ -62,6 +62,13 @@ class Plane:
         return Plane((a, b, c, offset), outline, self.area_m2, self.pixels)
 
 
+def plane_axes(normal: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """(3, 2): two directions of length 1 in a plane, at right angles; their cross product is its normal (3,)."""
+    right = np.cross([0.0, 0.0, 1.0] if abs(normal[2]) < 0.9 else [0.0, 1.0, 0.0], normal)
+    right /= np.linalg.norm(right)
+    return np.column_stack([right, np.cross(normal, right)])
+
+
 @dataclass(frozen=True)
 class Support:
     """What N instances stand on.

@@ -38,6 +38,7 @@ from saom_ros.pipeline import Pipeline, Request
 from saom_ros.places import TABLE_IN_DOUBT, Places
 from saom_ros.target import Target
 from saom_ros.turns import Turns
+from saom_ros.waiting import Waiting
 
 SIZE = (8, 10)
 MODEL = ModelInfo("stand-in", "", ("Mug", "Book"), "cpu", "cpu", "", SIZE, False)
@@ -87,14 +88,12 @@ class StandIn:
 def pipeline_of(segmenter: Any, published: list[Answer], **of_node: Any) -> Pipeline:
     outputs = SimpleNamespace(wanted=lambda: True, publish=published.append)
     options = SimpleNamespace(core=SaomConfig(), node=NodeConfig(**of_node))
-    return Pipeline(
-        segmenter,
-        options,
-        Tracker(),
-        outputs,
-        Statistics(),
-        Problems(),
-    )
+    return Pipeline(segmenter, options, Tracker(), outputs, Statistics(), Problems(), **lonely())
+
+
+def lonely() -> dict[str, Any]:
+    """What a pipeline gets of its node where there is no other camera and no tf."""
+    return {"image_topic": "", "depth_topic": "", "frames": None, "turns": Turns(), "waiting": Waiting()}
 
 
 def frame(encoding: str = "rgb8") -> Request:
@@ -249,7 +248,9 @@ class Drive:
         node = NodeConfig(rectified="true", **options)
         made = SimpleNamespace(core=SaomConfig(drop_surfaces=False), node=node)
         self._second = 0
-        self.pipeline = Pipeline(self, made, Tracker(), outputs, Statistics(), self.problems, frames=self)
+        self.pipeline = Pipeline(
+            self, made, Tracker(), outputs, Statistics(), self.problems, **lonely() | {"frames": self}
+        )
 
     def transform(self, target_frame: str, header: Header, timeout_s: float) -> RigidTransform:
         self.asked.append((target_frame, timeout_s))
