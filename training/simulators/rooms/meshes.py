@@ -119,11 +119,10 @@ def _profile(kind: str, ratio: float) -> tuple[np.ndarray, np.ndarray]:
     if kind == "cylinder":
         return np.array([0.0, 1.0, 1.0, 0.0]), np.array([-ratio / 2, -ratio / 2, ratio / 2, ratio / 2])
     angle = np.linspace(-np.pi / 2, np.pi / 2, 13)
-    straight = np.where(angle > 0, ratio / 2, -ratio / 2) if kind == "capsule" else 0.0
-    if kind == "capsule":
-        angle = np.concatenate([angle[:7], angle[6:]])
-        straight = np.repeat([-ratio / 2, ratio / 2], 7)
-    return np.cos(angle), np.sin(angle) + straight
+    if kind != "capsule":
+        return np.cos(angle), np.sin(angle)
+    angle = np.concatenate([angle[:7], angle[6:]])
+    return np.cos(angle), np.sin(angle) + np.repeat([-ratio / 2, ratio / 2], 7)
 
 
 def _round(solid: Solid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -50,12 +50,11 @@ class Placed:
 
 @dataclass
 class Scene:
-    """What `mujoco_world` builds. `targets` are points (x, y, z) worth looking at."""
+    """What `mujoco_world` builds."""
 
     family: Family
     room: Room
     objects: list[Placed] = field(default_factory=list)
-    targets: list[Vec3] = field(default_factory=list)
 
 
 def make_scene(
@@ -136,8 +135,6 @@ class _Layout:
         half = np.asarray(self.scene.room.size[:2])
         floor = Surface((0.0, 0.0, 0.0), (float(half[0]) * 0.95, float(half[1]) * 0.95), 1.5)
         self._clutter(None, floor, int(rng.integers(0, 6)), np.asarray(floor.size))
-        if not self.scene.targets:
-            self.scene.targets = [(0.0, 0.0, 0.4)]
 
     # --- steps
 
@@ -309,6 +306,3 @@ class _Layout:
         self.scene.objects.append(placed)
         self.boxes.add(low + placed.pos, high + placed.pos)
         self.movable += placed.movable
-        if placed.movable or self.scene.family == "room":
-            x, y, z = (low + high) / 2 + placed.pos
-            self.scene.targets.append((float(x), float(y), float(z)))

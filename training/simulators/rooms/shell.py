@@ -7,11 +7,11 @@ from typing import Literal
 
 import numpy as np
 
-from .geometry.model import Look, Solid, Vec3
+from .geometry.model import Look, LookKind, Solid, Vec3
 from .looks.textures import random_rgb, shade
 
-FLOOR_KINDS = ("wood", "wood", "wood", "tiles", "tiles", "fabric", "marble", "plain", "pattern")
-WALL_KINDS = ("plain", "plain", "plain", "plain", "plain", "tiles", "marble", "fabric", "wood", "clouds")
+FLOOR_KINDS: tuple[LookKind, ...] = ("wood", "wood", "wood", "tiles", "tiles", "fabric", "marble", "plain", "pattern")
+WALL_KINDS: tuple[LookKind, ...] = (*("plain",) * 5, "tiles", "marble", "fabric", "wood", "clouds")
 THICK = 0.1
 
 
@@ -49,12 +49,12 @@ def make_room(rng: np.random.Generator, family: Literal["table", "room"]) -> Roo
     return room
 
 
-def _look(rng: np.random.Generator, kinds: tuple[str, ...]) -> Look:
+def _look(rng: np.random.Generator, kinds: tuple[LookKind, ...]) -> Look:
     kind = kinds[rng.integers(len(kinds))]
     if kind == "wood":
         tone = float(rng.uniform(0.3, 1.0))
         return Look("wood", (tone * 0.9, tone * float(rng.uniform(0.6, 0.8)), tone * float(rng.uniform(0.3, 0.6))))
-    return Look(kind, random_rgb(rng, 0.35), random_rgb(rng, 0.35))  # type: ignore[arg-type]
+    return Look(kind, random_rgb(rng, 0.35), random_rgb(rng, 0.35))
 
 
 def _length(room: Room, wall: int) -> float:
@@ -83,7 +83,7 @@ def _decorate(room: Room, wall: int, rng: np.random.Generator) -> None:
     if choice < 0.3:
         width, height = float(rng.uniform(0.6, min(2.0, length - 0.6))), float(rng.uniform(0.7, 1.3))
         center = (float(rng.uniform(-0.5, 0.5)) * (length - width), 0.8 + height / 2)
-        room.looks[name + "pane"] = Look("clouds", (0.75, 0.85, 0.97), random_rgb(rng, 0.5))  # type: ignore[arg-type]
+        room.looks[name + "pane"] = Look("clouds", (0.75, 0.85, 0.97), random_rgb(rng, 0.5))
         _on_wall(room, wall, center, (width + 0.12, height + 0.12), "trim", 0.0, 0.03)
         for column in (-1, 1):
             pane = (center[0] + column * width / 4, center[1])
@@ -96,7 +96,8 @@ def _decorate(room: Room, wall: int, rng: np.random.Generator) -> None:
 
 
 def _carpet(room: Room, rng: np.random.Generator) -> None:
-    kind = ("fabric", "pattern", "shapes")[rng.integers(3)]
-    room.looks["carpet"] = Look(kind, random_rgb(rng, 0.6), random_rgb(rng, 0.6))  # type: ignore[arg-type]
+    kinds: tuple[LookKind, ...] = ("fabric", "pattern", "shapes")
+    kind = kinds[rng.integers(len(kinds))]
+    room.looks["carpet"] = Look(kind, random_rgb(rng, 0.6), random_rgb(rng, 0.6))
     x, y = (float(rng.uniform(0.3, 0.8)) * edge for edge in room.size[:2])
     _add(room, (x, y, 0.006), (0.0, 0.0, 0.003), "carpet", collides=False)

@@ -47,7 +47,7 @@ def box_scene(*boxes: tuple[tuple[float, float, float], tuple[float, float, floa
         solid = Solid("box", size, (0.0, 0.0, size[2] / 2), "skin", "body")
         model = ObjectModel("Box", "test", (solid,), looks, size, 0.2, "table")
         objects.append(Placed(model, pos, np.eye(3), movable=False))
-    return Scene("table", room, objects, [objects[0].pos])
+    return Scene("table", room, objects)
 
 
 def view_of(eye: tuple[float, float, float], target: tuple[float, float, float]) -> View:

@@ -28,6 +28,8 @@ LookKind = Literal[
     "paper",  # lines of text, as a newspaper or a page
     "tiles",
     "pattern",  # stripes, checks, plaid, dots, zigzag
+    "shapes",  # ellipses, boxes, lines in many colours
+    "clouds",  # noise between two colours
     "screen",  # a display: dark, or windows and text
     "leaves",
     "picture",  # a picture of its own: the texture of a mesh that was read from a file

@@ -8,7 +8,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from ..geometry.model import Look, Rgb
+from ..geometry.model import Look, LookKind, Rgb
 from .pictures import PRINT_RATE, SURFACE_RATE, Pictures
 from .prints import SHEETS
 from .textures import TILING, Picture, random_rgb
@@ -20,7 +20,7 @@ TEXTURE_SIZE = 256
 SMALL_TEXTURE_SIZE = 128  # of things that never fill the picture
 ATLAS_CELL = 160
 TILE_LENGTH_M = {"wood": 0.5, "marble": 0.5, "fabric": 0.25, "tiles": 0.5, "leaves": 0.2}
-KINDS = (
+KINDS: tuple[LookKind, ...] = (
     "plain",
     "wood",
     "marble",
@@ -56,8 +56,8 @@ class Material:
 
 def random_look(rng: np.random.Generator) -> Look:
     """Any look at all, for domain randomisation and for walls that hang something."""
-    kind = str(rng.choice(KINDS))
-    return Look(kind, random_rgb(rng, 0.8), random_rgb(rng, 0.8))  # type: ignore[arg-type]
+    kind = KINDS[rng.integers(len(KINDS))]
+    return Look(kind, random_rgb(rng, 0.8), random_rgb(rng, 0.8))
 
 
 def randomised(look: Look, rng: np.random.Generator, rate: float) -> Look:
