@@ -1,7 +1,10 @@
-"""What is asked of masks everywhere: their bounding box, and their run lengths as COCO writes them."""
+"""What is asked of masks everywhere: their bounding box, overlap and middle, their run lengths as COCO writes them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -45,6 +48,19 @@ def in_front(masks: BoolArray) -> BoolArray:
     for row in sorted(range(len(masks)), key=lambda row: -int(np.count_nonzero(masks[row]))):
         owner[masks[row]] = row
     return np.asarray(owner == np.arange(len(masks))[:, None, None])
+
+
+def dense_ious(mask: BoolArray, others: Sequence[BoolArray] | BoolArray) -> npt.NDArray[np.float64]:
+    """IoU of a mask (H, W) with each of N others of its size, (N,); one of them must have a pixel."""
+    return np.array([np.count_nonzero(mask & other) / np.count_nonzero(mask | other) for other in others], np.float64)
+
+
+def innermost_pixel(mask: BoolArray) -> tuple[int, int]:
+    """Column and row of a mask's (H, W) pixel that is farthest from its edge; the picture's border is an edge, too."""
+    framed = np.pad(mask, 1).astype(np.uint8)
+    inside = cv2.distanceTransform(framed, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    row, column = np.unravel_index(int(inside.argmax()), inside.shape)
+    return int(column), int(row)
 
 
 def match(ious: npt.NDArray[np.float64], least: float = 0.0) -> dict[int, int]:

@@ -19,6 +19,7 @@ from saom_core.errors import InputError
 from saom_core.everything import EverythingModel, run_on_picture
 from saom_core.instances import BoolArray
 from saom_core.letterbox import Letterbox
+from saom_core.masks import dense_ious
 from saom_core.model_file.taught import descriptors
 from saom_core.prompting.prompts import OPEN
 from saom_core.segmenter import check_frame, prompt_count_of
@@ -230,8 +231,8 @@ def _prompted(
     points = box.to_target(points_inside(mask))
     prompts = np.resize(points, (prompt_count_of(model.info), 2)).astype(np.float32)  # over and over
     found, described = answers(model, image_rgb, depth_m, OPEN, prompts)
-    ious = [np.count_nonzero(mask & other) / np.count_nonzero(mask | other) for other in found]
-    if not ious:
+    ious = dense_ious(mask, found)
+    if not ious.size:
         return 0.0, np.zeros_like(mask), np.zeros(0, np.float32)
     best = int(np.argmax(ious))
     return float(ious[best]), found[best], described[best]

@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from saom_core.arguments import add_out, at_least
 from saom_core.files import check_output, write_atomically
+from saom_core.masks import dense_ious
 from saom_core.runtime import BUNDLED_MODEL
 
 from ..grasping.clouds import world_points
@@ -44,7 +45,7 @@ def try_scene(scene: TableScene, number: int, name: str, method: Method) -> Atte
     mask, truth = method(scene), scene.object_ids == scene.target
     if mask is None or not mask.any():
         return Attempt(number, name, style, "no mask", 0.0, 0.0)
-    iou = float((mask & truth).sum() / (mask | truth).sum())
+    iou = float(dense_ious(mask, [truth])[0])
     points = world_points(scene.depth_m, scene.view.camera, scene.view.pose)
     valid = np.isfinite(points[..., 2])
     rng = np.random.default_rng(number)

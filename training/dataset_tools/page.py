@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from saom_core.files import check_output, write_atomically
+from saom_core.masks import innermost_pixel
 from saom_core.pictures.photos import write_photo
 from saom_core.web_page import page
 
@@ -109,7 +110,7 @@ def _figure(sample: Sample, name: str, split: str) -> str:
     tags = []
     for row in rows:
         visible = sample.visible[row if sample.part_of[row] < 0 else sample.part_of[row]]
-        x, y = _innermost(sample.masks[row])
+        x, y = innermost_pixel(sample.masks[row])
         place = f"left:{100 * x / width:.1f}%;top:{100 * y / height:.1f}%"
         tags.append(f'<i data-visible="{visible:.3f}" style="{place}">{html.escape(sample.class_names[row])}</i>')
     names = Counter(sample.class_names[row] for row in rows)
@@ -121,13 +122,6 @@ def _figure(sample: Sample, name: str, split: str) -> str:
         f"<figcaption><b>{html.escape(str(sample.scene))}</b> {split}, {len(rows)} instances: {html.escape(counted)}"
         "</figcaption></figure>"
     )
-
-
-def _innermost(mask: np.ndarray) -> tuple[int, int]:
-    """The pixel (x, y) of an (H, W) bool mask that lies farthest from its edge."""
-    inside = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
-    y, x = np.unravel_index(int(inside.argmax()), inside.shape)
-    return int(x), int(y)
 
 
 def overlay(sample: Sample) -> np.ndarray:

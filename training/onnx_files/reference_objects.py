@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from saom_core.errors import InputError
 from saom_core.files import write_atomically
+from saom_core.masks import dense_ious
 from saom_core.model_file.metadata import with_entry
 from saom_core.model_file.reference import REFERENCE_KEY, ReferenceObjects
 from saom_core.model_file.taught import normalised
@@ -70,8 +71,8 @@ def found_objects(model: OnnxModel, data: Dataset, images: int) -> tuple[npt.NDA
         sample = data[index]
         masks, described = answers(model, sample.image_rgb, None if turn % 2 else sample.depth_m)
         for mask, name in zip(sample.masks, sample.class_names, strict=True):
-            ious = [np.count_nonzero(mask & other) / np.count_nonzero(mask | other) for other in masks]
-            if ious and max(ious) >= AGREES_IOU:
+            ious = dense_ious(mask, masks)
+            if ious.size and ious.max() >= AGREES_IOU:
                 found.append(described[int(np.argmax(ious))])
                 names.append(name)
     return np.array(found, np.float32), names

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
 from saom_core.config import check_options, option_field
 from saom_core.errors import ConfigError
+from saom_core.masks import innermost_pixel
 from saom_core.prompting.grid import grid_points
 
 from ..assign import BACKGROUND, Prompts
@@ -109,9 +109,7 @@ def _picked(
 
 def _centre(mask: BoolArray, _rng: np.random.Generator) -> npt.NDArray[np.float64]:
     """The middle of the pixel that is farthest from the object's edge; the image's edge counts as an edge."""
-    distance = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    y, x = np.unravel_index(distance.argmax(), distance.shape)
-    return np.array([x - 0.5, y - 0.5])
+    return np.array(innermost_pixel(mask)) + 0.5
 
 
 def _random_pixel(mask: BoolArray, rng: np.random.Generator) -> npt.NDArray[np.float64]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from saom_core.errors import InputError
+from saom_core.masks import dense_ious
 from saom_core.model_file.taught import TaughtClass
 from saom_core.runtime import OnnxModel
 from saom_core.teach.describing import Describer
@@ -137,8 +138,8 @@ class PhotoBench:
         pairs = []
         for label, what in photo.objects.items():
             truth = photo.labels == label
-            ious = [np.count_nonzero(truth & mask) / np.count_nonzero(truth | mask) for mask in masks]
-            if ious and max(ious) >= AGREES_IOU:
+            ious = dense_ious(truth, masks)
+            if ious.size and ious.max() >= AGREES_IOU:
                 pairs.append((what, instances.class_names[int(np.argmax(ious))]))
         return pairs
 
