@@ -212,10 +212,7 @@ def picture_paths(photos: Sequence[str], folder: Path) -> dict[str, Path]:
 
 def results_of(instances: Instances) -> list[dict[str, Any]]:
     """COCO results of one picture, without `image_id`, which its place in the run decides."""
-    results = instances.to_coco()
-    for result in results:
-        del result["image_id"]
-    return results
+    return [instances.result_of(k) for k in range(len(instances))]
 
 
 def write_labels(path: Path, instances: Instances) -> None:

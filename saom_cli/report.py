@@ -182,10 +182,7 @@ def facts_of_model(segmenter: Segmenter) -> dict[str, Any]:
 def facts_of_answer(answer: Segmentation) -> dict[str, Any]:
     """The objects as COCO results, with metres where they are known."""
     instances: Instances = answer.instances
-    objects = instances.to_coco()
-    for k, one in enumerate(objects):
-        del one["image_id"]
-        one["stability"] = rounded(instances.stability[k])
+    objects = [instances.result_of(k) | {"stability": rounded(instances.stability[k])} for k in range(len(instances))]
     return {"objects": objects, "timings_ms": answer.timings_ms}
 
 

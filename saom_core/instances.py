@@ -274,23 +274,21 @@ class Instances:
         `bottom_above_plane_m`, `top_above_plane_m` and `is_surface` (see `Support`). All are metres in the optical
         frame, and None where an instance has too little depth.
         """
-        results: list[dict[str, Any]] = []
-        for k, mask in enumerate(self.masks):
-            left, top, right, bottom = mask.box_xyxy
-            results.append(
-                {
-                    "image_id": image_id,
-                    "category_id": int(self.class_ids[k]),
-                    "category_name": self.class_names[k],
-                    "category_score": round(float(self.class_scores[k]), 4),
-                    "score": round(float(self.scores[k]), 4),
-                    "bbox": [left, top, right - left, bottom - top],
-                    "area": mask.area,
-                    "segmentation": {"size": list(self.size_hw), "counts": rle_counts(mask.dense(self.size_hw))},
-                }
-            )
-            results[-1] |= self._metres_of(k)
-        return results
+        return [{"image_id": image_id} | self.result_of(k) for k in range(len(self))]
+
+    def result_of(self, k: int) -> dict[str, Any]:
+        """What `to_coco` says of instance k, without the picture's number."""
+        mask = self.masks[k]
+        left, top, right, bottom = mask.box_xyxy
+        return {
+            "category_id": int(self.class_ids[k]),
+            "category_name": self.class_names[k],
+            "category_score": round(float(self.class_scores[k]), 4),
+            "score": round(float(self.scores[k]), 4),
+            "bbox": [left, top, right - left, bottom - top],
+            "area": mask.area,
+            "segmentation": {"size": list(self.size_hw), "counts": rle_counts(mask.dense(self.size_hw))},
+        } | self._metres_of(k)
 
     def _metres_of(self, k: int) -> dict[str, Any]:
         """What is known of one instance in metres, for JSON."""

@@ -213,7 +213,7 @@ def _started(file: Path, options: ort.SessionOptions, wish: str) -> ort.Inferenc
         return _session(file, options, wish, {})
     try:
         return _session(file, options, wish, tensorrt_cache.cache_options(file))
-    except Exception as error:  # see `_open_session`
+    except Exception as error:  # see `open_session`
         if not tensorrt_cache.clear(file):
             raise
         logger.warning("TensorRT cannot use the engine that it kept (%s): it builds it anew", _first_line(error))

@@ -10,14 +10,9 @@ import numpy.typing as npt
 
 from saom_core.instances import MaskCrop
 
-MARGIN = 1.0
-"""Side of a square, in longer edges of the mask's box: on a table the surroundings are other things."""
 
-
-def square_crops(
-    image_rgb: npt.NDArray[np.uint8], masks: Sequence[MaskCrop], side_px: int, margin: float = MARGIN
-) -> npt.NDArray[np.uint8]:
-    """Squares round the middle of each mask's box, with the surroundings that photographs have, too.
+def square_crops(image_rgb: npt.NDArray[np.uint8], masks: Sequence[MaskCrop], side_px: int) -> npt.NDArray[np.uint8]:
+    """Squares round each mask's box, as wide as its longer edge: on a table the surroundings are other things.
 
     Beyond the picture's edge its outermost pixels go on.
 
@@ -25,18 +20,17 @@ def square_crops(
         image_rgb: (H, W, 3) uint8.
         masks: N.
         side_px: S.
-        margin: side in the picture, in longer edges of the mask's box.
 
     Returns:
         (N, S, S, 3) uint8.
     """
     crops = np.empty((len(masks), side_px, side_px, 3), np.uint8)
     for k, mask in enumerate(masks):
-        crops[k] = _resized(_cut(image_rgb, *_square(mask, margin)), side_px)
+        crops[k] = _resized(_cut(image_rgb, *_square(mask)), side_px)
     return crops
 
 
-def square_masks(masks: Sequence[MaskCrop], side_px: int, margin: float = MARGIN) -> npt.NDArray[np.float32]:
+def square_masks(masks: Sequence[MaskCrop], side_px: int) -> npt.NDArray[np.float32]:
     """What part of each pixel of the squares that `square_crops` cuts out is in the mask.
 
     Returns:
@@ -44,7 +38,7 @@ def square_masks(masks: Sequence[MaskCrop], side_px: int, margin: float = MARGIN
     """
     shares = np.empty((len(masks), side_px, side_px), np.float32)
     for k, mask in enumerate(masks):
-        left, top, side = _square(mask, margin)
+        left, top, side = _square(mask)
         inside = np.zeros((side, side), np.float32)
         height, width = mask.crop.shape
         inside[mask.y - top : mask.y - top + height, mask.x - left : mask.x - left + width] = mask.crop
@@ -53,11 +47,10 @@ def square_masks(masks: Sequence[MaskCrop], side_px: int, margin: float = MARGIN
     return shares
 
 
-def _square(mask: MaskCrop, margin: float) -> tuple[int, int, int]:
+def _square(mask: MaskCrop) -> tuple[int, int, int]:
     """Left, top and side of the square round the middle of the mask's box; it may reach beyond the picture."""
     left, top, right, bottom = mask.box_xyxy
-    longer = max(right - left, bottom - top)
-    side = max(2, longer, round(margin * longer))
+    side = max(2, right - left, bottom - top)
     return (left + right - side) // 2, (top + bottom - side) // 2, side
 
 

@@ -91,13 +91,6 @@ class Registration:
             )
 
 
-def register_depth(
-    depth_m: FloatArray, depth_camera: CameraIntrinsics, to_color: RigidTransform, color_camera: CameraIntrinsics
-) -> FloatArray:
-    """Depth of one frame as the colour camera would see it; see `Registration`."""
-    return Registration(depth_camera, to_color, color_camera)(depth_m)
-
-
 def _span(middle: FloatArray, half: FloatArray) -> tuple[IntArray, IntArray]:
     """First and last pixel whose middle lies within a span; at least the pixel that the span's middle lies in."""
     nearest = np.floor(middle + np.float32(0.5)).astype(np.int32)

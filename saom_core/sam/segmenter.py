@@ -50,7 +50,7 @@ def load_sam(source: str | Path | SaomConfig, options: SamEverythingOptions | No
     """Everything mode with the checkpoint of a file, or of `config.model` on `config.provider`.
 
     Args:
-        source: a checkpoint (kinds: see `sam_checkpoints`), or the configuration that names one.
+        source: a checkpoint (kinds: see `saom_core.sam.checkpoints`), or the configuration that names one.
         options: everything mode's options in full; None: what the configuration says.
 
     Raises:

@@ -42,7 +42,7 @@ def find_pictures(paths: Sequence[Path]) -> list[Path]:
 
 
 def read_example(path: Path) -> Example:
-    """A picture with the mask and the depth that belong to it; see `CONVENTION`.
+    """A picture with the mask and the depth that belong to it, by its name with `MASK` and `DEPTH`.
 
     Raises:
         InputError: a file that cannot be read.

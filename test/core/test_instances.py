@@ -109,6 +109,7 @@ def test_coco_entries() -> None:
     table, mug = two_instances().to_coco(image_id=3)
     assert mug["bbox"] == [20, 15, 10, 10] and mug["area"] == 100 and mug["category_name"] == "Mug"
     assert table["image_id"] == 3 and sum(mug["segmentation"]["counts"]) == SIZE[0] * SIZE[1]
+    assert {"image_id": 3} | two_instances().result_of(1) == mug and list(mug)[0] == "image_id"
 
 
 def test_select_keeps_rows_together() -> None:

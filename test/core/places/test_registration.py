@@ -9,7 +9,7 @@ from tabletop import CAMERA, SIZE_HW, Tabletop
 
 from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
-from saom_core.places.registration import OVERLAP_PX, register_depth
+from saom_core.places.registration import OVERLAP_PX, Registration
 from saom_core.places.rigid import RigidTransform
 
 STILL = RigidTransform(np.array([0.0, 0.0, 0.0, 1.0]), np.zeros(3))
@@ -58,7 +58,7 @@ def test_as_a_loop_over_pixels_does_it(size_hw: tuple[int, int]) -> None:
     depth = cv2.resize(rng.uniform(0.5, 2.0, (6, 8)), size_hw[::-1], interpolation=cv2.INTER_NEAREST).astype(np.float32)
     depth[3:5, 4:9] = 0.0, np.nan, np.inf, -1.0, 0.0
     pose, matrix = turned((0.03, -0.05, 0.02), (0.06, -0.01, 0.02))
-    registered = register_depth(depth, source, pose, target)
+    registered = Registration(source, pose, target)(depth)
     assert registered.dtype == np.float32 and registered.shape == (48, 64)
     expected = naive(depth, source, matrix, target)
     differs = ~np.isclose(registered, expected, rtol=1e-4)
@@ -68,7 +68,7 @@ def test_as_a_loop_over_pixels_does_it(size_hw: tuple[int, int]) -> None:
 
 def test_the_same_camera_gives_the_same_depth() -> None:
     depth, _ = Tabletop(45.0).put((0, 0), (0.2, 0.1, 0.1)).drawn()
-    np.testing.assert_allclose(register_depth(depth, CAMERA, STILL, CAMERA), depth, rtol=1e-6)
+    np.testing.assert_allclose(Registration(CAMERA, STILL, CAMERA)(depth), depth, rtol=1e-6)
 
 
 @pytest.mark.parametrize("factor", [2, 4])
@@ -82,7 +82,7 @@ def test_half_and_quarter_size_of_the_same_camera_leave_no_hole(factor: int) -> 
         CAMERA.fx / factor, CAMERA.fy / factor, (CAMERA.cx - offset) / factor, (CAMERA.cy - offset) / factor,
         small.shape[1], small.shape[0],
     )  # fmt: skip
-    registered = register_depth(np.ascontiguousarray(small), camera, STILL, CAMERA)
+    registered = Registration(camera, STILL, CAMERA)(np.ascontiguousarray(small))
     inner = np.s_[factor:-factor, factor:-factor]
     assert (registered[inner] > 0).all()
     differs = np.abs(registered - fine)[inner] > 0.005
@@ -102,7 +102,7 @@ def test_what_is_behind_is_hidden_as_the_colour_camera_sees_it() -> None:
     shifted = Tabletop(50.0, boxes=[((c[0] - 0.05, c[1], c[2]), size, turn) for c, size, turn in scene.boxes])
     truth, owner = shifted.drawn()
     pose = RigidTransform(np.array([0.0, 0.0, 0.0, 1.0]), np.array([-0.05, 0.0, 0.0]))
-    registered = register_depth(depth, CAMERA, pose, CAMERA)
+    registered = Registration(CAMERA, pose, CAMERA)(depth)
     both = registered > 0
     wrong = np.abs(registered - truth) > 0.01
     edges = cv2.dilate(cv2.Canny((owner * 60).astype(np.uint8), 10, 20), np.ones((5, 5))) > 0
@@ -112,7 +112,7 @@ def test_what_is_behind_is_hidden_as_the_colour_camera_sees_it() -> None:
 def test_raw_pictures_of_a_lens_are_registered_through_it() -> None:
     lens = CameraIntrinsics(285.0, 285.0, 159.5, 119.5, 320, 240, "plumb_bob", (-0.2, 0.05, 0.001, -0.001, 0.0))
     depth, _ = Tabletop(60.0).drawn()
-    registered = register_depth(depth, CAMERA, STILL, lens)
+    registered = Registration(CAMERA, STILL, lens)(depth)
     rows, columns = np.nonzero(registered[20:-20, 20:-20])
     rows, columns = rows[::3] + 20, columns[::3] + 20
     rays = lens.rays(rows, columns)
@@ -138,8 +138,8 @@ def test_projection_and_rays_agree() -> None:
 
 
 def test_nothing_measured_and_wrong_sizes() -> None:
-    assert not register_depth(np.zeros(SIZE_HW, np.float32), CAMERA, STILL, CAMERA).any()
+    assert not Registration(CAMERA, STILL, CAMERA)(np.zeros(SIZE_HW, np.float32)).any()
     behind = RigidTransform(np.array([0.0, 1.0, 0.0, 0.0]), np.zeros(3))
-    assert not register_depth(np.ones(SIZE_HW, np.float32), CAMERA, behind, CAMERA).any()
+    assert not Registration(CAMERA, behind, CAMERA)(np.ones(SIZE_HW, np.float32)).any()
     with pytest.raises(InputError, match="expected the size of its camera_info, 320x240, got 10x5"):
-        register_depth(np.ones((5, 10), np.float32), CAMERA, STILL, CAMERA)
+        Registration(CAMERA, STILL, CAMERA)(np.ones((5, 10), np.float32))
