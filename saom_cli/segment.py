@@ -22,9 +22,10 @@ from tqdm import tqdm
 from saom_cli.answers import Answers
 from saom_cli.outputs import Places, add_output_arguments, check_places, places_of, results_of
 from saom_cli.parsing import numbers
-from saom_cli.sources import add_depth_arguments, camera_of, check_photos, is_video, source_of
+from saom_cli.sources import add_depth_arguments, check_photos, is_video, source_of
 from saom_cli.table import Table, prompt_of
 from saom_core.arguments import add_config_arguments, at_least, config_from
+from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.loading import load_segmenter
