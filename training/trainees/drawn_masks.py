@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
@@ -21,6 +23,7 @@ from ..samples.augment import AugmentConfig, AugmentedStream
 
 _LEAST_SCORE = 0.5 * REACH * SaomConfig().score_threshold
 """First score from which masks are kept: below what is looked at by default, for users who ask for more."""
+_Columns = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 
 @dataclass
@@ -63,11 +66,14 @@ def read_drawn(
     found = list(tqdm(answers, total=len(mine), unit="image", desc="masks", dynamic_ncols=True, disable=quiet))
     by_picture = dict(zip([k for order in orders for k in order], processes.gathered(found), strict=True))
     parts = [by_picture[k] for k in range(pictures)]
-    return JudgedMasks(*(torch.cat(column) for column in zip(*parts, strict=True)))
+    return JudgedMasks(*(torch.from_numpy(np.concatenate(column)) for column in zip(*parts, strict=True)))
 
 
-class _AnswersToPictures(TorchDataset[tuple[Tensor, Tensor, Tensor]]):
-    """The columns of `JudgedMasks` for each picture of a stream."""
+class _AnswersToPictures(TorchDataset[_Columns]):
+    """The columns of `JudgedMasks` for each picture of a stream.
+
+    As NumPy arrays: torch gives each tensor of another process a file of its own, and there are thousands of pictures.
+    """
 
     def __init__(self, data: Dataset, network: SaomTiny, augment: AugmentConfig, seed: int, pictures: int) -> None:
         self._stream = AugmentedStream(data, augment, seed, pictures)
@@ -80,12 +86,12 @@ class _AnswersToPictures(TorchDataset[tuple[Tensor, Tensor, Tensor]]):
         return len(self._stream)
 
     @torch.no_grad()
-    def __getitem__(self, i: int) -> tuple[Tensor, Tensor, Tensor]:
+    def __getitem__(self, i: int) -> _Columns:
         item = self._stream[i]
         drawn, _ = self._graph.draw(item.image, item.depth, self._prompts, *self._limits)
         ious = best_ious(drawn.logits > 0, item.masks > 0.5)
         real = drawn.scores > 0
-        return seen_by_head(drawn)[real], ious[real], drawn.scores[real]
+        return seen_by_head(drawn)[real].numpy(), ious[real].numpy(), drawn.scores[real].numpy()
 
 
 def best_ious(drawn: Tensor, true: Tensor) -> Tensor:

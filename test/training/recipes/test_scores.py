@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import resource
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,17 @@ def test_drawn_masks_are_the_same_in_any_number_of_workers(data: Dataset, checkp
     assert len(alone) > 0 and alone.ious.max() > 0.3 and alone.ious.max() <= 1
     for field in dataclasses.fields(alone):
         assert torch.equal(getattr(alone, field.name), getattr(two, field.name))
+
+
+def test_many_pictures_of_workers_need_few_files(data: Dataset, checkpoint: Path) -> None:
+    network = load_network_and_record(checkpoint)[0].requires_grad_(False)
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before + 40, limit[1]))
+    try:
+        assert len(read_drawn(data, network, AUGMENT, 0, 60, 2)) > 0
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
 
 
 @pytest.mark.slow
