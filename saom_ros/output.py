@@ -20,8 +20,8 @@ class Output(NamedTuple):
     make: Callable[[Any], Any]
     """Of the `Answer` with `PER_FRAME`, of the `ModelInfo` with `ONCE`. None: there is nothing to say this time.
 
-    A list is published one by one. A class is a maker with a memory, of which each node has one; if it has a method
-    `expired`, that gives messages that are due without an answer, and `taken_back` those that are due when the node
-    goes. They are called by more than one thread.
+    A class is a maker with a memory, of which each node has one. Where it has these methods, `passed_over` is given
+    the answers of which no message is made, `expired` gives a message that is due without an answer, and `taken_back`
+    one that is due when the node goes; None: there is none. They are called by more than one thread.
     """
     qos: QoSProfile = PER_FRAME

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -53,7 +52,7 @@ class Outputs:
             for name, output in OUTPUTS.items()
             if output.qos is PER_FRAME
         }
-        self._makers: dict[str, Callable[[Any], Any]] = {
+        self._makers: dict[str, Any] = {
             name: output.make() if isinstance(output.make, type) else output.make for name, output in OUTPUTS.items()
         }
         self._announced: list[Any] = []  # publishers of messages that are sent once
@@ -86,11 +85,12 @@ class Outputs:
             message = self._makers[name](answer) if due else None
             if due and message is None:
                 self.pace.forget(name)  # it would keep its turn, and all other slow outputs would wait for it in vain
+            if not due and hasattr(self._makers[name], "passed_over"):
+                self._makers[name].passed_over(answer)
             with self._lock:
                 if message is not None and name in self._publishers:
                     started = time.monotonic()
-                    for one in message if isinstance(message, list) else [message]:
-                        publisher.publish(one)
+                    publisher.publish(message)
                     self.pace.took(name, time.monotonic() - started)
 
     def tick(self) -> None:
@@ -98,8 +98,9 @@ class Outputs:
         for name, maker in self._makers.items():
             if hasattr(maker, "expired"):
                 with self._lock:
-                    for one in maker.expired() if name in self._publishers else []:
-                        self._publishers[name].publish(one)
+                    message = maker.expired() if name in self._publishers else None
+                    if message is not None:
+                        self._publishers[name].publish(message)
 
     def take_back(self, state: LifecycleState) -> None:
         """Tells readers that keep what they were told that nothing of it holds any more, and publishes nothing else.
@@ -111,11 +112,10 @@ class Outputs:
         with self._lock:
             for name, publisher in self._publishers.items():
                 maker = self._makers[name]
-                messages = maker.taken_back() if hasattr(maker, "taken_back") else []
+                message = maker.taken_back() if hasattr(maker, "taken_back") else None
                 with suppress(RuntimeError):  # the context is shut down, or this RMW does not tell what has arrived
-                    for one in messages:
-                        publisher.publish(one)
-                    if messages:
+                    if message is not None:
+                        publisher.publish(message)
                         publisher.wait_for_all_acked(ARRIVAL)  # the process may end at once
                 publisher.on_deactivate(state)
 

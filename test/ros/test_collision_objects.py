@@ -39,6 +39,15 @@ class Message:
         Message.made(self)
 
 
+class Scene:
+    """As `moveit_msgs/PlanningScene`."""
+
+    def __init__(self, is_diff: bool) -> None:
+        self.is_diff = is_diff
+        self.robot_state = SimpleNamespace(is_diff=False)
+        self.world = SimpleNamespace(collision_objects=[])
+
+
 class Solid:
     BOX = 1
 
@@ -56,6 +65,7 @@ class Time:
 @pytest.fixture(autouse=True)
 def _messages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(collision_objects, "CollisionObject", Message)
+    monkeypatch.setattr(collision_objects, "PlanningScene", Scene)
     monkeypatch.setattr(collision_objects, "SolidPrimitive", Solid)
     monkeypatch.setattr(Message, "made", staticmethod(lambda message: None))
 
@@ -63,35 +73,102 @@ def _messages(monkeypatch: pytest.MonkeyPatch) -> None:
 def answer(*track_ids: int) -> Answer:
     count = len(track_ids)
     masks = [MaskCrop(k, 0, np.ones((1, 1), np.bool_)) for k in range(count)]
-    found = Instances.from_masks((1, 8), masks, np.linspace(0.9, 0.8, count).astype(np.float32))
+    found = Instances.from_masks((1, 64), masks, np.linspace(0.9, 0.8, count).astype(np.float32))
     turns, ones = np.tile(np.array([0, 0, 0, 1], np.float32), (count, 1)), np.ones((count, 3), np.float32)
     boxes = Boxes3d(ones, turns, ones)
     found = dataclasses.replace(found, boxes3d=boxes, centroids_m=ones, track_ids=np.array(track_ids, np.int32))
-    model = ModelInfo("stand-in", "", (), "cpu", "cpu", "", (1, 8), False)
-    return Answer(HEADER, np.zeros((1, 8, 3), np.uint8), None, None, found, model, collision_ttl_s=2.0)
+    model = ModelInfo("stand-in", "", (), "cpu", "cpu", "", (1, 64), False)
+    return Answer(HEADER, np.zeros((1, 64, 3), np.uint8), None, None, found, model, collision_ttl_s=2.0)
 
 
-def told(messages: list[Any]) -> list[tuple[str, bytes]]:
-    return [(message.id, message.operation) for message in messages]
+def changes(scene: Any) -> list[Any]:
+    """What a message changes of the scene: nothing but its objects, and nothing at all without a message."""
+    if scene is None:
+        return []
+    assert scene.is_diff and scene.robot_state.is_diff and scene.world.collision_objects
+    return list(scene.world.collision_objects)
+
+
+def told(scene: Any) -> list[tuple[str, bytes]]:
+    return [(message.id, message.operation) for message in changes(scene)]
+
+
+def added(*track_ids: int) -> list[tuple[str, bytes]]:
+    return [(f"saom_track_{number}", Message.ADD) for number in track_ids]
+
+
+def removed(*track_ids: int) -> list[tuple[str, bytes]]:
+    return [(f"saom_track_{number}", Message.REMOVE) for number in track_ids]
 
 
 def test_what_is_out_of_sight_for_too_long_is_removed() -> None:
     time = Time()
     objects = CollisionObjects(time)
-    assert told(objects(answer(1, 2))) == [("saom_track_1", Message.ADD), ("saom_track_2", Message.ADD)]
+    assert told(objects(answer(1, 2))) == added(1, 2)
     time.now_s += 1.5
-    assert told(objects(answer(2))) == [("saom_track_2", Message.ADD)]
+    assert told(objects(answer(2))) == added(2)
     time.now_s += 1.0
-    (removed,) = objects.expired()
-    assert (removed.id, removed.operation, removed.header) == ("saom_track_1", Message.REMOVE, HEADER)
-    assert objects.expired() == []
+    (gone,) = changes(objects.expired())
+    assert (gone.id, gone.operation, gone.header) == ("saom_track_1", Message.REMOVE, HEADER)
+    assert objects.expired() is None
+
+
+def test_all_that_an_answer_changes_is_one_message() -> None:
+    """MoveIt keeps the last ten messages, and there may be more objects than that."""
+    time = Time()
+    objects = CollisionObjects(time)
+    numbers = range(1, 41)
+    assert told(objects(answer(*numbers))) == added(*numbers)
+    time.now_s += 2.5
+    assert told(objects(answer(99))) == added(99) + removed(*numbers)
+
+
+def test_a_pause_between_answers_does_not_empty_the_scene() -> None:
+    """A frame takes 5 s, and the time to live is 2 s."""
+    time = Time()
+    objects = CollisionObjects(time)
+    objects(answer(1, 2))
+    time.now_s += 5.0  # nobody knows yet how long a frame takes: what is seen no more might be gone
+    assert told(objects.expired()) == removed(1, 2)
+    assert told(objects(answer(1, 2))) == added(1, 2)
+    for _ in range(10):
+        time.now_s += 5.0
+        assert objects.expired() is None
+        assert told(objects(answer(1, 2))) == added(1, 2)
+    time.now_s += 5.0
+    assert told(objects(answer(1))) == added(1) + removed(2)  # this answer lacks it
+    time.now_s += 14.0
+    assert objects.expired() is None
+    time.now_s += 2.0  # three times the usual time: the camera has stopped
+    assert told(objects.expired()) == removed(1)
+
+
+def test_after_one_long_pause_the_usual_time_is_the_one_of_before() -> None:
+    time = Time()
+    objects = CollisionObjects(time)
+    for pause_s in (0.1, 0.1, 0.1, 3600.0, 0.1):
+        time.now_s += pause_s
+        objects(answer(1))
+    time.now_s += 2.5
+    assert told(objects.expired()) == removed(1)
+
+
+def test_an_answer_that_is_not_published_shows_what_is_there() -> None:
+    time = Time()
+    objects = CollisionObjects(time)
+    objects(answer(1, 2))
+    for _ in range(4):
+        time.now_s += 1.0
+        objects.passed_over(answer(1, 3))
+    assert told(objects.expired()) == removed(2)
+    assert told(objects.taken_back()) == removed(1), "of 3 MoveIt was never told"
 
 
 def test_all_is_taken_back_at_once() -> None:
     objects = CollisionObjects(Time())
     objects(answer(1, 2))
-    assert told(objects.taken_back()) == [("saom_track_1", Message.REMOVE), ("saom_track_2", Message.REMOVE)]
-    assert objects.taken_back() == objects.expired() == []
+    assert told(objects.taken_back()) == removed(1, 2)
+    assert objects.taken_back() is objects.expired() is None
 
 
 def test_two_threads_remove_each_object_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,13 +180,13 @@ def test_two_threads_remove_each_object_once(monkeypatch: pytest.MonkeyPatch) ->
 
     def timer(_: Message) -> None:
         monkeypatch.setattr(Message, "made", staticmethod(lambda message: None))
-        thread = threading.Thread(target=lambda: by_timer.extend(objects.expired()))
+        thread = threading.Thread(target=lambda: by_timer.append(objects.expired()))
         thread.start()
         thread.join(240)
 
     monkeypatch.setattr(Message, "made", staticmethod(timer))
-    removed = told(objects.expired() + by_timer)
-    assert sorted(removed) == [("saom_track_1", Message.REMOVE), ("saom_track_2", Message.REMOVE)]
+    scenes = [objects.expired(), *by_timer]
+    assert len(scenes) == 2 and sorted(one for scene in scenes for one in told(scene)) == removed(1, 2)
 
 
 KEPT = """
@@ -121,7 +198,7 @@ class Kept:
     def __call__(self, answer):
         return String(data="added")
     def taken_back(self):
-        return [String(data="taken back")]
+        return String(data="taken back")
 OUTPUTS["kept"] = Output(String, Kept)
 """
 

@@ -11,7 +11,7 @@ from saom_ros.msg import PlaneArray
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from saom_ros.collision_objects import CollisionObject
+from saom_ros.collision_objects import CollisionObject, PlanningScene
 from saom_ros.conversions import image_message
 
 
@@ -64,25 +64,29 @@ def test_the_table_is_a_plane_and_no_object(running: Robot) -> None:
 def test_moveit_is_told_and_told_again_when_the_camera_stops(running: Robot) -> None:
     running.advertise("depth", Image)
     assert running.set_parameter("collision_ttl_s", 0.5).successful
-    running.listen(collision_objects=CollisionObject)
+    running.listen(collision_objects=PlanningScene)
     running.wait_active()
     answered_in_metres(running)
-    told = running.received["collision_objects"]
+
+    def told() -> list[Any]:
+        scenes = running.received["collision_objects"]
+        assert all(scene.is_diff and scene.robot_state.is_diff for scene in scenes)
+        return [message for scene in scenes for message in scene.world.collision_objects]
 
     def kept() -> set[str]:  # as MoveIt keeps them
         scene: set[str] = set()
-        for message in told:
+        for message in told():
             (scene.add if message.operation == CollisionObject.ADD else scene.discard)(message.id)
         return scene
 
     def seen() -> bool:
         shown(running)
         running.executor.spin_once(timeout_sec=0.2)
-        return any(m.operation == CollisionObject.ADD for m in told)
+        return any(m.operation == CollisionObject.ADD for m in told())
 
     running.until(seen, "obstacles")
     running.until(lambda: not kept(), "an empty scene after the camera has stopped")
-    assert {m.id.rsplit("_", 1)[0] for m in told} >= {"saom_track", "saom_plane"}
+    assert {m.id.rsplit("_", 1)[0] for m in told()} >= {"saom_track", "saom_plane"}
     assert running.set_parameter("collision_ttl_s", 2.0).successful
 
 

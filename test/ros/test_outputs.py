@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import rclpy.lifecycle
@@ -50,6 +50,8 @@ def test_what_is_told_once_reaches_those_who_subscribe_later(robot: Robot, monke
 class Kept:
     """A maker whose readers keep what they are told, as MoveIt does."""
 
+    passed: ClassVar[list[Any]] = []
+
     def __init__(self) -> None:
         self.last = ""
 
@@ -57,8 +59,11 @@ class Kept:
         self.last = answer
         return String(data=answer)
 
-    def taken_back(self) -> list[String]:
-        return [String(data=f"not {self.last}")]
+    def passed_over(self, answer: Any) -> None:
+        self.passed.append(answer)
+
+    def taken_back(self) -> String:
+        return String(data=f"not {self.last}")
 
 
 def test_what_readers_keep_is_taken_back_and_the_last_answer_does_not_come_behind(
@@ -79,6 +84,29 @@ def test_what_readers_keep_is_taken_back_and_the_last_answer_does_not_come_behin
     sent.publish("a cup")  # type: ignore[arg-type]
     robot.until(lambda: "a cup" in told, "the next answer")
     assert told == ["a mug", "not a mug", "a cup"]
+    sent.destroy()
+    node.destroy_node()
+
+
+def test_who_keeps_a_memory_hears_of_answers_that_are_not_published(
+    robot: Robot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A subscriber hangs, so that the topic is not due: what MoveIt was told of is still there."""
+    monkeypatch.setattr(outputs, "OUTPUTS", {"kept": Output(String, Kept)})
+    monkeypatch.setattr(Kept, "passed", [])
+    node = rclpy.lifecycle.LifecycleNode("teller", context=robot.node.context)
+    sent, told = outputs.Outputs(node), list[str]()
+    robot.node.create_subscription(String, "/teller/kept", lambda message: told.append(message.data), PER_FRAME)
+    robot.until(sent.wanted, "the listener")
+    node.trigger_configure()
+    node.trigger_activate()
+    sent.publish("a mug")  # type: ignore[arg-type]
+    sent.pace.took("kept", 3600.0)
+    sent.publish("the same mug")  # type: ignore[arg-type]
+    sent.pace.forget("kept")
+    sent.publish("a cup")  # type: ignore[arg-type]
+    robot.until(lambda: "a cup" in told, "the next answer")
+    assert told == ["a mug", "a cup"] and Kept.passed == ["the same mug"]
     sent.destroy()
     node.destroy_node()
 

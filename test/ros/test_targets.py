@@ -14,7 +14,7 @@ from test_places import CAMERA, HEADER, SIZE, TURN, frame, places
 
 from saom_core.errors import InputError
 from saom_core.planners import binary_mask
-from saom_ros.collision_objects import SLAB_M, CollisionObject, CollisionObjects
+from saom_ros.collision_objects import SLAB_M, CollisionObject, CollisionObjects, PlanningScene
 from saom_ros.conversions import image_message
 from saom_ros.messages import instances_from_message
 from saom_ros.services import wanted_index
@@ -103,7 +103,9 @@ def test_obstacles_of_moveit_live_as_long_as_they_are_seen() -> None:
     answer = dataclasses.replace(
         answer, instances=dataclasses.replace(answer.instances, track_ids=np.array([9], np.int32)), collision_ttl_s=1.0
     )
-    mug, table = told(answer)
+    scene = told(answer)
+    assert isinstance(scene, PlanningScene) and scene.is_diff and scene.robot_state.is_diff
+    mug, table = scene.world.collision_objects
     assert (mug.id, table.id) == ("saom_track_9", "saom_plane_0") and mug.header == HEADER
     assert mug.operation == table.operation == CollisionObject.ADD and mug.type.key == "Mug"
     (box,), boxes = mug.primitives, answer.instances.boxes3d
@@ -115,13 +117,17 @@ def test_obstacles_of_moveit_live_as_long_as_they_are_seen() -> None:
     assert slab.dimensions[0] * slab.dimensions[1] == pytest.approx(296 * 216 / 300**2, rel=0.02)  # without its rim
     empty = dataclasses.replace(answer, instances=answer.instances.select([]))
     now_s = 100.9
-    assert [m.operation for m in told(empty)] == [CollisionObject.ADD], "the table; the mug may come back"
+    assert [m.operation for m in told(empty).world.collision_objects] == [CollisionObject.ADD], (
+        "the table; the mug may come back"
+    )
     now_s = 101.1
-    removed = [m for m in told(empty) if m.operation == CollisionObject.REMOVE]
+    removed = [m for m in told(empty).world.collision_objects if m.operation == CollisionObject.REMOVE]
     assert [m.id for m in removed] == ["saom_track_9"]
-    assert told.expired() == []
+    assert told.expired() is None
     now_s = 103.0  # the camera has stopped
-    assert [(m.id, m.operation) for m in told.expired()] == [("saom_plane_0", CollisionObject.REMOVE)]
+    assert [(m.id, m.operation) for m in told.expired().world.collision_objects] == [
+        ("saom_plane_0", CollisionObject.REMOVE)
+    ]
 
 
 def test_the_target_over_real_topics(running: Robot) -> None:
