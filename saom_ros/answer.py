@@ -21,7 +21,7 @@ class Answer:
 
     header: Header  # of the source image
     image_rgb: npt.NDArray[np.uint8]  # (H, W, 3)
-    depth_m: npt.NDArray[np.float32] | None  # (H, W), 0 or NaN = invalid
+    depth_m: npt.NDArray[np.float32] | None  # (H, W), 0 = invalid, or out of the range asked for
     camera: CameraIntrinsics | None
     instances: Instances
     model: ModelInfo

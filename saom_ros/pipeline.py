@@ -14,6 +14,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from saom_core.errors import InputError, SaomError
+from saom_core.geometry.depth import clean_depth
 from saom_core.messages.pictures import rgb_from_image
 from saom_core.naming.track_looks import StreamNames
 from saom_core.prompting.prompts import Prompts
@@ -233,7 +234,12 @@ class Pipeline:
     ) -> Geometry:
         size_hw = image_rgb.shape[0], image_rgb.shape[1]
         options = self._options
-        return self._metric_inputs.of(header, size_hw, messages, options.core, options.node, depth_info)
+        geometry = self._metric_inputs.of(header, size_hw, messages, options.core, options.node, depth_info)
+        if geometry.depth_m is None:
+            return geometry
+        # once, so that masks, places and clouds have the same pixels
+        depth_m = clean_depth(geometry.depth_m, options.core.min_depth_m, options.core.max_depth_m)
+        return dataclasses.replace(geometry, depth_m=depth_m)
 
     def _segmented(
         self,

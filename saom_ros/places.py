@@ -9,7 +9,6 @@ import numpy.typing as npt
 from std_msgs.msg import Header
 
 from saom_core.errors import InputError
-from saom_core.geometry.depth import clean_depth
 from saom_core.geometry.upright import image_direction
 from saom_core.places.measure import BoxMemory
 from saom_ros.answer import Answer
@@ -56,14 +55,12 @@ class Places:
             if remember:
                 self._doubts = 0
             return answer
-        core = self._options.core
-        depth_m = clean_depth(answer.depth_m, core.min_depth_m, core.max_depth_m)
         located = self._boxes.locate(
             answer.instances,
-            depth_m,
+            answer.depth_m,
             answer.camera,
             answer.camera_to_world if self._z_is_up(answer.header) else None,
-            camera_up=core.camera_up,
+            camera_up=self._options.core.camera_up,
             remember=remember,
         )
         if remember:

@@ -30,6 +30,7 @@ from saom_core.runtime import ModelInfo
 from saom_core.segmenter import Segmentation
 from saom_core.tracking.tracker import Tracker
 from saom_ros.answer import Answer
+from saom_ros.clouds import POINT_FIELDS, points
 from saom_ros.conversions import image_message
 from saom_ros.diagnostics import Problems, Statistics
 from saom_ros.matcher import Frame
@@ -37,6 +38,7 @@ from saom_ros.parameters import NodeConfig
 from saom_ros.pipeline import Pipeline, Request
 from saom_ros.places import TABLE_IN_DOUBT, Places
 from saom_ros.target import Target
+from saom_ros.targets import instance_points
 from saom_ros.turns import Turns
 from saom_ros.waiting import Waiting
 
@@ -231,6 +233,33 @@ def test_things_are_named_by_their_size_before_the_camera_that_is_known(
         assert focal_px.pop() == info.k[0] and (asked.instances.boxes3d is not None) == with_depth
     process(pipeline, Request(Frame(image, depth, time.monotonic()), None))
     assert focal_px[-1] is None and len(published) == 2
+
+
+def test_clouds_have_no_points_where_the_depth_is_out_of_the_range_that_is_asked_for(bundled: OnnxSegmenter) -> None:
+    """A camera that says 65.535 m for what is too far, and a few millimetres for what is too near."""
+    published = list[Answer]()
+    pipeline = pipeline_of(bundled, published)
+    image_rgb, depth_mm = picture()
+    depth_mm[:, ::2], depth_mm[::3, 1] = 65535, 20
+    header = Header(frame_id="camera")
+    image, info, depth = (
+        image_message(image_rgb, "rgb8", header),
+        camera_info(header),
+        image_message(depth_mm, "16UC1", header),
+    )
+    process(pipeline, Request(Frame(image, depth, time.monotonic()), info))
+    inside = (depth_mm >= 100) & (depth_mm <= 10_000)
+    for answer in (*published, pipeline.answer(image, depth, info, Prompts())):
+        assert answer.depth_m is not None and len(answer.instances)
+        np.testing.assert_array_equal(answer.depth_m > 0, inside)
+        whole = points(answer)
+        assert whole is not None
+        z = np.frombuffer(whole.data, POINT_FIELDS)["z"].reshape(inside.shape)
+        np.testing.assert_array_equal(np.isfinite(z), inside)
+        labels = answer.instances.label_image()
+        for k in range(len(answer.instances)):
+            part = instance_points(answer, k)
+            assert part is not None and part.width == np.count_nonzero((labels == k + 1) & inside)
 
 
 class Drive:
