@@ -18,11 +18,12 @@ from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.timer import Timer
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from saom_core.errors import SaomError
 from saom_core.loading import Models
 from saom_core.tracking.tracker import Tracker
+from saom_ros.camera_infos import CameraInfos
 from saom_ros.diagnostics import ERROR, Problems, Statistics, status_message
 from saom_ros.frames import Frames
 from saom_ros.health import ACTIVE, FINALIZED, INACTIVE, UNCONFIGURED, Health, logged
@@ -79,13 +80,12 @@ class SaomNode(LifecycleNode):
             self._problems.set("shared memory", trouble)
         self._matcher = FrameMatcher()
         self._health = Health(self.options, self._matcher, self._problems, self._statistics)
-        self._info: CameraInfo | None = None
-        self._depth_info: CameraInfo | None = None
+        self._infos, self._depth_infos = CameraInfos(), CameraInfos()
         self._rate = RateLimit()
         self._expiry: Timer | None = None
         self._outputs: Outputs | None = None
         self._frames: Frames | None = None
-        self._worker: NewestWorker[Request, Found] | None = None
+        self._worker: NewestWorker[Frame, Found] | None = None
         self._replaced = 0  # frames that newer ones took the place of, in workers that have ended
         self._tracker = Tracker()
         # service calls in this group may wait for a frame, which other callbacks bring
@@ -138,14 +138,15 @@ class SaomNode(LifecycleNode):
             turns=self._shared.turns,
             waiting=self._waiting,
         )
-        self._worker = NewestWorker(self.pipeline.look, self.pipeline.finish, self._shared.turns)
+        self._worker = NewestWorker(partial(self._look, self.pipeline), self.pipeline.finish, self._shared.turns)
         self._health.lifecycle = INACTIVE
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribes to the camera."""
         options = self.options.node
-        take = Callbacks(self._on_image, self._on_depth, self._on_info, self._on_depth_info)
+        self._infos, self._depth_infos = CameraInfos(), CameraInfos()
+        take = Callbacks(self._on_image, self._on_depth, self._infos.add, self._depth_infos.add)
         self._health.inputs = Inputs(self, options.image_transport, listed(options.reliable_inputs), take)
         self._health.inputs.open()
         self._expiry = self.create_timer(0.05, self._on_clock, clock=self._steady)
@@ -163,7 +164,7 @@ class SaomNode(LifecycleNode):
             self._health.inputs.close()
         if self._expiry is not None:
             self.destroy_timer(self._expiry)
-        self._expiry = self._info = self._depth_info = None
+        self._expiry = None
         self._matcher.clear()
         if self._worker is not None:
             self._worker.discard()
@@ -263,12 +264,6 @@ class SaomNode(LifecycleNode):
     def _on_depth(self, message: Image | CompressedImage) -> None:
         self._submit(self._matcher.add_depth(message, time.monotonic()))
 
-    def _on_info(self, message: CameraInfo) -> None:
-        self._info = message
-
-    def _on_depth_info(self, message: CameraInfo) -> None:
-        self._depth_info = message
-
     def _on_clock(self) -> None:
         self._submit(self._matcher.expire(time.monotonic()))
         if not self._matcher.waiting and self._expiry is not None:
@@ -280,9 +275,14 @@ class SaomNode(LifecycleNode):
         if not self.pipeline.wanted():
             self._statistics.count("frames without subscriber")
         elif self.pipeline.waiting or self._rate.passes(self.options.node.max_fps):
-            self._worker.submit(Request(frame, self._info, self._depth_info))
+            self._worker.submit(frame)
         else:
             self._statistics.count("frames above max fps")
+
+    def _look(self, pipeline: Pipeline, frame: Frame) -> Found | None:
+        """The worker's work on a frame in its turn; the camera_infos of its moment have come by now."""
+        depth_info = self._depth_infos.of((frame.depth or frame.image).header)
+        return pipeline.look(Request(frame, self._infos.of(frame.image.header), depth_info))
 
     def _publish_diagnostics(self) -> None:
         worker, pipeline = self._worker, self.pipeline

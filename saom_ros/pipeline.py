@@ -39,7 +39,7 @@ SAME_OBJECT_IOU = 0.5
 
 @dataclass(frozen=True)
 class Request:
-    """A frame, and the camera_infos known when it came."""
+    """A frame, and its camera_infos."""
 
     frame: Frame
     info: CameraInfo | None

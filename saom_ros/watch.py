@@ -20,13 +20,14 @@ from rclpy.exceptions import InvalidTopicNameException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.validate_full_topic_name import validate_full_topic_name
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from saom_core.camera import CameraIntrinsics
 from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.messages.cameras import info_topic_beside
 from saom_core.messages.pictures import rgb_from_image
+from saom_ros.camera_infos import CameraInfos
 from saom_ros.inputs import Callbacks, Inputs, type_name
 from saom_ros.matcher import Frame, FrameMatcher
 from saom_ros.metric_inputs import MetricInputs, SteadyTroubles
@@ -68,14 +69,6 @@ class Seen:
     camera: CameraIntrinsics | None
 
 
-@dataclass(frozen=True)
-class _Caught:
-    """A frame that waits for whoever looks, with the camera_info of its moment."""
-
-    frame: Frame
-    info: CameraInfo | None
-
-
 class Watch:
     """Listens to the topics of a camera while a `with` lasts; iterating gives the newest picture, again and again.
 
@@ -103,11 +96,11 @@ class Watch:
         self._matcher = FrameMatcher()
         self._matcher.tolerance_s, self._matcher.timeout_s = config.sync_tolerance_s, config.sync_timeout_s
         self._metric, self._troubles = MetricInputs(topics.image, topics.depth or ""), SteadyTroubles()
-        self._info: CameraInfo | None = None
-        self._newest: _Caught | None = None
+        self._infos = CameraInfos()
+        self._newest: Frame | None = None
         self._failure: BaseException | None = None  # what ended the executor's thread
         self._changed = threading.Condition()
-        take = Callbacks(self._on_image, self._on_depth, self._on_info, self._on_info)
+        take = Callbacks(self._on_image, self._on_depth, self._infos.add, self._infos.add)
         self._inputs = Inputs(self._node, config.image_transport, (), take)
         self._spinner = threading.Thread(target=self._spin, name="saom-watch", daemon=True)
 
@@ -131,14 +124,14 @@ class Watch:
                 self._changed.wait_for(lambda: self._newest is not None or self._failure is not None)
                 if self._failure is not None:
                     raise self._failure
-                caught, self._newest = self._newest, None
-            seen = None if caught is None else self._seen(caught)
+                frame, self._newest = self._newest, None
+            seen = None if frame is None else self._seen(frame)
             if seen is not None:
                 yield seen
 
-    def _seen(self, caught: _Caught) -> Seen | None:
+    def _seen(self, frame: Frame) -> Seen | None:
         """The decoded frame; None, and why is told, where it has no picture."""
-        image, depth = caught.frame.image, caught.frame.depth
+        image, depth = frame.image, frame.depth
         try:
             rgb = rgb_from_image(image)
         except InputError as error:
@@ -146,10 +139,11 @@ class Watch:
             return None
         self._tell_once("frame", "")
         size_hw = rgb.shape[0], rgb.shape[1]
-        geometry = self._metric.of(image.header, size_hw, (depth, caught.info), self._core(), self._config)
+        info = self._infos.of(image.header)
+        geometry = self._metric.of(image.header, size_hw, (depth, info), self._core(), self._config)
         for name, trouble in self._troubles.of_frame(geometry.troubles).items():
             self._tell_once(name, "" if trouble is None else str(trouble))
-        return Seen(rgb, caught.frame.received_s, geometry.depth_m, geometry.camera)
+        return Seen(rgb, frame.received_s, geometry.depth_m, geometry.camera)
 
     def _tell_once(self, name: str, text: str) -> None:
         """Tells of a trouble when it begins, and again when it has ended and come back."""
@@ -176,16 +170,13 @@ class Watch:
     def _on_depth(self, message: Image | CompressedImage) -> None:
         self._catch(self._matcher.add_depth(message, time.monotonic()))
 
-    def _on_info(self, message: CameraInfo) -> None:
-        self._info = message
-
     def _on_clock(self) -> None:
         self._catch(self._matcher.expire(time.monotonic()))
 
     def _catch(self, frame: Frame | None) -> None:
         if frame is not None:
             with self._changed:
-                self._newest = _Caught(frame, self._info)
+                self._newest = frame
                 self._changed.notify()
 
     def _wants_depth(self) -> bool:
