@@ -27,7 +27,7 @@ class Answer:
     model: ModelInfo
     prompts: tuple[int, ...] = ()  # which prompt each instance answers; empty: everything mode
     target: TargetInFrame = TargetInFrame()
-    notes: tuple[str, ...] = ()  # doubts about its metres, which the caller of ~/segment is told
+    notes: tuple[str, ...] = ()  # what is wrong with it, which the caller of ~/segment is told
     collision_ttl_s: float = 2.0  # after which MoveIt forgets what is not seen any more
     frame_id: str = ""  # of all positions; "": the header's
     pose: RigidTransform | None = None  # from the camera into that frame; None: it is the camera's own

@@ -182,8 +182,11 @@ class Pipeline:
         camera_up = self._places.camera_up(image.header) if measured else "auto"
         with self.turns:
             segmentation = self._segmented(image_rgb, geometry, asked, camera_up=camera_up)
-        notes = tuple(map(str, geometry.troubles))
-        return self._places.in_target_frame(self._made(image.header, image_rgb, geometry, segmentation, notes))
+        answer = self._made(image.header, image_rgb, geometry, segmentation)
+        if not len(asked):
+            answer, unknown = self._places.wanted(answer)
+            answer = dataclasses.replace(answer, notes=(*answer.notes, *filter(None, [unknown])))
+        return self._places.in_target_frame(answer)
 
     def asked(self, answer: Answer, asked: Prompts) -> Answer:
         """What prompts find in a frame that is answered: an object that everything mode found keeps its track id.
@@ -223,7 +226,7 @@ class Pipeline:
         self._tell(FRAME, Trouble(FRAME, lost, lost) if lost else None)
         self._tell(TRACK_FRAME, Trouble(TRACK_FRAME, unplaced, unplaced) if unplaced and not lost else None)
         self._tell_target(answer.target)
-        return answer
+        return dataclasses.replace(answer, notes=(*answer.notes, *filter(None, [unknown, lost])))
 
     def _geometry(
         self,
@@ -268,7 +271,6 @@ class Pipeline:
         image_rgb: npt.NDArray[np.uint8],
         geometry: Geometry,
         segmentation: Segmentation,
-        notes: tuple[str, ...] = (),
     ) -> Answer:
         return Answer(
             header=header,
@@ -278,7 +280,7 @@ class Pipeline:
             instances=segmentation.instances,
             model=self.segmenter.info,
             prompts=segmentation.prompts,
-            notes=notes,
+            notes=tuple(map(str, geometry.troubles)),
             collision_ttl_s=self._options.node.collision_ttl_s,
         )
 

@@ -153,8 +153,9 @@ class Services:
             answer = pipeline.waiting.next_answer(NEXT_FRAME_TIMEOUT_S)
             return pipeline.asked(answer, asked) if len(asked) else answer
         depth = request.depth if request.depth.data else None
-        info = request.camera_info if request.camera_info.width else None
-        return pipeline.answer(request.image, depth, info, asked)
+        info = request.camera_info
+        given = info.width or info.k.any() or info.p.any()  # one without a size is refused with the reason
+        return pipeline.answer(request.image, depth, info if given else None, asked)
 
 
 def wanted_index(instances: Instances, track_id: int, class_name: str) -> int:

@@ -196,6 +196,64 @@ def test_segment_answers_in_one_reply(running: Robot, image_rgb: np.ndarray) -> 
     assert "depth topic" in running.call(Segment, "/saom/segment", request).message
 
 
+def test_segment_tells_what_is_wrong_with_the_camera_info_of_the_request(running: Robot, image_rgb: np.ndarray) -> None:
+    request = Segment.Request(image=image_message(image_rgb, "rgb8", running.header()))
+    request.depth = image_message(picture()[1], "16UC1", request.image.header)
+    without = running.call(Segment, "/saom/segment", request)
+    assert without.success and "no camera_info has come" in without.message
+    request.camera_info = camera_info(request.image.header)
+    request.camera_info.width = request.camera_info.height = 0
+    refused = running.call(Segment, "/saom/segment", request)
+    assert not refused.success and "expected the image's size 640x480, got 0x0" in refused.message
+
+
+def test_segment_leaves_out_classes_of_an_image_that_is_sent(running: Robot, image_rgb: np.ndarray) -> None:
+    """As of the camera's; what a point asks for is answered whatever it is."""
+    request = Segment.Request(image=image_message(image_rgb, "rgb8", running.header()))
+    everything = running.call(Segment, "/saom/segment", request).instances.instances
+    name = next(item.class_name for item in everything if item.class_name)
+    other = next(item for item in everything if item.class_name != name)
+    assert running.set_parameter("classes", f"{name}, Cupp").successful
+    try:
+        some = running.call(Segment, "/saom/segment", request)
+        request.points_xy = list(other.point_xy)
+        asked = running.call(Segment, "/saom/segment", request)
+    finally:
+        assert running.set_parameter("classes", "").successful
+    names = [item.class_name for item in everything]
+    assert [item.class_name for item in some.instances.instances] == [name] * names.count(name)
+    assert "classes: expected some of the model's, got Cupp" in some.message
+    assert len(asked.instances.instances) == 1
+
+
+def test_segment_tells_what_is_wrong_with_the_metres_of_the_cameras_frame(
+    running: Robot, image_rgb: np.ndarray
+) -> None:
+    running.advertise("depth", Image)
+    client = running.node.create_client(Segment, "/saom/segment")
+    running.until(client.service_is_ready, "the service")
+    depth_mm = picture()[1]
+
+    def shown() -> None:
+        header = running.header()
+        running.publish("depth", image_message(depth_mm[:240].copy(), "16UC1", header))
+        running.answer_to(running.show(image_rgb, header))
+
+    answers = [client.call_async(Segment.Request())]
+    running.until_a_call_waits()
+    shown()
+    running.until(answers[0].done, "an answer")
+    told = answers[0].result()
+    assert told.success and "depth: expected the image's size 640x480, got 640x240" in told.message
+    assert "working without depth" in told.message
+    answers.append(client.call_async(Segment.Request(points_xy=[320.0, 240.0])))
+    running.until_a_call_waits()
+    shown()
+    running.until(answers[1].done, "an answer")
+    assert "got 640x240" in answers[1].result().message
+    running.withdraw("depth")
+
+
 def test_segment_answers_prompts_that_everything_mode_leaves_out(running: Robot, image_rgb: np.ndarray) -> None:
     request = Segment.Request(image=image_message(image_rgb, "rgb8", running.header()))
     request.depth = image_message(picture()[1], "16UC1", request.image.header)
