@@ -51,7 +51,10 @@ ARGUMENTS = {
     "image_transport": ("", "auto, raw or compressed; empty: as in params_file"),
     "model": ("", "a .onnx file, or a checkpoint of the SAM family; empty: as in params_file"),
     "provider": ("", "auto, cpu, cuda or tensorrt; empty: as in params_file"),
-    "autostart": ("true", "configure and activate at once; false where a lifecycle manager does it"),
+    "autostart": (
+        "",
+        "true: configure and activate at once; false where a lifecycle manager does it; empty: as in params_file",
+    ),
     "use_sim_time": ("false", "true: the time of /clock, for simulators and recordings"),
     "log_level": ("info", "debug, info, warn, error or fatal: what the node says at the terminal"),
     "rviz": ("false", "true: open rviz with a view of the answers"),
@@ -83,13 +86,19 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     cameras = camera_names(given["cameras"])
     if cameras:
         given |= topics_of_cameras(given)
-    base = given["namespace"].strip("/")
-    namespaces = ["/".join(filter(None, (base, camera))) for camera in cameras or ("",)]
+    namespaces = namespaces_of(context, given["namespace"], cameras)
     warnings = [*ignored_arguments(context), *ignored_sections(given["params_file"], namespaces)]
     told = [LogInfo(msg=f"WARNING: {text}") for text in warnings]
     views = namespaces if truth("rviz", given["rviz"]) else []
     rviz = [action for one in views for action in rviz_node(given, one, alone=not cameras)]
     return [*told, saom_node(given, cameras, namespaces), *rviz]
+
+
+def namespaces_of(context: LaunchContext, namespace: str, cameras: tuple[str, ...]) -> list[str]:
+    """The whole namespace of each node, without / in front: below that of a PushRosNamespace around this file."""
+    pushed = "" if namespace.startswith("/") else context.launch_configurations.get("ros_namespace", "")
+    base = [part.strip("/") for part in (pushed, namespace)]
+    return ["/".join(filter(None, (*base, camera))) for camera in cameras or ("",)]
 
 
 def topics_of_cameras(given: dict[str, str]) -> dict[str, str]:
@@ -160,7 +169,7 @@ def rviz_node(given: dict[str, str], namespace: str, *, alone: bool) -> list[Lau
     moved = [(topic, f"/{namespace}{topic}") for topic in topics] if namespace else []
     simulated = {"use_sim_time": truth("use_sim_time", given["use_sim_time"])}
     arguments = ["-d", str(view), "-f", given["frame"]]
-    own = {} if alone else {"namespace": namespace}  # else the views of two cameras would have the same name
+    own = {} if alone else {"namespace": f"/{namespace}"}  # else the views of two cameras would have the same name
     return [
         Node(package="rviz2", executable="rviz2", arguments=arguments, remappings=moved, parameters=[simulated], **own)
     ]
@@ -171,7 +180,8 @@ def saom_node(given: dict[str, str], cameras: tuple[str, ...], namespaces: list[
     parameters: dict[str, object] = {
         name: given[name] for name in ("image_transport", "model", "provider") if given[name]
     }
-    parameters["autostart"] = truth("autostart", given["autostart"])
+    if given["autostart"]:
+        parameters["autostart"] = truth("autostart", given["autostart"])
     if truth("use_sim_time", given["use_sim_time"]):
         parameters["use_sim_time"] = True
     topics = {name: given[name] for name in ("image", "depth", "camera_info")}

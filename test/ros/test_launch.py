@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -190,3 +191,50 @@ def test_what_is_ignored_is_told(robot: Robot, launch: Launch, tmp_path: Path) -
     assert "nms_iou:= is ignored" in said and "params_file" in said
     assert "sections for camera" in said
     assert robot.parameter("use_depth") is False
+
+
+INCLUDED = """
+import sys
+from launch import LaunchDescription, LaunchService
+from launch.actions import GroupAction, IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch_ros.actions import PushRosNamespace
+path, namespace, *words = sys.argv[1:]
+given = [word.split(":=", 1) for word in words]
+file = IncludeLaunchDescription(PythonLaunchDescriptionSource(path), launch_arguments=given)
+service = LaunchService()
+service.include_launch_description(LaunchDescription([GroupAction([PushRosNamespace(namespace), file])]))
+sys.exit(service.run())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("word", "camera", "name"), [("", "", "robot1/saom"), ("arm", "", "robot1/arm/saom"), ("arm", "left", "")]
+)
+def test_below_a_namespace_that_another_file_pushes(
+    robot: Robot, tmp_path: Path, word: str, camera: str, name: str
+) -> None:
+    """The file's section for that name, log_level and the file's autostart reach the node, and nothing is warned of."""
+    pytest.importorskip("launch_ros", reason="needs launch_ros: see need_launch")
+    name = name or f"robot1/{word}/{camera}/saom"
+    parameters, log = tmp_path / "robot.yaml", tmp_path / "launch.log"
+    parameters.write_text(f"/{name}:\n  ros__parameters:\n    max_instances: 7\n    autostart: false\n")
+    given = [f"params_file:={parameters}", f"namespace:={word}", "provider:=cpu", "log_level:=debug", "depth:=none"]
+    given += [f"cameras:={camera}"] if camera else []
+    command = [sys.executable, "-c", INCLUDED, str(ROOT / "launch" / "saom.launch.py"), "robot1", *given]
+    with log.open("w") as file:
+        environment = os.environ | {"ROS_DOMAIN_ID": str(robot.domain)}
+        process = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT, text=True)
+    try:
+        with Robot(name.removesuffix("/saom"), robot.domain) as beside:
+            beside.until(lambda: beside.status is not None, "the node", process)
+            assert beside.parameter("max_instances") == 7
+            assert {beside.fresh_value("lifecycle") for _ in range(3)} == {"unconfigured"}
+            dotted = name.replace("/", ".")
+            beside.until(lambda: f"[{dotted}]" in log.read_text(), "debug lines", process)
+        said = log.read_text()
+        assert "[DEBUG] [" in said and "is for this node" not in said
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(240) == 0
