@@ -54,13 +54,14 @@ class Frames:
         """Whether tf2_ros is installed."""
         return tf2_ros is not None
 
-    def transform(self, target_frame: str, header: Header, timeout_s: float) -> RigidTransform:
+    def transform(self, target_frame: str, header: Header, timeout_s: float, asker: str) -> RigidTransform:
         """From the frame of a header into another one, at the header's stamp; not to be called by the executor.
 
         Args:
             target_frame: its name.
             header: with frame_id and stamp; a stamp of 0 means the latest transform.
             timeout_s: how long to wait for transforms of that moment, which may come later than the image.
+            asker: the parameter or input that needs it, for the error.
 
         Raises:
             InputError: there is no transform of that moment.
@@ -72,7 +73,7 @@ class Frames:
             ).transform
         except tf2_ros.TransformException as error:
             raise InputError(
-                f"target_frame: expected a transform from {source!r} to {target_frame!r} at the image's stamp, got "
+                f"{asker}: expected a transform from {source!r} to {target_frame!r} at the image's stamp, got "
                 f"none within {timeout_s:g} s ({error}): is the robot's state published, and its clock the camera's?"
             ) from error
         turn, shift = found.rotation, found.translation

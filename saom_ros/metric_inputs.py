@@ -159,7 +159,7 @@ class MetricInputs:
                 f"depth: expected tf2_ros, through which the way from {theirs!r} to {ours!r} is known, found none: "
                 "install ros-$ROS_DISTRO-tf2-ros-py, or connect the depth that the driver aligns to colour"
             )
-        pose = self._frames.transform(ours, depth.header, node.tf_timeout_s)
+        pose = self._frames.transform(ours, depth.header, node.tf_timeout_s, "depth")
         return self._register(depth_camera, pose, camera)(depth_m)
 
     def _depth_camera(self, info: CameraInfo, size_hw: tuple[int, int], node: NodeConfig) -> CameraIntrinsics:

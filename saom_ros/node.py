@@ -34,9 +34,10 @@ from saom_ros.outputs import Outputs
 from saom_ros.pace import RateLimit
 from saom_ros.parameters import Parameters, listed
 from saom_ros.pipeline import Found, Pipeline, Request
-from saom_ros.places import FRAME, PLANES
+from saom_ros.places import FRAME, PLANES, TRACK_FRAME
 from saom_ros.services import Services
 from saom_ros.shared_memory import shared_memory_trouble
+from saom_ros.target import Target
 from saom_ros.turns import Turns
 from saom_ros.waiting import Waiting
 from saom_ros.worker import NewestWorker
@@ -88,6 +89,7 @@ class SaomNode(LifecycleNode):
         self._worker: NewestWorker[Frame, Found] | None = None
         self._replaced = 0  # frames that newer ones took the place of, in workers that have ended
         self._tracker = Tracker()
+        self._target = Target(self._tracker)
         # service calls in this group may wait for a frame, which other callbacks bring
         self.waiting_group: CallbackGroup = MutuallyExclusiveCallbackGroup()
         Services(self)
@@ -137,6 +139,7 @@ class SaomNode(LifecycleNode):
             frames=self._frames,
             turns=self._shared.turns,
             waiting=self._waiting,
+            target=self._target,
         )
         self._worker = NewestWorker(partial(self._look, self.pipeline), self.pipeline.finish, self._shared.turns)
         self._health.lifecycle = INACTIVE
@@ -172,7 +175,7 @@ class SaomNode(LifecycleNode):
             self._outputs.take_back(state)
         self._refuse_waiting("the node was deactivated")
         self._health.leave_inputs()
-        self._problems.forget("frame", "target", *TROUBLES, SIZES, PLANES, FRAME)
+        self._problems.forget("frame", "target", "classes", *TROUBLES, SIZES, PLANES, FRAME, TRACK_FRAME)
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -205,6 +208,8 @@ class SaomNode(LifecycleNode):
 
     def why_no_model(self) -> str:
         """Why no model is loaded."""
+        if self._health.lifecycle == FINALIZED:
+            return self._health.state(None).text
         return self._problems.text("model") or "configure the node first"
 
     def end(self, reason: str) -> None:
@@ -281,7 +286,7 @@ class SaomNode(LifecycleNode):
 
     def _look(self, pipeline: Pipeline, frame: Frame) -> Found | None:
         """The worker's work on a frame in its turn; the camera_infos of its moment have come by now."""
-        depth_info = self._depth_infos.of((frame.depth or frame.image).header)
+        depth_info = None if frame.depth is None else self._depth_infos.of(frame.depth.header)
         return pipeline.look(Request(frame, self._infos.of(frame.image.header), depth_info))
 
     def _publish_diagnostics(self) -> None:

@@ -220,12 +220,17 @@ def _is_float(field: dataclasses.Field[Any]) -> bool:
 def _is_known(name: str) -> bool:
     """Whether a parameter is one of the node's, or of rclpy, which declares its own."""
     ours_or_rclpys = (*_fields(), "use_sim_time", "start_type_description_service")
-    return name in ours_or_rclpys or name.startswith("qos_overrides.")
+    return name in ours_or_rclpys
 
 
 def _unknown(name: str) -> str:
     if name == "cameras":
         return "parameter cameras: is ignored, as cameras are named before there are nodes: start it with --cameras a,b"
+    if name.startswith("qos_overrides."):
+        return (
+            f"parameter {name}: is ignored, as this node's QoS is not set so: reliable_inputs names the inputs whose "
+            "lost messages are asked for again"
+        )
     near = difflib.get_close_matches(name, _fields(), n=1)
     meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(_fields()))}"
     return f"parameter {name}: the node has none of this name, so its value is ignored: {meant}"

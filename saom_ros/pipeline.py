@@ -73,6 +73,7 @@ class Pipeline:
         frames: knows the way into the parameter `target_frame`; None where none is set.
         turns: who runs the network next, worker or ~/segment, of this camera or another.
         waiting: calls that wait for the next frame, where they may be closed before and after.
+        target: the object that was chosen, which outlives the model as `tracker` does.
     """
 
     def __init__(
@@ -89,10 +90,11 @@ class Pipeline:
         frames: Frames | None,
         turns: Turns,
         waiting: Waiting,
+        target: Target,
     ) -> None:
         self.segmenter = segmenter
         self._names = StreamNames(segmenter)
-        self.target = Target(tracker)
+        self.target = target
         self._options = options
         self._outputs = outputs
         self._statistics = statistics

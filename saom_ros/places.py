@@ -136,7 +136,8 @@ class Places:
         if self._frames is None or not fixed:
             return None, ""
         try:
-            return self._frames.transform(fixed, header, node.tf_timeout_s).matrix, ""
+            asker = "track_frame" if node.track_frame else "target_frame"
+            return self._frames.transform(fixed, header, node.tf_timeout_s, asker).matrix, ""
         except InputError as error:
             return None, f"{error}; objects are followed as if the camera stood still"
 
@@ -156,7 +157,7 @@ class Places:
         if self._frames is None or needless:
             return answer
         timeout_s = self._options.node.tf_timeout_s if timeout_s is None else timeout_s
-        pose = self._frames.transform(target_frame, answer.header, timeout_s)
+        pose = self._frames.transform(target_frame, answer.header, timeout_s, "target_frame")
         return dataclasses.replace(answer, instances=pose.instances(answer.instances), frame_id=target_frame, pose=pose)
 
     def in_target_frame_or_nowhere(self, answer: Answer, timeout_s: float | None = None) -> tuple[Answer, str]:

@@ -64,6 +64,7 @@ def test_where_they_come_together_the_one_that_comes_a_moment_later_is_waited_fo
     assert infos.of(at(3)) is second, "it was lost on the way"
 
 
+@pytest.mark.slow
 def test_the_region_of_interest_moves_while_the_picture_comes_first(start: StartNode, robot: Robot) -> None:
     """As image_transport sends them; the same pixels lie elsewhere with each frame."""
     process = start(first="from saom_ros import camera_infos; camera_infos.PATIENCE_S = 240")

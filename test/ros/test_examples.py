@@ -34,7 +34,7 @@ HARD = [
     instance("Mug", 0.3, (0.0, 0.0, 0.3), cut=True),  # nearer, but cut by the image's edge
     instance("Bowl", 0.1, (0.0, 0.0, 0.1)),
 ]
-NEAREST = "mug at 0.300 -0.100 0.600 m in camera"
+NEAREST = "mug at 0.300 -0.100 0.600 m in base_link"
 
 
 class Finder:
@@ -74,7 +74,7 @@ def test_the_nearest_mug_is_found_among_those_that_have_a_place(robot: Robot, fi
 
     def answered() -> bool:  # at best effort, so a message may be lost
         for instances in (HARD, list(reversed(HARD)), HARD[3:] + HARD[:3]):
-            publisher.publish(InstanceArray(header=header, instances=instances))
+            publisher.publish(InstanceArray(header=header, metric_frame_id="base_link", instances=instances))
         return len(finder.lines) >= 6
 
     robot.until(answered, "the mug finder's lines", finder.process)
@@ -90,8 +90,10 @@ def test_nothing_is_found_where_no_mug_has_a_place(robot: Robot, finder: Finder)
 
     def answered() -> bool:
         for instances in ([], placeless):
-            publisher.publish(InstanceArray(header=header, instances=instances))
-        publisher.publish(InstanceArray(header=header, instances=HARD))  # what came before it is dealt with, too
+            publisher.publish(InstanceArray(header=header, metric_frame_id="base_link", instances=instances))
+        publisher.publish(
+            InstanceArray(header=header, metric_frame_id="base_link", instances=HARD)
+        )  # what came before it is dealt with, too
         return bool(finder.lines)
 
     robot.until(answered, "the mug finder's line", finder.process)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -30,6 +31,14 @@ OTHER_SIGNATURE = bytes.fromhex(
 
 def test_the_parameter_file_is_the_configuration() -> None:
     assert (ROOT / "config" / "saom.yaml").read_text() == defaults_yaml()
+
+
+def test_the_docs_name_what_changes_at_the_next_configure() -> None:
+    fields = (*dataclasses.fields(SaomConfig), *dataclasses.fields(NodeConfig))
+    text = (ROOT / "docs" / "ros.md").read_text()
+    named = re.search(r"they change at run time \(([^)]*) at the next configure\)", text)
+    assert named is not None
+    assert set(re.findall(r"`(\w+)`", named[1])) == {field.name for field in fields if option_of(field).read_only}
 
 
 def test_every_option_is_a_described_parameter(running: Robot) -> None:
@@ -138,8 +147,10 @@ def test_whole_numbers_are_taken_for_floats(start: StartNode, robot: Robot) -> N
 
 @pytest.mark.slow
 def test_a_misspelt_parameter_is_told(start: StartNode, robot: Robot, log: Path) -> None:
-    process = start(score_treshold=0.9, use_sim_time=False)
+    qos = "qos_overrides./image.subscription.reliability"
+    process = start(score_treshold=0.9, use_sim_time=False, **{qos: "reliable"})
     robot.wait_active(process)
+    robot.until_status(qos, "reliable_inputs", level=b"\x01")
     status = robot.until_status("score_treshold", "did you mean score_threshold?", level=b"\x01")
     assert "use_sim_time" not in status.message
     assert sum("did you mean" in line for line in log.read_text().splitlines()) == 1
@@ -171,7 +182,26 @@ def test_the_lifecycle_round_trip(start: StartNode, robot: Robot, log: Path) -> 
     assert robot.change_state(Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
     assert robot.state().id == State.PRIMARY_STATE_FINALIZED
     robot.until_status("finalized", level=b"\x02")
+    assert "start it anew" in robot.call(Segment, "/saom/segment", Segment.Request()).message
     assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.slow
+def test_what_was_chosen_is_chosen_still_after_the_node_was_configured_anew(start: StartNode, robot: Robot) -> None:
+    process = start(classes="Unicorn")
+    robot.wait_active(process)
+    assert robot.call(Select, "/saom/select", Select.Request(class_name="Mug")).success
+    robot.answer_to(robot.show(picture()[0]))
+    robot.until_status("classes: expected some of the model's")
+    robot.until(lambda: robot.fresh_value("target").startswith("Mug: "), "the target")
+    assert robot.change_state(Transition.TRANSITION_DEACTIVATE)
+    robot.fresh_value("state")
+    assert robot.status is not None and "classes" not in robot.status.message, "nobody looks at them any more"
+    assert robot.change_state(Transition.TRANSITION_CLEANUP)
+    assert robot.change_state(Transition.TRANSITION_CONFIGURE)
+    assert robot.change_state(Transition.TRANSITION_ACTIVATE)
+    robot.wait_active(process)
+    assert robot.fresh_value("target").startswith("Mug: ")
 
 
 @pytest.mark.slow

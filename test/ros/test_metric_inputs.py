@@ -148,7 +148,7 @@ class Between:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
 
-    def transform(self, target_frame: str, header: Header, timeout_s: float) -> RigidTransform:
+    def transform(self, target_frame: str, header: Header, timeout_s: float, asker: str) -> RigidTransform:
         self.asked.append((target_frame, header.frame_id))
         return RigidTransform(np.array([0.0, 0.0, 0.0, 1.0]), np.array([0.05, 0.0, 0.0]))
 

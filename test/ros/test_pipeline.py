@@ -90,12 +90,14 @@ class StandIn:
 def pipeline_of(segmenter: Any, published: list[Answer], **of_node: Any) -> Pipeline:
     outputs = SimpleNamespace(wanted=lambda: True, publish=published.append)
     options = SimpleNamespace(core=SaomConfig(), node=NodeConfig(**of_node))
-    return Pipeline(segmenter, options, Tracker(), outputs, Statistics(), Problems(), **lonely())
+    tracker = Tracker()
+    return Pipeline(segmenter, options, tracker, outputs, Statistics(), Problems(), **lonely(tracker))
 
 
-def lonely() -> dict[str, Any]:
-    """What a pipeline gets of its node where there is no other camera and no tf."""
-    return {"image_topic": "", "depth_topic": "", "frames": None, "turns": Turns(), "waiting": Waiting()}
+def lonely(tracker: Tracker) -> dict[str, Any]:
+    """What a pipeline gets of its node where there is no other camera and no tf, and nothing was chosen."""
+    alone = {"image_topic": "", "depth_topic": "", "frames": None, "turns": Turns(), "waiting": Waiting()}
+    return alone | {"target": Target(tracker)}
 
 
 def frame(encoding: str = "rgb8") -> Request:
@@ -277,11 +279,12 @@ class Drive:
         node = NodeConfig(rectified="true", **options)
         made = SimpleNamespace(core=SaomConfig(drop_surfaces=False), node=node)
         self._second = 0
+        tracker = Tracker()
         self.pipeline = Pipeline(
-            self, made, Tracker(), outputs, Statistics(), self.problems, **lonely() | {"frames": self}
+            self, made, tracker, outputs, Statistics(), self.problems, **lonely(tracker) | {"frames": self}
         )
 
-    def transform(self, target_frame: str, header: Header, timeout_s: float) -> RigidTransform:
+    def transform(self, target_frame: str, header: Header, timeout_s: float, asker: str) -> RigidTransform:
         self.asked.append((target_frame, timeout_s))
         if not self._tf:
             raise InputError(f"no way to {target_frame}")

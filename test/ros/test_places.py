@@ -62,7 +62,7 @@ class Known:
     def __init__(self) -> None:
         self.asked: list[tuple[str, Header, float]] = []
 
-    def transform(self, target_frame: str, header: Header, timeout_s: float) -> RigidTransform:
+    def transform(self, target_frame: str, header: Header, timeout_s: float, asker: str) -> RigidTransform:
         self.asked.append((target_frame, header, timeout_s))
         return TURN
 

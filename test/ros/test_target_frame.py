@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,11 +20,15 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import Header
 
+from saom_core.config import SaomConfig
 from saom_core.places.rigid import RigidTransform
 from saom_ros import frames
 from saom_ros.clouds import POINT_FIELDS
 from saom_ros.conversions import image_message
 from saom_ros.frames import Frames
+from saom_ros.metric_inputs import MetricInputs
+from saom_ros.parameters import NodeConfig
+from saom_ros.places import Places
 
 has_tf2 = importlib.util.find_spec("tf2_ros") is not None
 TURN = np.array([0.5, -0.5, 0.5, -0.5])  # of an optical frame in one with x forward and z up
@@ -69,6 +74,37 @@ def test_transforms_of_before_are_forgotten_when_the_time_jumps_back(
     go_to(1)
     assert clears == [3, 2]
     robot.executor.remove_node(node)
+    node.destroy_node()
+
+
+def test_who_asked_for_a_transform_is_told(robot: Robot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each by its own name; tf2's buffer has a stand-in that knows no transform."""
+
+    class Unknown(Exception):
+        pass
+
+    def lookup_transform(*_: object) -> None:
+        raise Unknown('"odom" does not exist')
+
+    buffer = SimpleNamespace(clear=lambda: None, lookup_transform=lookup_transform)
+    listener = SimpleNamespace(unregister=lambda: None)
+    stand_in = SimpleNamespace(Buffer=lambda: buffer, TransformListener=lambda *_: listener, TransformException=Unknown)
+    monkeypatch.setattr(frames, "tf2_ros", stand_in)
+    node = rclpy.create_node("listener", context=robot.node.context)
+    made, header = Frames(node), Header(frame_id="camera")
+    for of_node, asker in (
+        ({"track_frame": "odom", "target_frame": "base_link"}, "track_frame"),
+        ({"target_frame": "odom"}, "target_frame"),
+    ):
+        options: Any = SimpleNamespace(core=SaomConfig(), node=NodeConfig(**of_node))
+        told = Places(options, made).camera_pose(header)[1]
+        assert told.startswith(f"{asker}: expected a transform from 'camera' to 'odom'")
+    inputs = MetricInputs("/camera/image_raw", "/camera/depth/image_raw", made)
+    depth = image_message(picture()[1], "16UC1", Header(frame_id="camera_depth"))
+    info, depth_info = camera_info(header), camera_info(depth.header)
+    (trouble,) = inputs.of(header, (480, 640), (depth, info), SaomConfig(), NodeConfig(), depth_info).troubles
+    assert trouble.text.startswith("depth: expected a transform from 'camera_depth' to 'camera'")
+    made.destroy()
     node.destroy_node()
 
 
