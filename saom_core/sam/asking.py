@@ -8,15 +8,13 @@ network that was fine-tuned as SAOM is has not trained that single mask; it give
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from segment_anything.utils.amg import calculate_stability_score
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from saom_core.errors import InputError
@@ -60,22 +58,31 @@ class AskedImage:
             InputError: mask logits of another size than the network's.
         """
         sparse, dense = self._sam.prompt_encoder(self._points(prompt), self._box(prompt), self._mask(prompt))
-        with _output_of(self._sam.mask_decoder.transformer) as transformed:
-            low, quality = self._sam.mask_decoder(
-                image_embeddings=self._embedding,
-                image_pe=self._sam.prompt_encoder.get_dense_pe(),
-                sparse_prompt_embeddings=sparse,
-                dense_prompt_embeddings=dense,
-                multimask_output=self._gives_three(prompt),
-            )
+        low, quality, token = self._decoded(sparse, dense, three=self._gives_three(prompt))
         best = int(quality[0].argmax())
         logits = self._sam.postprocess_masks(low[:, best : best + 1], self._input_hw, self._size_hw)[0, 0]
         inside = (logits > self._sam.mask_threshold).cpu().numpy()
         if not inside.any():
             return None
         stability = calculate_stability_score(logits[None], self._sam.mask_threshold, 1.0)
-        token = transformed[0][0][0, 0]  # the first token of the only prompt, out of (tokens, image)
-        return ObjectAnswer(MaskCrop.from_dense(inside), float(quality[0, best]), float(stability), token)
+        return ObjectAnswer(MaskCrop.from_dense(inside), float(quality[0, best]), float(stability), token[0])
+
+    def _decoded(self, sparse: Tensor, dense: Tensor, *, three: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Mask logits (1, M, S, S), their predicted IoU (1, M) and the IoU token (1, C) of one prompt's embeddings.
+
+        As segment-anything's `MaskDecoder.forward`, which keeps the IoU token to itself. A hook on its transformer
+        would see the tokens of other threads that ask the same network.
+        """
+        decoder = self._sam.mask_decoder
+        outputs = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])[None]
+        position = self._sam.prompt_encoder.get_dense_pe()
+        tokens, image = decoder.transformer(self._embedding + dense, position, torch.cat([outputs, sparse], dim=1))
+        fine = decoder.output_upscaling(image.mT.reshape(self._embedding.shape))
+        mlps = decoder.output_hypernetworks_mlps
+        hyper = torch.stack([mlp(tokens[:, 1 + k]) for k, mlp in enumerate(mlps)], dim=1)
+        low = (hyper @ fine.flatten(2)).unflatten(2, fine.shape[2:])
+        given = slice(1, None) if three else slice(0, 1)
+        return low[:, given], decoder.iou_prediction_head(tokens[:, 0])[:, given], tokens[:, 0]
 
     def _gives_three(self, prompt: ObjectPrompt) -> bool:
         fine_tuned = self._model.class_head is not None or "training" in self._model.metadata
@@ -112,14 +119,3 @@ class AskedImage:
         side = self._sam.image_encoder.img_size
         share = F.pad(share, (0, side - self._input_hw[1], 0, side - self._input_hw[0]))
         return MASK_LOGIT * (2 * F.interpolate(share, wanted, mode="area") - 1)
-
-
-@contextmanager
-def _output_of(module: nn.Module) -> Iterator[list[tuple[Tensor, Tensor]]]:
-    """What a module gives inside the block, call by call: segment-anything keeps the IoU token to itself."""
-    seen: list[tuple[Tensor, Tensor]] = []
-    hook = module.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
-    try:
-        yield seen
-    finally:
-        hook.remove()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 
 import numpy as np
 import pytest
@@ -141,6 +142,32 @@ def test_a_mask_of_the_image_is_put_where_the_picture_is(segmenter: SamSegmenter
     expected = np.array([width // 4, height // 4, width // 2, height // 2]) * scale
     edges = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
     np.testing.assert_allclose(edges, expected, atol=1.01)
+
+
+def test_threads_that_ask_one_network_get_their_own_answers(model: SamModel) -> None:
+    """Classes and all, also of a thread that another one overtakes in the middle of the decoder."""
+    own = copy.deepcopy(model)
+    segmenter = segmenter_of(own, STRICT.replace(class_score_threshold=0.0))
+    image = photo(120, 160)
+
+    def answer(x: float, y: float) -> tuple[tuple[str, ...], list[float], list[float], list[int]]:
+        found = segmenter.ask(image, Prompts(np.array([[x, y]]))).instances
+        return found.class_names, found.class_scores.tolist(), found.scores.tolist(), [m.area for m in found.masks]
+
+    places = [(30.0, 20.0), (120.0, 90.0)]
+    expected = [answer(*place) for place in places]
+    assert expected[0][1] != expected[1][1], "two places whose class scores differ"
+    found: dict[int, object] = {}
+    other = threading.Thread(target=lambda: found.update({1: answer(*places[1])}))
+
+    def overtaken(*_: object) -> None:
+        hook.remove()
+        other.start()
+        other.join(240)
+
+    hook = own.sam.mask_decoder.transformer.register_forward_pre_hook(overtaken)
+    found[0] = answer(*places[0])
+    assert [found[0], found[1]] == expected
 
 
 def test_what_is_no_mask_is_refused(segmenter: SamSegmenter) -> None:
