@@ -30,13 +30,10 @@ from saom_core.config import SaomConfig
 from saom_core.errors import InputError
 from saom_core.loading import load_segmenter
 from saom_core.pictures.orientation import ExifTurn
-from saom_core.pictures.photos import photos_and_maps, read_photo
+from saom_core.pictures.photos import photos_and_maps, read_mask, read_photo
 from saom_core.places.depth_files import DEPTH_SUFFIXES, check_depth_place, find_depth, read_checked_depth
 from saom_core.prompting.prompts import Prompts
 from saom_core.segmenter import Segmentation, Segmenter
-
-WHITE = 128
-"""From this brightness on a pixel of --mask is on the object."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +69,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--one-object", action="store_true", help="all --point and the --box are of one object (SAM checkpoints)"
     )
     parser.add_argument(
-        "--mask", type=Path, help="picture that is white about where the one object is (SAM checkpoints)"
+        "--mask",
+        type=Path,
+        help="picture that is not black (or see-through) about where the one object is (SAM checkpoints)",
     )
     add_config_arguments(parser)
 
@@ -222,7 +221,7 @@ def _asked(args: argparse.Namespace) -> Prompts:
     """What the options ask for."""
     given: list[list[list[float]]] = [rows or [] for rows in (args.point, args.box, args.negative_point)]
     points, boxes, negative = ([number for row in rows for number in row] for rows in given)
-    mask = None if args.mask is None else read_photo(args.mask).max(axis=2) >= WHITE
+    mask = None if args.mask is None else read_mask(args.mask)
     return Prompts.from_flat(points, boxes, negative, one_object=args.one_object, mask=mask)
 
 

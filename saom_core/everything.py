@@ -180,7 +180,7 @@ class OnnxSegmenter:
             boxes = box.to_source(runs[-1]["boxes"].astype(np.float64))
             return Answers(runs[-1]["points"].astype(np.float32, copy=False), boxes, runs[-1]["scores"])
 
-        points_in = [box.to_target(prompts.asked_xy(k)).astype(np.float32) for k in range(len(prompts))]
+        points_in = [box.to_target(prompts.asked_xy(k, count)).astype(np.float32) for k in range(len(prompts))]
         several = self.info.metadata.get("network", {}).get("decoder") == "two-way"
         rows = Asking(prompts, points_in, run, count, several=several).rows()
         found = [(k, runs[number], row) for number, of_run in enumerate(rows) for k, row in of_run.items()]

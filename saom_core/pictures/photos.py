@@ -23,6 +23,7 @@ SUFFIXES = (
 # fmt: on
 """What a folder is searched for. No OpenCV reads all of them: one that it cannot read is told, not passed over."""
 
+JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
 _JPEG = b"\xff\xd8"
 _MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
 """A marker of a JPEG: FF 00 is a byte FF of the picture, FF D0 to FF D7 only part its data."""
@@ -116,12 +117,13 @@ def read_photo(path: Path) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(image[:, :, ::-1], np.uint8)
 
 
-def read_picture(path: Path, flags: int) -> np.ndarray:
+def read_picture(path: Path, flags: int, what: str = "picture") -> np.ndarray:
     """A picture as OpenCV decodes it.
 
     Args:
         path: of any format that OpenCV reads.
         flags: of `cv2.imdecode`.
+        what: it is, for messages.
 
     Raises:
         InputError: it cannot be read.
@@ -129,7 +131,7 @@ def read_picture(path: Path, flags: int) -> np.ndarray:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InputError(f"expected a picture at {path}, got: {error.strerror}") from error
+        raise InputError(f"expected a {what} at {path}, got: {error.strerror}") from error
     if content.startswith(_JPEG) and not jpeg_is_whole(content):
         raise InputError(
             f"expected a whole JPEG at {path}, got one that ends after {len(content)} bytes in the middle of the "
@@ -138,11 +140,30 @@ def read_picture(path: Path, flags: int) -> np.ndarray:
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
     except cv2.error as error:
-        raise InputError(f"expected a picture at {path} that OpenCV can read, got: {error.err or error}") from error
+        raise InputError(f"expected a {what} at {path} that OpenCV can read, got: {error.err or error}") from error
     if image is None:
         found = f"{len(content)} bytes that OpenCV {cv2.__version__} cannot read" if content else "an empty file"
-        raise InputError(f"expected a picture at {path}, got {found}: convert it to PNG, or copy it again")
+        raise InputError(f"expected a {what} at {path}, got {found}: convert it to PNG, or copy it again")
     return image
+
+
+def read_mask(path: Path) -> npt.NDArray[np.bool_]:
+    """(H, W) bool: where a picture shows an object, by its colour or, where it is see-through, by its alpha channel.
+
+    Whatever is not black is on the object; in a JPEG, which has no sharp edges, what is at least half white.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    jpeg = path.suffix.lower() in JPEG_SUFFIXES
+    stored = read_picture(path, cv2.IMREAD_COLOR if jpeg else cv2.IMREAD_UNCHANGED, "mask")
+    channels = stored.reshape(*stored.shape[:2], -1)
+    coloured: npt.NDArray[np.bool_] = np.any(channels[..., :3] > (127 if jpeg else 0), axis=2)
+    opaque: npt.NDArray[np.bool_] = channels[..., -1] > channels[..., -1].max() // 2
+    if channels.shape[2] < 4 or not opaque.any():
+        return coloured
+    seen: npt.NDArray[np.bool_] = coloured & opaque
+    return seen if seen.any() or opaque.all() else opaque  # a black shape on nothing
 
 
 def write_photo(path: Path, image_rgb: npt.NDArray[np.uint8], jpeg_quality: int = 95) -> None:

@@ -6,6 +6,7 @@ of these together, as segment-anything's SamPredictor can be asked.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +23,8 @@ MAX_PROMPTS = 100
 """Most prompts of one request: each takes the network some tens of milliseconds of its own."""
 
 POINTS_IN_BOX = 5
-"""A network that answers single points alone is asked for a box at 5 x 5 points spread over it."""
+"""A network that answers single points alone is asked for a box at 5 x 5 points spread over it; a file that takes fewer
+points in a run, at fewer."""
 
 OPEN = {"score_threshold": 0.0, "stability_threshold": 0.0, "nms_iou": 1.0}
 """Thresholds of everything mode that let every mask through: who asks for an object gets it, however low its score is
@@ -38,7 +40,7 @@ class ObjectPrompt:
     """One object, by everything that is known of where it is. At least one of these is given.
 
     Raises:
-        InputError: at construction, when nothing is given or the mask is no mask.
+        InputError: at construction, when nothing is given or the mask is no mask, or an empty one.
     """
 
     points_xy: npt.NDArray[np.float64] = _none(2)  # (n, 2) px, on the object
@@ -55,6 +57,12 @@ class ObjectPrompt:
         if mask is not None and (mask.ndim != 2 or mask.dtype not in (np.bool_, np.float32)):
             raise InputError(
                 f"mask: expected one of shape (H, W) bool, or (S, S) float32 logits, got {mask.shape} {mask.dtype}"
+            )
+
+        if mask is not None and mask.dtype == np.bool_ and not mask.any():
+            raise InputError(
+                f"mask: expected one with the object's pixels set, got an empty one {mask.shape}: check how it was "
+                "made, or leave it out"
             )
 
     def kinds(self) -> list[str]:
@@ -171,12 +179,13 @@ class Prompts:
         for one in self.objects:
             one.check(size_hw)
 
-    def asked_xy(self, k: int) -> npt.NDArray[np.float64]:
-        """The points that the network is asked about for prompt k: (n, 2) pixels of the image."""
+    def asked_xy(self, k: int, most: int = POINTS_IN_BOX**2) -> npt.NDArray[np.float64]:
+        """The points that the network is asked about for prompt k: (n, 2) pixels of the image, n at most `most`."""
         if k < len(self.points_xy):
             return self.points_xy[k : k + 1]
         left, top, right, bottom = self.boxes_xyxy[k - len(self.points_xy)]
-        spread = grid_points(POINTS_IN_BOX, POINTS_IN_BOX) * (right - left, bottom - top)
+        side = min(POINTS_IN_BOX, math.isqrt(most))
+        spread = grid_points(side, side) * (right - left, bottom - top)
         return np.asarray(spread + (left, top), np.float64)
 
     def best(self, k: int, boxes_xyxy: npt.NDArray[np.float64], scores: npt.NDArray[np.floating]) -> int | None:

@@ -16,7 +16,7 @@ from saom_core.instances import BoolArray
 from saom_core.model_file.metadata import sha256_without_entry, with_entry
 from saom_core.model_file.taught import TAUGHT_KEY, TaughtClass, to_json
 from saom_core.pictures.orientation import ExifTurn
-from saom_core.pictures.photos import SUFFIXES, find_photos, read_photo
+from saom_core.pictures.photos import SUFFIXES, find_photos, read_mask, read_photo
 from saom_core.places.depth_files import DEPTH_SUFFIXES, read_depth
 from saom_core.runtime import OnnxModel
 from saom_core.teach.describing import Describer
@@ -28,7 +28,6 @@ GREY = 114
 
 
 MASK, DEPTH = "_mask", "_depth"
-JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 
 def find_pictures(paths: Sequence[Path]) -> list[Path]:
@@ -50,16 +49,9 @@ def read_example(path: Path) -> Example:
     image, mask_at = read_photo(path), _beside(path, MASK, SUFFIXES)
     depth = ExifTurn(path, image).depth(read_depth(_beside(path, DEPTH, DEPTH_SUFFIXES)))
     name = f"{path.parent.name}/{path.name}"
-    mask: BoolArray | None = None
     if mask_at is not None:
-        stored = cv2.imread(str(mask_at), cv2.IMREAD_UNCHANGED)
-        if stored is None:
-            raise InputError(f"expected a mask at {mask_at}, got something OpenCV cannot read")
-        colours = stored.reshape(*stored.shape[:2], -1)
-        # a JPEG has no sharp edges: what is nearly black beside the object is not of it
-        least = 128 if mask_at.suffix.lower() in JPEG else 1
-        mask = np.any((colours[..., :3] if colours.shape[2] == 4 else colours) >= least, axis=2)
-        return Example(name, image, mask, depth)
+        return Example(name, image, read_mask(mask_at), depth)
+    mask: BoolArray | None = None
     alpha = _alpha(path)
     if alpha is not None:
         mask = alpha > 0.5

@@ -17,6 +17,7 @@ from saom_core.config import SaomConfig
 from saom_core.errors import ModelError
 from saom_core.everything import OnnxSegmenter
 from saom_core.model_file.contract import OUTPUTS
+from saom_core.prompting.prompts import Prompts
 from saom_core.runtime import OnnxModel
 from saom_core.taxonomy import CLASSES_AND_OTHER
 from saom_training.export import ExportOptions, export, without_folders
@@ -73,6 +74,19 @@ def test_file_equals_torch(
     assert info.metadata["figures"] == {"AP50": 0.1} and info.metadata["grid"] == list(grid)
     image, depth = example_input(size_hw, 5)
     assert len(segmenter.segment(image.numpy(), depth.numpy()).instances) > 0
+
+
+def test_a_file_of_few_points_answers_boxes_and_points(checkpoint: Path, tmp_path: Path) -> None:
+    """Fewer than the 25 that a box is asked at otherwise."""
+    path = tmp_path / "model.onnx"
+    export(checkpoint, path, ExportOptions(name="test", size_hw=(96, 128), grid=(4, 4), calls=1))
+    segmenter = OnnxSegmenter(SaomConfig(model=str(path), threads=1))
+    image, depth = example_input((96, 128), 5)
+    boxes = np.array([[0, 0, 128, 96], [20, 10, 90, 80], [5, 5, 100, 60]], np.float64)
+    point = np.array([[60.0, 40.0]])
+    alone = segmenter.ask(image.numpy(), Prompts(point), depth.numpy())  # random weights may draw nothing there
+    found = segmenter.ask(image.numpy(), Prompts(point, boxes), depth.numpy())
+    assert sorted(found.prompts) == [*alone.prompts, 1, 2, 3]
 
 
 @torch.no_grad()

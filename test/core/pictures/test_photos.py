@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from saom_core.errors import InputError
-from saom_core.pictures.photos import SUFFIXES, find_photos, jpeg_is_whole, photos_and_maps, read_photo
+from saom_core.pictures.photos import SUFFIXES, find_photos, jpeg_is_whole, photos_and_maps, read_mask, read_photo
 from saom_core.places.depth_files import read_depth
 
 RNG = np.random.default_rng(0)
@@ -125,3 +125,27 @@ def test_depth_and_labels_of_a_folder_are_no_photos(tmp_path: Path) -> None:
     for photo in photos:
         photo.unlink()
     assert len(find_photos(tmp_path)) == 2 and not photos_and_maps(tmp_path)[1], "a folder of grey photos with 16 bits"
+
+
+def test_a_mask_is_what_is_not_black_or_what_is_opaque(tmp_path: Path) -> None:
+    shape = np.zeros((12, 16), np.bool_)
+    shape[3:9, 4:11] = True
+    colours = np.where(shape[..., None], PICTURE[:12, :16] | 1, 0).astype(np.uint8)
+    black, white = np.zeros_like(colours), np.full_like(colours, 255)
+    opacity = (shape * 255).astype(np.uint8)
+    masks = {
+        "0 and 1": shape.astype(np.uint8),
+        "0 and 255": opacity,
+        "16 bits": shape.astype(np.uint16),
+        "a colour": colours,
+        "a colour on black, opaque": np.dstack([colours, opacity | 255]),
+        "a colour on black, alpha unused": np.dstack([colours, opacity & 0]),
+        "a colour on nothing": np.dstack([colours, opacity]),
+        "white on white nothing": np.dstack([white, opacity]),
+        "black on nothing": np.dstack([black, opacity]),
+    }
+    for name, mask in masks.items():
+        assert cv2.imwrite(str(tmp_path / "mask.png"), mask)
+        np.testing.assert_array_equal(read_mask(tmp_path / "mask.png"), shape, name)
+    cv2.imwrite(str(tmp_path / "mask.png"), black)
+    assert not read_mask(tmp_path / "mask.png").any()

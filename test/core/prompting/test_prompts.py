@@ -104,6 +104,19 @@ def test_prompts_are_asked_together(segmenter: OnnxSegmenter) -> None:
         pauses.clear()
 
 
+@pytest.mark.parametrize("most", [1, 3, 4, 16, 24, 25, 1024])
+def test_a_box_is_asked_at_no_more_points_than_a_file_takes(most: int) -> None:
+    asked = Prompts(boxes_xyxy=np.array([[10.0, 20.0, 50.0, 40.0]])).asked_xy(0, most)
+    assert len(asked) == max(n * n for n in range(1, POINTS_IN_BOX + 1) if n * n <= most)
+    np.testing.assert_allclose(asked.mean(axis=0), (30, 30))
+    assert ((asked > (10, 20)) & (asked < (50, 40))).all() and len(np.unique(asked, axis=0)) == len(asked)
+
+
+def test_a_mask_without_a_pixel_is_refused() -> None:
+    with pytest.raises(InputError, match=r"mask: expected one with the object's pixels set, got an empty one \(8, 9\)"):
+        Prompts.from_flat([4, 4], mask=np.zeros((8, 9), np.bool_))
+
+
 class FileOfBoxes:
     """Stands for a file: each point is answered by boxes, of which it keeps the best of those that agree."""
 

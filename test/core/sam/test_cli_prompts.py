@@ -28,6 +28,7 @@ def folder(small_sam: SamModel, tmp_path_factory: pytest.TempPathFactory) -> Pat
     mask = np.zeros((120, 160), np.uint8)
     mask[30:90, 40:100] = 255
     cv2.imwrite(str(folder / "mask.png"), mask)
+    cv2.imwrite(str(folder / "ones.png"), mask // 255)
     return folder
 
 
@@ -45,6 +46,7 @@ def folder(small_sam: SamModel, tmp_path_factory: pytest.TempPathFactory) -> Pat
             "points 60,60 80,70",
         ),
         (["--point", "60,60", "--mask", "MASK"], {"points_xy": [[60, 60]], "mask": True}, "points 60,60 mask"),
+        (["--mask", "ONES"], {"mask": True}, "mask"),
         (["--box", "30,20,130,100"], {"boxes_xyxy": [[30, 20, 130, 100]]}, "box 30,20,130,100"),
     ],
 )
@@ -52,7 +54,7 @@ def test_prompts_of_the_command_line(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], asked: dict, line: str
 ) -> None:
     photo_path, model = folder / "photo.png", str(folder / "small.safetensors")
-    words = [str(folder / "mask.png") if word == "MASK" else word for word in options]
+    words = [{"MASK": str(folder / "mask.png"), "ONES": str(folder / "ones.png")}.get(word, word) for word in options]
     arguments = ["--model", model, "--provider", "cpu", "--json", str(tmp_path / "out.json"), *words]
     assert main(["segment", str(photo_path), *arguments]) == 0
     assert f"  {line}\n" in capsys.readouterr().out
