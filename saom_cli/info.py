@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 from saom_core.arguments import add_json, write_json
-from saom_core.loading import CHECKPOINT_SUFFIXES
+from saom_core.loading import is_checkpoint
 from saom_core.runtime import OnnxModel
 
 WIDTH = 120
@@ -27,9 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """`saom info`."""
-    facts = (
-        of_checkpoint(args.model) if args.model.endswith(CHECKPOINT_SUFFIXES) else of_file(args.model, args.provider)
-    )
+    checkpoint = is_checkpoint(Path(args.model).expanduser())
+    facts = of_checkpoint(args.model) if checkpoint else of_file(args.model, args.provider)
     if args.json:
         write_json(args.json, facts)
         return 0
@@ -63,7 +63,7 @@ def of_checkpoint(path: str) -> dict[str, Any]:
     """What a checkpoint of the SAM family holds."""
     from saom_core.sam.checkpoints import read_checkpoint  # needs torch
 
-    model = read_checkpoint(path)
+    model = read_checkpoint(Path(path).expanduser())
     return {
         "name": model.metadata.get("name", model.sizes.name),
         "file": path,

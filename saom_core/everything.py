@@ -149,7 +149,7 @@ class OnnxSegmenter:
             instances = measure(instances, depth, camera if located else None, self.config.camera_up)
         if self.config.drop_surfaces:
             instances = instances.without_surfaces()
-        instances = self._second_opinion(image_rgb, instances, camera)
+        instances = self.second_opinion(image_rgb, instances, camera)
         return Segmentation(instances, _timings_ms(started, prepared, answered))
 
     def ask(
@@ -192,7 +192,7 @@ class OnnxSegmenter:
         instances, kept = self._instances(chosen, box, image_in, config)
         if depth is not None:
             instances = measure(instances, depth, camera if located else None, self.config.camera_up)
-        instances = self._second_opinion(image_rgb, instances, camera)
+        instances = self.second_opinion(image_rgb, instances, camera)
         return Segmentation(instances, _timings_ms(started, prepared, answered), tuple(found[k][0] for k in kept))
 
     def _tell_of_the_unnamed(self) -> None:
@@ -262,7 +262,12 @@ class OnnxSegmenter:
         )
         return instances, kept
 
-    def _second_opinion(
+    def first_threshold(self) -> float:
+        """Least score of a name before `second_opinion`, which has a say in those that the model is unsure of, too."""
+        asked = self.photo_names is not None and self.photo_names.renames and self.config.photo_names
+        return 0.0 if asked else self.config.class_score_threshold
+
+    def second_opinion(
         self, image_rgb: npt.NDArray[np.uint8], instances: Instances, camera: CameraIntrinsics | None
     ) -> Instances:
         """Instances with names that hold on photographs, where they are wanted and can be had."""
@@ -275,10 +280,7 @@ class OnnxSegmenter:
     ) -> tuple[npt.NDArray[np.int32], list[str], npt.NDArray[np.float32]]:
         """Class ids, names and scores of the kept rows: the model's, or those of the taught class that they match."""
         model, scores = self.info, outputs["class_scores"][kept].astype(np.float32)
-        config = self.config  # photographs have a say in the names that the model is unsure of, too
-        asked = self.photo_names is not None and self.photo_names.renames and config.photo_names
-        threshold = 0.0 if asked else config.class_score_threshold
-        ids, names = named(outputs["class_ids"][kept], scores, model.class_names, threshold)
+        ids, names = named(outputs["class_ids"][kept], scores, model.class_names, self.first_threshold())
         rows = [row for row, one in enumerate(model.taught) if not one.looks_sha256]
         if rows and described is not None:
             reference = model.reference.described if model.reference else None

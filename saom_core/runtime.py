@@ -155,8 +155,13 @@ def check_file(file: Path, *, bundled: bool) -> None:
         ModelError: it is missing or damaged.
     """
     if not file.is_file():
+        if (file / "weights.safetensors").is_file():
+            raise ModelError(
+                f"expected a model file at {file}, got a checkpoint folder of `saom finetune`: make a file of it with "
+                f"`saom export {file} mine.onnx`"
+            )
         remedy = "reinstall the package" if bundled else "check the parameter `model`, or leave it empty for saom-tiny"
-        raise ModelError(f"expected a model file at {file}, got none: {remedy}")
+        raise ModelError(f"expected a model file at {file}, got {'a folder' if file.is_dir() else 'none'}: {remedy}")
     if bundled:
         lines = (file.parent / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
         expected = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}.get(file.name)

@@ -8,6 +8,7 @@ mask has the class of its prompt.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import logging
 import time
@@ -27,6 +28,8 @@ from saom_core.config import SaomConfig
 from saom_core.errors import ModelError
 from saom_core.everything import OnnxSegmenter
 from saom_core.instances import Instances
+from saom_core.naming.classifier import PhotoClassifier
+from saom_core.naming.photo_names import with_vocabulary
 from saom_core.places.measure import measure
 from saom_core.prompting.grid import grid_points
 from saom_core.prompting.prompts import ObjectPrompt, Prompts
@@ -60,8 +63,19 @@ def load_sam(source: str | Path | SaomConfig, options: SamEverythingOptions | No
     return segmenter_of(read_checkpoint(Path(config.model).expanduser()), config, options)
 
 
-def segmenter_of(model: SamModel, config: SaomConfig, options: SamEverythingOptions | None = None) -> SamSegmenter:
+def segmenter_of(
+    model: SamModel,
+    config: SaomConfig,
+    options: SamEverythingOptions | None = None,
+    classifier: Callable[[], PhotoClassifier] | None = None,
+) -> SamSegmenter:
     """Everything mode with a network that is already there; it is moved to where `config.provider` says.
+
+    Args:
+        model: the network.
+        config: see `SamSegmenter`, as the further arguments.
+        options: of segment-anything's generator.
+        classifier: of photographs.
 
     Raises:
         ModelError: the provider is not there.
@@ -81,7 +95,12 @@ def segmenter_of(model: SamModel, config: SaomConfig, options: SamEverythingOpti
         uses_depth=False,
         metadata=dict(model.metadata),
     )
-    return SamSegmenter(model.to(device), config, info, options)
+    return SamSegmenter(model.to(device), config, info, options, classifier)
+
+
+def names_config(config: SaomConfig) -> SaomConfig:
+    """The options with which photographs are classified: onnxruntime may lack the GPU that torch has."""
+    return config.replace(provider="auto") if config.provider == "cuda" else config
 
 
 def everything_options(
@@ -99,22 +118,32 @@ class SamSegmenter:
         config: thresholds and depth range; may be exchanged between frames.
         info: what the model is and where it runs.
         options: those of segment-anything's generator, which is followed to the pixel; None: the thresholds of
-            `config`, with masks measured and mended as an exported file's are.
+            `config`, with masks measured, mended and named as an exported file's are.
+        classifier: gives the classifier of photographs, where one is needed; None: it is loaded.
     """
 
     def __init__(
-        self, model: SamModel, config: SaomConfig, info: ModelInfo, options: SamEverythingOptions | None = None
+        self,
+        model: SamModel,
+        config: SaomConfig,
+        info: ModelInfo,
+        options: SamEverythingOptions | None = None,
+        classifier: Callable[[], PhotoClassifier] | None = None,
     ) -> None:
         self.config = config
         self.options = options
-        self.info = info
         self.model = model
         self._sam = model.sam
         self._decoder = PointDecoder(model.sam)
         known = {**info.metadata, "grid": model.grid}
         columns, rows = model.grid
         as_file = dataclasses.replace(info, metadata=known, prompt_count=columns * rows)
-        self._engine = OnnxSegmenter(config.replace(photo_names=False), SamNetwork(model, as_file, model.grid))
+        own = names_config(config)
+        if options is not None:
+            own = own.replace(photo_names=False)  # names are the network's alone
+        self._own_engine = OnnxSegmenter(own, SamNetwork(model, as_file, model.grid), classifier)
+        self.photo_names = self._own_engine.photo_names
+        self.info = with_vocabulary(info, own)
 
     def segment(
         self,
@@ -125,8 +154,7 @@ class SamSegmenter:
     ) -> Segmentation:
         """See `Segmenter.segment`; with options the stages are preprocess, encoder, decoder, postprocess."""
         if self.options is None:
-            self._engine.config = self.config
-            return self._engine.segment(image_rgb, depth_m, camera, located)
+            return self._engine().segment(image_rgb, depth_m, camera, located)
         depth, options = check_frame(image_rgb, depth_m, self.config), self.options
         clock = _Clock(self._sam.device)
         size_hw = (image_rgb.shape[0], image_rgb.shape[1])
@@ -174,7 +202,14 @@ class SamSegmenter:
                 instances = self._answered(size_hw, [answer for _, answer in answers], [asked[k] for k, _ in answers])
                 if depth is not None:
                     instances = measure(instances, depth, camera if located else None, self.config.camera_up)
+                instances = self._engine().second_opinion(image_rgb, instances, camera)
         return Segmentation(instances, clock.timings_ms, tuple(k for k, _ in answers))
+
+    def _engine(self) -> OnnxSegmenter:
+        """The engine with today's options; a copy, since other threads may use it with others meanwhile."""
+        engine = copy.copy(self._own_engine)
+        engine.config = self.config
+        return engine
 
     def _answered(
         self, size_hw: tuple[int, int], answers: list[ObjectAnswer], prompts: list[ObjectPrompt]
@@ -185,7 +220,7 @@ class SamSegmenter:
         ids, scores = self._classes(torch.stack([answer.class_token for answer in answers]))
         class_scores = scores.numpy().astype(np.float32)
         class_ids, class_names = named(
-            ids.numpy(), class_scores, self.info.class_names, self.config.class_score_threshold
+            ids.numpy(), class_scores, self.info.class_names, self._engine().first_threshold()
         )
         return Instances.from_masks(
             size_hw,

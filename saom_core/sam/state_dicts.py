@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import pickle
 import re
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -34,6 +35,7 @@ COMPILED = "_orig_mod."
 CLASS_HEAD = "classifier."
 _NAMES_SHOWN = 4
 _BROKEN = (
+    zipfile.BadZipFile,
     *(SafetensorError, RuntimeError, EOFError, OSError, ValueError, LookupError),
     *(TypeError, AttributeError, AssertionError),  # of unpickling nonsense
 )
@@ -60,6 +62,11 @@ def read_file(path: Path) -> tuple[Any, dict[str, str]]:
                 f"{path}: expected a .pth or .safetensors checkpoint, its first bytes are {head!r}: "
                 "download it again; an HTML page or a Git LFS pointer is often saved in its place"
             )
+        if _is_torch_script(path):
+            raise ModelError(
+                f"{path}: expected weights, got a program of TorchScript (torch.jit.save): save the state_dict() of "
+                'the network that it was made of, as torch.save({"model": model.state_dict()}, path)'
+            )
         with torch.serialization.safe_globals(HARMLESS):
             return torch.load(path, map_location="cpu", weights_only=True), {}
     except pickle.UnpicklingError as error:
@@ -73,6 +80,14 @@ def read_file(path: Path) -> tuple[Any, dict[str, str]]:
             f"{path}: expected a whole checkpoint, the file ({size_mb:.1f} MB) is truncated or damaged "
             f"({_first_line(error)}): download or copy it again"
         ) from error
+
+
+def _is_torch_script(path: Path) -> bool:
+    """By what torch itself goes by."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(PurePosixPath(name).name == "constants.pkl" for name in archive.namelist())
 
 
 def split_weights(content: Any, path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

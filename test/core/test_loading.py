@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import shutil
+import sys
 import threading
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import pytest
 
 from saom_core import runtime
 from saom_core.config import SaomConfig
+from saom_core.errors import ModelError
 from saom_core.everything import OnnxSegmenter
-from saom_core.loading import Models
+from saom_core.loading import Models, is_checkpoint
 from saom_core.naming.classifier import NAMES_MODEL
 from saom_core.pictures.photos import read_photo
 from saom_core.runtime import BUNDLED_MODEL
@@ -84,6 +86,27 @@ def test_a_file_that_was_replaced_is_loaded_anew(loaded: list[Path], tmp_path: P
     (tmp_path / "new.onnx").replace(file)
     after = models.segmenter(config)
     assert loaded == [file, file] and before.info.name == after.info.name
+
+
+def test_a_file_is_no_checkpoint_by_chance() -> None:
+    assert not is_checkpoint(BUNDLED_MODEL) and not is_checkpoint(NAMES_MODEL) and is_checkpoint(Path("missing.PTH"))
+
+
+def test_a_checkpoint_folder_is_told_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="expected a model file at .*, got a folder: check the parameter"):
+        Models().segmenter(CONFIG.replace(model=str(tmp_path)))
+    (tmp_path / "weights.safetensors").touch()
+    with pytest.raises(ModelError, match="got a checkpoint folder .*: make a file of it with `saom export "):
+        Models().segmenter(CONFIG.replace(model=str(tmp_path)))
+
+
+def test_without_torch_a_checkpoint_says_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("saom_core.sam.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)  # as where it is not installed
+    (tmp_path / "x.ckpt").write_bytes(b"PK")
+    with pytest.raises(ModelError, match="x.ckpt: a checkpoint needs the package (torch|safetensors), which is not"):
+        Models().segmenter(CONFIG.replace(model=str(tmp_path / "x.ckpt")))
 
 
 @pytest.mark.slow

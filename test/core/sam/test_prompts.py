@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,11 +17,15 @@ from segment_anything import SamPredictor  # noqa: E402
 
 from saom_core.config import SaomConfig  # noqa: E402
 from saom_core.errors import InputError  # noqa: E402
+from saom_core.instances import Instances  # noqa: E402
+from saom_core.loading import load_segmenter  # noqa: E402
+from saom_core.naming.photo_names import PhotoNames  # noqa: E402
 from saom_core.prompting.prompts import ObjectPrompt, Prompts  # noqa: E402
 from saom_core.sam.asking import MASK_LOGIT, AskedImage  # noqa: E402
 from saom_core.sam.checkpoints import write_checkpoint  # noqa: E402
 from saom_core.sam.network import SamModel  # noqa: E402
 from saom_core.sam.segmenter import SamSegmenter, load_sam, segmenter_of  # noqa: E402
+from saom_core.taxonomy import CLASSES_AND_OTHER  # noqa: E402
 from saom_training.benches.sam_stand_in import SMALL  # noqa: E402
 
 STRICT = SaomConfig(provider="cpu", score_threshold=1.0, stability_threshold=1.0, min_area_px=100_000)
@@ -168,6 +173,52 @@ def test_threads_that_ask_one_network_get_their_own_answers(model: SamModel) -> 
     hook = own.sam.mask_decoder.transformer.register_forward_pre_hook(overtaken)
     found[0] = answer(*places[0])
     assert [found[0], found[1]] == expected
+
+
+def test_threads_answer_by_their_own_options(model: SamModel) -> None:
+    """A copy of a segmenter, as a tracker has one, works with other options in the middle of another picture."""
+    own = copy.deepcopy(model)
+    segmenter = segmenter_of(own, SaomConfig(provider="cpu", score_threshold=0.1, stability_threshold=0.1))
+    image, tracked = photo(120, 160), copy.copy(segmenter)
+    tracked.config = STRICT
+    expected = segmenter.segment(image).instances
+    found: list[Instances] = []
+    other = threading.Thread(target=lambda: found.append(tracked.segment(image).instances))
+
+    def overtaken(*_: object) -> None:
+        hook.remove()
+        other.start()
+        other.join(240)
+
+    hook = own.sam.image_encoder.neck.register_forward_pre_hook(overtaken)
+    assert len(segmenter.segment(image).instances) == len(expected) > 0 == len(found[0])
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_photographs_have_a_say_in_the_names_of_a_checkpoint(model: SamModel, tmp_path: Path, asked: bool) -> None:
+    """As in those of its exported file, where its classes are the simulators'."""
+    torch.manual_seed(0)
+    head = torch.nn.Linear(model.sizes.dim, len(CLASSES_AND_OTHER)).requires_grad_(False)
+    path, image = tmp_path / "x.safetensors", photo(120, 160)
+    write_checkpoint(SamModel(model.sam, model.sizes, head, CLASSES_AND_OTHER), path)
+    config = SaomConfig(
+        *(str(path), "cpu"), threads=1, score_threshold=0.1, stability_threshold=0.1, class_score_threshold=0.05
+    )
+
+    def found(config: SaomConfig) -> Instances:
+        segmenter = load_segmenter(config)
+        prompts = Prompts(np.array([[30.0, 20.0], [120.0, 90.0]]))
+        return (segmenter.ask(image, prompts) if asked else segmenter.segment(image)).instances
+
+    own = found(config.replace(photo_names=False, class_score_threshold=0.0))
+    info = load_segmenter(config).info
+    assert info.class_names == CLASSES_AND_OTHER
+    expected = PhotoNames(info, config).named(image, own, config.class_score_threshold)
+    together = found(config)
+    assert together.class_names == expected.class_names != own.class_names
+    np.testing.assert_allclose(together.class_scores, expected.class_scores, atol=1e-4)
+    household = load_segmenter(config.replace(vocabulary="household")).info.class_names
+    assert len(household) > len(CLASSES_AND_OTHER) + 100
 
 
 def test_what_is_no_mask_is_refused(segmenter: SamSegmenter) -> None:

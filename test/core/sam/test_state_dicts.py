@@ -17,7 +17,9 @@ pytest.importorskip("segment_anything")
 from sam_scenes import TINY, one_thread, tiny_model  # noqa: E402, F401
 
 from saom_cli.main import main  # noqa: E402
+from saom_core.config import SaomConfig  # noqa: E402
 from saom_core.errors import ModelError  # noqa: E402
+from saom_core.loading import load_segmenter  # noqa: E402
 from saom_core.sam.checkpoints import read_checkpoint, write_checkpoint  # noqa: E402
 from saom_core.sam.network import SamModel  # noqa: E402
 from saom_core.sam.state_dicts import bare_name  # noqa: E402
@@ -178,3 +180,26 @@ def test_what_was_loaded_can_be_written_and_loaded_again(wrapper: SamWrapper, tm
     torch.save(training_state(wrapper), tmp_path / "checkpoint.pth")
     write_checkpoint(read_checkpoint(tmp_path / "checkpoint.pth"), tmp_path / "ours.safetensors")
     assert_holds(read_checkpoint(tmp_path / "ours.safetensors"), wrapper)
+
+
+@pytest.mark.parametrize(
+    "name", ["last.ckpt", "weights.bin", "checkpoint.pth.tar", "OFFICIAL.PTH", "official", "safe", "SAFE.SAFETENSORS"]
+)
+def test_a_checkpoint_is_known_whatever_its_name(
+    wrapper: SamWrapper, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    path = tmp_path / name
+    if name.lower().startswith("safe"):
+        write_checkpoint(tiny_model(), path)
+    else:
+        torch.save({"state_dict": wrapper.state_dict()}, path, _use_new_zipfile_serialization=name != "official")
+    assert load_segmenter(SaomConfig(model=str(path), provider="cpu", threads=1)).info.path == str(path)
+    assert main(["info", str(path)]) == 0
+    assert "longer side 64 RGB" in capsys.readouterr().out
+
+
+def test_a_program_of_torchscript_is_told_from_a_broken_file(tmp_path: Path) -> None:
+    path = tmp_path / "mobile.pt"
+    torch.jit.script(torch.nn.Linear(2, 2)).save(str(path))
+    with pytest.raises(ModelError, match=r"got a program of TorchScript .*: save the state_dict\(\)"):
+        read_checkpoint(path)
