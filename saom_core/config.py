@@ -65,7 +65,11 @@ class SaomConfig:
         read_only=True,
     )
     threads: int = option_field(
-        0, "Threads of the network on the CPU; 0: one per core", minimum=0, maximum=256, read_only=True
+        0,
+        "Threads of the network on the CPU; 0: one per core; checkpoints (torch) of a process share the last number",
+        minimum=0,
+        maximum=256,
+        read_only=True,
     )
     use_depth: bool = option_field(True, "Feed depth to a model that can use it, where the camera gives it")
     score_threshold: float = option_field(

@@ -26,7 +26,7 @@ import torch
 
 from saom_core.arguments import pair
 from saom_core.config import SaomConfig
-from saom_core.errors import ConfigError, InputError
+from saom_core.errors import ConfigError, InputError, ModelError
 from saom_core.files import check_outputs, move_into_place
 from saom_core.memory import peak_memory_mb
 from saom_core.model_file.contract import THRESHOLDS
@@ -84,6 +84,11 @@ def export(checkpoint: Path, path: Path, options: ExportOptions | None = None) -
         raise ConfigError(f"calls: expected at least 1, got {options.calls}")
     if options.precision == "int8" and int8 is None:
         raise ConfigError("precision int8: expected a data set to calibrate and measure with, got none: give --data")
+    if not checkpoint.exists():
+        raise ModelError(
+            f"{checkpoint}: expected a checkpoint file, or a folder of `saom finetune` such as runs/named/last, there "
+            "is none: check the path, or download the model"
+        )
     source = load_exportable(checkpoint, options.prompts_at_once, options.max_instances)
     unrounded = source.exact and options.precision == "fp32"
     if source.exact and not unrounded:

@@ -38,7 +38,7 @@ def converted(graph: EverythingGraph | SamEverythingGraph, case: Case) -> ir.Mod
     limits = [torch.tensor(0.5) for _ in THRESHOLDS]
     names = ["image", "depth", "prompts"] if case.depth is not None else ["image", "prompts"]
     for chatty in ("onnx_ir", "onnxscript"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)  # otherwise they report each constant that is there twice
+        logging.getLogger(chatty).setLevel(logging.ERROR)  # otherwise they report each constant that is there twice
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # torchvision uses something that torch will drop
         program = torch.onnx.export(

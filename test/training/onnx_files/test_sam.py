@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,9 @@ def loops(path: Path) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("one_mask", [False, True])
-def test_sam_with_a_loop_finds_what_its_checkpoint_finds(checkpoint: Path, tmp_path: Path, one_mask: bool) -> None:
+def test_sam_with_a_loop_finds_what_its_checkpoint_finds(
+    checkpoint: Path, tmp_path: Path, one_mask: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     """The file's instances are those of everything mode in torch, class for class."""
     path = tmp_path / "out" / "sam.onnx"
     path.parent.mkdir()
@@ -50,6 +53,7 @@ def test_sam_with_a_loop_finds_what_its_checkpoint_finds(checkpoint: Path, tmp_p
         checkpoint = tmp_path / "taught.safetensors"
         write_checkpoint(taught, checkpoint)
     export(checkpoint, path, "--grid", "6x5", "--prompts-at-once", "4")
+    assert not [one for one in caplog.records if one.name.startswith("onnx") and one.levelno >= logging.WARNING]
     assert sorted(p.name for p in path.parent.iterdir()) == ["SHA256SUMS", "sam.onnx"] and loops(path) == 2
     config = SaomConfig(model=str(path), threads=1, score_threshold=0.3, stability_threshold=0.6, min_area_px=1)
     segmenter = OnnxSegmenter(config)
@@ -90,6 +94,11 @@ def test_a_network_that_answers_nothing_is_not_written(tmp_path: Path, capsys: p
     assert main(["export", str(tmp_path / "mute.safetensors"), str(path), "--grid", "2x2", "--calls", "2"]) == 1
     assert "masks to compare with torch's, got none in 2 calls" in capsys.readouterr().err
     assert list(path.parent.iterdir()) == []
+
+
+def test_a_checkpoint_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", str(tmp_path / "none.pth"), str(tmp_path / "sam.onnx")]) == 1
+    assert "none.pth: expected a checkpoint file, or a folder of `saom finetune`" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
