@@ -114,22 +114,3 @@ def median(values: npt.NDArray[np.floating]) -> float:
     lower = (values.size - 1) // 2
     parted = np.partition(values, (lower, upper))
     return (float(parted[lower]) + float(parted[upper])) / 2
-
-
-def inlier_depths(points_m: FloatArray) -> FloatArray:
-    """Points of one object without the stray depths of its border.
-
-    Depth cameras mix foreground and background at edges ("flying pixels"). Points farther from the median depth
-    than 3 times the robust spread (1.4826 MAD, at least 1 cm) are dropped.
-
-    Args:
-        points_m: (P, 3) float32.
-
-    Returns:
-        (Q, 3) float32, Q <= P.
-    """
-    z = points_m[:, 2]
-    deviation = np.abs(z - median(z))
-    spread = max(1.4826 * median(deviation), 0.01)
-    kept: FloatArray = points_m[deviation <= 3.0 * spread]
-    return kept

@@ -12,9 +12,10 @@ import numpy.typing as npt
 from saom_core.camera import CameraIntrinsics
 from saom_core.errors import InputError
 from saom_core.geometry.attitude import Attitude
-from saom_core.geometry.depth import Boxes3d, FloatArray, back_project, inlier_depths, median
+from saom_core.geometry.depth import Boxes3d, FloatArray, back_project, median
 from saom_core.geometry.oriented_box import LastBox, fit_box
 from saom_core.geometry.scene_planes import SeenPlanes
+from saom_core.geometry.strays import own_pixels
 from saom_core.geometry.support import Support
 from saom_core.geometry.upright import Upwards
 from saom_core.instances import Instances, MaskCrop
@@ -154,16 +155,15 @@ def _points(mask: MaskCrop, depth_m: FloatArray, camera: CameraIntrinsics) -> tu
     pixels = int(np.count_nonzero(has_depth))
     # Every second, third, ... row and column of what is large, so that no index is made for pixels that are left out.
     step = max(1, int(np.sqrt(pixels / MAX_POINTS_3D)))
-    rows, columns = np.nonzero(has_depth[::step, ::step])
-    if step > 1 and rows.size < MIN_POINTS_3D:  # a thing thinner than a step
-        rows, columns, step = *np.nonzero(has_depth), 1
+    if step > 1 and np.count_nonzero(has_depth[::step, ::step]) < MIN_POINTS_3D:  # a thing thinner than a step
+        step = 1
+    own = own_pixels(mask.crop[::step, ::step], depths[::step, ::step], step / max(camera.fx, camera.fy))
+    rows, columns = np.nonzero(own)
     if rows.size > MAX_POINTS_3D:
         # a whole step could divide the row's length, and then only one side of every row would be sampled
         chosen = np.linspace(0, rows.size - 1, MAX_POINTS_3D).astype(np.intp)
         rows, columns = rows[chosen], columns[chosen]
     rows, columns = rows * step, columns * step
     points = back_project(depths[rows, columns], rows + mask.y, columns + mask.x, camera)
-    points = points[
-        np.isfinite(points).all(axis=1)
-    ]  # a wide lens has pixels without a ray, and a broken one no numbers
-    return inlier_depths(points) if len(points) else points, pixels
+    # a wide lens has pixels without a ray, and a broken one no numbers
+    return points[np.isfinite(points).all(axis=1)], pixels
