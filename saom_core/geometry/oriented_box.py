@@ -2,7 +2,7 @@
 
 Things stand on planes, so a box that stands on the same plane is tried first: its upright axis is the normal of a
 plane that thousands of pixels agree on, while the few pixels of a mug leave its own axes to the noise. Upright, the box
-turns until its footprint is smallest, and it reaches down to the plane, whose edge with the thing may be hidden.
+turns until its footprint is small and the points lie on its sides, and it reaches down to the plane, whose edge with the thing may be hidden.
 """
 
 from __future__ import annotations
@@ -17,15 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from saom_core.geometry.attitude import shortest_turn
+from saom_core.geometry.footprint import NOISE_M, footprint_turn
 
 FloatArray = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float64]
 
 BETTER = 0.9
 """A later candidate wins only when its box is so much smaller, or two equal ones would alternate with the noise."""
-
-PLAIN_TURN = 1.05
-"""A footprint along the image's rows may be so much larger than the smallest: round things have no smallest one."""
 
 KEPT_WHILE = 1.05
 """A track keeps the axes of its box while that box, fitted anew, is at most so much larger than the best one."""
@@ -60,9 +58,6 @@ LEANS = float(np.cos(np.radians(TURNED_DEG)))
 
 EXACT = float(np.cos(np.radians(0.1)))
 """One whose cosine is larger is so upright that to set it right would change nothing."""
-
-NOISE_M = 0.01
-"""Added to each edge where boxes are compared: the thickness of a flat thing is noise, and noise must not decide."""
 
 
 @dataclass(frozen=True)
@@ -222,17 +217,13 @@ def _standing(box: OrientedBox, floor: Matrix | None) -> OrientedBox:
 
 
 def _upright_axes(centered: Matrix, normal: Matrix) -> Matrix:
-    """Axes (3, 3) of the smallest box about points (P, 3) that stands on a plane with that normal."""
+    """Axes (3, 3) of the box about points (P, 3) that stands on a plane with that normal."""
     right = np.array([1.0, 0, 0]) if abs(normal[0]) < 0.9 else np.array([0, 1.0, 0])
     right -= normal * (normal @ right)
     right /= np.linalg.norm(right)
     down = _cross(normal, right)
-    some = centered[:: max(1, len(centered) // MOST_OF_FOOTPRINT)]
-    hull = _inner_hull((some @ np.column_stack([right, down])).astype(np.float32))
-    turn = np.radians(cv2.minAreaRect(hull)[2]) if len(hull) > 2 else 0.0
-    smallest, plain = _area(hull, turn), float(np.prod(np.ptp(hull, axis=0)))
-    if plain <= PLAIN_TURN * smallest + NOISE_M**2:
-        turn = 0.0
+    some = (centered[:: max(1, len(centered) // MOST_OF_FOOTPRINT)] @ np.column_stack([right, down])).astype(np.float32)
+    turn = footprint_turn(some)
     first = np.cos(turn) * right + np.sin(turn) * down
     return np.column_stack([first, _cross(normal, first), normal])
 
@@ -240,21 +231,6 @@ def _upright_axes(centered: Matrix, normal: Matrix) -> Matrix:
 def _cross(a: Matrix, b: Matrix) -> Matrix:
     """The cross product of two vectors (3,): numpy's own takes longer than all else for so few numbers."""
     return np.array([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
-
-
-def _inner_hull(points: FloatArray) -> FloatArray:
-    """The convex hull (H, 2) of points (P, 2) without their outermost ones, which are the outliers."""
-    outermost = cv2.convexHull(points, returnPoints=False).ravel()
-    kept = np.ones(len(points), np.bool_)
-    kept[outermost] = False
-    inner = points[kept] if kept.sum() >= 8 else points
-    return np.asarray(cv2.convexHull(inner), np.float32).reshape(-1, 2)
-
-
-def _area(hull: FloatArray, angle: float) -> float:
-    """Of the rectangle at an angle, in radians, about points (H, 2)."""
-    turned = hull @ np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]], np.float32)
-    return float(np.prod(np.ptp(turned, axis=0)))
 
 
 def _ruled(box: OrientedBox, mean: Matrix) -> OrientedBox:

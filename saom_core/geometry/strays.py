@@ -28,14 +28,14 @@ FEW = 1 / 250
 SPREAD = 3.0
 """So many robust spreads about the median are kept in any case: things have gaps of their own, as a chair has."""
 BORDER_PX = 2
-"""Pixels, at a resolution at which a thing has about a thousand of them, that a mask may spill over its border."""
+"""Pixels that a mask may spill over its border, at a resolution at which a thing has a few thousand of them."""
 CORE_SHARE = 0.5
 """Of the mask is left at least where its border is taken off."""
 
 _NEIGHBOURS, _NEAR = np.ones((3, 3), np.uint8), np.ones((5, 5), np.uint8)
 
 
-def own_pixels(mask: BoolArray, depths_m: FloatArray, pitch: float) -> BoolArray:
+def own_pixels(mask: BoolArray, depths_m: FloatArray, pitch: float, border_px: int = BORDER_PX) -> BoolArray:
     """Those pixels (h, w) of a mask that show the thing itself, without strays.
 
     Inside, all that hangs together in depth is kept. A pixel of the border is kept where the thing goes on there.
@@ -44,9 +44,10 @@ def own_pixels(mask: BoolArray, depths_m: FloatArray, pitch: float) -> BoolArray
         mask: (h, w) bool.
         depths_m: (h, w) float32, metres, 0 = invalid.
         pitch: distance between neighbouring pixels at a depth of 1 m, metres.
+        border_px: how far the mask may spill over the thing's border.
     """
     seen = mask & (depths_m > 0)
-    inner, border = _without_border(mask)
+    inner, border = _without_border(mask, border_px)
     if not (inner & seen).any():
         inner, border = mask, 0
     core = inner & seen
@@ -93,12 +94,12 @@ def _reaches(ordered: npt.NDArray[np.floating], start: int, few: int, gap_m: flo
     return float(ordered[np.searchsorted(ordered, end + gap_m, side="right") - 1])
 
 
-def _without_border(mask: BoolArray) -> tuple[BoolArray, int]:
+def _without_border(mask: BoolArray, border_px: int) -> tuple[BoolArray, int]:
     """A mask without its border, and how wide that is: narrower, or nothing, where hardly anything would be left."""
     left, least = mask.view(np.uint8), CORE_SHARE * np.count_nonzero(mask)
-    for width in range(BORDER_PX):
+    for width in range(border_px):
         fewer = cv2.erode(left, _NEIGHBOURS, borderType=cv2.BORDER_CONSTANT, borderValue=0)
         if np.count_nonzero(fewer) < least:
             return left.astype(np.bool_), width
         left = fewer
-    return left.astype(np.bool_), BORDER_PX
+    return left.astype(np.bool_), border_px

@@ -15,7 +15,7 @@ from saom_core.geometry.attitude import Attitude
 from saom_core.geometry.depth import Boxes3d, FloatArray, back_project, median
 from saom_core.geometry.oriented_box import LastBox, fit_box
 from saom_core.geometry.scene_planes import SeenPlanes
-from saom_core.geometry.strays import own_pixels
+from saom_core.geometry.strays import BORDER_PX, own_pixels
 from saom_core.geometry.support import Support
 from saom_core.geometry.upright import Upwards
 from saom_core.instances import Instances, MaskCrop
@@ -157,7 +157,8 @@ def _points(mask: MaskCrop, depth_m: FloatArray, camera: CameraIntrinsics) -> tu
     step = max(1, int(np.sqrt(pixels / MAX_POINTS_3D)))
     if step > 1 and np.count_nonzero(has_depth[::step, ::step]) < MIN_POINTS_3D:  # a thing thinner than a step
         step = 1
-    own = own_pixels(mask.crop[::step, ::step], depths[::step, ::step], step / max(camera.fx, camera.fy))
+    pitch, border_px = step / max(camera.fx, camera.fy), BORDER_PX if step <= BORDER_PX else 1
+    own = own_pixels(mask.crop[::step, ::step], depths[::step, ::step], pitch, border_px)
     rows, columns = np.nonzero(own)
     if rows.size > MAX_POINTS_3D:
         # a whole step could divide the row's length, and then only one side of every row would be sampled

@@ -7,6 +7,7 @@ from itertools import pairwise, permutations, product
 
 import numpy as np
 import pytest
+from tabletop import Tabletop
 
 from saom_core.camera import CameraIntrinsics
 from saom_core.geometry.oriented_box import (
@@ -165,6 +166,24 @@ def test_visible_sizes_of_things_on_a_table() -> None:
         expected = sorted(SIZES[name], reverse=True)
         np.testing.assert_allclose(sizes[k], expected, atol=0.02, err_msg=name)
         assert max(abs(UP @ axes[k])) > np.cos(np.radians(5)), f"{name} stands on the table"
+
+
+@pytest.mark.parametrize("size", [(0.08, 0.08, 0.3), (0.1, 0.1, 0.12), (0.19, 0.06, 0.25)])
+@pytest.mark.parametrize("down_deg", [8.0, 14.0, 30.0])
+def test_a_block_of_which_two_sides_are_seen_is_not_turned(size: tuple[float, float, float], down_deg: float) -> None:
+    """Its footprint is an L, and a rectangle along the diagonal of that is as small as the right one."""
+    for turn_deg in (30.0, 50.0):
+        scene = Tabletop(down_deg, 1.0).put((0.0, 0.0), size, turn_deg=turn_deg)
+        depth, owner = scene.drawn(0.001)
+        instances = Instances.from_masks(SIZE_HW, [MaskCrop.from_dense(owner == 3)], np.ones(1, np.float32))
+        boxes = measure(instances, depth, CAMERA).boxes3d
+        assert boxes is not None
+        edge = np.radians(turn_deg)
+        along = np.abs((scene.axes.T @ boxes.axes[0]).T @ [np.cos(edge), np.sin(edge), 0.0]).max()
+        assert np.degrees(np.arccos(min(1.0, along))) < 4
+        np.testing.assert_allclose(np.sort(boxes.sizes_m[0]), np.sort(size), atol=0.012)
+        center = boxes.centers_m[0] @ scene.axes - scene.distance_m * scene.axes[2]
+        np.testing.assert_allclose(center, [0.0, 0.0, size[2] / 2], atol=0.01)
 
 
 def test_order_and_signs_of_a_box_that_was_not_seen_before() -> None:
