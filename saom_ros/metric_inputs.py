@@ -221,7 +221,7 @@ class SteadyTroubles:
 
 def _trouble(problem: DepthProblem) -> Trouble:
     if problem.usable:
-        return Trouble("depth unit", problem.kind, problem.text)
+        return Trouble("depth" if problem.kind == "scattered" else "depth unit", problem.kind, problem.text)
     return Trouble("depth", problem.kind, problem.text, WITHOUT_DEPTH)
 
 

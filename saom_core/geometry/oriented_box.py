@@ -2,7 +2,8 @@
 
 Things stand on planes, so a box that stands on the same plane is tried first: its upright axis is the normal of a
 plane that thousands of pixels agree on, while the few pixels of a mug leave its own axes to the noise. Upright, the box
-turns until its footprint is small and the points lie on its sides, and it reaches down to the plane, whose edge with the thing may be hidden.
+turns until its footprint is small and the points lie on its sides, and it reaches down to the plane, whose edge with
+the thing may be hidden.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ from saom_core.geometry.upright import Upwards
 
 FloatArray = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
-_CELL_PX = 8
 _MOST_NORMALS = 1000
 _MOST_CELLS = 2500
 _HYPOTHESES = 64
@@ -25,6 +25,11 @@ _APART_DEG = 50.0  # two planes of a scene are at least so far from parallel
 _BEND = 0.02  # of the distance; where two steps of depth differ by more, there is an edge
 _LEAST_SHARE = 0.05  # of the surface belongs to a plane that counts
 
+CELL_PX = 8
+"""Edge of the squares of pixels that surface is looked for in."""
+LEAST_OF_CELL, LEAST_OF_STRIP = 0.5, 0.25
+"""So much of such a square, and of each two rows and columns of it, has depth: cameras leave out pixels here and there,
+all over the picture, while at the edge of a surface one side of a square has none."""
 SMALLEST_PLANE_M2 = 0.03
 """Of what is seen of a plane: a larger one carries things, a smaller one is the top of a thing."""
 SMALLEST_FURTHER_M2 = 0.25
@@ -53,7 +58,7 @@ class Cells:
     points_m: Matrix
     normals: Matrix
     areas_m2: Matrix
-    pixels: float = float(_CELL_PX**2)
+    pixels: float = float(CELL_PX**2)
 
     def some(self, most: int) -> Cells:
         """At most so many of them, evenly spread."""
@@ -249,22 +254,40 @@ def _outline(points: Matrix, normal: Matrix, offset: float) -> FloatArray:
     return np.asarray(hull @ axes.T - offset * normal, np.float32)
 
 
+def cells_with_depth(depth_m: npt.NDArray[np.floating]) -> tuple[FloatArray, BoolArray]:
+    """Of each 8 x 8 pixels of a depth picture (H, W): what share of them has depth, and whether these are all over it.
+
+    Returns:
+        Two of shape (H // 8, W // 8).
+    """
+    height, width = depth_m.shape[0] // CELL_PX, depth_m.shape[1] // CELL_PX
+    whole = depth_m[: height * CELL_PX, : width * CELL_PX]
+    with np.errstate(invalid="ignore"):
+        has_depth = ((whole > 0) & (whole < np.inf)).astype(np.float32)
+    blocks = cv2.resize(has_depth, (4 * width, 4 * height), interpolation=cv2.INTER_AREA)
+    blocks = np.asarray(blocks, np.float32).reshape(height, 4, width, 4)
+    rows, columns = blocks.mean(axis=3), blocks.mean(axis=1)
+    shares = rows.mean(axis=1)
+    strips = np.minimum(rows.min(axis=1), columns.min(axis=2))
+    return shares, (shares >= LEAST_OF_CELL) & (strips >= LEAST_OF_STRIP)
+
+
 def coarse_cloud(depth_m: FloatArray, ray_maps: tuple[FloatArray, FloatArray, FloatArray]) -> FloatArray:
-    """An organised cloud of one point for every 8 x 8 pixels that all have depth, (h, w, 3); NaN for the others.
+    """An organised cloud of one point for every 8 x 8 pixels that have depth all over, (h, w, 3); NaN for the others.
 
     Args:
         depth_m: (H, W) float32, metres, 0 = invalid.
         ray_maps: of the camera, see `CameraIntrinsics.ray_maps`.
     """
-    height, width = depth_m.shape[0] // _CELL_PX, depth_m.shape[1] // _CELL_PX
-    whole = depth_m[: height * _CELL_PX, : width * _CELL_PX]
+    height, width = depth_m.shape[0] // CELL_PX, depth_m.shape[1] // CELL_PX
+    whole = depth_m[: height * CELL_PX, : width * CELL_PX]
     if height < 3 or width < 3:
         return np.full((3, 3, 3), np.nan, np.float32)
-    has_depth = (whole > 0).view(np.uint8) * np.uint8(255)
-    valid = cv2.resize(has_depth, (width, height), interpolation=cv2.INTER_AREA)
+    shares, filled = cells_with_depth(whole)
     means = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
-    depths = np.where(valid == 255, means, np.float32(np.nan))  # one pixel without depth makes it 251
-    middle = np.s_[_CELL_PX // 2 :: _CELL_PX]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        depths = np.where(filled, means / shares, np.float32(np.nan))
+    middle = np.s_[CELL_PX // 2 :: CELL_PX]
     cloud = np.empty((height, width, 3), np.float32)
     for axis, ray_map in enumerate(ray_maps):
         rows = ray_map[middle][:height] if ray_map.shape[0] > 1 else ray_map

@@ -61,7 +61,8 @@ def own_pixels(mask: BoolArray, depths_m: FloatArray, pitch: float, border_px: i
         return core
     # a part thinner than its border, such as a handle, has no inside
     thin = in_range & (cv2.dilate(inner.view(np.uint8), np.ones((2 * border + 1,) * 2, np.uint8)) == 0)
-    own, at_border = core | (seen & thin), seen & ~inner
+    own: BoolArray = core | (seen & thin)
+    at_border = seen & ~inner
     noise, steep_m = noise_m(depths_m), BORDER_STEEP * pitch * depths_m
     for _ in range(border):
         nearest = cv2.erode(np.where(own, depths_m, np.float32(1e6)), _NEAR)
@@ -80,7 +81,7 @@ def depth_range(depths_m: npt.NDArray[np.floating], gap_m: float) -> tuple[float
     """
     ordered = np.sort(depths_m)
     middle = median(ordered)
-    gap_m = max(gap_m, 2 * float(noise_m(np.float64(middle))))
+    gap_m = max(gap_m, 2 * float(noise_m(np.array(middle))))
     spread = SPREAD * max(1.4826 * median(np.abs(ordered - middle)), 0.01)
     few = int(len(ordered) * FEW) + 1
     first, last = np.searchsorted(ordered, (middle - spread, middle + spread + 1e-9))
@@ -96,9 +97,10 @@ def _reaches(ordered: npt.NDArray[np.floating], start: int, few: int, gap_m: flo
 
 def _without_border(mask: BoolArray, border_px: int) -> tuple[BoolArray, int]:
     """A mask without its border, and how wide that is: narrower, or nothing, where hardly anything would be left."""
-    left, least = mask.view(np.uint8), CORE_SHARE * np.count_nonzero(mask)
+    left: npt.NDArray[np.uint8] = mask.astype(np.uint8)
+    least = CORE_SHARE * np.count_nonzero(mask)
     for width in range(border_px):
-        fewer = cv2.erode(left, _NEIGHBOURS, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+        fewer = np.asarray(cv2.erode(left, _NEIGHBOURS, borderType=cv2.BORDER_CONSTANT, borderValue=0), np.uint8)
         if np.count_nonzero(fewer) < least:
             return left.astype(np.bool_), width
         left = fewer

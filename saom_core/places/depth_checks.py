@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from saom_core.geometry.scene_planes import CELL_PX, LEAST_OF_CELL, cells_with_depth
 from saom_core.instances import Instances
 
 FARTHEST_SENSOR_M = 100.0
@@ -24,6 +25,9 @@ On 23 real and simulated table-tops it was at most 0.62 m, and at least 0.83 m w
 
 FEWEST_OBJECTS = 3
 """Least number of objects with a 3D box that are enough to judge by their sizes."""
+
+SCATTERED = 0.1
+"""Of the pixels have depth: where fewer do, the camera is too near, or hardly anything is in reach."""
 
 _FACTORS = (0.001, 0.1, 1000.0, 10.0)
 """Usual mistakes: millimetres taken for metres, tenths for whole millimetres, and the other way round."""
@@ -70,7 +74,7 @@ def depth_problem(depth_m: npt.NDArray[np.floating], min_m: float, max_m: float,
     """
     some = measured_in(depth_m[::4, ::4])  # enough to find nothing wrong, at a sixteenth of the time
     if some.size and min_m <= float(np.median(some)) <= max_m:
-        return None
+        return _scattered(depth_m) if some.size < LEAST_OF_CELL * depth_m[::4, ::4].size else None
     measured = measured_in(depth_m)
     if measured.size == 0:
         return _nothing_measured(depth_m)
@@ -114,6 +118,22 @@ def measured_in(depth_m: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     """(P,) distances of those pixels of a depth picture that have one: 0, NaN and infinities stand for none."""
     with np.errstate(invalid="ignore"):
         return np.asarray(depth_m[(depth_m > 0) & (depth_m < np.inf)])
+
+
+def _scattered(depth_m: npt.NDArray[np.floating]) -> DepthProblem | None:
+    """That pixels with depth lie so far apart that no surface is seen, if they do."""
+    if min(depth_m.shape) < 3 * CELL_PX:
+        return None
+    shares, filled = cells_with_depth(depth_m)
+    share = float(shares.mean())
+    if share < SCATTERED or float(filled.mean()) > share / 4:
+        return None
+    text = (
+        f"depth: expected pixels with depth beside each other, got {100 * share:.0f} % of the picture, scattered: "
+        "tables are not found in it, and are not left out; let the driver fill holes, "
+        "or send depth of the camera's own size with its camera_info as depth_camera_info"
+    )
+    return DepthProblem("scattered", text, usable=True)
 
 
 def _nothing_measured(depth_m: npt.NDArray[np.floating]) -> DepthProblem:

@@ -48,6 +48,22 @@ def test_the_table_is_found_with_its_true_coefficients(down_deg: float) -> None:
     assert np.abs(plane.heights_m(plane.outline_m)).max() < 1e-4, "the outline lies on the plane"
 
 
+@pytest.mark.parametrize("missing", [0.02, 0.1, 0.3])
+def test_pixels_without_depth_here_and_there_hide_no_table(missing: float) -> None:
+    scene = Tabletop(40.0).put((0.0, 0.0), (0.12, 0.08, 0.1), turn_deg=20)
+    depth, owner = scene.drawn(NOISE_M)
+    holes = np.random.default_rng(0).random(SIZE_HW) < missing
+    rows = np.zeros(SIZE_HW, bool)
+    rows[::3] = True  # a registration's seams
+    for gone in (holes, rows):
+        found = measure(scene.instances(owner, TABLE, FIRST), np.where(gone, np.float32(0), depth), CAMERA)
+        assert found.support is not None
+        (plane,) = found.support.planes
+        assert np.degrees(np.arccos(min(1.0, plane.normal @ (scene.axes @ [0.0, 0.0, 1.0])))) < 0.5
+        assert abs(plane.heights_m(scene.in_camera(np.zeros((1, 3))))[0]) < 0.003
+        assert found.support.is_surface.tolist() == [True, False] and found.support.supported_by[1] == 0
+
+
 def test_area_and_outline_are_those_of_what_is_seen() -> None:
     scene = Tabletop(60.0, table_m=0.2)
     _, support = measured(scene, TABLE, noise_m=0.0)

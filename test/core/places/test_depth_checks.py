@@ -51,6 +51,17 @@ def test_a_wrong_unit_is_named(factor: float, scale: float, words: str, usable: 
     assert depth_problem(SCENE_M * np.float32(factor * advised / scale), 0.1, 10.0, advised) is None
 
 
+def test_scattered_depth_is_told_where_no_surface_is_seen_in_it() -> None:
+    random = np.random.default_rng(0).random((240, 320))
+    for share in (0.15, 0.3, 0.4):
+        problem = depth_problem(np.where(random < share, 1.0, 0.0), 0.1, 10.0, 1.0)
+        assert problem is not None and problem.kind == "scattered" and problem.usable
+        assert f"got {100 * share:.0f} % of the picture, scattered" in problem.text
+    whole = np.ones((240, 320), np.float32)
+    for missing in (random < 0.4, np.arange(240)[:, None] < 160, random < 0.97):  # holes, sky, nothing in reach
+        assert depth_problem(np.where(missing, np.nan, whole), 0.1, 10.0, 1.0) is None
+
+
 def test_far_depth_that_may_be_right_is_used() -> None:
     hall = np.full((48, 64), 14.0, np.float32)
     hall[:10] = 3.0
