@@ -34,6 +34,8 @@ LARGEST_MISS_PX = 0.5
 
 OFF_AXIS = 0.15
 """Of a picture's edge: the axis of a whole picture is nearer to its middle; that of one of half the size is not."""
+BEYOND = 1.02
+"""So much farther out than its outermost pixels a lens is still believed: things reach over the edge of a picture."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,9 @@ class CameraIntrinsics:
             points_m: (P, 3), in the frame that `rays` gives.
 
         Returns:
-            (P, 2) x and y, pixels counted from the middle of the first one; also outside the picture, and NaN for
-            points behind the camera.
+            (P, 2) x and y, pixels counted from the middle of the first one; also outside the picture. NaN for points
+            behind the camera, and for those that a lens sees farther out than any pixel: its formula holds no more
+            there, and may fold them back into the picture.
         """
         points = np.asarray(points_m, np.float64)
         if self.rotation is not None:
@@ -140,8 +143,20 @@ class CameraIntrinsics:
         with np.errstate(divide="ignore", invalid="ignore"):
             flat = np.where(points[:, 2:] > 0, points[:, :2] / points[:, 2:], np.nan)
         if any(self.distortion) and len(flat):
+            with np.errstate(invalid="ignore"):
+                flat = np.where(np.hypot(flat[:, :1], flat[:, 1:]) <= self._outermost, flat, np.nan)
             return self._distorted(np.asarray(flat, np.float64))
         return flat * (self.fx, self.fy) + (self.cx, self.cy)
+
+    @cached_property
+    def _outermost(self) -> float:
+        """How far from the axis, at a depth of 1 m, points are that the outermost pixels see, and a little beyond."""
+        columns, rows = np.arange(-0.5, self.width), np.arange(-0.5, self.height)
+        left_right = np.array([[x, y] for x in (-0.5, self.width - 0.5) for y in rows])
+        top_bottom = np.array([[x, y] for y in (-0.5, self.height - 0.5) for x in columns])
+        seen = np.hypot(*self._undistorted(np.vstack([left_right, top_bottom])).T)
+        seen = seen[np.isfinite(seen)]
+        return BEYOND * float(seen.max()) if seen.size else np.inf
 
     def _distorted(self, rays: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """(P, 2) x / z and y / z -> (P, 2) pixels, through the lens, by OpenCV's functions."""

@@ -6,6 +6,8 @@ into the colour camera, drawn over the pixels that it covers there, and the near
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import numpy.typing as npt
 
@@ -36,12 +38,16 @@ class Registration:
         self, depth_camera: CameraIntrinsics, to_color: RigidTransform, color_camera: CameraIntrinsics
     ) -> None:
         self.key = depth_camera, to_color.key, color_camera
-        self._depth_camera, self._color_camera = depth_camera, color_camera
+        # a raw picture's depth lies along its own camera's axis, not along that of the rectified one
+        own = np.eye(3) if color_camera.rotation is None else np.array(color_camera.rotation, np.float64)
+        self._depth_camera, self._color_camera = depth_camera, dataclasses.replace(color_camera, rotation=None)
         size_hw = depth_camera.height, depth_camera.width
         rays = np.stack([np.broadcast_to(ray_map, size_hw) for ray_map in depth_camera.ray_maps], axis=-1)
-        turned = rays.reshape(-1, 3) @ to_color.rotation.T
+        turned = rays.reshape(-1, 3) @ to_color.rotation.T @ own
         self._rays = tuple(np.ascontiguousarray(turned[:, axis], np.float32) for axis in range(3))
-        self._shift = tuple(np.float32(value) for value in to_color.translation_m)
+        self._shift = tuple(np.float32(value) for value in to_color.translation_m @ own)
+        self._sides = tuple(side.ravel() for side in _sides_of_pixels(depth_camera))
+        self._color_sides = _sides_of_pixels(self._color_camera)
 
     def __call__(self, depth_m: FloatArray) -> FloatArray:
         """Depth as the colour camera would see it.
@@ -69,14 +75,19 @@ class Registration:
         u, v = self._pixels(x, y, z)
         # half of a depth pixel's side in the colour picture
         with np.errstate(divide="ignore", invalid="ignore"):
-            scale = depths / z
-        half_x = np.float32(OVERLAP_PX) + np.float32(0.5 * target.fx / source.fx) * scale
-        half_y = np.float32(OVERLAP_PX) + np.float32(0.5 * target.fy / source.fy) * scale
-        with np.errstate(invalid="ignore"):
+            scale = np.float32(0.5) * depths / z
             seen = (z > 0) & (u > -LARGEST_SQUARE_PX) & (v > -LARGEST_SQUARE_PX)
             seen &= (u < target.width + LARGEST_SQUARE_PX) & (v < target.height + LARGEST_SQUARE_PX)
-        left, right = _span(u[seen], half_x[seen])
-        top, bottom = _span(v[seen], half_y[seen])
+        u, v, scale = u[seen], v[seen], scale[seen]
+        column, row = (
+            np.clip(np.rint(at), 0, end - 1).astype(np.intp) for at, end in ((u, target.width), (v, target.height))
+        )
+        half_x, half_y = (
+            np.float32(OVERLAP_PX) + side[valid[seen]] / color_side[row, column] * scale
+            for side, color_side in zip(self._sides, self._color_sides, strict=True)
+        )
+        left, right = _span(u, half_x)
+        top, bottom = _span(v, half_y)
         return _drawn((left, top, right, bottom), z[seen], (target.height, target.width))
 
     def _pixels(self, x: FloatArray, y: FloatArray, z: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -89,6 +100,18 @@ class Registration:
                 x / z * np.float32(camera.fx) + np.float32(camera.cx),
                 y / z * np.float32(camera.fy) + np.float32(camera.cy),
             )
+
+
+def _sides_of_pixels(camera: CameraIntrinsics) -> tuple[FloatArray, FloatArray]:
+    """Width and height (H, W) of what each pixel covers at a depth of 1 m; a lens makes some wider than others."""
+    size_hw = camera.height, camera.width
+    plain = np.full(size_hw, 1 / camera.fx, np.float32), np.full(size_hw, 1 / camera.fy, np.float32)
+    if camera.is_pinhole or min(size_hw) < 2:
+        return plain
+    x, y, z = camera.ray_maps
+    wide, high = np.gradient(x / z, axis=1), np.gradient(y / z, axis=0)
+    with np.errstate(invalid="ignore"):
+        return np.where(wide > 0, wide, plain[0]), np.where(high > 0, high, plain[1])
 
 
 def _span(middle: FloatArray, half: FloatArray) -> tuple[IntArray, IntArray]:

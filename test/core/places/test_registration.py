@@ -143,3 +143,47 @@ def test_nothing_measured_and_wrong_sizes() -> None:
     assert not Registration(CAMERA, behind, CAMERA)(np.ones(SIZE_HW, np.float32)).any()
     with pytest.raises(InputError, match="expected the size of its camera_info, 320x240, got 10x5"):
         Registration(CAMERA, STILL, CAMERA)(np.ones((5, 10), np.float32))
+
+
+WIDE = CameraIntrinsics(
+    126.0, 126.0, 128.0, 128.0, 256, 256, "rational_polynomial", (4.0, 2.7, 0.0, 0.0, 0.14, 4.3, 4.0, 0.75)
+)
+"""As an Azure Kinect's wide depth camera, at a quarter of its resolution."""
+
+
+def test_pixels_of_a_wide_lens_leave_no_seams() -> None:
+    """Towards the border of its picture a pixel covers more than 1 / fx."""
+    narrow = CameraIntrinsics(250.0, 250.0, 159.5, 119.5, 320, 240)
+    registered = Registration(WIDE, STILL, narrow)(np.full((256, 256), 1.0, np.float32))
+    np.testing.assert_allclose(registered[registered > 0], 1.0, rtol=1e-6)
+    assert (registered > 0).mean() > 0.999
+
+
+def test_what_a_lens_cannot_see_is_not_folded_back_into_its_picture() -> None:
+    """Far outside a picture the polynomial turns round, and points there would be drawn in the middle of it."""
+    lens = CameraIntrinsics(350.0, 350.0, 159.5, 119.5, 320, 240, "plumb_bob", (-0.33, 0.11, 0.0, 0.0, -0.02))
+    depth = np.full((256, 256), 2.0, np.float32)
+    x, y, z = WIDE.ray_maps
+    with np.errstate(invalid="ignore"):
+        aside = np.hypot(x / z, y / z) > 1.2  # beside what the lens sees: its corner is at 0.65
+    depth[aside] = 0.5
+    registered = Registration(WIDE, STILL, lens)(depth)
+    assert aside.sum() > 1000 and (registered > 0).mean() > 0.99
+    np.testing.assert_allclose(registered[registered > 0], 2.0, rtol=1e-6)
+    outside = np.array([[2.0, 0.0, 1.0], [-3.0, 1.0, 1.0]])
+    assert np.isnan(lens.project(outside)).all() and np.isfinite(lens.project(np.array([[0.45, 0.3, 1.0]]))).all()
+
+
+def test_depth_of_a_raw_picture_lies_along_its_own_axis() -> None:
+    """Its rays times its depth are points in the frame of the rectified picture, also where R turns that."""
+    rotation = tuple(tuple(row) for row in cv2.Rodrigues(np.array([0.0, np.radians(3.0), 0.0]))[0].tolist())
+    raw = CameraIntrinsics(285.0, 285.0, 159.5, 119.5, 320, 240, rotation=rotation)
+    depth, _ = Tabletop(45.0).drawn()
+    registered = Registration(CAMERA, STILL, raw)(depth)
+    rows, columns = np.nonzero(registered[20:-20, 20:-20])
+    points = raw.rays(rows + 20, columns + 20) * registered[rows + 20, columns + 20, None]
+    pixels = np.rint(CAMERA.project(points)).astype(int)
+    inside = ((pixels >= 0) & (pixels < [320, 240])).all(axis=1)
+    assert inside.mean() > 0.8
+    true = depth[pixels[inside, 1], pixels[inside, 0]]
+    np.testing.assert_allclose(points[inside, 2], true, atol=0.008)
