@@ -81,7 +81,7 @@ class MetricInputs:
     """
 
     def __init__(self, image_topic: str, depth_topic: str = "", frames: Frames | None = None) -> None:
-        self._image_topic, self._depth_topic, self._frames = image_topic, depth_topic or image_topic, frames
+        self._image_topic, self._depth_topic, self._frames = image_topic, depth_topic, frames
         self._cameras, self._depth_cameras = CameraOfStream(), CameraOfStream()
         self._registration: Registration | None = None  # of the last frame; cameras seldom move against each other
 
@@ -148,8 +148,15 @@ class MetricInputs:
         """
         if camera is None:
             raise InputError("depth: its registration needs the camera_info of the colour camera, which is missing")
-        depth_camera = self._depth_camera(depth_info, (depth_m.shape[0], depth_m.shape[1]), node)
         ours, theirs = header.frame_id.lstrip("/"), depth.header.frame_id.lstrip("/")
+        described = depth_info.header.frame_id.lstrip("/")
+        if node.check_frames and theirs and described and described != theirs:
+            raise InputError(
+                f"depth_camera_info: expected the frame_id of the depth, {theirs!r}, got {described!r}: connect the "
+                "camera_info beside the depth topic, or set the parameter check_frames to false if it describes the "
+                "depth's camera"
+            )
+        depth_camera = self._depth_camera(depth_info, (depth_m.shape[0], depth_m.shape[1]), node)
         if ours == theirs and _same_pixels(depth_camera, camera):
             return depth_m
         if not ours or not theirs or ours == theirs or not node.check_frames:
@@ -163,7 +170,7 @@ class MetricInputs:
         return self._register(depth_camera, pose, camera)(depth_m)
 
     def _depth_camera(self, info: CameraInfo, size_hw: tuple[int, int], node: NodeConfig) -> CameraIntrinsics:
-        kind = kind_of_picture(node.rectified, self._depth_topic, info)
+        kind = kind_of_picture("auto" if self._depth_topic else node.rectified, self._depth_topic, info)
         if kind.doubt:  # where its own topic does not tell, depth is rectified if the pictures are
             kind = kind_of_picture(node.rectified, self._image_topic, info)
         return self._depth_cameras.of(info, size_hw, rectified=kind.rectified)

@@ -231,6 +231,39 @@ def test_aligned_depth_is_of_the_pictures_kind_where_its_topic_does_not_tell() -
         assert np.array_equal(depth_m, (SCENE_MM / 1000).astype(np.float32)) == same
 
 
+def test_the_parameter_is_of_the_pictures_and_of_depth_whose_topic_does_not_tell() -> None:
+    """Depth on a topic that says raw keeps its lens, and on one that says rect has none, whatever pictures are."""
+    info = camera_info(Header(frame_id="camera_color"))
+    lens = camera_info(Header(frame_id="camera_depth"))
+    lens.distortion_model, lens.d = "plumb_bob", [-0.3, 0.1, 0.0, 0.0, 0.0]
+    lens.p = [500.0, 0.0, 319.5, 0.0, 0.0, 500.0, 239.5, 0.0, 0.0, 0.0, 1.0, 0.0]
+
+    def depth_by(depth_topic: str, rectified: str) -> np.ndarray:
+        inputs = MetricInputs("/camera/color", depth_topic, Between())  # type: ignore[arg-type]
+        node = dataclasses.replace(NodeConfig(), rectified=rectified)
+        geometry = inputs.of(HEADER, SIZE_HW, (depth_message(SCENE_MM, "camera_depth"), info), SaomConfig(), node, lens)
+        assert geometry.depth_m is not None
+        return geometry.depth_m
+
+    raw, rectified = depth_by("/camera/depth", "false"), depth_by("/camera/depth", "true")
+    assert not np.array_equal(raw, rectified), "so the test can fail"
+    for setting in ("auto", "true", "false"):
+        np.testing.assert_array_equal(depth_by("/depth/image_raw", setting), raw)
+        np.testing.assert_array_equal(depth_by("/depth/image_rect_raw", setting), rectified)
+
+
+def test_the_camera_info_of_another_camera_is_none_of_the_depths() -> None:
+    """The colour's given by mistake: it has the size of the depth, and all would be seen at other places."""
+    info = camera_info(Header(frame_id="camera_color"))
+    inputs = MetricInputs("/camera/image_raw", "/camera/depth/image_raw", Between())  # type: ignore[arg-type]
+    args = HEADER, SIZE_HW, (depth_message(SCENE_MM, "camera_depth"), info), SaomConfig()
+    geometry = inputs.of(*args, NodeConfig(), info)
+    assert geometry.depth_m is None and [trouble.name for trouble in geometry.troubles] == ["depth"]
+    text = str(geometry.troubles[0])
+    assert "expected the frame_id of the depth, 'camera_depth', got 'camera_color'" in text and "check_frames" in text
+    assert inputs.of(*args, dataclasses.replace(NodeConfig(), check_frames=False), info).depth_m is not None
+
+
 def test_without_the_colour_cameras_numbers_size_and_frame_tell_that_depth_is_aligned() -> None:
     geometry = registered(SCENE_MM, None, own_camera(1.0, "camera_color"), None)
     assert geometry.depth_m is not None and geometry.camera is None
