@@ -108,8 +108,9 @@ class SaomConfig:
     camera_up: str = option_field(
         "auto",
         "Which way in the picture is up in the world, for cameras on their side or upside down: tables are told from "
-        "walls by it; auto: as the node's track_frame or target_frame (z is up there) says, else up",
-        choices=("auto", "up", "down", "left", "right"),
+        "walls by it; towards: up is towards the camera, which looks straight down, as into a bin; auto: as the node's "
+        "track_frame or target_frame (z is up there) says, else up",
+        choices=("auto", "up", "down", "left", "right", "towards"),
     )
 
     def __post_init__(self) -> None:

@@ -24,8 +24,9 @@ NOT_ASKED_FOR = "the parameter classes leaves it out"
 PLANES = "planes"
 """Name of the trouble that no plane of the scene is upright."""
 TABLE_IN_DOUBT = (
-    "planes: a large plane is seen, but none that is upright, so nothing stands on anything and no table is left out: "
-    "if the plane is a table or the floor, set camera_up to the direction of the picture that is up, or target_frame "
+    "planes: a large plane is seen that is not upright, and none that is, or just a smaller one, so that things may "
+    "stand on nothing and tables may be left in: if the large plane is a table, the floor or the bottom of a bin, set "
+    "camera_up to the direction of the picture that is up (towards: the camera looks straight down), or target_frame "
     "to a frame whose z is up; if it is a wall, camera_up: up says that the camera is mounted as usual"
 )
 SURFACE = "it is a surface, and the parameter drop_surfaces leaves those out"

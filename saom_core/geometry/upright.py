@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,8 @@ DIRECTIONS: dict[str, Matrix] = {
     "right": np.array([1.0, 0.0, 0.0]),
 }
 """The directions of the image, in the optical frame."""
+TOWARDS = np.array([0.0, 0.0, -1.0])
+"""Up is towards the camera, which looks straight down."""
 
 
 @dataclass(frozen=True)
@@ -49,18 +51,28 @@ class Upwards:
     def told(camera_up: str, camera_to_world: Matrix | None) -> Upwards:
         """By the option `camera_up`, where it is not "auto", else by the pose (4, 4) in a frame with z up, if known."""
         if camera_up != "auto":
-            return Upwards(DIRECTIONS[camera_up])
+            return Upwards(TOWARDS if camera_up == "towards" else DIRECTIONS[camera_up])
         if camera_to_world is None:
             return Upwards(DIRECTIONS["up"], assumed=True)
         return Upwards(camera_to_world[2, :3], by_pose=True)
 
     def upright(self, planes: Sequence[Plane]) -> list[Plane]:
         """Those of some planes that things can stand on."""
-        least = UPRIGHT_BY_POSE if self.by_pose else UPRIGHT
+        least = UPRIGHT_BY_POSE if self.by_pose or self.direction is TOWARDS else UPRIGHT
         found = [plane for plane in planes if plane.normal @ self.direction > least]
         if found or self.by_pose:
             return found
         return [plane for plane in planes if -plane.normal[2] > FACING]
+
+    def outdone(self, chosen: Plane, others: Callable[[], Sequence[Plane]]) -> bool:
+        """Whether one of some planes is more likely what things stand on, as a bin's bottom is beside its wall.
+
+        It faces the camera and is larger than the chosen one, along which the camera looks, and nobody has said which
+        way is up. The planes of the scene are asked for where it may be so: to find them takes time.
+        """
+        if not self.assumed or abs(chosen.normal[2]) > WALL:
+            return False
+        return any(-plane.normal[2] > FACING and plane.pixels > chosen.pixels for plane in others())
 
     def doubtful(self, plane: Plane) -> bool:
         """Whether a plane that is not upright might be a table, seen by a camera that is mounted in another way."""

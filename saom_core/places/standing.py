@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -31,6 +32,9 @@ SURFACE_SHARE = 0.5
 SURFACE_COVER = 0.3
 """Of a plane's pixels belong to an instance: then it is the plane. What lies flat on it, as a newspaper, is less of it:
 on the real photographs that were tried tables had .68 and more, flat things .07 and less."""
+SMALLEST_TABLE_M2 = 0.12
+"""A plane that is smaller, whole in the picture and higher than what is around it is the top of a thing: of a carton
+before a camera in the hand."""
 STILL_SURFACE = 0.5
 """What was a surface in the frame before stays one down to this part of both limits."""
 
@@ -48,6 +52,7 @@ FLOATS = 0.6
 does in views from less than 60 degrees above. In steeper ones a thing hides its own foot."""
 _EDGE_PX = 3  # the depth of the very edge is mixed
 _MOST_COLUMNS = 48
+_MOST_AROUND = 500
 _SAME = float(np.cos(np.radians(3)))  # directions that are less than this apart are one
 
 
@@ -110,10 +115,10 @@ class Scene:
 
     @property
     def table_in_doubt(self) -> bool:
-        """Whether nothing is upright, and a large plane would be if the camera were mounted in another way."""
-        return not self.planes and any(
-            plane.area_m2 >= SMALLEST_FURTHER_M2 and self._up.doubtful(plane) for plane in self._found
-        )
+        """Whether nothing is upright, or hardly anything, and a large plane would be if the camera hung otherwise."""
+        if self.planes:
+            return self._up.outdone(self.planes[0], lambda: self._found)
+        return any(plane.area_m2 >= SMALLEST_FURTHER_M2 and self._up.doubtful(plane) for plane in self._found)
 
     def standing(self, mask: MaskCrop, points_m: FloatArray, pixels: int, *, was_surface: bool = False) -> Standing:
         """How an instance stands.
@@ -131,7 +136,8 @@ class Scene:
         eased = STILL_SURFACE if was_surface else 1.0
         for k, on in enumerate((np.count_nonzero(np.abs(heights) < tolerance, axis=1) / count).tolist()):
             if on >= SURFACE_SHARE * eased and on * pixels >= SURFACE_COVER * eased * self.planes[k].pixels:
-                return Standing(surface=k)
+                small = self.planes[k].area_m2 < SMALLEST_TABLE_M2
+                return Standing() if small and self._is_a_top(mask, self.planes[k]) else Standing(surface=k)
         middle, lifted = points_m.mean(axis=0, keepdims=True), LIFTED_M + float(tolerance.mean())
         heights.sort(axis=1)
         cut = count // 50  # strays
@@ -146,6 +152,24 @@ class Scene:
         hidden = lifted < bottom <= MOST_HIDDEN_M
         stands = bottom <= lifted or (hidden and self._reaches_down(mask, self.planes[k], bottom, lifted))
         return Standing(k if stands else -1, bottom, top)
+
+    def _is_a_top(self, mask: MaskCrop, plane: Plane) -> bool:
+        """Whether a plane that a mask lies on is whole in the picture, and what is around it is lower."""
+        (height, width), (rows, columns) = self._depth_m.shape, mask.crop.shape
+        if min(mask.x, mask.y, width - mask.x - columns, height - mask.y - rows) <= _EDGE_PX:
+            return False
+        pad = 3 * _EDGE_PX
+        within = np.pad(mask.crop, pad).astype(np.uint8)
+        near, far = (cv2.dilate(within, np.ones((2 * reach + 1,) * 2, np.uint8)) for reach in (_EDGE_PX, pad))
+        around = np.argwhere(far > near) + (mask.y - pad, mask.x - pad)
+        around = around[(around >= 0).all(axis=1) & (around < (height, width)).all(axis=1)]
+        row, column = around[:: max(1, len(around) // _MOST_AROUND)].T
+        depths = self._depth_m[row, column]
+        row, column, depths = row[depths > 0], column[depths > 0], depths[depths > 0]
+        if not depths.size:
+            return False
+        heights = plane.heights_m(self._camera.rays(row, column) * depths[:, None])
+        return bool(np.mean(heights < -noise_m(depths)) > 0.5)
 
     def _reaches_down(self, mask: MaskCrop, plane: Plane, bottom_m: float, lifted_m: float) -> bool:
         """Whether an instance whose lowest visible point is above a plane stands on it where one does not see it.

@@ -126,3 +126,45 @@ def test_the_stream_goes_on_where_the_option_changes() -> None:
     assert counts == [0, 1, 1]
     beside = memory.locate(nothing, dataclasses.replace(scene, table_m=0.01).drawn()[0], camera, remember=False)
     assert support_of(beside).planes == () and not memory.table_in_doubt
+
+
+def bin_below() -> Tabletop:
+    """A bin of 40 x 30 x 15 cm with a thing in it, seen from straight above."""
+    scene = Tabletop(90.0, distance_m=0.6, table_m=0.2).put((0.05, 0.02), (0.08, 0.05, 0.04), turn_deg=30)
+    for side in (-1, 1):
+        scene.put((0.0, side * 0.155), (0.42, 0.01, 0.15)).put((side * 0.205, 0.0), (0.01, 0.3, 0.15))
+    return scene
+
+
+def test_the_bottom_of_a_bin_is_what_things_stand_on_where_up_is_towards_the_camera() -> None:
+    found, memory = seen(bin_below(), 0, TABLE, FIRST, camera_up="towards")
+    support = support_of(found)
+    assert -support.planes[0].normal[2] > 0.99 and not memory.table_in_doubt
+    assert support.is_surface.tolist() == [True, False], "small, but what is around it is higher"
+    assert support.supported_by[1] == 0 and support.tops_m[1] == pytest.approx(0.04, abs=0.004)
+
+
+def test_a_larger_plane_that_faces_the_camera_makes_a_wall_doubtful_in_every_frame() -> None:
+    """Straight above a bin its wall is upright in the picture, and its bottom is larger."""
+    deep = Tabletop(90.0, distance_m=1.0, table_m=0.3).put((0.05, 0.02), (0.08, 0.05, 0.04), turn_deg=30)
+    for side in (-1, 1):
+        deep.put((0.0, side * 0.2), (0.62, 0.01, 0.5)).put((side * 0.305, 0.0), (0.01, 0.4, 0.5))
+    memory, (depth, owner) = BoxMemory(), deep.drawn(NOISE_M)
+    instances = deep.instances(owner, TABLE, FIRST)
+    for _ in range(3):
+        found = memory.locate(instances, depth, CAMERA)
+        assert abs(support_of(found).planes[0].normal[2]) < 0.1 and memory.table_in_doubt
+    memory = BoxMemory()
+    memory.locate(instances, depth, CAMERA, camera_up="up")
+    assert not memory.table_in_doubt, "somebody has said how it is mounted"
+    assert not seen(Tabletop(45.0), 0)[1].table_in_doubt
+
+
+def test_a_carton_before_a_camera_in_the_hand_is_no_table() -> None:
+    carton = Tabletop(80.0, distance_m=0.35).put((0.0, 0.0), (0.3, 0.21, 0.03), turn_deg=5)
+    depth, owner = carton.drawn(NOISE_M)
+    assert (owner == FIRST).mean() > 0.5
+    support = support_of(seen(carton, 0, FIRST)[0])
+    assert not support.is_surface[0]
+    near = Tabletop(80.0, distance_m=0.3)  # a table fills such a picture, too, and ends at its border
+    assert support_of(seen(near, 0, TABLE)[0]).is_surface[0]
