@@ -65,10 +65,10 @@ class Bag:
     """
 
     def __init__(self, path: Path, args: argparse.Namespace, config: Callable[[], SaomConfig]) -> None:
-        self._reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY)) if path.exists() else None
         try:
-            if self._reader is None:
+            if not path.exists():
                 raise InputError(f"expected a recording of ROS at {path}, got nothing: check the path")
+            self._reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY))
             self._reader.open()
         except InputError:
             raise

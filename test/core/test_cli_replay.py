@@ -277,6 +277,7 @@ def test_topics_are_found_or_asked_for(tmp_path: Path, capsys: pytest.CaptureFix
     [
         (lambda path, bag: None, "got nothing: check the path"),
         (lambda path, bag: path.write_bytes(b"no recording"), "`ros2 bag reindex`"),
+        (lambda path, bag: path.mkdir(), "`ros2 bag reindex`"),
         (lambda path, bag: path.write_bytes(bag.read_bytes()[:-2000]), "`mcap recover`"),
     ],
 )
@@ -286,6 +287,18 @@ def test_what_is_no_recording(
     make(tmp_path / "in.mcap", bag)
     assert main(["replay", str(tmp_path / "in.mcap"), "-o", str(tmp_path / "out.mcap"), *THREADS]) == 1
     assert message in in_one_line(capsys.readouterr().err) and not (tmp_path / "out.mcap").exists()
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "folder"])
+def test_what_has_no_name_of_a_recording(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / name
+    if name == "folder":
+        path.mkdir()
+        (path / "image_000.jpg").write_bytes(b"a photo")
+    else:
+        path.write_bytes(b"a photo")
+    assert main(["replay", str(path), "-o", str(tmp_path / "out.mcap"), *THREADS]) == 1
+    assert f"saom replay: expected a recording of ROS at {path}, got: " in in_one_line(capsys.readouterr().err)
 
 
 def test_outputs_are_checked_first(bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
