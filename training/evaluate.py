@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from saom_core.errors import InputError
 from saom_core.files import check_output, check_outputs, write_atomically
 from saom_core.instances import Instances, MaskCrop
 
+from .data.frames import SPLITS
 from .dataset import Dataset, Sample, evenly_spread
 from .figures.average_precision import AP_SCORE
 from .figures.comparison import GroundTruth
@@ -68,7 +70,10 @@ def evaluate(
         InputError: no images.
     """
     if len(data) == 0:
-        raise InputError(f"expected images in {data.path}, got none in this split: choose another with --split")
+        raise InputError(
+            f"expected images in {data.path}, got none in this split: its scenes are {_scenes_of(data.path)} (of ten "
+            "scenes in a row the ninth is for val, the tenth for test): choose another with --split, or add scenes"
+        )
     images = evenly_spread(len(data), limit or len(data))
     boards = [Scoreboard(model, PROTOCOLS[protocol], operating_scores) for model in models]
     pictures = min(pictures, max(1, len(images) // 2))  # none both among the best and the worst
@@ -90,6 +95,15 @@ def evaluate(
         before, after = resampled
         gains = {key: gain_intervals(before[key], after[key]) for key in after if key in before}
     return Report(facts, options, reports, gains, resampled), gallery
+
+
+def _scenes_of(path: Path) -> str:
+    """How many scenes each split of a data set has."""
+    whole = Dataset.open(path)
+    counts = Counter(split for _, split in set(zip(whole.scenes(), whole.splits(), strict=True)))
+    return "its scenes are " + (
+        ", ".join(f"{counts[split]} for {split}" for split in SPLITS if counts[split]) or "none"
+    )
 
 
 class Scoreboard:
@@ -196,7 +210,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--html", type=Path, help="write a page with the figures and telling pictures here")
     parser.add_argument("--pictures", type=Path, help="folder for the page's pictures as files")
     parser.add_argument("--picture-count", type=at_least(0), default=6, help="pictures of each kind (default: 6)")
-    add_config_arguments(parser, leave_out=("model", "score_threshold"))
+    add_config_arguments(parser, leave_out=("model", "score_threshold", "photo_names", "vocabulary"))  # `load_model`
 
 
 def run(args: argparse.Namespace) -> int:
@@ -215,7 +229,7 @@ def run(args: argparse.Namespace) -> int:
         use_depth=args.use_depth,
         operating_scores=args.operating_score or [SaomConfig().score_threshold],
         pictures=args.picture_count if args.html or args.pictures else 0,
-        options={name: getattr(configs[0], name) for name in _REPORTED} | given,
+        options={name: getattr(configs[0], name) for name in _REPORTED} | given | {"names": "the model's own"},
     )
     if args.json:
         write_atomically(args.json, json.dumps(report.to_json(), indent=1).encode())

@@ -167,6 +167,7 @@ def test_one_protocol_alone_and_fewer_images(data: Path, models: list[str], tmp_
         report = json.loads(path.read_text())
         assert report["models"][0][other] is None and report["models"][0][protocol]["images"] == 2
         assert report["data"]["scenes"] == ["scene_0", "scene_3"] and report["options"]["depth"] == "not given"
+        assert report["options"]["names"] == "the model's own"
         assert Page(page.read_text()).tables == 2
 
 
@@ -219,7 +220,7 @@ def test_evaluation_repeats_itself(data: Path, models: list[str], tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--split", "val"], "expected images in .*got none in this split"),
+        (["--split", "val"], "expected images in .*got none in this split: its scenes are 4 for test .*the tenth"),
         (["--model", "nowhere.safetensors"], "there is none"),
         (["--nms-iou", "7"], "nms_iou: expected"),
     ],
@@ -230,6 +231,15 @@ def test_errors_say_what_to_do(
     model = [] if "--model" in arguments else ["--model", models[0]]
     assert main(["evaluate", "--data", str(data), *model, *arguments]) == 1
     assert re.search(message, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("arguments", [["--no-photo-names"], ["--vocabulary", "household"]])
+def test_options_of_names_are_no_options_here(
+    data: Path, models: list[str], arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--data", str(data), "--model", models[0], *arguments])
+    assert f"unrecognized arguments: {arguments[0]}" in capsys.readouterr().err
 
 
 def answer(quality: float | None) -> ImageAnswer:
