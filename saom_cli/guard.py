@@ -26,17 +26,6 @@ _REMEDIES = {
     errno.EISDIR: "give a file, not a folder",
     errno.EMFILE: "allow more open files with `ulimit -n 4096`",
 }
-_PACKAGES = {
-    "cv2": "OpenCV: pip install opencv-python-headless, or opencv-python, which opens windows too",
-    "onnxruntime": "onnxruntime: pip install onnxruntime, or onnxruntime-gpu for CUDA and TensorRT",
-    "numpy": "numpy: pip install numpy",
-    "tqdm": "tqdm: pip install tqdm",
-    "shtab": "shtab: pip install shtab",
-    "rosbags": "rosbags: pip install rosbags",
-    "rerun": "Rerun: pip install rerun-sdk",
-    "rclpy": "ROS 2 for this version of Python: source it first, as with `source /opt/ros/jazzy/setup.bash`",
-}
-"""What a command needs that is not among the training packages, and how to get it."""
 _OWN = ("saom_core", "saom_cli", "saom_training", "training")
 _OUT_OF_MEMORY = ("allocate memory", "out of memory", "bad_alloc", "Insufficient memory", "Failed to allocate")
 
@@ -94,7 +83,9 @@ def _told(error: BaseException, on_interrupt: str) -> tuple[int, str]:
     if isinstance(error, BrokenPipeError) and _output_is_gone():
         return BROKEN_PIPE, ""  # `saom info --json | head` is no failure
     if isinstance(error, ImportError):
-        return USAGE, _of_import(error)
+        from saom_core.missing import missing_package
+
+        return USAGE, missing_package(error)
     from saom_core.errors import SaomError
 
     if isinstance(error, SaomError):
@@ -110,22 +101,6 @@ def _told(error: BaseException, on_interrupt: str) -> tuple[int, str]:
         f"unexpected {type(error).__name__}: {_line(error)}{_place(error)}: this is a fault of saom; please report it "
         "with what the same command prints with --debug"
     )
-
-
-def _of_import(error: ImportError) -> str:
-    package = (error.name or "").partition(".")[0]
-    if package in _OWN and not isinstance(error, ModuleNotFoundError):
-        return f"cannot be loaded: {_line(error)}: reinstall it"
-    if isinstance(error, ModuleNotFoundError):
-        if package in _PACKAGES:
-            return f"needs {_PACKAGES[package]}"
-        return f"needs the package {error.name}: run pip install '.[train]' in a checkout of the repository"
-    if "libGL" in str(error) or "libgthread" in str(error):
-        return (
-            f"OpenCV cannot be loaded ({_line(error)}): on a machine without a screen replace opencv-python by "
-            "opencv-python-headless, or run apt-get install libgl1 libglib2.0-0"
-        )
-    return f"a package cannot be loaded: {_line(error)}: reinstall {package or 'it'}"
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

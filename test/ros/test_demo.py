@@ -101,6 +101,18 @@ def test_the_nodes_executable_answers_help() -> None:
     assert "-r image:=" in done.stdout and "score_threshold: " in done.stdout
 
 
+def test_a_package_that_the_node_lacks_is_named(tmp_path: Path) -> None:
+    (tmp_path / "onnxruntime.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'onnxruntime'\", name='onnxruntime')"
+    )
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, ROOT / "tools" / "saom_node"]
+    environment = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=250, env=environment)
+    assert done.returncode == 2 and done.stderr.startswith("saom: needs onnxruntime: pip install onnxruntime")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def instance(track: int, name: str, **values: object) -> Instance:
     return Instance(track_id=track, class_name=name, box_xyxy=[0.0, 1.0, 1279.0, 719.0], **values)
 
