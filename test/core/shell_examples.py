@@ -24,7 +24,7 @@ NOT_RUN = {
     r"(source tools/env.sh && )?(\S+/python -m )?pytest\b": "CI runs all tests",
     r"pip install|python3(.11)? -m venv": "installs packages; test/core/test_wheel.py installs the wheel",
     r"\S+ -m tools.make_demo_sequence": "Blender, 300 MB; minutes of rendering",
-    r"ros2 |colcon|rosdep|mkdir -p ~/ros2_ws": "ROS; test/ros/test_launch.py starts the launch file",
+    r"ros2 |colcon|rosdep|source /opt/ros/|mkdir -p ~/ros2_ws": "ROS; test/ros/test_launch.py starts the launch file",
     r"ray start": "several machines",
     r"saom collect (?!--help|--out data/few)": "thousands of pictures; test/training/simulators collects some",
     r"(OMP_NUM_THREADS=1 )?(torchrun .*|saom )finetune\b(?!.*data/few)": "hours; test/training/recipes trains small",
