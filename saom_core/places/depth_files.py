@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,29 +24,78 @@ _DEPTH_CHANNELS = ("Z", "depth", "depth.V", "Depth", "Depth.V", "depth.Z", "Dept
 """What programs call the depth channel of an OpenEXR file."""
 
 
+_WORDS_OF_PHOTOS = re.compile(r"^(image|colou?r|rgb)[_-]|[_-](image|colou?r|rgb)$", re.IGNORECASE)
+"""What programs that write colour and depth add to the names of the photos."""
+
+
 def find_depth(photo: Path, place: Path | None) -> Path | None:
-    """The depth file of a photo: the given file, or the one of the photo's name in the given folder.
+    """The depth file of a photo: the given file, or the one in the given folder that belongs to the photo by its name.
+
+    Of `X.jpg` that is `X.png`, else `X_depth.png`, `X-depth.png`, `depth_X.png` or `depth-X.png`. X may also be what is
+    left of the photo's name without `image`, `color` or `rgb` and the `_` or `-` beside it.
 
     Raises:
-        InputError: the folder has none for this photo.
+        InputError: the folder has none for this photo, or several.
     """
     if place is None or not place.is_dir():
         return place
-    for suffix in DEPTH_SUFFIXES:
-        for name in (f"{photo.stem}{suffix}", f"{photo.stem}{suffix.upper()}"):
-            if (place / name).is_file():
-                return place / name
+    own = _depth_of_stem(place, photo.stem, photo)
+    if own is not None:
+        return own
+    named = _named_beside(photo, place)
+    if len(named) == 1:
+        return named[0]
+    bare = _WORDS_OF_PHOTOS.sub("", photo.stem)
+    if named:
+        raise InputError(
+            f"expected one depth file of {photo.name} in {place}, got {', '.join(one.name for one in named)}: move all "
+            "but one to another folder"
+        )
     raise InputError(
-        f"expected the depth of {photo.name} at {place / photo.stem} with one of {' '.join(DEPTH_SUFFIXES)}, got none"
+        f"expected the depth of {photo.name} in {place} as {photo.stem}, {bare}_depth or depth_{bare} with one of "
+        f"{' '.join(DEPTH_SUFFIXES)}, got none: give the file such a name, or give one photo with the file as its depth"
     )
 
 
+def _named_beside(photo: Path, place: Path) -> list[Path]:
+    """The depth files of a photo whose names say that they are depth."""
+    stems = dict.fromkeys((photo.stem, _WORDS_OF_PHOTOS.sub("", photo.stem)))
+    names = [name for stem in stems for name in (f"{stem}_depth", f"{stem}-depth", f"depth_{stem}", f"depth-{stem}")]
+    return [found for name in names if (found := _depth_of_stem(place, name, photo)) is not None]
+
+
+def _depth_of_stem(place: Path, stem: str, photo: Path) -> Path | None:
+    for suffix in DEPTH_SUFFIXES:
+        for path in (place / f"{stem}{suffix}", place / f"{stem}{suffix.upper()}"):
+            if path.is_file() and path.resolve() != photo.resolve():
+                return path
+    return None
+
+
 def check_depth_place(photos: Sequence[Path], place: Path | None) -> None:
-    """Raises InputError where several photos would get the depth of one file, which is that of one of them."""
-    if place is not None and len(photos) > 1 and not place.is_dir():
+    """Refuses a place of depth before the work begins.
+
+    Raises:
+        InputError: nothing is there, or several photos would get the depth of one file, which is that of one of them.
+    """
+    if place is None:
+        return
+    if not place.exists():
+        raise InputError(f"expected depth at {place}, got nothing: check the path")
+    if len(photos) > 1 and not place.is_dir():
         raise InputError(
             f"expected a folder with the depth of each of the {len(photos)} photos, got {place}: give the folder"
         )
+    owners: dict[Path, Path] = {}
+    for photo in photos if place.is_dir() else ():
+        if _depth_of_stem(place, photo.stem, photo) is None:
+            for depth in _named_beside(photo, place):
+                other = owners.setdefault(depth, photo)
+                if other != photo:
+                    raise InputError(
+                        f"expected one photo for the depth {depth}, got {other.name} and {photo.name}: give the depth "
+                        "of each the photo's own name, in a folder of its own"
+                    )
 
 
 @dataclass(frozen=True)
@@ -142,7 +192,7 @@ def _of_exr(path: Path) -> npt.NDArray[Any]:
     except ImportError as error:
         raise InputError(f"{path}: reading OpenEXR needs a package that is not here: pip install OpenEXR") from error
     if not path.is_file():
-        raise InputError(f"expected an OpenEXR file at {path}, got none")
+        raise InputError(f"expected an OpenEXR file at {path}, got none: check the path")
     try:
         with OpenEXR.File(str(path), separate_channels=True) as file:
             channels = {name: np.asarray(channel.pixels) for name, channel in file.channels().items()}

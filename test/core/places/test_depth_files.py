@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from saom_core.errors import InputError
-from saom_core.places.depth_files import find_depth, read_checked_depth, read_depth
+from saom_core.places.depth_files import check_depth_place, find_depth, read_checked_depth, read_depth
 
 ROOT = Path(__file__).resolve().parents[3]
 SEQUENCE = ROOT / "test" / "sequence"
@@ -126,6 +126,41 @@ def test_the_depth_of_a_photo_is_found_by_its_name(tmp_path: Path) -> None:
     assert find_depth(Path("x/b.png"), tmp_path) == tmp_path / "b.TIFF"
     with pytest.raises(InputError, match="expected the depth of c.jpg"):
         find_depth(Path("x/c.jpg"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("photo", "depth"),
+    [
+        ("image_003.jpg", "depth_003.png"),
+        ("image_003.jpg", "depth_image_003.npy"),
+        ("a.png", "a_depth.png"),
+        ("a.png", "a-depth.tiff"),
+        ("a-color.png", "a-depth.png"),
+        ("a_color.png", "a_depth.EXR"),
+        ("rgb_1.png", "depth_1.png"),
+        ("Color-1.png", "depth-1.png"),
+    ],
+)
+def test_the_names_that_cameras_give_to_depth(tmp_path: Path, photo: str, depth: str) -> None:
+    for name in (photo, depth, "image_004.jpg", "depth_004.png", "b.png"):
+        (tmp_path / name).touch()
+    check_depth_place([tmp_path / photo, tmp_path / "image_004.jpg"], tmp_path)
+    assert find_depth(tmp_path / photo, tmp_path) == tmp_path / depth, "beside the photo, which is not its own depth"
+    (tmp_path / photo).unlink()
+    assert find_depth(Path("elsewhere") / photo, tmp_path) == tmp_path / depth
+
+
+def test_depth_whose_photo_is_not_certain_is_refused(tmp_path: Path) -> None:
+    for name in ("depth_1.png", "1_depth.png", "depth_2.png"):
+        (tmp_path / name).touch()
+    with pytest.raises(InputError, match="expected one depth file of image_1.jpg in .*1_depth.png, depth_1.png: move"):
+        find_depth(Path("image_1.jpg"), tmp_path)
+    with pytest.raises(InputError, match="depth_2.png, got image_2.jpg and 2_color.jpg: give the depth of each"):
+        check_depth_place([Path("image_2.jpg"), Path("2_color.jpg")], tmp_path)
+    with pytest.raises(InputError, match="as image_3, 3_depth or depth_3 with one of .*: give the file such a name"):
+        find_depth(Path("image_3.jpg"), tmp_path)
+    with pytest.raises(InputError, match="nowhere, got nothing: check the path"):
+        check_depth_place([Path("image_2.jpg")], tmp_path / "nowhere")
 
 
 def segment(*arguments: object) -> subprocess.CompletedProcess[str]:
