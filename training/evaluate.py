@@ -71,8 +71,9 @@ def evaluate(
     """
     if len(data) == 0:
         raise InputError(
-            f"expected images in {data.path}, got none in this split: its scenes are {_scenes_of(data.path)} (of ten "
-            "scenes in a row the ninth is for val, the tenth for test): choose another with --split, or add scenes"
+            f"expected images in {data.path}, got none in this split: its scenes are {_scenes_of(data.path)} (`saom "
+            "dataset import` gives every tenth scene to the test, `saom collect` every twentieth): choose another with "
+            "--split, or add scenes"
         )
     images = evenly_spread(len(data), limit or len(data))
     boards = [Scoreboard(model, PROTOCOLS[protocol], operating_scores) for model in models]
