@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,9 @@ def source_of(word: str) -> Path | int:
     """
     if word.isascii() and word.isdecimal():
         return int(word)
+    if re.fullmatch(r"/dev/video\d+", word):
+        number = word.removeprefix("/dev/video")
+        raise InputError(f"expected a file, a folder or the number of a camera, got {word}: give its number, {number}")
     if word == "-":
         raise InputError("expected a file, a folder or the number of a camera, got `-`: write it to a file first")
     if word.startswith(ROS_SCHEME):

@@ -160,7 +160,7 @@ def check_file(file: Path, *, bundled: bool) -> None:
                 f"expected a model file at {file}, got a checkpoint folder of `saom finetune`: make a file of it with "
                 f"`saom export {file} mine.onnx`"
             )
-        remedy = "reinstall the package" if bundled else "check the parameter `model`, or leave it empty for saom-tiny"
+        remedy = "reinstall the package" if bundled else "check the name, or leave `model` out for saom-tiny"
         raise ModelError(f"expected a model file at {file}, got {'a folder' if file.is_dir() else 'none'}: {remedy}")
     if bundled:
         lines = (file.parent / "SHA256SUMS").read_text(encoding="utf-8").splitlines()

@@ -22,6 +22,8 @@ SUFFIXES = (
 )
 # fmt: on
 """What a folder is searched for. No OpenCV reads all of them: one that it cannot read is told, not passed over."""
+_FOUND_ONLY = (".heic", ".heif")
+"""Of those what no OpenCV reads."""
 
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
 _JPEG = b"\xff\xd8"
@@ -45,8 +47,16 @@ def photos_and_maps(path: Path) -> tuple[list[Path], list[Path]]:
     pictures = sorted(one for one in path.glob("*") if one.suffix.lower() in SUFFIXES and not one.name.startswith("."))
     photos = without_maps(pictures)
     if not photos:
-        found = "an empty one" if path.is_dir() and not any(path.iterdir()) else "none" if path.is_dir() else "nothing"
-        raise InputError(f"expected a photo or a folder with photos ({' '.join(SUFFIXES)}) at {path}, got {found}")
+        if not path.exists():
+            where = "" if path.is_absolute() else f" (looked in {Path.cwd()})"
+            raise InputError(f"expected a photo or a folder with photos at {path}, got nothing{where}: check the path")
+        if not path.is_dir():
+            raise InputError(
+                f"expected a photo or a folder with photos at {path}, got neither: give a file or a folder"
+            )
+        found = "none" if any(path.iterdir()) else "an empty one"
+        known = " ".join(suffix for suffix in SUFFIXES if suffix not in _FOUND_ONLY)
+        raise InputError(f"expected a folder with photos ({known}) at {path}, got {found}: give the folder they are in")
     return photos, sorted(set(pictures) - set(photos))
 
 
@@ -131,7 +141,8 @@ def read_picture(path: Path, flags: int, what: str = "picture") -> np.ndarray:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InputError(f"expected a {what} at {path}, got: {error.strerror}") from error
+        remedy = "check the path" if isinstance(error, FileNotFoundError) else "give a file that can be read"
+        raise InputError(f"expected a {what} at {path}, got: {error.strerror}: {remedy}") from error
     if content.startswith(_JPEG) and not jpeg_is_whole(content):
         raise InputError(
             f"expected a whole JPEG at {path}, got one that ends after {len(content)} bytes in the middle of the "

@@ -86,6 +86,7 @@ def test_prompts_that_are_none(arguments: list[str], message: str, capsys: pytes
         (["segment", "{photo}", "--score-threshold", "2"], "score_threshold"),
         (["segment", "{photo}", "--depth", "{photo}"], "lost it"),
         (["segment", "{photo}", "-o", "out.unknown"], "out.png"),
+        (["segment", "{photo}", "--model", "saom-tny"], "check the name, or leave `model` out"),
         (["info", "missing.onnx"], "expected a model file"),
     ],
 )

@@ -214,6 +214,15 @@ def test_version_and_module(capsys: pytest.CaptureFixture[str]) -> None:
     assert saom().returncode == saom("no-such-command").returncode == 2
 
 
+def test_several_photos_are_told_in_one_line(photo: Path) -> None:
+    other = photo.with_name("other.png")
+    other.write_bytes(photo.read_bytes())
+    done = saom("segment", str(photo), str(other))
+    assert done.returncode == 2
+    assert f"expected one photo, one file or one folder at a time, got also {other}" in in_one_line(done.stderr)
+    assert "unrecognized arguments: 5" in saom("bench", "5").stderr
+
+
 def test_a_wrong_option_is_told_in_one_line() -> None:
     done = saom("segment", "photo.jpg", "--dept", "--no-such-option")
     assert done.returncode == 2 and in_one_line(done.stderr).startswith("saom segment: ")

@@ -103,8 +103,9 @@ def test_a_name_that_is_no_text(tmp_path: Path) -> None:
 
 def test_a_folder_without_photos(tmp_path: Path) -> None:
     for found in ("an empty one", "none"):
-        with pytest.raises(InputError, match=f"got {found}"):
+        with pytest.raises(InputError, match=f"got {found}") as told:
             find_photos(tmp_path)
+        assert ".jpg" in str(told.value) and ".heic" not in str(told.value), "no OpenCV reads HEIC"
         (tmp_path / "notes.txt").touch()
         (tmp_path / "._photo.jpg").touch()  # what some systems lay beside a photo
     with pytest.raises(InputError, match="got nothing"):
