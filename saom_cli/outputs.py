@@ -20,7 +20,8 @@ from saom_core.errors import InputError
 from saom_core.files import check_not_read, check_output, write_atomically
 from saom_core.instances import Instances
 from saom_core.overlay import draw_overlay
-from saom_core.pictures.photos import write_photo
+from saom_core.pictures.photos import SUFFIXES, write_photo
+from saom_core.pictures.videos import VIDEO_SUFFIXES
 from saom_core.runtime import ModelInfo
 
 FORMATS = {
@@ -162,6 +163,11 @@ def check_places(
                     f"expected another folder for the overlays than the photos' own, got {args.output}: the next run "
                     "would take them for photos"
                 )
+        if into_folder and not args.output.exists() and args.output.suffix.lower() in (*SUFFIXES, *VIDEO_SUFFIXES):
+            raise InputError(
+                f"expected a folder to write several files to, got {args.output}, the name of one file: give a folder, "
+                f"as -o {args.output.with_suffix('')}"
+            )
         check_output(args.output, inputs, folder=into_folder)
         if not into_folder and not video:
             check_suffix(args.output, args.format[0])

@@ -1,6 +1,6 @@
 """`saom segment photo.jpg -o out.png`: whole objects of a photo, of a folder of photos, of a video or a camera.
 
-Depth is `--depth FILE`, or for a folder of photos the files of their names in `--depth FOLDER`: 16-bit PNG or TIFF in
+Depth is `--depth FILE`, or for a folder of photos the files of such names in `--depth FOLDER`: 16-bit PNG or TIFF in
 millimetres, float TIFF, OpenEXR or NPY in metres; `--depth-scale` gives another unit. `--point X,Y` and
 `--box X0,Y0,X1,Y1`, each as often as wanted, ask for single objects; with `--negative-point`, `--mask` or
 `--one-object` all of them ask for one.
@@ -125,6 +125,8 @@ def _run_photos(args: argparse.Namespace, source: Path) -> int:
     if answers is not None:
         answers.finish(names, complete=True)
     closing = [work.summary(len(photos), len(maps))] if folder else []
+    if written := [str(path) for path in (args.output, args.save_masks, args.json) if path]:
+        closing.insert(0, f"written: {', '.join(written)}")
     for line in [*work.table.legend(), *closing]:
         print(line)
     return 1 if work.failed else 0

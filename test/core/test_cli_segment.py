@@ -412,10 +412,13 @@ def test_a_coco_data_set_opens_in_pycocotools(photos: Path, tmp_path: Path) -> N
     assert annotations and all(opened.annToMask(one).sum() == one["area"] for one in annotations)
 
 
-def test_one_format_of_one_photo_is_the_file_that_is_named(photos: Path, tmp_path: Path) -> None:
+def test_one_format_of_one_photo_is_the_file_that_is_named(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     labels = tmp_path / "labels.png"
     assert main(["segment", str(photos / "0.png"), "-o", str(labels), "--format", "labels", *LOW]) == 0
     assert cv2.imread(str(labels), cv2.IMREAD_UNCHANGED).dtype == np.uint16
+    assert capsys.readouterr().out.splitlines()[-1] == f"written: {labels}"
     listing = tmp_path / "out.jsonl"
     assert main(["segment", str(photos), "--limit", "2", "--json", str(listing), *LOW]) == 0
     lines = [json.loads(line) for line in listing.read_text().splitlines()]
