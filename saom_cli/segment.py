@@ -1,6 +1,6 @@
 """`saom segment photo.jpg -o out.png`: whole objects of a photo, of a folder of photos, of a video or a camera.
 
-Depth is `--depth FILE`, or for a folder of photos the files of such names in `--depth FOLDER`: 16-bit PNG or TIFF in
+Depth is `--depth FILE`, or for a folder of photos the files of their names in `--depth FOLDER`: 16-bit PNG or TIFF in
 millimetres, float TIFF, OpenEXR or NPY in metres; `--depth-scale` gives another unit. `--point X,Y` and
 `--box X0,Y0,X1,Y1`, each as often as wanted, ask for single objects; with `--negative-point`, `--mask` or
 `--one-object` all of them ask for one.

@@ -90,7 +90,9 @@ def camera_of(intrinsics: list[float] | None, image_rgb: npt.NDArray[np.uint8]) 
 
 def add_depth_arguments(parser: argparse.ArgumentParser) -> None:
     """The options by which a photo has depth."""
-    parser.add_argument("--depth", type=Path, help="its depth, or for a folder: folder of depth files, same names")
+    parser.add_argument(
+        "--depth", type=Path, help="its depth; of a folder the folder with X.png, X_depth.png or depth_X.png"
+    )
     add_depth_scale_argument(parser)
     parser.add_argument(
         "--intrinsics",

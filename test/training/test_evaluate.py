@@ -220,7 +220,7 @@ def test_evaluation_repeats_itself(data: Path, models: list[str], tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--split", "val"], "expected images in .*got none in this split: its scenes are 4 for test .*the tenth"),
+        (["--split", "val"], "expected images in .*got none in this split: its scenes are 4 for test .*every tenth"),
         (["--model", "nowhere.safetensors"], "there is none"),
         (["--nms-iou", "7"], "nms_iou: expected"),
     ],
