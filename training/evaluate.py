@@ -102,9 +102,7 @@ def _scenes_of(path: Path) -> str:
     """How many scenes each split of a data set has."""
     whole = Dataset.open(path)
     counts = Counter(split for _, split in set(zip(whole.scenes(), whole.splits(), strict=True)))
-    return "its scenes are " + (
-        ", ".join(f"{counts[split]} for {split}" for split in SPLITS if counts[split]) or "none"
-    )
+    return ", ".join(f"{counts[split]} for {split}" for split in SPLITS if counts[split]) or "none"
 
 
 class Scoreboard:
