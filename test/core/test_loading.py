@@ -93,7 +93,7 @@ def test_a_file_is_no_checkpoint_by_chance() -> None:
 
 
 def test_a_checkpoint_folder_is_told_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="expected a model file at .*, got a folder: check the parameter"):
+    with pytest.raises(ModelError, match="expected a model file at .*, got a folder: check the name"):
         Models().segmenter(CONFIG.replace(model=str(tmp_path)))
     (tmp_path / "weights.safetensors").touch()
     with pytest.raises(ModelError, match="got a checkpoint folder .*: make a file of it with `saom export "):
