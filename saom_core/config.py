@@ -107,9 +107,10 @@ class SaomConfig:
     )
     camera_up: str = option_field(
         "auto",
-        "Which way in the picture is up in the world, for cameras on their side or upside down: tables are told from "
-        "walls by it; towards: up is towards the camera, which looks straight down, as into a bin; auto: as the node's "
-        "track_frame or target_frame (z is up there) says, else up",
+        "Which way in the picture is up in the world, for cameras on their side or upside down: things are found and "
+        "named in the picture turned upright, and tables are told from walls by it; towards: up is towards the camera, "
+        "which looks straight down, as into a bin, and nothing is turned; auto: the stream is not turned, and for "
+        "tables up is as the node's track_frame or target_frame (z is up there) says, else up",
         choices=("auto", "up", "down", "left", "right", "towards"),
     )
 

@@ -1,7 +1,7 @@
 """Everything mode: one camera frame in, labelled whole-object instances out.
 
-`OnnxSegmenter.segment` reads as the recipe: letterbox the frame, run the file, cut the masks at camera resolution,
-measure them in depth.
+`OnnxSegmenter.segment` reads as the recipe: turn the frame upright and letterbox it, run the file, cut the masks at
+camera resolution and turn them back, measure them in depth.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from saom_core.prompting.grid import grid_points
 from saom_core.prompting.prompts import MAX_PROMPTS, OPEN, Prompts
 from saom_core.runtime import ModelInfo, OnnxModel
 from saom_core.segmenter import Segmentation, check_frame, named, prompt_count_of
+from saom_core.turning import Turn
 
 logger = logging.getLogger("saom")
 
@@ -134,7 +135,7 @@ class OnnxSegmenter:
     ) -> Segmentation:
         """See `Segmenter.segment`."""
         started = time.perf_counter()
-        box, image_in, depth_in, depth = self._prepare(image_rgb, depth_m)
+        turn, box, image_in, depth_in, depth = self._prepare(image_rgb, depth_m)
         prepared = time.perf_counter()
         thresholds = {
             "score_threshold": max(self.config.score_threshold, LEAST_SCORE),
@@ -145,6 +146,7 @@ class OnnxSegmenter:
         answered = time.perf_counter()
         self._tell_if_full(outputs)
         instances, _ = self._instances(outputs, box, image_in, self.config)
+        instances = turn.back.instances(instances)
         if depth is not None:
             instances = measure(instances, depth, camera if located else None, self.config.camera_up)
         if self.config.drop_surfaces:
@@ -164,9 +166,10 @@ class OnnxSegmenter:
         """See `Segmenter.ask`; the network runs once, and again for prompts whose answer another prompt took."""
         started = time.perf_counter()
         config = self.config.replace(min_area_px=1, max_instances=MAX_PROMPTS)
-        box, image_in, depth_in, depth = self._prepare(image_rgb, depth_m)
+        turn, box, image_in, depth_in, depth = self._prepare(image_rgb, depth_m)
         prompts.check_single(self.info.name)
-        prompts.check(box.source_hw)
+        prompts.check(turn.size_hw)
+        prompts = turn.prompts(prompts)
         count = prompt_count_of(self.info)
         prepared = time.perf_counter()
         runs: list[dict[str, npt.NDArray[Any]]] = []
@@ -186,10 +189,11 @@ class OnnxSegmenter:
         found = [(k, runs[number], row) for number, of_run in enumerate(rows) for k, row in of_run.items()]
         answered = time.perf_counter()
         if not found:
-            return Segmentation(Instances(box.source_hw), _timings_ms(started, prepared, answered))
+            return Segmentation(Instances(turn.size_hw), _timings_ms(started, prepared, answered))
         found.sort(key=lambda item: (-item[1]["scores"][item[2]], item[0]))
         chosen = {name: np.stack([outputs[name][row] for _, outputs, row in found]) for name in runs[0]}
         instances, kept = self._instances(chosen, box, image_in, config)
+        instances = turn.back.instances(instances)
         if depth is not None:
             instances = measure(instances, depth, camera if located else None, self.config.camera_up)
         instances = self.second_opinion(image_rgb, instances, camera)
@@ -220,11 +224,13 @@ class OnnxSegmenter:
 
     def _prepare(
         self, image_rgb: npt.NDArray[np.uint8], depth_m: npt.NDArray[np.floating] | None
-    ) -> tuple[Letterbox, npt.NDArray[np.uint8], npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
-        """How the frame lies in the input, the network's image and depth, and the frame's own cleaned depth."""
+    ) -> tuple[Turn, Letterbox, npt.NDArray[np.uint8], npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
+        """How the frame is turned and lies in the input, the network's image and depth, the frame's cleaned depth."""
         depth = check_frame(image_rgb, depth_m, self.config)
-        box = Letterbox.fit((image_rgb.shape[0], image_rgb.shape[1]), self.info.input_size_hw)
-        return box, box.image(image_rgb), box.depth(depth if self.config.use_depth else None), depth
+        turn = Turn.upright(self.config.camera_up, (image_rgb.shape[0], image_rgb.shape[1]))
+        box = Letterbox.fit(turn.turned_hw, self.info.input_size_hw)
+        seen_m = turn.picture(depth) if depth is not None and self.config.use_depth else None
+        return turn, box, box.image(turn.picture(image_rgb)), box.depth(seen_m), depth
 
     def _instances(
         self,
@@ -233,7 +239,7 @@ class OnnxSegmenter:
         image_in: npt.NDArray[np.uint8],
         config: SaomConfig,
     ) -> tuple[Instances, list[int]]:
-        """Masks at camera resolution from the file's low-resolution logits, and whose rows; small ones are dropped."""
+        """Masks of the upright frame from the file's low-resolution logits, and whose rows; small ones are dropped."""
         kept: list[int] = []
         masks: list[MaskCrop] = []
         boxes = box.to_source(outputs["boxes"].astype(np.float64))
@@ -273,7 +279,8 @@ class OnnxSegmenter:
         """Instances with names that hold on photographs, where they are wanted and can be had."""
         if self.photo_names is None or not self.config.photo_names:
             return instances
-        return self.photo_names.named(image_rgb, instances, self.config.class_score_threshold, camera)
+        threshold, camera_up = self.config.class_score_threshold, self.config.camera_up
+        return self.photo_names.named(image_rgb, instances, threshold, camera, camera_up)
 
     def _named(
         self, outputs: dict[str, npt.NDArray[Any]], kept: list[int], described: npt.NDArray[np.float32] | None

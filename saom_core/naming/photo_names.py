@@ -25,6 +25,7 @@ from saom_core.naming.taught_looks import TaughtLooks
 from saom_core.naming.vocabulary import MEANINGS
 from saom_core.runtime import ModelInfo
 from saom_core.taxonomy import CLASSES, OTHER
+from saom_core.turning import Turn
 
 TEMPERATURE = 0.6
 """Of the classifier's logits: it was trained with smoothed labels, and is surer than it says."""
@@ -79,13 +80,21 @@ class PhotoNames:
         self._household = config.vocabulary == HOUSEHOLD
         self._ids = np.array([given.get(one.name, self._other_id) for one in MEANINGS] + [self._other_id], np.int32)
 
-    def look(self, image_rgb: npt.NDArray[np.uint8], instances: Instances) -> Looks:
-        """What N instances of a picture (H, W, 3) look like, as far as it is needed: each costs a look of its own."""
+    def look(self, image_rgb: npt.NDArray[np.uint8], instances: Instances, camera_up: str = "auto") -> Looks:
+        """What N instances look like, as far as it is needed: each costs a look of its own.
+
+        Args:
+            image_rgb: (H, W, 3) uint8, the picture as the camera gives it.
+            instances: of that picture.
+            camera_up: the option of `SaomConfig`: they are looked at upright.
+        """
         looks = Looks.unknown(len(instances))
+        turn = Turn.upright(camera_up, instances.size_hw)
+        upright_rgb, masks = turn.picture(image_rgb), turn.masks(instances.masks)
         if self.renames:
-            looks.likely[:] = likely_names(self._classifier, image_rgb, instances.masks, TEMPERATURE)
+            looks.likely[:] = likely_names(self._classifier, upright_rgb, masks, TEMPERATURE)
         if self._taught:
-            looks.described[:] = describe(self._classifier, image_rgb, instances.masks)
+            looks.described[:] = describe(self._classifier, upright_rgb, masks)
         return looks
 
     def taught(self, instances: Instances, looks: Looks) -> Instances:
@@ -172,6 +181,7 @@ class PhotoNames:
         instances: Instances,
         threshold: float,
         camera: CameraIntrinsics | None = None,
+        camera_up: str = "auto",
     ) -> Instances:
-        """Instances of one picture, each looked at; see `renamed`."""
-        return self.renamed(instances, self.look(image_rgb, instances), threshold, camera)
+        """Instances of one picture, each looked at; see `look` and `renamed`."""
+        return self.renamed(instances, self.look(image_rgb, instances, camera_up), threshold, camera)

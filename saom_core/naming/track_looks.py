@@ -63,6 +63,7 @@ class TrackLooks:
         instances: Instances,
         threshold: float,
         camera: CameraIntrinsics | None = None,
+        camera_up: str = "auto",
     ) -> Instances:
         """The instances of the next frame with names; until a thing was looked at, model and size alone name it.
 
@@ -71,9 +72,10 @@ class TrackLooks:
             instances: N tracked ones, with the names that the model itself gives their tracks.
             threshold: least score of a name that is given.
             camera: of the picture.
+            camera_up: see `PhotoNames.look`.
         """
         self._frame += 1
-        self._look(image_rgb, instances)
+        self._look(image_rgb, instances, camera_up)
         looks = Looks.unknown(len(instances))
         for k, track_id in enumerate(instances.track_ids.tolist()):
             known = self._known.get(track_id)
@@ -86,7 +88,7 @@ class TrackLooks:
             instances = self._steady(instances, looks.likely, threshold, camera)
         return self._names.taught(instances, looks)
 
-    def _look(self, image_rgb: npt.NDArray[np.uint8], instances: Instances) -> None:
+    def _look(self, image_rgb: npt.NDArray[np.uint8], instances: Instances, camera_up: str) -> None:
         """Looks at those things of which least is known."""
         waiting = []
         for k, track_id in enumerate(instances.track_ids.tolist()):
@@ -100,7 +102,7 @@ class TrackLooks:
         chosen = sorted(k for _, _, k in sorted(waiting)[: self._looks_a_frame])
         if not chosen:
             return
-        seen = self._names.look(image_rgb, instances.select(chosen))
+        seen = self._names.look(image_rgb, instances.select(chosen), camera_up)
         for k, likely, described in zip(chosen, seen.likely, seen.described, strict=True):
             new = _Known(np.zeros_like(likely), np.zeros_like(described), looks=0, looked=0, seen=self._frame)
             known = self._known.setdefault(int(instances.track_ids[k]), new)
@@ -166,7 +168,7 @@ class StreamNames:
         """See `TrackLooks.named`; `config` has the stream's own options."""
         if self._looks is None or not config.photo_names:
             return instances
-        return self._looks.named(image_rgb, instances, config.class_score_threshold, camera)
+        return self._looks.named(image_rgb, instances, config.class_score_threshold, camera, config.camera_up)
 
 
 class NamedStream:

@@ -45,6 +45,7 @@ from saom_core.sam.memory import DECODED_BYTES, DRAWN_BYTES, at_once
 from saom_core.sam.network import SamModel
 from saom_core.sam.options import SamEverythingOptions
 from saom_core.segmenter import Segmentation, check_frame, named
+from saom_core.turning import Turn
 
 logger = logging.getLogger("saom")
 
@@ -157,7 +158,8 @@ class SamSegmenter:
             return self._engine().segment(image_rgb, depth_m, camera, located)
         depth, options = check_frame(image_rgb, depth_m, self.config), self.options
         clock = _Clock(self._sam.device)
-        size_hw = (image_rgb.shape[0], image_rgb.shape[1])
+        turn = Turn.upright(self.config.camera_up, (image_rgb.shape[0], image_rgb.shape[1]))
+        image_rgb, size_hw = turn.picture(image_rgb), turn.turned_hw
         boxes, layers = generate_crop_boxes(size_hw, options.crop_n_layers, options.crop_overlap_ratio)
         with torch.inference_mode():
             parts = [
@@ -168,7 +170,7 @@ class SamSegmenter:
             found = Candidates.join(parts)
             if len(boxes) > 1:  # where masks of two crops overlap, the one from the smaller crop stays
                 found = found.without_duplicates(1 / found.crop_area, options.crop_nms_thresh)
-            instances = self._instances(found, size_hw, options)
+            instances = turn.back.instances(self._instances(found, size_hw, options))
             if depth is not None:
                 instances = measure(instances, depth, camera if located else None, self.config.camera_up)
             if self.config.drop_surfaces:
@@ -191,15 +193,17 @@ class SamSegmenter:
         clock = _Clock(self._sam.device)
         if not len(prompts):
             return Segmentation(Instances(size_hw), clock.timings_ms)
-        asked = prompts.each()
+        turn = Turn.upright(self.config.camera_up, size_hw)
+        asked = turn.prompts(prompts).each()
         with torch.inference_mode():
             with clock.stage("encoder"):
-                image = AskedImage(self.model, image_rgb)
+                image = AskedImage(self.model, turn.picture(image_rgb))
             with clock.stage("decoder"):
                 answers = [(k, answer) for k, one in enumerate(asked) if (answer := image.answer(one)) is not None]
             with clock.stage("postprocess"):
                 answers.sort(key=lambda item: -item[1].score)
-                instances = self._answered(size_hw, [answer for _, answer in answers], [asked[k] for k, _ in answers])
+                upright = [answer for _, answer in answers], [asked[k] for k, _ in answers]
+                instances = turn.back.instances(self._answered(turn.turned_hw, *upright))
                 if depth is not None:
                     instances = measure(instances, depth, camera if located else None, self.config.camera_up)
                 instances = self._engine().second_opinion(image_rgb, instances, camera)

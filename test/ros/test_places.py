@@ -227,6 +227,20 @@ def test_a_table_that_nothing_tells_of_is_told_after_some_frames(options: dict[s
     assert spot.table_in_doubt == TABLE_IN_DOUBT, "a picture of its own among the frames says nothing of the stream"
 
 
+@pytest.mark.parametrize(
+    ("tilt_deg", "up"), [(0, "up"), (55, "up"), (-55, "up"), (65, "left"), (-65, "right"), (180, "down")]
+)
+def test_a_picture_that_is_nearly_upright_is_not_turned_by_tf(tilt_deg: float, up: str) -> None:
+    sine, cosine = np.sin(np.radians(tilt_deg) / 2), np.cos(np.radians(tilt_deg) / 2)
+    level = RigidTransform(np.array([-cosine, sine, sine, cosine]) * np.sqrt(0.5), np.zeros(3))
+
+    class Tilted:
+        def transform(self, *_: object) -> RigidTransform:
+            return level
+
+    assert places(Tilted(), target_frame="base_link").camera_up(HEADER) == up
+
+
 def test_what_auto_means_for_a_picture_that_is_not_of_the_stream() -> None:
     class Side:
         def transform(self, *_: object) -> RigidTransform:

@@ -24,10 +24,12 @@ from saom_core.errors import ConfigError, InputError, ModelError  # noqa: E402
 from saom_core.instances import Instances  # noqa: E402
 from saom_core.loading import Models, load_segmenter  # noqa: E402
 from saom_core.prompting.grid import grid_points  # noqa: E402
+from saom_core.prompting.prompts import Prompts  # noqa: E402
 from saom_core.sam.checkpoints import write_checkpoint  # noqa: E402
 from saom_core.sam.network import SamModel  # noqa: E402
 from saom_core.sam.options import SamEverythingOptions  # noqa: E402
 from saom_core.sam.segmenter import SamSegmenter, load_sam  # noqa: E402
+from saom_core.segmenter import Segmentation  # noqa: E402
 
 CONFIG = SaomConfig(provider="cpu", class_score_threshold=0.0)
 LET_THROUGH = {"points_per_side": 8, "pred_iou_thresh": 0.4, "stability_score_thresh": 0.8, "box_nms_thresh": 0.7}
@@ -248,3 +250,21 @@ def test_segmenters_of_one_checkpoint_share_its_network(checkpoint: Path) -> Non
     assert isinstance(first, SamSegmenter) and isinstance(second, SamSegmenter)
     assert first.model.sam is second.model.sam
     assert (first.config.score_threshold, second.config.score_threshold) == (0.5, 0.9)
+
+
+@pytest.mark.parametrize("kind", ["generator", "as the file", "asked"])
+def test_a_camera_on_its_side_sees_what_an_upright_one_sees(checkpoint: Path, kind: str) -> None:
+    on_its_side = segmenter(checkpoint) if kind == "generator" else load_sam(CONFIG.replace(model=str(checkpoint)))
+    image = photo(96, 128)
+
+    def seen(image: np.ndarray, prompts: Prompts, up: str) -> Segmentation:
+        on_its_side.config = on_its_side.config.replace(camera_up=up)
+        return on_its_side.ask(image, prompts) if kind == "asked" else on_its_side.segment(image)
+
+    upright = seen(image, Prompts(np.array([[40.0, 30.0]]), np.array([[20.0, 10.0, 90.0, 70.0]])), "up")
+    turned = Prompts(np.array([[30.0, 88.0]]), np.array([[10.0, 38.0, 70.0, 108.0]]))  # x' = y, y' = 128 - x
+    found = seen(np.rot90(image), turned, "left")
+    assert len(found.instances) > 1 and found.prompts == upright.prompts
+    np.testing.assert_array_equal(found.instances.dense_masks(), np.rot90(upright.instances.dense_masks(), 1, (1, 2)))
+    assert found.instances.class_names == upright.instances.class_names
+    np.testing.assert_array_equal(found.instances.scores, upright.instances.scores)
