@@ -32,7 +32,7 @@ CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi"
 CAMERA_FPS = 30.0
 """Frames per second of a camera that does not tell."""
 LOST_SHARE = 0.02
-"""Containers estimate their number of frames; a video that ends more than this share before it is cut or damaged."""
+"""Containers estimate their length; a video that ends more than this share before it is cut or damaged."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,16 @@ class Video:
         self.frame_count = int(count) if not self.is_camera and 0 < count < 2**40 else None
         """How many frames the file says it has; None: it does not say, or a camera."""
         self.frames_read = 0
+        self._last_s = 0.0  # stamp of the last frame that was read
 
     @property
     def is_cut(self) -> bool:
-        """Whether the frames ended well before those that the file announces; of use when they have been read."""
-        announced = self.frame_count or 0
-        return announced - self.frames_read > max(1, LOST_SHARE * announced)
+        """Whether the frames ended well before those that the file announces; of use when they have been read.
+
+        By their times: of a variable rate there are fewer than length times rate, which containers announce.
+        """
+        announced_s = (self.frame_count or 0) / self.fps
+        return announced_s - self._last_s - 1 / self.fps > max(1 / self.fps, LOST_SHARE * announced_s) * (1 + 1e-6)
 
     def __iter__(self) -> Iterator[Frame]:
         image_bgr, at_s, last_s = self._first, self._first_at_s, -1.0
@@ -90,6 +94,7 @@ class Video:
             stamp_s = at_s - begun_s if at_s - begun_s > last_s else last_s + 1 / self.fps
             image_rgb = np.ascontiguousarray(image_bgr[:, :, ::-1], np.uint8)
             index, last_s = self.frames_read, stamp_s
+            self._last_s = stamp_s
             self.frames_read += 1
             yield Frame(image_rgb, index, stamp_s)
             read, image_bgr = self._capture.read()

@@ -92,6 +92,31 @@ def test_a_cut_video_is_known(tmp_path: Path) -> None:
     assert 0 < LOST_SHARE < 0.1
 
 
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_a_whole_video_of_a_variable_rate_is_not_cut(tmp_path: Path, suffix: str) -> None:
+    """As of a phone in the dark or of a screen: 24 frames in 7.6 s, where 10 a second would be 76."""
+    av = pytest.importorskip("av")
+    ticks = [*range(8), *range(10, 50, 5), *range(50, 60, 4), 70, 71, 72, 74, 75]  # tenths of a second
+    rng, path = np.random.default_rng(0), tmp_path / f"a{suffix}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for tick in ticks:
+            frame = av.VideoFrame.from_ndarray(rng.integers(0, 255, (48, 64, 3), dtype=np.uint8), format="rgb24")
+            frame.pts = tick
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    video = Video(path)
+    stamps = [frame.stamp_s for frame in video]
+    np.testing.assert_allclose(stamps, np.array(ticks) / 10, atol=0.02)
+    assert not video.is_cut
+    if suffix == ".mkv":  # it announces by its length and rate more frames than there are
+        assert video.frame_count is not None and video.frame_count > 2 * len(ticks)
+        (tmp_path / "b.mkv").write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        cut = Video(tmp_path / "b.mkv")
+        assert 0 < len(list(cut)) < len(ticks) and cut.is_cut
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [(None, "No such file"), (b"", "an empty file"), (b"no video at all", "convert it with `ffmpeg")],
