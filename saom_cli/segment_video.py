@@ -25,7 +25,7 @@ from saom_core.files import check_output
 from saom_core.instances import Instances
 from saom_core.loading import load_segmenter
 from saom_core.naming.track_looks import NamedStream
-from saom_core.overlay import draw_overlay
+from saom_core.overlay import draw_overlay, name_and_score
 from saom_core.pictures.videos import Frame, Video, VideoWriter, check_video_output
 from saom_core.segmenter import Segmenter
 
@@ -161,10 +161,7 @@ class _Sink:
 
 def _overlay(image_rgb: npt.NDArray[np.uint8], instances: Instances) -> npt.NDArray[np.uint8]:
     """The frame with its objects and their ids."""
-    labels = [
-        f"{track_id} {name or 'object'} {score:.2f}"
-        for track_id, name, score in zip(instances.track_ids, instances.class_names, instances.scores, strict=True)
-    ]
+    labels = [f"{track_id} {name_and_score(instances, k)}" for k, track_id in enumerate(instances.track_ids)]
     return draw_overlay(image_rgb, instances, labels=labels)
 
 

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from saom_core.taxonomy import OTHER
+
 Image = npt.NDArray[np.uint8]
 
 
@@ -43,6 +45,10 @@ class Instances(Protocol):
     @property
     def scores(self) -> npt.NDArray[np.float32]:
         """(N,) predicted quality, 0..1."""
+
+    @property
+    def class_scores(self) -> npt.NDArray[np.float32]:
+        """(N,) how likely the name is, 0..1; 0 where that is not known."""
 
     @property
     def distances_m(self) -> npt.NDArray[np.float32]:
@@ -79,7 +85,8 @@ def draw_overlay(
         image_rgb: (H, W, 3) uint8.
         instances: of an image of the same size.
         alpha: opacity of the masks, 0..1.
-        labels: write class, score and, where known, distance beside each instance; or a text for each.
+        labels: write `name_and_score` and, where known, distance beside each instance; or a text for each. A text that
+            is larger than its instance's box, or would lie on that of a better instance, is left out.
 
     Returns:
         (H, W, 3) uint8, a copy.
@@ -94,9 +101,16 @@ def draw_overlay(
         contours, _ = cv2.findContours(padded, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=(mask.x - 1, mask.y - 1))
         cv2.drawContours(picture, contours, -1, colors[k], thickness, cv2.LINE_AA)
     if labels:
-        for k in by_area:
-            _draw_label(picture, instances, k, _label(instances, k) if labels is True else labels[k])
+        taken = np.zeros(instances.size_hw, np.bool_)
+        for k in range(len(instances)):  # by falling score
+            _draw_label(picture, taken, instances.masks[k], _label(instances, k) if labels is True else labels[k])
     return picture
+
+
+def name_and_score(instances: Instances, k: int) -> str:
+    """The name of an instance and how sure that is; of one without a name, how sure its mask is."""
+    name, score = instances.class_names[k], instances.class_scores[k]
+    return f"{name or 'object'} {instances.scores[k] if name in ('', OTHER) or not score else score:.2f}"
 
 
 def _tinted(image_rgb: Image, instances: Instances, colors: list[tuple[int, int, int]], alpha: float) -> Image:
@@ -113,16 +127,28 @@ def _tinted(image_rgb: Image, instances: Instances, colors: list[tuple[int, int,
 
 
 def _label(instances: Instances, k: int) -> str:
-    text = f"{instances.class_names[k] or 'object'} {instances.scores[k]:.2f}"
+    text = name_and_score(instances, k)
     return text + f" {instances.distances_m[k]:.2f}m" if np.isfinite(instances.distances_m[k]) else text
 
 
-def _draw_label(picture: Image, instances: Instances, k: int, text: str) -> None:
-    scale = max(0.35, max(instances.size_hw) / 640 * 0.38)
+def _draw_label(picture: Image, taken: npt.NDArray[np.bool_], mask: Mask, text: str) -> None:
+    """Writes a text on a mask, unless it hides the object or what is written already.
+
+    Args:
+        picture: (H, W, 3), drawn on.
+        taken: (H, W) where texts are; this one is added.
+        mask: of the instance.
+        text: what is written.
+    """
+    scale = max(0.35, max(taken.shape) / 640 * 0.38)
     (width, height), baseline = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
-    column, row = _anchor_xy(instances.masks[k])
+    column, row = _anchor_xy(mask)
     x = int(np.clip(column - width // 2, 0, max(0, picture.shape[1] - width)))
     y = int(np.clip(row + height // 2, height + 1, max(height + 1, picture.shape[0] - baseline - 1)))
+    window = np.s_[max(0, y - height - 2) : y + baseline + 1, max(0, x - 1) : x + width + 2]
+    if (width + 3) * (height + baseline + 3) > mask.crop.size or taken[window].any():
+        return
+    taken[window] = True
     cv2.rectangle(picture, (x - 1, y - height - 2), (x + width + 1, y + baseline), (20, 20, 20), cv2.FILLED)
     cv2.putText(picture, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from saom_core.instances import Instances, MaskCrop
-from saom_core.overlay import draw_overlay, instance_color
+from saom_core.overlay import draw_overlay, instance_color, name_and_score
 
 SIZE = (60, 90)
 RNG = np.random.default_rng(5)
@@ -89,3 +89,41 @@ def test_a_tracked_object_keeps_its_colour() -> None:
     before = dataclasses.replace(instances_of(one, two), track_ids=np.array([7, 8], np.int32))
     after = dataclasses.replace(instances_of(two, one), track_ids=np.array([8, 7], np.int32))
     np.testing.assert_array_equal(draw_overlay(IMAGE, before, labels=False), draw_overlay(IMAGE, after, labels=False))
+
+
+def test_the_number_beside_a_name_is_the_score_of_the_name() -> None:
+    masks = [rectangle(5, 5, 20, 20)] * 4
+    known = dataclasses.replace(
+        instances_of(*masks),
+        scores=np.array([0.94, 0.9, 0.8, 0.7], np.float32),
+        class_names=("Vase", "Other", "", "Cup"),
+        class_scores=np.array([0.51, 0.6, 0.3, 0.0], np.float32),
+    )
+    texts = [name_and_score(known, k) for k in range(4)]
+    assert texts == ["Vase 0.51", "Other 0.90", "object 0.80", "Cup 0.70"]
+
+
+def written(*boxes: tuple[int, int, int, int]) -> list[bool]:
+    """Whether each of some rectangles, by falling score, has its text in the middle, in a picture of 160 x 120."""
+    size_hw, masks = (120, 160), []
+    for top, left, bottom, right in boxes:
+        mask = np.zeros(size_hw, bool)
+        mask[top:bottom, left:right] = True
+        masks.append(MaskCrop.from_dense(mask))
+    found = Instances.from_masks(size_hw, masks, np.linspace(0.9, 0.5, len(masks)).astype(np.float32))
+    image = np.full((*size_hw, 3), 128, np.uint8)
+    ground = (draw_overlay(image, found) == (20, 20, 20)).all(axis=-1)
+    return [bool(ground[(y0 + y1) // 2 - 4 : (y0 + y1) // 2 + 4, x0:x1].any()) for y0, x0, y1, x1 in boxes]
+
+
+def test_a_text_hides_neither_its_object_nor_another_text() -> None:
+    large, below, small = (0, 0, 50, 160), (60, 0, 110, 160), (112, 70, 119, 80)
+    assert written(large, below) == [True, True]
+    assert written(large, small) == [True, False], "larger than its object"
+    image, mask = np.zeros((120, 160, 3), np.uint8), np.zeros((120, 160), bool)
+    mask[20:100, 20:140] = True
+    one = Instances.from_masks((120, 160), [MaskCrop.from_dense(mask)], np.array([0.9], np.float32))
+    twice = Instances.from_masks((120, 160), [MaskCrop.from_dense(mask)] * 2, np.array([0.9, 0.8], np.float32))
+    white = [(draw_overlay(image, it, labels=["IIII", "MM"][: len(it)]) > 200).all(axis=-1) for it in (one, twice)]
+    assert white[0].any()
+    np.testing.assert_array_equal(*white, "the better one's text alone is written")

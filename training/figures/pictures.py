@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saom_core.instances import Instances, MaskCrop
-from saom_core.overlay import draw_overlay
+from saom_core.overlay import draw_overlay, name_and_score
 
 from .comparison import Comparison, GroundTruth
 
@@ -101,7 +101,7 @@ def draw_answer(image_rgb: Image, instances: Instances, truth: GroundTruth, *, p
     for g, k in outcome.matches.items():
         keys[k] = g
     instances = dataclasses.replace(instances, track_ids=keys)
-    texts = [f"{n or 'object'} {s:.2f}" for n, s in zip(instances.class_names, instances.scores, strict=True)]
+    texts = [name_and_score(instances, k) for k in range(len(instances))]
     picture = _drawn(image_rgb, instances, texts, outcome.false_alarms)
     for x, y in instances.points_xy * _factor(image_rgb) if points else ():
         cv2.circle(picture, (int(x), int(y)), 5, (0, 0, 0), cv2.FILLED, cv2.LINE_AA)
