@@ -132,25 +132,29 @@ def _label(instances: Instances, k: int) -> str:
 
 
 def _draw_label(picture: Image, taken: npt.NDArray[np.bool_], mask: Mask, text: str) -> None:
-    """Writes a text on a mask, unless it hides the object or what is written already.
+    """Writes a text on a mask, unless it hides the object; a little higher or lower where another text is.
 
     Args:
         picture: (H, W, 3), drawn on.
         taken: (H, W) where texts are; this one is added.
         mask: of the instance.
-        text: what is written.
+        text: what is written; not at all where others leave no room on the object.
     """
     scale = max(0.35, max(taken.shape) / 640 * 0.38)
     (width, height), baseline = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    line = height + baseline + 3
+    if (width + 3) * line > mask.crop.size:
+        return
     column, row = _anchor_xy(mask)
     x = int(np.clip(column - width // 2, 0, max(0, picture.shape[1] - width)))
-    y = int(np.clip(row + height // 2, height + 1, max(height + 1, picture.shape[0] - baseline - 1)))
-    window = np.s_[max(0, y - height - 2) : y + baseline + 1, max(0, x - 1) : x + width + 2]
-    if (width + 3) * (height + baseline + 3) > mask.crop.size or taken[window].any():
-        return
-    taken[window] = True
-    cv2.rectangle(picture, (x - 1, y - height - 2), (x + width + 1, y + baseline), (20, 20, 20), cv2.FILLED)
-    cv2.putText(picture, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA)
+    for middle in (row, row - line, row + line, row - 2 * line, row + 2 * line):
+        y = int(np.clip(middle + height // 2, height + 1, max(height + 1, picture.shape[0] - baseline - 1)))
+        window = np.s_[max(0, y - height - 2) : y + baseline + 1, max(0, x - 1) : x + width + 2]
+        if mask.y <= middle < mask.y + mask.crop.shape[0] and not taken[window].any():
+            taken[window] = True
+            cv2.rectangle(picture, (x - 1, y - height - 2), (x + width + 1, y + baseline), (20, 20, 20), cv2.FILLED)
+            cv2.putText(picture, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA)
+            return
 
 
 def _anchor_xy(mask: Mask) -> tuple[int, int]:

@@ -120,10 +120,11 @@ def test_a_text_hides_neither_its_object_nor_another_text() -> None:
     large, below, small = (0, 0, 50, 160), (60, 0, 110, 160), (112, 70, 119, 80)
     assert written(large, below) == [True, True]
     assert written(large, small) == [True, False], "larger than its object"
-    image, mask = np.zeros((120, 160, 3), np.uint8), np.zeros((120, 160), bool)
-    mask[20:100, 20:140] = True
-    one = Instances.from_masks((120, 160), [MaskCrop.from_dense(mask)], np.array([0.9], np.float32))
-    twice = Instances.from_masks((120, 160), [MaskCrop.from_dense(mask)] * 2, np.array([0.9, 0.8], np.float32))
-    white = [(draw_overlay(image, it, labels=["IIII", "MM"][: len(it)]) > 200).all(axis=-1) for it in (one, twice)]
-    assert white[0].any()
-    np.testing.assert_array_equal(*white, "the better one's text alone is written")
+    image, best, texts = np.zeros((120, 160, 3), np.uint8), np.array([0.9, 0.8], np.float32), ["IIII", "MM"]
+    for bottom, rows_of_text in ((100, 2), (34, 1)):
+        mask = np.zeros((120, 160), bool)
+        mask[20:bottom, 20:140] = True
+        one, two = (Instances.from_masks((120, 160), [MaskCrop.from_dense(mask)] * n, best[:n]) for n in (1, 2))
+        first, both = ((draw_overlay(image, it, labels=texts[: len(it)]) > 200).all(axis=-1) for it in (one, two))
+        assert first.any() and both[first].all(), "the better one's text is where it is alone"
+        assert (both.sum() > first.sum()) == (rows_of_text == 2), "the other one goes higher or lower, or is left out"
