@@ -89,11 +89,7 @@ def _told(error: BaseException, on_interrupt: str) -> tuple[int, str]:
     from saom_core.errors import SaomError
 
     if isinstance(error, SaomError):
-        if isinstance(error.__cause__, ModuleNotFoundError):
-            from saom_core.missing import missing_package
-
-            return USAGE, missing_package(error.__cause__)
-        return FAILED, str(error)
+        return USAGE if isinstance(error.__cause__, ModuleNotFoundError) else FAILED, str(error)
     if _is_out_of_memory(error):
         return FAILED, f"out of memory ({_line(error)}): use smaller pictures or batches, or fewer processes"
     if isinstance(error, OSError) and error.errno is not None:

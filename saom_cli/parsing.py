@@ -14,7 +14,7 @@ class OneLineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """See `argparse.ArgumentParser.error`."""
         further = message.removeprefix("unrecognized arguments: ").split()
-        if message.startswith("unrecognized arguments: ") and any(Path(word).exists() for word in further):
+        if message.startswith("unrecognized arguments: ") and all(Path(word).exists() for word in further):
             shown = " ".join(further[:3]) + (" ..." if len(further) > 3 else "")
             message = f"expected one photo, one file or one folder at a time, got also {shown}"
         self.exit(2, f"{self.prog}: {message} (`{self.prog} --help` lists what there is)\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Callable, Iterable
@@ -12,6 +13,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from saom_core.errors import InputError
+
+_DRAFT = re.compile(r"\..+\.\d+(\.[0-9a-f]{8})?\.tmp")
+"""Names that `draft_of` gives, and gave before they had random characters."""
 
 
 def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:
@@ -64,7 +68,8 @@ def draft_of(path: Path, suffix: str = "") -> Path:
 def remove_drafts(folder: Path) -> None:
     """Removes what killed processes have left of `write_atomically`; no living one may be writing there."""
     for draft in folder.glob(".*.tmp"):
-        draft.unlink(missing_ok=True)
+        if _DRAFT.fullmatch(draft.name):
+            draft.unlink(missing_ok=True)
 
 
 def user_cache() -> Path:

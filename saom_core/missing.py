@@ -6,6 +6,8 @@ _PACKAGES = {
     "cv2": "OpenCV: pip install opencv-python-headless, or opencv-python, which opens windows too",
     "onnxruntime": "onnxruntime: pip install onnxruntime, or onnxruntime-gpu for CUDA and TensorRT",
     "numpy": "numpy: pip install numpy",
+    "scipy": "scipy: pip install scipy",
+    "OpenEXR": "OpenEXR: pip install OpenEXR",
     "tqdm": "tqdm: pip install tqdm",
     "shtab": "shtab: pip install shtab",
     "rosbags": "rosbags: pip install rosbags",

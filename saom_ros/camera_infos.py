@@ -15,6 +15,9 @@ KEPT = 32
 PATIENCE_S = 0.05
 """A driver sends the picture first, and its camera_info a moment later."""
 
+HOPE, REGAINED = 3.0, 0.25
+"""So many waits in vain end the waiting; each picture whose camera_info is there gives some of it back."""
+
 
 class CameraInfos:
     """The last camera_infos of one topic; they come and are asked for in different threads."""
@@ -24,6 +27,7 @@ class CameraInfos:
         self._newest: CameraInfo | None = None
         self._asked_ns = 0  # stamp of the last picture
         self._together = False  # whether they come with the stamps of the pictures
+        self._hope = HOPE
         self._changed = threading.Condition()
 
     def add(self, info: CameraInfo) -> None:
@@ -42,12 +46,14 @@ class CameraInfos:
     def of(self, header: Header) -> CameraInfo | None:
         """That of a picture's stamp, else the newest; None where none has come. Not to be called by the executor.
 
-        Where they come with the stamps of the pictures it is waited for.
+        Where they come with the stamps of the pictures it is waited for, unless that was in vain again and again.
         """
         stamp = stamp_ns(header)
         with self._changed:
             self._asked_ns = stamp
-            if stamp and self._together:
+            waits = bool(stamp) and self._together and stamp not in self._by_stamp and self._hope >= 1
+            if waits:
                 self._changed.wait_for(lambda: stamp in self._by_stamp, PATIENCE_S)
             self._together = stamp in self._by_stamp
+            self._hope = min(HOPE, self._hope + REGAINED) if self._together else self._hope - waits
             return self._by_stamp.get(stamp, self._newest)

@@ -29,8 +29,6 @@ TABLE_IN_DOUBT = (
     "camera_up to the direction of the picture that is up (towards: the camera looks straight down), or target_frame "
     "to a frame whose z is up; if it is a wall, camera_up: up says that the camera is mounted as usual"
 )
-NEAR_UPRIGHT = 0.5
-"""Cosine of the tilt, seen in the picture, up to which a picture of its own is taken as upright: 60 degrees."""
 SURFACE = "it is a surface, and the parameter drop_surfaces leaves those out"
 
 
@@ -90,16 +88,10 @@ class Places:
         return frame != of_picture and not body and not frame.endswith(("_optical", "_optical_frame"))
 
     def camera_up(self, header: Header) -> str:
-        """The option `camera_up` for a picture that is not of the stream: tf says once what "auto" means for it.
-
-        The picture is turned by it, and one that is nearly upright must not be.
-        """
+        """The option `camera_up` for a picture that is not of the stream: tf says once what "auto" means for it."""
         camera_up = self._options.core.camera_up
         pose = self.camera_pose(header)[0] if camera_up == "auto" and self._z_is_up(header) else None
-        if pose is None:
-            return camera_up
-        up = pose[2, :3]
-        return "up" if -up[1] > NEAR_UPRIGHT * np.hypot(up[0], up[1]) else image_direction(up)
+        return camera_up if pose is None else image_direction(pose[2, :3])
 
     def wanted(self, answer: Answer) -> tuple[Answer, str]:
         """An answer without what the parameters leave out, and what is wrong with them ("" for nothing).

@@ -32,7 +32,7 @@ from saom_core.memory import peak_memory_mb
 from saom_core.model_file.contract import THRESHOLDS
 
 from .dataset import Dataset
-from .networks.everything import grid_prompts_xy
+from .networks.everything import EverythingGraph, grid_prompts_xy
 from .networks.exportable import Exportable, load_exportable, round_weights
 from .onnx_files.file import converted, message, write, write_sha256
 from .onnx_files.int8 import Int8Options, check_weights, write_int8
@@ -99,7 +99,14 @@ def export(checkpoint: Path, path: Path, options: ExportOptions | None = None) -
     grid = options.grid or source.grid
     prompts = grid_prompts_xy(*grid, size_hw)
     further = source.graph.further_inputs
-    tried = cases(size_hw, prompts, depth=source.uses_depth, thorough=not source.costly, further=further)
+    tried = cases(
+        size_hw,
+        prompts,
+        depth=source.uses_depth,
+        thorough=not source.costly,
+        further=further,
+        scored_twice=isinstance(source.graph, EverythingGraph) and source.graph.network.mask_iou_head is not None,
+    )
     expected = [(case, torch_answer(source.graph, case)) for case in islice(tried, options.calls)]
     half = options.precision == "fp16"
     if half:

@@ -224,7 +224,8 @@ def _tell_untaught_names(args: argparse.Namespace, final: Path) -> None:
     named = args.out.with_name(args.out.name + "-named")
     words = ["--classes-only", "--data", args.data, "--init", final, "--out", named]
     logger.warning(
-        "its class layers are new: masks are learned here, names are not. Teach them before `saom export`:\n"
+        "its class layers are new: masks are learned here, names are not. Teach them, and then the scores "
+        "(--scores-only), before `saom export`:\n"
         "saom finetune %s",
         shlex.join(map(str, words)),
     )

@@ -61,13 +61,19 @@ def photos_and_maps(path: Path) -> tuple[list[Path], list[Path]]:
 
 
 def without_maps(pictures: Sequence[Path]) -> list[Path]:
-    """Those that are photos: a PNG of one channel with 16 bits is depth or labels, unless there is nothing else."""
+    """Those that are photos: a PNG or TIFF of one channel with 16 bits or more is no photo, unless all are such."""
     photos = [picture for picture in pictures if not _is_map(picture)]
     return photos or list(pictures)
 
 
 def _is_map(path: Path) -> bool:
-    """Whether a file is a PNG of one channel with 16 bits, by its header (RFC 2083, 4.1.1): depth 16, colour type 0."""
+    """Whether a file has one channel of more than 8 bits: depth or labels.
+
+    A PNG is known by its header (RFC 2083, 4.1.1): depth 16, colour type 0. A TIFF has that anywhere, so it is read.
+    """
+    if path.suffix.lower() in (".tif", ".tiff"):
+        stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        return stored is not None and stored.ndim == 2 and stored.dtype != np.uint8
     try:
         with path.open("rb") as file:
             head = file.read(26)

@@ -75,7 +75,7 @@ class BoxMemory:
         self._planes: SeenPlanes | None = None
         self._frame = 0
         self.table_in_doubt = False
-        """Whether the last frame had a large plane, and none that is upright; see `Scene.table_in_doubt`."""
+        """Whether the last frame had a large plane that may be the table, and nothing stands on one that is upright."""
 
     def locate(
         self,
@@ -138,7 +138,9 @@ class BoxMemory:
             )
         if remember:
             self._remember(found)
-            self._planes, self.table_in_doubt = scene.seen, scene.table_in_doubt
+            # a plane that things stand on is the table, whatever else there is
+            believed = bool(scene.planes) and (not found or bool((support.supported_by >= 0).any()))
+            self._planes, self.table_in_doubt = scene.seen, not believed and scene.table_in_doubt
             self._surfaces = {int(track_id) for track_id in instances.track_ids[support.is_surface] if track_id >= 0}
         return dataclasses.replace(instances, centroids_m=centroids, boxes3d=boxes, support=support)
 

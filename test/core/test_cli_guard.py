@@ -181,7 +181,7 @@ def test_interrupt_while_modules_are_loaded(tmp_path: Path) -> None:
         (
             "torch",
             ["segment", "photo.jpg", "--model", "sam.pth"],
-            "saom segment: needs the package torch: run pip install",
+            "saom segment: sam.pth: a checkpoint needs the package torch, which is not there: run pip install",
         ),
         ("torch", ["info", "sam.pth"], "saom info: needs the package torch: run pip install '.[train]' in a checkout"),
         ("torch", ["finetune", "--help"], "saom finetune: needs the package torch"),

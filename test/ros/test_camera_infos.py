@@ -64,6 +64,19 @@ def test_where_they_come_together_the_one_that_comes_a_moment_later_is_waited_fo
     assert infos.of(at(3)) is second, "it was lost on the way"
 
 
+@pytest.mark.parametrize(("every", "most"), [(1, 4), (2, 8)])  # all come too late; every second one is lost
+def test_waiting_in_vain_comes_to_an_end(monkeypatch: pytest.MonkeyPatch, every: int, most: int) -> None:
+    infos, waits = CameraInfos(), []
+    monkeypatch.setattr(infos._changed, "wait_for", lambda ready, timeout_s: waits.append(timeout_s))
+    for second in range(1, 41):
+        if every == 2 and second % 2:
+            infos.add(info(second))
+        infos.of(at(second))
+        if every == 1:
+            infos.add(info(second))
+    assert 1 <= len(waits) <= most
+
+
 @pytest.mark.slow
 def test_the_region_of_interest_moves_while_the_picture_comes_first(start: StartNode, robot: Robot) -> None:
     """As image_transport sends them; the same pixels lie elsewhere with each frame."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,7 @@ PROBES = 100
 """At least one of the first so many pictures must be there, or the folder is the wrong one."""
 CROWDS = ("ignore", "objects")
 """What becomes of a crowd of a class: pixels that are not asked about, or an object as any other."""
+NAMELESS = "picture skipped: its name is none of a file"
 TWICE = "picture that two files of annotations name: the first one counts"
 LEAST_INSIDE = 0.5  # share of a part's mask that must lie in the mask of the whole it is given to
 
@@ -186,7 +187,9 @@ def _once_each(source: Source, scene_prefix: str) -> Source:
     pictures: dict[str, Listed] = {}
     faults = list(source.faults)
     for one in source.pictures:
-        if pictures.setdefault(one.file_name, one) is not one:
+        if PurePath(one.file_name).name in ("", ".."):
+            faults.append((NAMELESS, f"{one.file_name!r}: {NAMELESS}"))
+        elif pictures.setdefault(one.file_name, one) is not one:
             faults.append((TWICE, f"{one.file_name}: {TWICE}"))
     listed = [replace(one, scene=scene_prefix + _scene(one)) for one in pictures.values()]
     return replace(source, pictures=listed, faults=faults)

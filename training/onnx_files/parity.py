@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from saom_core.errors import SaomError
-from saom_core.everything import FURTHER_INPUTS
+from saom_core.everything import FURTHER_INPUTS, LEAST_SCORE
 from saom_core.letterbox import Letterbox
 from saom_core.model_file.contract import OUTPUTS_OF_THE_IMAGE
 from saom_core.prompting.prompts import OPEN
@@ -26,6 +26,8 @@ Answer = dict[str, npt.NDArray[Any]]
 PICTURES_HW = ((480, 640), (360, 640), (500, 375))
 """Sizes of the pictures that files are tried with: a camera's, a wide one, an upright one."""
 FEW = 5  # different prompts in the cases that ask few
+EVERYTHING = {**OPEN, "score_threshold": LEAST_SCORE}
+"""Open thresholds of everything mode: a score threshold of 0 would mean that prompts are asked."""
 COMPARED_BY_THEMSELVES = ("masks", "boxes", "scores", "stability", "points", "class_ids")
 """Outputs that are not compared as embeddings are; boxes and stability follow from the masks."""
 SAME_MASK_IOU = 0.9
@@ -76,16 +78,23 @@ class Case:
     depth: Tensor | None  # (H, W) float32 metres; None for a network without depth
     prompts: Tensor  # (N, 2)
     further: dict[str, Tensor] = field(default_factory=dict)  # see `saom_core.everything.FURTHER_INPUTS`
+    limits: Mapping[str, float] = field(default_factory=lambda: OPEN)  # thresholds
 
     def feed(self) -> Answer:
         """The inputs for onnxruntime."""
         inputs = {"image": self.image, "depth": self.depth, "prompts": self.prompts, **self.further}
         arrays = {name: value.numpy() for name, value in inputs.items() if value is not None}
-        return arrays | {name: np.array(value, np.float32) for name, value in OPEN.items()}
+        return arrays | {name: np.array(value, np.float32) for name, value in self.limits.items()}
 
 
 def cases(
-    size_hw: tuple[int, int], grid_xy: Tensor, *, depth: bool, thorough: bool, further: Sequence[str] = ()
+    size_hw: tuple[int, int],
+    grid_xy: Tensor,
+    *,
+    depth: bool,
+    thorough: bool,
+    further: Sequence[str] = (),
+    scored_twice: bool = False,
 ) -> Iterator[Case]:
     """What a file is tried with: pictures of several sizes, with and without depth, other prompts, few prompts.
 
@@ -95,6 +104,7 @@ def cases(
         depth: whether depth is an input.
         thorough: all combinations; else each picture and each kind of prompts once.
         further: names of the network's further inputs.
+        scored_twice: whether everything mode scores masks otherwise than prompts that are asked, and is tried, too.
     """
     few = grid_xy[torch.arange(len(grid_xy)) % FEW * (len(grid_xy) // FEW)]
     asked = (grid_xy, grid_xy.flip(0) * 0.9, few)
@@ -106,6 +116,8 @@ def cases(
         combinations = [(one, prompts) for one in given for prompts in asked]
         chosen = combinations if thorough else combinations[number :: len(asked)]
         yield from (Case(image, *pair, known) for pair in chosen)
+        if scored_twice:
+            yield from (Case(image, one, grid_xy, known, EVERYTHING) for one in given)
 
 
 def further_inputs(names: Sequence[str], picture_hw: tuple[int, int], size_hw: tuple[int, int]) -> dict[str, Tensor]:
@@ -149,7 +161,7 @@ def torch_answer(graph: EverythingGraph | SamEverythingGraph, case: Case) -> Ans
 
     A filter would hide small differences, and of a difference at its threshold it would make a missing row.
     """
-    limits = [torch.tensor(value) for value in OPEN.values()]
+    limits = [torch.tensor(value) for value in case.limits.values()]
     values = graph(case.image, case.depth, case.prompts, *limits, *case.further.values())
     return {name: value.numpy() for name, value in zip(graph.outputs, values, strict=True)}
 

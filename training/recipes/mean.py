@@ -37,7 +37,10 @@ def average(checkpoints: Sequence[Path], out: Path) -> None:
     states = [network.state_dict() for network, _ in loaded]
     for folder, (network, _) in zip(checkpoints, loaded, strict=True):
         if network.config != first.config:
-            raise InputError(f"{folder}: expected the network and classes of {checkpoints[0]}, got others")
+            raise InputError(
+                f"{folder}: expected the network and classes of {checkpoints[0]}, got others: of one with a head for "
+                "scores and one without, take both before `saom finetune --scores-only`"
+            )
     with torch.no_grad():
         for name, value in first.state_dict().items():
             if value.is_floating_point():  # the counters of batch norms are those of the first

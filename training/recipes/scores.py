@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from saom_core.config import option_field, other_default
+from saom_core.errors import ConfigError
 
 from ..dataset import Dataset
 from ..networks.checkpoint import save_network
@@ -27,6 +28,7 @@ from ..running.checks import TrainingError, begin_together, beginning, check_dat
 from ..running.config import RunConfig
 from ..running.loop import train
 from ..running.processes import Processes
+from ..running.resume import steps_done
 from ..running.step import Term, Terms
 from ..running.validation import Validation
 from ..samples.augment import AugmentConfig
@@ -134,15 +136,23 @@ def teach_scores(data: Dataset, validation: Dataset | None, out: Path, config: S
     Raises:
         ModelError: `init` is no checkpoint.
         TrainingError: no objects, no masks drawn, or a loss or gradient that is not finite.
-        ConfigError: `out` holds a run with other options, data or beginning.
+        ConfigError: `out` holds a run with other options, data or beginning; or `init` has not learned the names.
     """
     check_data(data)
     processes = Processes.join()
     torch.manual_seed(config.seed)
     start = TinyStartConfig(seed=config.seed, augment=config.augment)
     network, before, taught = known_network(data, start, init)
+    if not taught:
+        raise ConfigError(
+            f"--scores-only: expected an --init whose names of the classes of {data.path} are taught, got {init}: "
+            "teach them first, with `saom finetune --classes-only`"
+        )
     network = with_mask_iou_head(network, config.score_width).eval().requires_grad_(False)
     ended = begin_together(out, data, config, processes, beginning(data, init))
+    if processes.gathered([steps_done(out) if processes.first else 0])[0] >= config.steps:
+        processes.leave()
+        return out / "last"
     masks = read_drawn(data, network, config.augment, config.seed, config.pictures, config.workers, processes)
     if not len(masks):
         raise TrainingError(
@@ -152,7 +162,7 @@ def teach_scores(data: Dataset, validation: Dataset | None, out: Path, config: S
     head = network.mask_iou_head
     assert isinstance(head, MaskIouHead)
     judge = Judge(MaskIouHead(len(mean) - FACTS, config.score_width), mean, deviation, config.score_dropout)
-    record = {**before, "names_taught": taught, "scores": dataclasses.asdict(config)}
+    record = {**before, "scores": dataclasses.asdict(config)}
 
     def save(average: nn.Module, step: int) -> Path:
         assert isinstance(average, Judge)

@@ -166,7 +166,7 @@ def _lock(out: Path) -> None:
             f"{out}: expected no other process to train there, got one that does: wait, or end it"
         ) from error
     _locks.append(lock)
-    for folder in (out, *(path for path in out.iterdir() if path.is_dir())):  # its checkpoints `last` and `best`, too
+    for folder in (out, out / "last", out / "best"):
         remove_drafts(folder)
 
 

@@ -96,20 +96,26 @@ class AugmentedStream(Dataset[TrainingItem]):
         config: what they go through.
         seed: item i follows from it and i alone, so a resumed run sees what an unbroken one sees.
         length: number of items.
+        every_object: items have the masks of all objects that are seen, not only of those that a prompt asks for.
     """
 
-    def __init__(self, data: SimulatedDataset, config: AugmentConfig, seed: int, length: int) -> None:
+    def __init__(
+        self, data: SimulatedDataset, config: AugmentConfig, seed: int, length: int, *, every_object: bool = False
+    ) -> None:
         self._data, self._config, self._seed, self._length = data, config, seed, length
+        self._every_object = every_object
 
     def __len__(self) -> int:
         return self._length
 
     def __getitem__(self, i: int) -> TrainingItem:
         sample = self._data[image_of(self._seed, i, len(self._data))]
-        return training_item(sample, self._config, item_rng(self._seed, i))
+        return training_item(sample, self._config, item_rng(self._seed, i), every_object=self._every_object)
 
 
-def training_item(sample: Sample, config: AugmentConfig, rng: np.random.Generator) -> TrainingItem:
+def training_item(
+    sample: Sample, config: AugmentConfig, rng: np.random.Generator, *, every_object: bool = False
+) -> TrainingItem:
     """One augmented training image with its prompts.
 
     Masks may overlap. A prompt means the smallest object that lies under it, but the mask it asks for is that object
@@ -120,6 +126,7 @@ def training_item(sample: Sample, config: AugmentConfig, rng: np.random.Generato
         sample: of the data set.
         config: sizes and strengths.
         rng: source of every random choice.
+        every_object: whether the item has the masks of objects that no prompt asks for, too.
     """
     height, width = config.size_hw
     matrix = _random_placement(sample.image_rgb.shape[:2], config, rng)
@@ -134,9 +141,9 @@ def training_item(sample: Sample, config: AugmentConfig, rng: np.random.Generato
         image, depth, ids = np.full_like(image, CANVAS), np.zeros_like(depth), np.full_like(ids, BACKGROUND)
         seen, plain_depth = image, depth
     prompts = grid_prompts(ids, config.prompts, config.background_share, config.grid, rng)
-    kept, targets = np.unique(prompts.targets, return_inverse=True)
-    if kept.size and kept[0] == BACKGROUND:
-        kept, targets = kept[1:], targets - 1
+    kept = np.unique(ids if every_object else prompts.targets)
+    kept = kept[kept > BACKGROUND]
+    targets = np.where(prompts.targets == BACKGROUND, BACKGROUND, np.searchsorted(kept, prompts.targets))
     wholes = [_warp(sample.masks[k].view(np.uint8), matrix, config.size_hw, cv2.INTER_NEAREST, 0) for k in kept]
     small = (width // MASK_STRIDE, height // MASK_STRIDE)
     masks = [cv2.resize(mask.astype(np.float32), small, interpolation=cv2.INTER_AREA) for mask in wholes]

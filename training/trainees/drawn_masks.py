@@ -19,7 +19,7 @@ from ..networks.mask_scores import REACH, seen_by_head
 from ..networks.tiny import SaomTiny
 from ..running.processes import Processes
 from ..running.workers import workers_of
-from ..samples.augment import AugmentConfig, AugmentedStream
+from ..samples.augment import IGNORED, AugmentConfig, AugmentedStream
 
 _LEAST_SCORE = 0.5 * REACH * SaomConfig().score_threshold
 """First score from which masks are kept: below what is looked at by default, for users who ask for more."""
@@ -76,7 +76,7 @@ class _AnswersToPictures(TorchDataset[_Columns]):
     """
 
     def __init__(self, data: Dataset, network: SaomTiny, augment: AugmentConfig, seed: int, pictures: int) -> None:
-        self._stream = AugmentedStream(data, augment, seed, pictures)
+        self._stream = AugmentedStream(data, augment, seed, pictures, every_object=True)
         self._graph = EverythingGraph(network).eval()
         self._prompts = grid_prompts_xy(*augment.grid, augment.size_hw)
         limits = SaomConfig()
@@ -89,8 +89,11 @@ class _AnswersToPictures(TorchDataset[_Columns]):
     def __getitem__(self, i: int) -> _Columns:
         item = self._stream[i]
         drawn, _ = self._graph.draw(item.image, item.depth, self._prompts, *self._limits)
-        ious = best_ious(drawn.logits > 0, item.masks > 0.5)
-        real = drawn.scores > 0
+        inside = drawn.logits > 0
+        ious = best_ious(inside, item.masks > 0.5)
+        # what lies on pixels that must not be asked about is neither right nor wrong
+        unasked = (item.semantic == IGNORED).repeat_interleave(2, 0).repeat_interleave(2, 1)
+        real = (drawn.scores > 0) & ((inside & unasked).sum((1, 2)) <= 0.5 * inside.sum((1, 2)))
         return seen_by_head(drawn)[real].numpy(), ious[real].numpy(), drawn.scores[real].numpy()
 
 

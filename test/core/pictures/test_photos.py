@@ -118,14 +118,20 @@ def test_depth_and_labels_of_a_folder_are_no_photos(tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / name), pixels)
     (tmp_path / "d.png").write_text("broken, which is told when it is read")
     photos = find_photos(tmp_path)
-    for name in ("a_depth.png", "labels.PNG"):
+    for name in ("a_depth.png", "labels.PNG", "near.tiff"):
         cv2.imwrite(str(tmp_path / name), deep)
+    cv2.imwrite(str(tmp_path / "metres.TIF"), deep.astype(np.float32))
     assert find_photos(tmp_path) == photos and len(photos) == 4
-    assert [path.name for path in photos_and_maps(tmp_path)[1]] == ["a_depth.png", "labels.PNG"]
+    assert [path.name for path in photos_and_maps(tmp_path)[1]] == [
+        "a_depth.png",
+        "labels.PNG",
+        "metres.TIF",
+        "near.tiff",
+    ]
     assert find_photos(tmp_path / "a_depth.png") == [tmp_path / "a_depth.png"], "what is named is taken"
     for photo in photos:
         photo.unlink()
-    assert len(find_photos(tmp_path)) == 2 and not photos_and_maps(tmp_path)[1], "a folder of grey photos with 16 bits"
+    assert len(find_photos(tmp_path)) == 4 and not photos_and_maps(tmp_path)[1], "a folder of grey photos with 16 bits"
 
 
 def test_a_mask_is_what_is_not_black_or_what_is_opaque(tmp_path: Path) -> None:

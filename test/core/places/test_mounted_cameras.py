@@ -160,6 +160,20 @@ def test_a_larger_plane_that_faces_the_camera_makes_a_wall_doubtful_in_every_fra
     assert not seen(Tabletop(45.0), 0)[1].table_in_doubt
 
 
+@pytest.mark.parametrize("down_deg", [8.0, 14.0])
+def test_a_wall_behind_a_table_leaves_no_doubt_where_things_stand_on_it(down_deg: float) -> None:
+    """A camera that looks nearly level: the wall faces it and fills most of the picture."""
+    away = 0.35 / np.sin(np.radians(down_deg))  # it hangs 0.35 m above the table, the wall is 1.2 m away
+    along = -away * np.cos(np.radians(down_deg))
+    scene = Tabletop(down_deg, distance_m=away)
+    scene.put((0.05, along + 0.8), (0.1, 0.08, 0.12)).put((0.0, along + 1.25), (8.0, 0.1, 4.0))
+    found, memory = seen(scene, 0, FIRST)
+    support = support_of(found)
+    assert support.supported_by.tolist() == [0] and support.planes[0].normal @ DIRECTIONS["up"] > 0.9
+    assert not memory.table_in_doubt
+    assert not seen(scene, 0)[1].table_in_doubt, "nothing is there that could stand on anything"
+
+
 def test_a_carton_before_a_camera_in_the_hand_is_no_table() -> None:
     carton = Tabletop(80.0, distance_m=0.35).put((0.0, 0.0), (0.3, 0.21, 0.03), turn_deg=5)
     depth, owner = carton.drawn(NOISE_M)

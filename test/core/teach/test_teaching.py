@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -363,7 +364,8 @@ def test_the_command_takes_views_of_one_object_and_refuses_several_objects(
     assert "5 examples agree" in capsys.readouterr().out
     assert main(["teach", "thing", str(tmp_path / "several"), "-o", str(tmp_path / "b.onnx"), "--threads", "1"]) == 1
     said = capsys.readouterr().err
-    assert "expected examples of one kind of object" in said and "several/3.png (cosine" in said
+    assert "expected examples of one kind of object" in said
+    assert len(re.findall(r"several/\d\.png \(cosine", said)) > 2
     assert (tmp_path / "a.onnx").exists() and not (tmp_path / "b.onnx").exists()
 
 

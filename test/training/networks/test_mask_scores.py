@@ -26,7 +26,8 @@ from saom_training.networks.mask_scores import (
     seen_by_head,
 )
 from saom_training.networks.tiny import SaomTiny, TinyConfig, with_mask_iou_head
-from saom_training.onnx_files.parity import example_input
+from saom_training.onnx_files.parity import EVERYTHING, ExportError, cases, check_parity, example_input, torch_answer
+from saom_training.onnx_files.precision import TOLERANCES
 
 SIZE_HW = (96, 128)
 LIMITS = (0.1, 0.0, 0.95)  # score, stability, NMS
@@ -113,7 +114,7 @@ def test_prompts_that_somebody_asks_keep_their_own_scores(network: SaomTiny) -> 
     torch.testing.assert_close(asked["masks"], without["masks"])
 
 
-def test_an_exported_file_has_the_scores_of_torch(network: SaomTiny, tmp_path: Path) -> None:
+def test_an_exported_file_is_compared_with_torch_by_its_second_scores(network: SaomTiny, tmp_path: Path) -> None:
     save_network(network, tmp_path / "last", {"steps": 1})
     path = tmp_path / "scored.onnx"
     export(tmp_path / "last", path, ExportOptions(size_hw=SIZE_HW, grid=(8, 8), max_instances=20))
@@ -123,12 +124,18 @@ def test_an_exported_file_has_the_scores_of_torch(network: SaomTiny, tmp_path: P
     image, depth = example_input(SIZE_HW, 0)
     feed = {name: np.array(value, np.float32) for name, value in zip(THRESHOLDS, LIMITS, strict=True)}
     scores, masks = session.run(["scores", "masks"], {"image": image.numpy(), "depth": depth.numpy(), **feed})
-    rounded = load_exportable(tmp_path / "last").graph.network  # with the weights that the file holds
-    expected = answer(rounded, *LIMITS)
+    graph = load_exportable(tmp_path / "last", max_instances=20).graph  # with the weights that the file holds
+    expected = answer(graph.network, *LIMITS)
     real = expected["scores"].numpy() > 0
     assert list(THRESHOLDS) == ["score_threshold", "stability_threshold", "nms_iou"] and real.sum() > 3
     np.testing.assert_allclose(scores, expected["scores"].numpy(), atol=2e-3)
     np.testing.assert_allclose(masks[real], expected["masks"].numpy()[real], atol=2e-2)
+    tried = list(cases(SIZE_HW, grid_prompts_xy(8, 8, SIZE_HW), depth=True, thorough=True, scored_twice=True))
+    graph.network.mask_iou_head.layers[-1].bias.fill_(-3.0)  # another head than the file's
+    asked, everything = tried[0], next(case for case in tried if case.limits is EVERYTHING)
+    check_parity(path, [(asked, torch_answer(graph, asked))], TOLERANCES["fp32"])
+    with pytest.raises(ExportError):
+        check_parity(path, [(everything, torch_answer(graph, everything))], TOLERANCES["fp32"])
 
 
 def test_the_default_threshold_is_one_that_the_powers_were_chosen_for() -> None:

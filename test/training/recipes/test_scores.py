@@ -15,14 +15,15 @@ from sam_scenes import open_data
 from saom_cli.main import main
 from saom_core.errors import ConfigError
 from saom_core.runtime import BUNDLED_MODEL
+from saom_training.assign import BACKGROUND
 from saom_training.dataset import Dataset
 from saom_training.networks.checkpoint import load_network_and_record, save_network
 from saom_training.networks.tiny import with_mask_iou_head
 from saom_training.recipes import scores
 from saom_training.recipes.names import ClassesConfig, teach_classes
 from saom_training.recipes.scores import Judge, ScoresConfig, teach_scores
-from saom_training.samples.augment import AugmentConfig
-from saom_training.trainees.drawn_masks import best_ious, read_drawn
+from saom_training.samples.augment import IGNORED, AugmentConfig, AugmentedStream
+from saom_training.trainees.drawn_masks import _AnswersToPictures, best_ious, read_drawn
 from saom_training.trainees.tiny_start import TinyStartConfig, known_network
 
 AUGMENT = AugmentConfig(size_hw=(96, 128), grid=(12, 12))
@@ -70,6 +71,39 @@ def test_many_pictures_of_workers_need_few_files(data: Dataset, checkpoint: Path
         assert len(read_drawn(data, network, AUGMENT, 0, 60, 2)) > 0
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+
+
+def test_masks_of_objects_that_no_prompt_asks_for_are_known_and_pixels_of_crowds_are_not_judged(
+    data: Dataset, checkpoint: Path
+) -> None:
+    network = load_network_and_record(checkpoint)[0].requires_grad_(False)
+    few = dataclasses.replace(AUGMENT, prompts=1)
+    plain = [AugmentedStream(data, few, 0, 4)[k].masks for k in range(4)]
+    every = [AugmentedStream(data, few, 0, 4, every_object=True)[k] for k in range(4)]
+    assert max(map(len, plain)) == 1 and max(len(item.masks) for item in every) == 2
+    for item, some in zip(every, plain, strict=True):  # the same picture, and the prompt asks for the same object
+        row = item.targets[0]
+        assert (row == BACKGROUND) == (len(some) == 0) and (len(some) == 0 or torch.equal(item.masks[row], some[0]))
+    found = _AnswersToPictures(data, network, few, 0, 4)
+    wanted = [len(found[k][1]) for k in range(4)]
+    found._stream = [dataclasses.replace(item, semantic=torch.full_like(item.semantic, IGNORED)) for item in every]
+    assert sum(wanted) > 0 and sum(len(found[k][1]) for k in range(4)) == 0
+
+
+def test_a_finished_run_is_not_drawn_again(
+    data: Dataset, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = dataclasses.replace(CONFIG, steps=1)
+    last = teach_scores(data, None, tmp_path / "run", config, checkpoint)
+    monkeypatch.delattr(scores, "read_drawn")
+    assert teach_scores(data, None, tmp_path / "run", config, checkpoint) == last
+
+
+def test_names_are_taught_first(three_pictures: Path, checkpoint: Path, tmp_path: Path) -> None:
+    other = Dataset.open(three_pictures, "train")
+    other.class_names = ("a", *other.class_names[1:])
+    with pytest.raises(ConfigError, match="are taught, got .*: teach them first, with `saom finetune --classes-only`"):
+        teach_scores(other, None, tmp_path / "run", CONFIG, checkpoint)
 
 
 @pytest.mark.slow

@@ -768,3 +768,13 @@ def test_an_exported_ignored_region_spares_predictions_of_every_class(
     read = sv.DetectionDataset.from_coco(str(tmp_path / "out"), str(plain), force_masks=True)
     theirs = next(found for name, _, found in read if name.endswith("00000000.png"))
     assert sorted(read.classes[k] for k in theirs.class_id) == ["bolt M8", "bracket", "plate"]
+
+
+@pytest.mark.parametrize("name", ["", ".", "/", "a/.."])
+def test_a_picture_whose_name_is_none_of_a_file_is_skipped_and_listed(
+    tmp_path: Path, content: dict[str, Any], name: str
+) -> None:
+    content["images"][3]["file_name"] = name
+    assert imported(tmp_path, content, "--depth", str(tmp_path / "depth")) == 0
+    assert "its name is none of a file" in (tmp_path / "out" / "import.txt").read_text()
+    assert sum(len(Dataset.open(tmp_path / "out", split)) for split in ("train", "val", "test")) == 11
