@@ -47,7 +47,9 @@ class ScoresConfig(RunConfig):
 
     steps: int = other_default(RunConfig, "steps", 6000, flag="score-steps")
     batch: int = other_default(RunConfig, "batch", 256, description="Masks per step and process", minimum=2)
-    pictures: int = option_field(5000, "Pictures on which the network draws masks to learn from", minimum=1)
+    pictures: int = option_field(
+        5000, "Pictures on which the network draws masks to learn from", minimum=1, flag="score-pictures"
+    )
     score_width: int = option_field(128, "Channels of the head's hidden layer", minimum=1, maximum=4096)
     score_dropout: float = option_field(
         0.3, "Share of the hidden layer that is dropped at random while training", minimum=0.0, maximum=1.0

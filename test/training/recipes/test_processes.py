@@ -53,7 +53,7 @@ TINY = ["--size", "96x64", "--warmup-steps", "1"]
 RECIPES = {
     "tiny": TINY,
     "names": ["--classes-only", "--init", str(BUNDLED_MODEL), "--dropout", "0", "--warmup-steps", "1"],
-    "scores": ["--scores-only", "--init", str(BUNDLED_MODEL), "--score-dropout", "0", "--pictures", "4", *TINY],
+    "scores": ["--scores-only", "--init", str(BUNDLED_MODEL), "--score-dropout", "0", "--score-pictures", "4", *TINY],
     "base": ["--recipe", "base", "--image-size", "64", "--dim", "64", "--decoder-heads", "4", "--warmup-steps", "1"]
     + ["--learning-rate", "2e-3"],  # the usual quarter of it hardly moves the dice loss in three steps
 }
