@@ -40,7 +40,8 @@ class BagFrame:
     image: Any  # Image or CompressedImage
     log_ns: int  # when it was recorded
     decode: Callable[[], Decoded]
-    camera: Callable[[tuple[int, int]], CameraIntrinsics | None]  # of pictures of a size (height, width)
+    depth: Callable[[tuple[int, int]], npt.NDArray[np.float32] | None]  # of a picture of a size (height, width)
+    camera: Callable[[tuple[int, int]], CameraIntrinsics | None]  # as depth
 
 
 @dataclass(frozen=True)
@@ -141,13 +142,18 @@ class Bag:
         if nearest is not None and abs(stamp_ns(nearest) - moment) > TOLERANCE_NS:
             nearest = None
 
+        def depth(size_hw: tuple[int, int]) -> npt.NDArray[np.float32] | None:
+            return None if nearest is None else self._depth_of(nearest, image, size_hw)
+
+        def camera(size_hw: tuple[int, int]) -> CameraIntrinsics | None:
+            return self._camera_of(info, image, size_hw)
+
         def decode() -> Decoded:
             rgb = rgb_from_image(image)
             size_hw = rgb.shape[0], rgb.shape[1]
-            depth_m = None if nearest is None else self._depth_of(nearest, image, size_hw)
-            return Decoded(rgb, depth_m, self._camera_of(info, image, size_hw))
+            return Decoded(rgb, depth(size_hw), camera(size_hw))
 
-        return BagFrame(number, image, log_ns, decode, lambda size_hw: self._camera_of(info, image, size_hw))
+        return BagFrame(number, image, log_ns, decode, depth, camera)
 
     def _depth_of(self, depth: Any, image: Any, size_hw: tuple[int, int]) -> npt.NDArray[np.float32] | None:
         """The depth (H, W) of a picture; what cannot be right is left out as by the node, and told once.

@@ -143,7 +143,7 @@ def _write(output: Path, bag: Bag, segmenter: Segmenter, draft: Draft, total: in
                 camera = frame.camera(found.size_hw)
                 instances = tracker.update(found, header.stamp.sec + header.stamp.nanosec / 1e9, camera)
                 if bag.depth is not None and camera is not None:  # as in the node, a box continues that of its track
-                    instances = places.located(instances, frame.decode().depth_m, camera, segmenter.config)
+                    instances = places.located(instances, frame.depth(found.size_hw), camera, segmenter.config)
                 has_depth = bag.depth is not None and bool(np.isfinite(instances.distances_m).any())
                 answers = {
                     INSTANCES: instances_message(make, instances, header, segmenter.info, has_depth=has_depth),
