@@ -32,13 +32,13 @@ from ..running.resume import steps_done
 from ..running.step import Term, Terms
 from ..running.validation import Validation
 from ..samples.augment import AugmentConfig
+from ..samples.seeded_order import rows_of_step, step_seed
 from ..trainees.drawn_masks import JudgedMasks, read_drawn
 from ..trainees.tiny_start import TinyStartConfig, known_network
 
 log = logging.getLogger(__name__)
 
 _VALIDATED = 100  # pictures on which it is told at the end what the head gives
-_PRIME = 1_000_003  # keeps the seeds of one run's steps away from those of another run
 
 
 @dataclass(frozen=True)
@@ -106,13 +106,9 @@ class MaskBatches:
         """See `Batches.after`."""
         config, processes = self._config, self._processes
         for step in range(done, self.steps):
-            seed = config.seed * _PRIME + step
-            torch.manual_seed(seed)
-            chosen = torch.randint(0, len(self._masks), (config.batch * processes.count,))
-            mine = chosen[processes.rank * config.batch : (processes.rank + 1) * config.batch]
-            if not processes.first:
-                torch.manual_seed(seed + _PRIME**2 * processes.rank)  # so that dropout differs between the processes
-            columns = (getattr(self._masks, one.name)[mine] for one in dataclasses.fields(JudgedMasks))
+            seed = step_seed(config.seed, step)
+            chosen, part = rows_of_step(len(self._masks), config.batch, seed, processes)
+            columns = (getattr(self._masks, one.name)[chosen[part]] for one in dataclasses.fields(JudgedMasks))
             yield JudgedMasks(*(column.to(processes.device) for column in columns))
 
 

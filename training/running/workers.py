@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import cv2
 from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
 
 from saom_core.errors import SaomError
 
@@ -74,6 +75,29 @@ def workers_of(
             if isinstance(item, SaomError):
                 raise item
         yield answer
+
+
+def shared_out(
+    items: Dataset[Any], count: int, workers: int, processes: Processes | None, *, unit: str, desc: str
+) -> list[Any]:
+    """The first so many items, in order; processes that train together prepare a share each and have all in the end.
+
+    Args:
+        items: item i must follow from i alone.
+        count: number of them.
+        workers: further processes that each of these has prepare them; 0: none.
+        processes: that train together; None: this one is alone.
+        unit: of the line of progress.
+        desc: the same.
+    """
+    processes = processes or Processes.alone()
+    orders = [list(range(rank, count, processes.count)) for rank in range(processes.count)]
+    mine = orders[processes.rank]
+    prepared = workers_of(items, workers, mine)
+    quiet = not processes.first
+    found = list(tqdm(prepared, total=len(mine), unit=unit, desc=desc, dynamic_ncols=True, disable=quiet))
+    by_number = dict(zip([k for order in orders for k in order], processes.gathered(found), strict=True))
+    return [by_number[k] for k in range(count)]
 
 
 class _ErrorsAsItems(Dataset[Any]):

@@ -18,8 +18,7 @@ from ..running.config import RunConfig
 from ..running.processes import Processes
 from .class_weights import class_weights
 from .object_crops import ObjectCrops, read_objects, varied_views
-
-_PRIME = 1_000_003  # keeps the seeds of one run's steps away from those of another run
+from .seeded_order import rows_of_step, step_seed
 
 
 @dataclass(frozen=True)
@@ -78,11 +77,8 @@ class ObjectBatches:
     def batch(self, objects: ObjectCrops, weights: Tensor, step: int) -> NamedViews:
         """This process's part of a step's objects; seeds what the network draws in that step, too."""
         config, processes = self._config, self._processes
-        device, seed = objects.class_ids.device, config.seed * _PRIME + step
-        torch.manual_seed(seed)
-        chosen = torch.randint(0, len(objects), (config.batch * processes.count,)).to(device)
-        part = slice(processes.rank * config.batch, (processes.rank + 1) * config.batch)
+        device, seed = objects.class_ids.device, step_seed(config.seed, step)
+        chosen, part = rows_of_step(len(objects), config.batch, seed, processes)
+        chosen = chosen.to(device)
         views = varied_views(objects, chosen, config.drop_depth, torch.Generator(device).manual_seed(seed), part)
-        if not processes.first:
-            torch.manual_seed(seed + _PRIME**2 * processes.rank)  # so that dropout differs between the processes
         return NamedViews(views, objects.class_ids[chosen[part]], weights)

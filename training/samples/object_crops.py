@@ -17,7 +17,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
-from tqdm import tqdm
 
 from saom_core.letterbox import Letterbox
 from saom_core.masks import box_of_mask, in_front
@@ -27,7 +26,7 @@ from ..networks.object_head import CHANNELS, CROP, RELIEF_LIMIT, WIDEN, ObjectVi
 from ..networks.tiny import SaomTiny
 from ..running.precision import mixed_precision
 from ..running.processes import Processes
-from ..running.workers import workers_of
+from ..running.workers import shared_out
 
 KEPT, KEPT_WIDEN = 48, 1.6
 """Edge of kept squares, and how much of the surroundings they cover: more than the head sees, to shift crops."""
@@ -71,14 +70,9 @@ def read_objects(
         workers: processes that read and draw.
         processes: that train together: each reads its share of the images, and has all objects in the end.
     """
-    processes = processes or Processes.alone()
-    orders = [list(range(rank, len(data), processes.count)) for rank in range(processes.count)]
-    mine = orders[processes.rank]
-    images = workers_of(_ObjectsOfImages(data, network, drawn_share), workers, mine)
-    quiet = not processes.first
-    found = list(tqdm(images, total=len(mine), unit="image", desc="objects", dynamic_ncols=True, disable=quiet))
-    by_image = dict(zip([k for order in orders for k in order], processes.gathered(found), strict=True))
-    return together([row for k in range(len(data)) for row in by_image[k]])
+    images = _ObjectsOfImages(data, network, drawn_share)
+    found = shared_out(images, len(data), workers, processes, unit="image", desc="objects")
+    return together([row for of_image in found for row in of_image])
 
 
 class _ObjectsOfImages(TorchDataset[list[_Row]]):

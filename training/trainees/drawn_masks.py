@@ -9,7 +9,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
-from tqdm import tqdm
 
 from saom_core.config import SaomConfig
 
@@ -18,7 +17,7 @@ from ..networks.everything import EverythingGraph, grid_prompts_xy
 from ..networks.mask_scores import REACH, seen_by_head
 from ..networks.tiny import SaomTiny
 from ..running.processes import Processes
-from ..running.workers import workers_of
+from ..running.workers import shared_out
 from ..samples.augment import IGNORED, AugmentConfig, AugmentedStream
 
 _LEAST_SCORE = 0.5 * REACH * SaomConfig().score_threshold
@@ -58,14 +57,8 @@ def read_drawn(
         workers: processes that read and draw.
         processes: that train together: each draws on its share of the pictures, and has all masks in the end.
     """
-    processes = processes or Processes.alone()
-    orders = [list(range(rank, pictures, processes.count)) for rank in range(processes.count)]
-    mine = orders[processes.rank]
-    answers = workers_of(_AnswersToPictures(data, network, augment, seed, pictures), workers, mine)
-    quiet = not processes.first
-    found = list(tqdm(answers, total=len(mine), unit="image", desc="masks", dynamic_ncols=True, disable=quiet))
-    by_picture = dict(zip([k for order in orders for k in order], processes.gathered(found), strict=True))
-    parts = [by_picture[k] for k in range(pictures)]
+    answers = _AnswersToPictures(data, network, augment, seed, pictures)
+    parts = shared_out(answers, pictures, workers, processes, unit="image", desc="masks")
     return JudgedMasks(*(torch.from_numpy(np.concatenate(column)) for column in zip(*parts, strict=True)))
 
 
