@@ -66,9 +66,10 @@ class Kept:
         return String(data=f"not {self.last}")
 
 
-def test_what_readers_keep_is_taken_back_and_the_last_answer_does_not_come_behind(
+def listened_to(
     robot: Robot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> tuple[rclpy.lifecycle.LifecycleNode, outputs.Outputs, list[str]]:
+    """An active node with the output `Kept`, its outputs, and what a listener hears."""
     monkeypatch.setattr(outputs, "OUTPUTS", {"kept": Output(String, Kept)})
     node = rclpy.lifecycle.LifecycleNode("teller", context=robot.node.context)
     sent, told = outputs.Outputs(node), list[str]()
@@ -76,6 +77,13 @@ def test_what_readers_keep_is_taken_back_and_the_last_answer_does_not_come_behin
     robot.until(sent.wanted, "the listener")
     node.trigger_configure()
     node.trigger_activate()
+    return node, sent, told
+
+
+def test_what_readers_keep_is_taken_back_and_the_last_answer_does_not_come_behind(
+    robot: Robot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, sent, told = listened_to(robot, monkeypatch)
     sent.publish("a mug")  # type: ignore[arg-type]
     sent.take_back(LifecycleState("deactivating", 0))
     sent.publish("a late mug")  # type: ignore[arg-type]
@@ -92,14 +100,8 @@ def test_who_keeps_a_memory_hears_of_answers_that_are_not_published(
     robot: Robot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A subscriber hangs, so that the topic is not due: what MoveIt was told of is still there."""
-    monkeypatch.setattr(outputs, "OUTPUTS", {"kept": Output(String, Kept)})
     monkeypatch.setattr(Kept, "passed", [])
-    node = rclpy.lifecycle.LifecycleNode("teller", context=robot.node.context)
-    sent, told = outputs.Outputs(node), list[str]()
-    robot.node.create_subscription(String, "/teller/kept", lambda message: told.append(message.data), PER_FRAME)
-    robot.until(sent.wanted, "the listener")
-    node.trigger_configure()
-    node.trigger_activate()
+    node, sent, told = listened_to(robot, monkeypatch)
     sent.publish("a mug")  # type: ignore[arg-type]
     sent.pace.took("kept", 3600.0)
     sent.publish("the same mug")  # type: ignore[arg-type]
